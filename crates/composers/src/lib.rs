@@ -1,0 +1,1 @@
+//! The composers, one a file, and their registry.

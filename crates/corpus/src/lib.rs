@@ -1,0 +1,1 @@
+//! A folder of files becomes a corpus: preflight report, filters, grid check, splits.

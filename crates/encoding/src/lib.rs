@@ -1,0 +1,1 @@
+//! Scores to what a network reads, and back.

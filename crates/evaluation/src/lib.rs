@@ -1,0 +1,1 @@
+//! Statistics of music and baselines; knows traits, no model.

@@ -1,0 +1,1 @@
+//! Bytes to scores and back: MIDI files, sound and pictures.

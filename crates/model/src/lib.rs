@@ -1,0 +1,1 @@
+//! The contract between composers and everything around them.

@@ -1,0 +1,1 @@
+//! Fused layers, losses and optimisers over burn; no music.

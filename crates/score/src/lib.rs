@@ -1,0 +1,1 @@
+//! What music is: pitches, exact time, notes, parts, scores, metres and tempo.

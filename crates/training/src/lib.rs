@@ -1,0 +1,1 @@
+//! The training loop: batches, checkpoints, resume, curves; knows traits, no model.
