@@ -1,1 +1,21 @@
-//! What music is: pitches, exact time, notes, parts, scores, metres and tempo.
+//! What music is: pitches, exact time, notes, parts, metres, keys and tempo.
+//!
+//! A [`Score`] is a list of parts over one time line. Time is exact: [`Ticks`] are integers, and the score says how many of
+//! them make a quarter note ([`Score::ticks_per_quarter`]). Seconds appear only where sound is made ([`TempoMap`]).
+//! This crate has no dependencies, touches no files and knows no file format.
+
+mod grid;
+mod meter;
+mod note;
+mod part;
+mod score;
+mod tempo;
+mod time;
+
+pub use grid::{GridReport, quantize};
+pub use meter::{Bar, Bars, Key, Meter, MeterError, Mode};
+pub use note::{Note, Pitch, RangeError, Velocity};
+pub use part::{Part, PedalSpan, Program};
+pub use score::{Score, merge_parts};
+pub use tempo::{Tempo, TempoMap};
+pub use time::{Ticks, TicksPerQuarter};

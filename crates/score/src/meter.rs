@@ -1,0 +1,229 @@
+//! Metre, bars and keys.
+
+use crate::{Ticks, TicksPerQuarter};
+use std::fmt;
+use std::str::FromStr;
+
+/// A time signature: so many notes of one kind to a bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Meter {
+    numerator: u8,
+    denominator_log2: u8,
+}
+
+/// A time signature that cannot be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeterError {
+    /// What was found.
+    pub found: String,
+}
+
+impl fmt::Display for MeterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no metre: write one like 4/4 or 6/8", self.found)
+    }
+}
+
+impl std::error::Error for MeterError {}
+
+impl Meter {
+    /// Common time: what holds where a file says nothing.
+    pub const COMMON: Meter = Meter { numerator: 4, denominator_log2: 2 };
+
+    /// `denominator_log2` as MIDI writes it: 2 for quarters, 3 for eighths. `None` for an empty bar or notes under a 128th.
+    pub const fn new(numerator: u8, denominator_log2: u8) -> Option<Meter> {
+        if numerator == 0 || denominator_log2 > 7 { None } else { Some(Meter { numerator, denominator_log2 }) }
+    }
+
+    /// Notes to a bar.
+    pub const fn numerator(self) -> u8 {
+        self.numerator
+    }
+
+    /// The kind of note: 4 for quarters, 8 for eighths.
+    pub const fn denominator(self) -> u8 {
+        1 << self.denominator_log2
+    }
+
+    /// The denominator's logarithm, as MIDI writes it.
+    pub const fn denominator_log2(self) -> u8 {
+        self.denominator_log2
+    }
+
+    /// The length of a bar, rounded up to a whole tick where it is not one.
+    pub fn bar(self, per_quarter: TicksPerQuarter) -> Ticks {
+        let whole = 4 * u64::from(per_quarter.get()) * u64::from(self.numerator);
+        Ticks(whole.div_ceil(u64::from(self.denominator())))
+    }
+}
+
+impl Default for Meter {
+    fn default() -> Meter {
+        Meter::COMMON
+    }
+}
+
+impl fmt::Display for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.numerator, self.denominator())
+    }
+}
+
+impl FromStr for Meter {
+    type Err = MeterError;
+    fn from_str(text: &str) -> Result<Meter, MeterError> {
+        let error = || MeterError { found: text.to_owned() };
+        let (numerator, denominator) = text.trim().split_once('/').ok_or_else(error)?;
+        let numerator: u8 = numerator.parse().map_err(|_| error())?;
+        let denominator: u8 = denominator.parse().map_err(|_| error())?;
+        if !denominator.is_power_of_two() {
+            return Err(error());
+        }
+        Meter::new(numerator, denominator.trailing_zeros() as u8).ok_or_else(error)
+    }
+}
+
+/// Major or minor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// Major.
+    Major,
+    /// Minor.
+    Minor,
+}
+
+/// A key signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    fifths: i8,
+    mode: Mode,
+}
+
+impl Key {
+    /// Sharps (positive) or flats (negative); `None` beyond seven.
+    pub const fn new(fifths: i8, mode: Mode) -> Option<Key> {
+        if fifths >= -7 && fifths <= 7 { Some(Key { fifths, mode }) } else { None }
+    }
+
+    /// Sharps (positive) or flats (negative).
+    pub const fn fifths(self) -> i8 {
+        self.fifths
+    }
+
+    /// Major or minor.
+    pub const fn mode(self) -> Mode {
+        self.mode
+    }
+
+    /// The key of the same music moved by `semitones`, written with the fewest accidentals.
+    pub fn transposed(self, semitones: i32) -> Key {
+        let fifths = (i32::from(self.fifths) + 7 * semitones + 5).rem_euclid(12) - 5;
+        Key { fifths: fifths as i8, mode: self.mode }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const FIFTHS: [&str; 18] =
+            ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#"];
+        let (shift, mode) = match self.mode {
+            Mode::Major => (7, "major"),
+            Mode::Minor => (10, "minor"),
+        };
+        write!(f, "{} {mode}", FIFTHS[(i32::from(self.fifths) + shift) as usize])
+    }
+}
+
+/// One bar of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// Where it begins.
+    pub start: Ticks,
+    /// Its length; shorter than the metre says where the metre changes within it.
+    pub length: Ticks,
+    /// Its metre.
+    pub meter: Meter,
+}
+
+impl Bar {
+    /// Where the next one begins.
+    pub fn end(&self) -> Ticks {
+        self.start + self.length
+    }
+}
+
+/// The bars of a piece, made as they are asked for: a long silence costs nothing until someone walks through it.
+#[derive(Clone, Debug)]
+pub struct Bars<'a> {
+    changes: &'a [(Ticks, Meter)],
+    per_quarter: TicksPerQuarter,
+    at: Ticks,
+    meter: Meter,
+    end: Ticks,
+}
+
+impl<'a> Bars<'a> {
+    /// Bars from the beginning until `end` is covered; `changes` in order of time.
+    pub fn new(changes: &'a [(Ticks, Meter)], per_quarter: TicksPerQuarter, end: Ticks) -> Bars<'a> {
+        Bars { changes, per_quarter, at: Ticks::ZERO, meter: Meter::COMMON, end }
+    }
+}
+
+impl Iterator for Bars<'_> {
+    type Item = Bar;
+
+    fn next(&mut self) -> Option<Bar> {
+        if self.at >= self.end {
+            return None;
+        }
+        while let Some((&(at, meter), rest)) = self.changes.split_first() {
+            if at > self.at {
+                break;
+            }
+            self.meter = meter;
+            self.changes = rest;
+        }
+        let mut length = self.meter.bar(self.per_quarter);
+        if let Some(&(change, _)) = self.changes.first() {
+            length = length.min(change - self.at);
+        }
+        let bar = Bar { start: self.at, length, meter: self.meter };
+        self.at += length;
+        Some(bar)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metres_are_read_and_written() {
+        let six_eight: Meter = "6/8".parse().unwrap();
+        assert_eq!(six_eight.to_string(), "6/8");
+        assert_eq!(six_eight.bar(TicksPerQuarter::DEFAULT), Ticks(1440));
+        for bad in ["", "4", "4/3", "0/4", "4/0", "4/256", "x/4"] {
+            assert!(bad.parse::<Meter>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_metre_cuts_the_bar_short() {
+        let changes = [(Ticks::ZERO, "3/4".parse().unwrap()), (Ticks(480), Meter::COMMON)];
+        let bars: Vec<_> = Bars::new(&changes, TicksPerQuarter::DEFAULT, Ticks(3000)).collect();
+        let spans: Vec<_> = bars.iter().map(|bar| (bar.start.0, bar.length.0)).collect();
+        assert_eq!(spans, [(0, 480), (480, 1920), (2400, 1920)]);
+    }
+
+    #[test]
+    fn keys_have_names_and_move() {
+        let key = |fifths, mode| Key::new(fifths, mode).unwrap();
+        assert_eq!(key(0, Mode::Major).to_string(), "C major");
+        assert_eq!(key(-3, Mode::Minor).to_string(), "C minor");
+        assert_eq!(key(7, Mode::Minor).to_string(), "A# minor");
+        assert_eq!(key(-7, Mode::Major).to_string(), "Cb major");
+        assert_eq!(key(0, Mode::Major).transposed(2).to_string(), "D major");
+        assert_eq!(key(0, Mode::Major).transposed(-1).to_string(), "B major");
+        assert!(Key::new(8, Mode::Major).is_none());
+    }
+}

@@ -1,0 +1,213 @@
+//! A whole piece of music.
+
+use crate::{Bars, Key, Meter, Note, Part, PedalSpan, Tempo, TempoMap, Ticks, TicksPerQuarter};
+
+/// A piece of music: parts over one time line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Score {
+    /// How many ticks make a quarter note.
+    pub ticks_per_quarter: TicksPerQuarter,
+    /// The piece's name.
+    pub title: Option<String>,
+    /// Remarks that travel with the piece (MIDI text events): how it was composed, by whom.
+    pub remarks: Vec<String>,
+    /// Tempo changes in order of time; before the first, 120 quarters per minute.
+    pub tempos: Vec<(Ticks, Tempo)>,
+    /// Metre changes in order of time; before the first, 4/4.
+    pub meters: Vec<(Ticks, Meter)>,
+    /// Key signatures in order of time.
+    pub keys: Vec<(Ticks, Key)>,
+    /// The parts.
+    pub parts: Vec<Part>,
+}
+
+impl Score {
+    /// A piece without a note.
+    pub fn new(ticks_per_quarter: TicksPerQuarter) -> Score {
+        Score {
+            ticks_per_quarter,
+            title: None,
+            remarks: Vec::new(),
+            tempos: Vec::new(),
+            meters: Vec::new(),
+            keys: Vec::new(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// All notes, part by part.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.parts.iter().flat_map(|part| &part.notes)
+    }
+
+    /// How many notes there are.
+    pub fn note_count(&self) -> usize {
+        self.parts.iter().map(|part| part.notes.len()).sum()
+    }
+
+    /// When the last note ends or the last pedal is released.
+    pub fn end(&self) -> Ticks {
+        self.parts.iter().map(Part::end).max().unwrap_or_default()
+    }
+
+    /// The bars that cover the piece.
+    pub fn bars(&self) -> Bars<'_> {
+        Bars::new(&self.meters, self.ticks_per_quarter, self.end())
+    }
+
+    /// From ticks to seconds.
+    pub fn tempo_map(&self) -> TempoMap {
+        TempoMap::new(&self.tempos, self.ticks_per_quarter)
+    }
+
+    /// The lowest and the highest pitch, or `None` without a note.
+    pub fn pitch_range(&self) -> Option<(crate::Pitch, crate::Pitch)> {
+        let low = self.notes().map(|note| note.pitch).min()?;
+        let high = self.notes().map(|note| note.pitch).max()?;
+        Some((low, high))
+    }
+
+    /// The same music in other ticks. Rounds, where the new ticks are coarser.
+    pub fn rescaled(&self, to: TicksPerQuarter) -> Score {
+        let from = self.ticks_per_quarter;
+        let at = |ticks: Ticks| ticks.rescale(from, to);
+        let mut score = self.clone();
+        score.ticks_per_quarter = to;
+        score.tempos.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+        score.meters.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+        score.keys.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+        for part in &mut score.parts {
+            part.programs.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+            for note in &mut part.notes {
+                let end = at(note.end());
+                note.onset = at(note.onset);
+                note.duration = end - note.onset;
+            }
+            part.notes.sort_unstable();
+            for span in &mut part.pedal {
+                *span = PedalSpan { down: at(span.down), up: at(span.up) };
+            }
+        }
+        score
+    }
+
+    /// The music before `end`: notes that begin later are gone, notes that sound on are cut there.
+    pub fn before(&self, end: Ticks) -> Score {
+        let mut score = self.clone();
+        score.tempos.retain(|(at, _)| *at < end);
+        score.meters.retain(|(at, _)| *at < end);
+        score.keys.retain(|(at, _)| *at < end);
+        for part in &mut score.parts {
+            part.programs.retain(|(at, _)| *at < end);
+            part.notes.retain(|note| note.onset < end);
+            for note in &mut part.notes {
+                note.duration = note.duration.min(end - note.onset);
+            }
+            part.pedal.retain(|span| span.down < end);
+            for span in &mut part.pedal {
+                span.up = span.up.min(end);
+            }
+        }
+        score
+    }
+
+    /// The music moved by `semitones`, or `None` where a note would leave the MIDI range. Drums stay.
+    pub fn transposed(&self, semitones: i32) -> Option<Score> {
+        let mut score = self.clone();
+        for (_, key) in &mut score.keys {
+            *key = key.transposed(semitones);
+        }
+        for part in score.parts.iter_mut().filter(|part| !part.is_drums()) {
+            for note in &mut part.notes {
+                note.pitch = note.pitch.transposed(semitones)?;
+            }
+        }
+        Some(score)
+    }
+}
+
+/// All notes of `parts` in one part. A pitch struck twice at one moment stays once (the longer, then the louder); a note that
+/// would sound on under the next stroke of its own pitch is released there, as a piano's key must be.
+pub fn merge_parts<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Part {
+    let mut merged = Part::default();
+    for (k, part) in parts.into_iter().enumerate() {
+        if k == 0 {
+            merged.name.clone_from(&part.name);
+            merged.programs.clone_from(&part.programs);
+            merged.channel = part.channel;
+        }
+        merged.notes.extend_from_slice(&part.notes);
+        merged.pedal.extend_from_slice(&part.pedal);
+    }
+    merged.notes = one_key_at_a_time(merged.notes);
+    merged.pedal.sort_unstable();
+    merged.pedal = merged.pedal.into_iter().fold(Vec::new(), |mut spans: Vec<PedalSpan>, span| {
+        match spans.last_mut() {
+            Some(last) if span.down <= last.up => last.up = last.up.max(span.up),
+            _ => spans.push(span),
+        }
+        spans
+    });
+    merged
+}
+
+/// Notes as one keyboard can play them: see [`merge_parts`].
+fn one_key_at_a_time(mut notes: Vec<Note>) -> Vec<Note> {
+    notes.sort_unstable_by_key(|note| (note.pitch, note.onset, note.duration, note.velocity));
+    let mut kept: Vec<Note> = Vec::with_capacity(notes.len());
+    for note in notes {
+        if let Some(last) = kept.last_mut().filter(|last| last.pitch == note.pitch) {
+            if last.onset == note.onset {
+                // Sorted by duration: the later one is at least as long.
+                *last = Note { velocity: last.velocity.max(note.velocity), ..note };
+                continue;
+            }
+            last.duration = last.duration.min(note.onset - last.onset);
+        }
+        kept.push(note);
+    }
+    kept.sort_unstable();
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Pitch, Velocity};
+
+    fn note(onset: u64, pitch: u8, duration: u64) -> Note {
+        Note {
+            onset: Ticks(onset),
+            pitch: Pitch::try_from(pitch).unwrap(),
+            duration: Ticks(duration),
+            velocity: Velocity::DEFAULT,
+        }
+    }
+
+    fn part(notes: &[Note]) -> Part {
+        Part { notes: notes.to_vec(), ..Part::default() }
+    }
+
+    #[test]
+    fn merging_keeps_one_stroke_a_moment_and_releases_before_the_next() {
+        let merged = merge_parts(&[part(&[note(0, 60, 8), note(0, 64, 2)]), part(&[note(0, 60, 4), note(4, 60, 4)])]);
+        assert_eq!(merged.notes, [note(0, 60, 4), note(0, 64, 2), note(4, 60, 4)]);
+    }
+
+    #[test]
+    fn cutting_keeps_what_begins_before() {
+        let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
+        score.parts.push(part(&[note(0, 60, 8), note(4, 62, 4), note(8, 64, 1)]));
+        let cut = score.before(Ticks(6));
+        assert_eq!(cut.parts[0].notes, [note(0, 60, 6), note(4, 62, 2)]);
+        assert_eq!(cut.end(), Ticks(6));
+    }
+
+    #[test]
+    fn transposition_that_leaves_the_keyboard_is_refused() {
+        let mut score = Score::new(TicksPerQuarter::DEFAULT);
+        score.parts.push(part(&[note(0, 120, 8)]));
+        assert!(score.transposed(8).is_none());
+        assert_eq!(score.transposed(7).unwrap().parts[0].notes[0].pitch.get(), 127);
+    }
+}
