@@ -1,0 +1,162 @@
+//! The LSTM as one node of burn's autodiff graph.
+
+use super::LstmState;
+use super::kernel::{self, Saved, Shape, Weights};
+use crate::flex::{FlexTensor, dims, tensor, values};
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+use std::sync::{Arc, Mutex};
+
+/// The state goes in and comes out beside the graph, as plain data.
+pub type SharedState = Arc<Mutex<LstmState>>;
+
+/// The backend operation; see [`crate::lstm::Lstm::forward`].
+#[backend_extension(Autodiff, Flex)]
+pub trait LstmBackend: Backend {
+    /// `[T, B, I]` and parameters -> `[T, B, H]`; `state` is replaced by the final state.
+    fn fused_lstm(
+        x: FloatTensor<Self>,
+        w_ih: FloatTensor<Self>,
+        w_hh: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        state: SharedState,
+    ) -> FloatTensor<Self>;
+}
+
+/// Inputs of the node, contiguous.
+#[derive(Clone, Debug)]
+struct Inputs {
+    x: FlexTensor,
+    w_ih: FlexTensor,
+    w_hh: FlexTensor,
+    bias: FlexTensor,
+}
+
+impl Inputs {
+    fn new(x: FlexTensor, w_ih: FlexTensor, w_hh: FlexTensor, bias: FlexTensor) -> Inputs {
+        Inputs {
+            x: x.to_contiguous(),
+            w_ih: w_ih.to_contiguous(),
+            w_hh: w_hh.to_contiguous(),
+            bias: bias.to_contiguous(),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        let [steps, batch, input] = dims(&self.x);
+        let [_, hidden] = dims(&self.w_hh);
+        Shape { steps, batch, input, hidden }
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        Weights { w_ih: values(&self.w_ih), w_hh: values(&self.w_hh), bias: values(&self.bias) }
+    }
+
+    fn forward(&self, state: &SharedState) -> (FlexTensor, Saved) {
+        let shape = self.shape();
+        let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (y, saved, c) = kernel::forward(shape, values(&self.x), self.weights(), &state.h, &state.c);
+        if shape.steps > 0 {
+            state.h.copy_from_slice(&y[(shape.steps - 1) * shape.batch * shape.hidden..]);
+            state.c = c;
+        }
+        (tensor(y, [shape.steps, shape.batch, shape.hidden]), saved)
+    }
+}
+
+impl LstmBackend for Flex {
+    fn fused_lstm(
+        x: FlexTensor,
+        w_ih: FlexTensor,
+        w_hh: FlexTensor,
+        bias: FlexTensor,
+        state: SharedState,
+    ) -> FlexTensor {
+        Inputs::new(x, w_ih, w_hh, bias).forward(&state).0
+    }
+}
+
+/// What the graph keeps; burn wants it cloneable, and the backward pass runs at most once.
+#[derive(Clone, Debug)]
+struct Kept {
+    inputs: Inputs,
+    y: FlexTensor,
+    saved: Arc<Mutex<Option<Saved>>>,
+}
+
+#[derive(Debug)]
+struct LstmBackward;
+
+impl Backward<Flex, 4> for LstmBackward {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let Kept { inputs, y, saved } = ops.state;
+        let saved = saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let saved = saved.expect("burn runs each backward step once");
+        let shape = inputs.shape();
+        let [x, w_ih, w_hh, bias] = ops.parents;
+        let g =
+            kernel::backward(shape, values(&inputs.x), inputs.weights(), values(&y), saved, values(&dy), x.is_some());
+        let h4 = 4 * shape.hidden;
+        if let (Some(node), Some(dx)) = (x, g.dx) {
+            grads.register::<Flex>(node.id, tensor(dx, [shape.steps, shape.batch, shape.input]));
+        }
+        if let Some(node) = w_ih {
+            grads.register::<Flex>(node.id, tensor(g.dw_ih, [h4, shape.input]));
+        }
+        if let Some(node) = w_hh {
+            grads.register::<Flex>(node.id, tensor(g.dw_hh, [h4, shape.hidden]));
+        }
+        if let Some(node) = bias {
+            grads.register::<Flex>(node.id, tensor(g.db, [h4]));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> LstmBackend for Autodiff<Flex, C> {
+    fn fused_lstm(
+        x: FloatTensor<Self>,
+        w_ih: FloatTensor<Self>,
+        w_hh: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        state: SharedState,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), w_ih.node(), w_hh.node(), bias.node()];
+        let inputs =
+            Inputs::new(x.into_primitive(), w_ih.into_primitive(), w_hh.into_primitive(), bias.into_primitive());
+        match LstmBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let (y, saved) = inputs.forward(&state);
+                let kept = Kept { inputs, y: y.clone(), saved: Arc::new(Mutex::new(Some(saved))) };
+                prep.finish(kept, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(inputs.forward(&state).0),
+        }
+    }
+}
+
+/// Runs the node on burn's tensors.
+pub(super) fn run(
+    x: Tensor<3>,
+    w_ih: Tensor<2>,
+    w_hh: Tensor<2>,
+    bias: Tensor<1>,
+    state: &LstmState,
+) -> (Tensor<3>, LstmState) {
+    let shared = Arc::new(Mutex::new(state.clone()));
+    let y = <Dispatch as LstmBackend>::fused_lstm(
+        x.into_dispatch(),
+        w_ih.into_dispatch(),
+        w_hh.into_dispatch(),
+        bias.into_dispatch(),
+        shared.clone(),
+    );
+    let state = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    (Tensor::from_dispatch(y), state)
+}
