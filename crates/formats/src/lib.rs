@@ -1,1 +1,5 @@
 //! Bytes to scores and back: MIDI files, sound and pictures.
+//!
+//! Nothing here opens a file: the caller brings bytes, readers and writers.
+
+pub mod midi;

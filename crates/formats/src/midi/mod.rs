@@ -1,0 +1,45 @@
+//! Standard MIDI files: bytes to scores and back.
+//!
+//! Reading is lenient: whatever can be understood is read, the rest is named in [`Reading::warnings`]. A file is refused
+//! ([`MidiError`]) where it is not MIDI, where it breaks a limit, or where damage leaves no note at all. No length, count
+//! or time in the file is trusted: memory stays proportional to the bytes that are really there.
+//!
+//! Writing is exact: `read(write(score)) == canonicalize(score)`, and equal scores give equal bytes.
+//!
+//! The event parser is our own and not midly's: midly drops a whole track at the first odd byte, knows no offsets, and forgets
+//! running status after system-exclusive events. It serves as an independent oracle in the tests.
+
+mod canonical;
+mod error;
+mod limits;
+mod reader;
+mod text;
+mod track;
+mod writer;
+
+pub use canonical::canonicalize;
+pub use error::{Damage, MidiError, Oddity, Warning, WriteError};
+pub use limits::Limits;
+pub use reader::{Reading, read};
+pub use writer::write;
+
+/// The largest variable-length quantity: 28 bits.
+const MAX_DELTA: u64 = (1 << 28) - 1;
+/// The largest tempo: 24 bits of microseconds.
+const MAX_TEMPO: u32 = (1 << 24) - 1;
+
+/// Meta events that mean something to a score.
+mod meta {
+    pub const TEXT: u8 = 0x01;
+    pub const TRACK_NAME: u8 = 0x03;
+    pub const END_OF_TRACK: u8 = 0x2F;
+    pub const TEMPO: u8 = 0x51;
+    pub const METER: u8 = 0x58;
+    pub const KEY: u8 = 0x59;
+}
+
+/// Controllers that mean something to a score.
+mod controller {
+    pub const SUSTAIN: u8 = 64;
+    pub const RESET_ALL: u8 = 121;
+}
