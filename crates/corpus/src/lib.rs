@@ -1,1 +1,23 @@
-//! A folder of files becomes a corpus: preflight report, filters, grid check, splits.
+//! A folder of files becomes a corpus.
+//!
+//! [`read`] walks a folder, reads one file at a time, and decides of each whether it can be used; the decisions with their
+//! reasons are the [`Preflight`] report, which exists even where nothing could be used. What is used is put on a grid of equal
+//! steps, its chosen parts merged into one ([`prepare`]), and assigned to training or validation by its content
+//! ([`ContentHash`]), so that neither a new file nor a new name moves a piece from one side to the other.
+//!
+//! Nothing here trusts a file: sizes are looked at before reading, and what a reader refuses becomes a line of the report.
+
+mod corpus;
+mod files;
+mod hash;
+mod options;
+mod parts;
+mod preflight;
+mod prepare;
+
+pub use corpus::{Corpus, CorpusError, Piece, Progress, Split, read, survey};
+pub use files::EXTENSIONS;
+pub use hash::ContentHash;
+pub use options::{ChoiceError, MeterFilter, Options, OptionsError, Parts};
+pub use preflight::{FileReport, Listing, Preflight, Reason, Totals, Usage, Verdict};
+pub use prepare::{Prepared, Quantization, prepare};

@@ -1,0 +1,339 @@
+//! Reading a folder, one file at a time.
+
+use crate::files::{self, Found, LoadError};
+use crate::preflight::{grouped, printable};
+use crate::{
+    ContentHash, FileReport, Options, OptionsError, Preflight, Prepared, Reason, Totals, Usage, Verdict, prepare,
+};
+use cantus_formats::midi;
+use cantus_score::{Key, Meter, Score};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Pieces to learn from, and how they were found.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    /// In order of their hashes, so that file names have no influence on a training run.
+    pub pieces: Vec<Piece>,
+    /// What became of each file.
+    pub report: Preflight,
+}
+
+/// A piece on the grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// Its file, relative to the folder.
+    pub path: String,
+    /// What it is known by.
+    pub hash: ContentHash,
+    /// On which side it stands.
+    pub split: Split,
+    /// Its notes, in one part, in steps of the grid.
+    pub score: Score,
+    /// Its length in quarter notes, silence at the beginning left out.
+    pub quarters: f64,
+}
+
+/// What a piece is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// A composer learns from it.
+    Train,
+    /// It tells how well a composer has learnt.
+    Valid,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Split::Train => "train",
+            Split::Valid => "valid",
+        })
+    }
+}
+
+/// How far the reading has come. Told before each file, and once at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// Files read.
+    pub done: usize,
+    /// Files to read.
+    pub total: usize,
+    /// The file that comes next, relative to the folder, ready for printing; empty at the end.
+    pub path: &'a str,
+}
+
+/// Why there is no corpus.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// The folder is not there.
+    #[error("there is no folder `{}`: check its name", path.display())]
+    NotFound {
+        /// Its name.
+        path: PathBuf,
+    },
+    /// The folder is there, but closed.
+    #[error("`{}` may not be read: change its permissions, or copy it to a place of yours", path.display())]
+    NotPermitted {
+        /// Its name.
+        path: PathBuf,
+    },
+    /// Neither a folder nor a file.
+    #[error("`{}` is neither a folder nor a file: name a folder of MIDI files", path.display())]
+    NotAFolder {
+        /// Its name.
+        path: PathBuf,
+    },
+    /// The system failed otherwise.
+    #[error("`{}` cannot be read: {source}", path.display())]
+    Io {
+        /// Its name.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An option outside its range.
+    #[error("{0}")]
+    Options(#[from] OptionsError),
+    /// Fewer than two pieces can be used: there has to be one to train on and one to validate.
+    #[error("{}", unusable(report))]
+    Unusable {
+        /// What was found, and why it cannot be used: to be printed.
+        report: Box<Preflight>,
+    },
+}
+
+/// What happened and what to do, for a report without two usable pieces.
+fn unusable(report: &Preflight) -> String {
+    let (folder, totals) = (printable(&report.folder), &report.totals);
+    let endings = files::EXTENSIONS.join(", .");
+    if totals.files == 0 {
+        return format!("`{folder}` holds no music files: name a folder with files that end in .{endings}");
+    }
+    let found = match totals.used {
+        0 => format!("none of the {} files in `{folder}` can be used", totals.files),
+        _ => format!("only 1 of the {} files in `{folder}` can be used, 2 are the least", totals.files),
+    };
+    let advice = match report.refused().next().map(|_| totals.refused[0].0.as_str()) {
+        Some("off the grid") => {
+            "most look like recorded performances: choose a finer grid, or allow a larger share off the grid"
+        }
+        Some("metre outside the chosen set") => "allow more metres",
+        Some("too short") => "lower the least number of bars and notes",
+        Some("too many parts") => "allow more parts",
+        Some("without the part asked for") => "choose other parts",
+        Some("too large") => "raise the limit of bytes",
+        _ => "add files",
+    };
+    format!("{found}: {advice}")
+}
+
+impl Corpus {
+    /// The pieces of one side.
+    pub fn pieces_of(&self, split: Split) -> impl Iterator<Item = &Piece> {
+        self.pieces.iter().filter(move |piece| piece.split == split)
+    }
+
+    /// A hash over all notes, metres, tempos and the split: equal for equal music, whatever the files are called.
+    ///
+    /// Unlike the pieces' own hashes it sees keys and durations: what a composer learns from is the same if, and only if, this is.
+    pub fn fingerprint(&self) -> ContentHash {
+        ContentHash::of_corpus(self.pieces.iter().map(|piece| (piece.split as u8, &piece.score)))
+    }
+}
+
+/// The corpus in `folder`, or in a single file.
+///
+/// A piece is for validation where its hash, taken as a number from 0 to 1, is less than [`Options::valid_share`]. One exception:
+/// neither side stays empty. Without a validation piece the one with the smallest hash becomes it, without a training piece the one
+/// with the largest; only then can a new file move another.
+///
+/// # Errors
+/// Where the folder cannot be read, an option is out of range, or fewer than two files can be used; a single bad file is no error,
+/// but a line of the report.
+pub fn read(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
+    let corpus = survey(folder, options, progress)?;
+    match corpus.pieces.len() {
+        0 | 1 => Err(CorpusError::Unusable { report: Box::new(corpus.report) }),
+        _ => Ok(corpus),
+    }
+}
+
+/// As [`read`], but contented with one piece or none: for looking at a folder or a file. A single piece is for training.
+///
+/// # Errors
+/// Where the folder cannot be read or an option is out of range.
+pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
+    options.check()?;
+    let (root, found) = look(folder)?;
+    let mut files: Vec<FileReport> = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut known: HashMap<ContentHash, usize> = HashMap::new();
+    let total = found.music.len();
+    for (done, path) in found.music.iter().enumerate() {
+        let name = relative(path, root);
+        progress(Progress { done, total, path: &printable(&name) });
+        let verdict = match load(path, options) {
+            Err(reason) => Verdict::Refused(reason),
+            Ok((prepared, warnings)) => match known.get(&prepared.hash).map(|at| &pieces[*at]) {
+                Some(original) => Verdict::Refused(Reason::DuplicateOf {
+                    path: original.path.clone(),
+                    transposed: first_pitch(&prepared.score) - first_pitch(&original.score),
+                }),
+                None => {
+                    known.insert(prepared.hash, pieces.len());
+                    let usage = usage(&prepared, warnings);
+                    let Prepared { score, hash, quarters, .. } = prepared;
+                    pieces.push(Piece { path: name.clone(), hash, split: Split::Train, score, quarters });
+                    Verdict::Used(usage)
+                }
+            },
+        };
+        files.push(FileReport { path: name, verdict });
+    }
+    progress(Progress { done: total, total, path: "" });
+    for (path, error) in &found.closed {
+        let message = format!("this folder cannot be listed: {error}");
+        let verdict = Verdict::Refused(Reason::Unreadable { message });
+        files.push(FileReport { path: format!("{}/", relative(path, root)), verdict });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+
+    pieces.sort_by_key(|piece| piece.hash);
+    let moved = split(&mut pieces, options.valid_share);
+    let sides: HashMap<ContentHash, Split> = pieces.iter().map(|piece| (piece.hash, piece.split)).collect();
+    for file in &mut files {
+        if let Verdict::Used(usage) = &mut file.verdict {
+            usage.split = sides[&usage.hash];
+        }
+    }
+    let totals = Totals::of(&files, found.ignored);
+    let mut report = Preflight { folder: folder.to_string_lossy().into_owned(), files, totals, remarks: Vec::new() };
+    report.remarks = remarks(&report, options, moved);
+    Ok(Corpus { pieces, report })
+}
+
+/// The folder that names are relative to, and what is in it.
+fn look(folder: &Path) -> Result<(&Path, Found), CorpusError> {
+    let path = || folder.to_path_buf();
+    let error = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => CorpusError::NotFound { path: path() },
+        io::ErrorKind::PermissionDenied => CorpusError::NotPermitted { path: path() },
+        _ => CorpusError::Io { path: path(), source },
+    };
+    let meta = std::fs::metadata(folder).map_err(error)?;
+    if meta.is_dir() {
+        Ok((folder, files::find(folder).map_err(error)?))
+    } else if meta.is_file() {
+        let found = Found { music: vec![path()], ..Found::default() };
+        Ok((folder.parent().unwrap_or(folder), found))
+    } else {
+        Err(CorpusError::NotAFolder { path: path() })
+    }
+}
+
+fn relative(path: &Path, root: &Path) -> String {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    let names: Vec<_> = path.components().map(|name| name.as_os_str().to_string_lossy()).collect();
+    names.join("/")
+}
+
+/// The piece in a file, with the reader's warnings.
+fn load(path: &Path, options: &Options) -> Result<(Prepared, Vec<String>), Reason> {
+    let limit = options.limits.max_bytes as u64;
+    let unreadable = |message: String| Reason::Unreadable { message };
+    let bytes = files::load(path, limit).map_err(|error| match error {
+        LoadError::Io(error) => unreadable(error.to_string()),
+        LoadError::NotAFile => unreadable("not a regular file".to_owned()),
+        LoadError::TooLarge(bytes) => Reason::TooLarge { bytes, limit },
+    })?;
+    let reading = midi::read(&bytes, &options.limits).map_err(|error| unreadable(error.to_string()))?;
+    let warnings = reading.warnings.iter().map(ToString::to_string).collect();
+    Ok((prepare(&reading.score, options)?, warnings))
+}
+
+fn usage(prepared: &Prepared, warnings: Vec<String>) -> Usage {
+    Usage {
+        hash: prepared.hash,
+        split: Split::Train,
+        notes: prepared.score.note_count(),
+        bars: prepared.bars,
+        quarters: prepared.quarters,
+        meters: prepared.meters.iter().map(Meter::to_string).collect(),
+        key: prepared.key.as_ref().map(Key::to_string),
+        quantization: prepared.quantization,
+        warnings,
+    }
+}
+
+fn first_pitch(score: &Score) -> i32 {
+    score.notes().next().map_or(0, |note| i32::from(note.pitch.get()))
+}
+
+/// Which side was empty, and the piece that was moved to it.
+type Moved = Option<(Split, String)>;
+
+/// Assigns the sides; see [`read`]. `pieces` in order of their hashes.
+fn split(pieces: &mut [Piece], valid_share: f64) -> Moved {
+    for piece in pieces.iter_mut() {
+        piece.split = if piece.hash.fraction() < valid_share { Split::Valid } else { Split::Train };
+    }
+    // In order of hashes all validation pieces come first: the borders are the ends.
+    match pieces {
+        [] => None,
+        [only] => {
+            only.split = Split::Train;
+            None
+        }
+        [first, ..] if first.split == Split::Train => {
+            first.split = Split::Valid;
+            Some((Split::Valid, first.path.clone()))
+        }
+        [.., last] if last.split == Split::Valid => {
+            last.split = Split::Train;
+            Some((Split::Train, last.path.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// What a person should know.
+fn remarks(report: &Preflight, options: &Options, moved: Moved) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let totals = &report.totals;
+    if let Some((side, path)) = moved {
+        let purpose = if side == Split::Valid { "validation" } else { "training" };
+        remarks.push(format!("no piece fell to {purpose}: {} was chosen for it", printable(&path)));
+    }
+    let longest = report.used().max_by(|a, b| a.1.quarters.total_cmp(&b.1.quarters));
+    if let Some((file, usage)) = longest.filter(|(_, usage)| totals.used > 1 && usage.quarters > totals.quarters / 2.0)
+    {
+        let share = 100.0 * usage.quarters / totals.quarters;
+        let path = printable(&file.path);
+        remarks.push(format!("{path} alone is {share:.0}% of the music: a composer will learn it by heart"));
+    }
+    if (2..20).contains(&totals.used) {
+        let (used, valid) = (totals.used, totals.valid);
+        remarks.push(format!("{used} pieces are few, and validation figures rest on {valid} of them: expect copying"));
+    }
+    let read: usize = report.used().map(|(_, usage)| usage.quantization.notes_read).sum();
+    let moved: f64 =
+        report.used().map(|(_, usage)| usage.quantization.moved * usage.quantization.notes_read as f64).sum();
+    let share = |count: f64| 100.0 * count / read.max(1) as f64;
+    let steps = options.grid.get();
+    if share(moved) > 10.0 {
+        let finer = if steps.is_multiple_of(3) { String::new() } else { format!("; {} hold triplets", 3 * steps) };
+        let moved = share(moved);
+        remarks.push(format!("{moved:.0}% of the onsets were moved to fit {steps} steps a quarter note{finer}"));
+    }
+    if totals.merged > 0 {
+        let (merged, percent) = (grouped(totals.merged), share(totals.merged as f64));
+        remarks
+            .push(format!("{merged} notes ({percent:.1}%) fell on another of the same step and pitch and were merged"));
+    }
+    remarks
+}

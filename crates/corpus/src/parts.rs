@@ -1,0 +1,124 @@
+//! Which parts of a piece are kept.
+
+use crate::Parts;
+use cantus_score::{Note, Part, Ticks};
+
+/// Words that name a melody part.
+const MELODY_WORDS: [&str; 8] = ["melod", "vocal", "voice", "lead", "sopran", "cantus", "tune", "theme"];
+
+/// The parts of `pitched` that `choice` means; `pitched` are parts with notes, and no drums.
+pub(crate) fn select(pitched: Vec<&Part>, choice: Parts) -> Vec<&Part> {
+    match choice {
+        Parts::All => pitched,
+        Parts::First => pitched.into_iter().take(1).collect(),
+        Parts::Piano if pitched.iter().all(|part| part.programs.is_empty()) => pitched,
+        Parts::Piano => pitched.into_iter().filter(|part| is_piano(part)).collect(),
+        Parts::Melody => melody(pitched),
+    }
+}
+
+fn is_piano(part: &Part) -> bool {
+    part.programs.first().is_some_and(|(_, program)| program.is_piano())
+}
+
+/// Steps 1 to 3 of the rule at [`Parts::Melody`].
+fn melody(mut parts: Vec<&Part>) -> Vec<&Part> {
+    if parts.iter().any(|part| is_named_melody(part)) {
+        parts.retain(|part| is_named_melody(part));
+    }
+    let richest = parts.iter().map(|part| part.notes.len()).max().unwrap_or(0);
+    let lines = parts.iter().filter(|part| 4 * part.notes.len() >= richest && is_one_line(part));
+    // The first of equals: files put the melody first.
+    let best = lines.rev().max_by(|a, b| mean_pitch(a).total_cmp(&mean_pitch(b)));
+    match best {
+        Some(best) => vec![best],
+        None => parts,
+    }
+}
+
+fn is_named_melody(part: &Part) -> bool {
+    let name = part.name.as_deref().unwrap_or_default().to_lowercase();
+    MELODY_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether at most one onset in ten is a chord.
+fn is_one_line(part: &Part) -> bool {
+    let chords = part.notes.chunk_by(|a, b| a.onset == b.onset);
+    let (onsets, several) =
+        chords.fold((0, 0), |(all, several), chord| (all + 1, several + usize::from(chord.len() > 1)));
+    several * 10 <= onsets
+}
+
+fn mean_pitch(part: &Part) -> f64 {
+    let sum: f64 = part.notes.iter().map(|note| f64::from(note.pitch.get())).sum();
+    sum / part.notes.len().max(1) as f64
+}
+
+/// Step 4 of the rule at [`Parts::Melody`]: one line out of sorted notes.
+pub(crate) fn skyline(notes: &[Note]) -> Vec<Note> {
+    let mut line: Vec<Note> = Vec::new();
+    for chord in notes.chunk_by(|a, b| a.onset == b.onset) {
+        let Some(&top) = chord.last() else { continue };
+        if let Some(held) = line.last_mut() {
+            if held.end() > top.onset && held.pitch > top.pitch {
+                continue;
+            }
+            held.duration = held.duration.min(top.onset - held.onset).max(Ticks(1));
+        }
+        line.push(top);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_score::{Pitch, Program, Velocity};
+
+    fn note(onset: u64, pitch: u8, duration: u64) -> Note {
+        Note {
+            onset: Ticks(onset),
+            pitch: Pitch::try_from(pitch).unwrap(),
+            duration: Ticks(duration),
+            velocity: Velocity::DEFAULT,
+        }
+    }
+
+    fn part(name: &str, program: Option<u8>, notes: Vec<Note>) -> Part {
+        let programs = program.map(|number| (Ticks::ZERO, Program::new(number).unwrap()));
+        Part { name: Some(name.into()), programs: programs.into_iter().collect(), notes, ..Part::default() }
+    }
+
+    fn names(parts: &[&Part]) -> Vec<String> {
+        parts.iter().filter_map(|part| part.name.clone()).collect()
+    }
+
+    #[test]
+    fn the_skyline_keeps_the_top_and_waits_under_a_held_note() {
+        let notes = [note(0, 60, 4), note(0, 72, 4), note(2, 64, 2), note(4, 71, 8), note(6, 74, 2), note(8, 50, 2)];
+        assert_eq!(skyline(&notes), [note(0, 72, 4), note(4, 71, 2), note(6, 74, 2), note(8, 50, 2)]);
+    }
+
+    #[test]
+    fn the_melody_is_the_named_part_then_the_highest_line() {
+        let line = |pitch| (0..8).map(|k| note(k * 4, pitch, 4)).collect::<Vec<_>>();
+        let chords = (0..8).flat_map(|k| [note(k * 4, 80, 4), note(k * 4, 90, 4)]).collect::<Vec<_>>();
+        let (low, high, block) = (part("a", None, line(60)), part("b", None, line(70)), part("c", None, chords));
+        let short = part("d", None, vec![note(0, 100, 4)]);
+        assert_eq!(names(&select(vec![&low, &high, &block, &short], Parts::Melody)), ["b"]);
+        let named = part("Lead vocals", None, line(40));
+        assert_eq!(names(&select(vec![&low, &high, &named], Parts::Melody)), ["Lead vocals"]);
+        assert_eq!(names(&select(vec![&block], Parts::Melody)), ["c"]);
+    }
+
+    #[test]
+    fn the_piano_is_named_or_everything_is() {
+        let notes = || vec![note(0, 60, 4)];
+        let (piano, flute, unnamed) =
+            (part("p", Some(1), notes()), part("f", Some(73), notes()), part("u", None, notes()));
+        assert_eq!(names(&select(vec![&flute, &piano, &unnamed], Parts::Piano)), ["p"]);
+        assert_eq!(names(&select(vec![&unnamed, &unnamed], Parts::Piano)), ["u", "u"]);
+        assert!(select(vec![&flute], Parts::Piano).is_empty());
+        assert_eq!(names(&select(vec![&flute, &piano], Parts::First)), ["f"]);
+    }
+}
