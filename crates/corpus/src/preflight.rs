@@ -160,7 +160,7 @@ impl fmt::Display for Reason {
                 write!(f, "off the grid: {share:.0}% of the onsets miss it, {allowed:.0}% may")
             }
             Reason::TooShort { notes, bars, min_notes, min_bars } => {
-                write!(f, "too short: {notes} notes in {bars} bars, at least {min_notes} in {min_bars} are needed")
+                write!(f, "too short: {notes} of at least {min_notes} notes, {bars} of {min_bars} bars")
             }
             Reason::DuplicateOf { path, transposed: 0 } => write!(f, "duplicate of {}", printable(path)),
             Reason::DuplicateOf { path, transposed } => {

@@ -116,8 +116,8 @@ fn off_grid_share(score: &Score, options: &Options) -> f64 {
         let onset = (note.onset.0 % u64::from(score.ticks_per_quarter.get())) as f64;
         let misses = |step_share: f64, tolerance: f64| {
             let grid = step * step_share;
-            // Half a tick of slack: a grid line need not fall on a whole tick.
-            (onset - (onset / grid).round() * grid).abs() > tolerance * step + 0.5
+            // At least half a tick: a grid line need not fall on a whole one.
+            (onset - (onset / grid).round() * grid).abs() > (tolerance * step).max(0.5)
         };
         let fine = options.tolerance / 4.0;
         misses(1.0, options.tolerance) && misses(0.5, fine) && misses(2.0 / 3.0, fine)

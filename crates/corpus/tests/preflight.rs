@@ -169,7 +169,7 @@ fn hopeless_folders_end_with_the_report() {
     match read(place.path(), &Options::default(), &mut |_| ()) {
         Err(CorpusError::Unusable { report }) => {
             assert_eq!(report.totals.refused, [("too short".to_owned(), 2)]);
-            assert!(report.to_string().contains("Refused:\n  a.mid  too short: 4 notes"), "{report}");
+            assert!(report.to_string().contains("Refused:\n  a.mid  too short: 4 of at least 16 notes"), "{report}");
         }
         other => panic!("{other:?}"),
     }
