@@ -1,1 +1,28 @@
 //! The contract between composers and everything around them.
+//!
+//! A composer is reached through its [`ComposerSpec`] alone: the registry lists them, and training, evaluation and the command
+//! line know nothing else. What a composer is able to do, it says by the traits that it implements: [`Composer`] writes music,
+//! [`Trainable`] learns, [`Autoregressive`] predicts token by token. Here, too, is what all of them share: the model file, the
+//! sampler, the prompt, the baselines.
+
+mod autoregressive;
+mod composer;
+mod expression;
+mod file;
+mod likelihood;
+pub mod ngram;
+mod prompt;
+mod sampling;
+mod trainable;
+
+pub use autoregressive::Autoregressive;
+pub use cantus_nn::random::Rng;
+pub use composer::{ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings};
+pub use expression::accentuate;
+pub use file::{
+    CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,
+};
+pub use likelihood::{Baseline, Evaluation, Kind, Likelihood};
+pub use prompt::Prompt;
+pub use sampling::{Sampling, SamplingError};
+pub use trainable::{CreateError, Regime, Schedule, StepAt, StepReport, Trainable, TrainingSet};

@@ -18,7 +18,7 @@ impl Tempo {
     /// The nearest tempo to so many quarters per minute; `None` unless the number is positive and fits.
     pub fn from_quarters_per_minute(quarters: f64) -> Option<Tempo> {
         let micros = (60e6 / quarters).round();
-        if micros >= 1.0 && micros < 16_777_216.0 { Some(Tempo(micros as u32)) } else { None }
+        if (1.0..16_777_216.0).contains(&micros) { Some(Tempo(micros as u32)) } else { None }
     }
 
     /// Microseconds per quarter note.

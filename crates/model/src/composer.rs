@@ -1,0 +1,131 @@
+//! What the command line, the studio and evaluation see of a composer.
+
+use crate::{CreateError, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
+use cantus_score::Score;
+use std::ops::ControlFlow;
+
+/// A composer's settings, as JSON: a named configuration with a person's changes on top.
+pub type Settings = serde_json::Value;
+
+/// Everything that the rest of the program needs to know of a composer: one entry in the registry.
+#[derive(Debug)]
+pub struct ComposerSpec {
+    /// Its name on the command line and in model files.
+    pub id: &'static str,
+    /// Raised when old model files no longer load.
+    pub version: u32,
+    /// What it is, in a line.
+    pub title: &'static str,
+    /// Where it comes from: authors, title, year.
+    pub source: &'static str,
+    /// What differs from the source, and why.
+    pub departures: &'static str,
+    /// The encodings that it reads and writes.
+    pub encoding: &'static str,
+    /// Its named configurations; the first is the default.
+    pub configurations: &'static [Configuration],
+    /// Changes to the first configuration that make it small enough for a test.
+    pub tiny: &'static str,
+    /// A network that has learnt nothing yet, for a corpus.
+    pub create: fn(&Settings, &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError>,
+    /// A composer out of a model file.
+    pub load: fn(&ModelFile) -> Result<Box<dyn Composer>, ModelError>,
+}
+
+/// A named choice of settings.
+#[derive(Debug)]
+pub struct Configuration {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub summary: &'static str,
+    /// The settings, as a JSON object; what is absent has its default.
+    pub settings: &'static str,
+}
+
+impl ComposerSpec {
+    /// The settings of a named configuration, or `None` where there is no such name.
+    pub fn settings(&self, configuration: &str) -> Option<Settings> {
+        let found = self.configurations.iter().find(|known| known.name == configuration)?;
+        serde_json::from_str(found.settings).ok()
+    }
+}
+
+/// What is asked of a composer.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Length of the whole piece in bars, the prompt's included.
+    pub bars: usize,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// The beginning that is given.
+    pub prompt: Option<Prompt>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Composition {
+    /// The music.
+    pub score: Score,
+    /// What the listener should know: how a prompt was understood, say.
+    pub remarks: Vec<String>,
+}
+
+/// Told how far a composition is, from 0 to 1; breaking stops it.
+pub type Progress<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
+
+/// Writes music.
+pub trait Composer: Send + Sync {
+    /// Its entry in the registry.
+    fn spec(&self) -> &'static ComposerSpec;
+
+    /// How it draws tokens unless told otherwise.
+    fn default_sampling(&self) -> Sampling;
+
+    /// What a person would want to know of it: network, vocabulary, size.
+    fn describe(&self) -> Vec<(String, String)>;
+
+    /// A new piece. The same request and the same generator give the same score.
+    ///
+    /// # Errors
+    /// [`ComposeError`]; nothing is half written.
+    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError>;
+}
+
+/// Why nothing was composed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// No bar was asked for.
+    #[error("a piece of {bars} bars cannot be composed; ask for 1 to {most}")]
+    Bars {
+        /// What was asked for.
+        bars: usize,
+        /// The most that is composed at once.
+        most: usize,
+    },
+    /// Nothing is left to compose after the prompt.
+    #[error(
+        "the prompt has {prompt} bars and the piece is to have {bars}: nothing is left to compose; ask for more bars or keep fewer of the prompt"
+    )]
+    PromptTooLong {
+        /// Bars kept of the prompt.
+        prompt: usize,
+        /// Bars asked for.
+        bars: usize,
+    },
+    /// The kept bars of the prompt are silent.
+    #[error("the first {bars} bars of the prompt hold no note that can be continued; keep more of its bars")]
+    EmptyPrompt {
+        /// Bars kept.
+        bars: usize,
+    },
+    /// Temperature, top-k or top-p.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// The network gave no number.
+    #[error("the model predicts nothing (its numbers are not finite): its training has failed; train it again")]
+    NoToken,
+    /// Stopped by the caller.
+    #[error("stopped")]
+    Stopped,
+}

@@ -1,0 +1,337 @@
+//! The model file: one safetensors file, all metadata under the one key `cantus` as canonical JSON.
+//!
+//! Canonical: object keys in alphabetical order, no blanks. (safetensors writes several metadata keys in random order, so there is
+//! only one.) Nothing in a file is executed, sizes are checked before anything is allocated, and a newer format is refused by name.
+
+use cantus_encoding::VocabularyError;
+use half::f16;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{Baseline, Likelihood, Settings};
+
+/// The newest format that this program reads and the one that it writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+const METADATA_KEY: &str = "cantus";
+
+/// A tensor of numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorData {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, the last axis running fastest.
+    pub values: Vec<f32>,
+}
+
+/// Where a model's music comes from, and what may be done with it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CorpusCard {
+    /// Its name.
+    pub name: String,
+    /// Hash over the pieces' content hashes.
+    pub fingerprint: String,
+    /// Pieces learnt from.
+    pub train_pieces: usize,
+    /// Pieces judged by.
+    pub valid_pieces: usize,
+    /// Length of all pieces, in quarter notes.
+    pub quarters: f64,
+    /// The licence under which the music may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Whom to thank.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit: Option<String>,
+}
+
+/// How a model came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSummary {
+    /// Epochs done when these parameters were best.
+    pub epoch: u64,
+    /// Optimiser steps done by then.
+    pub steps: u64,
+    /// The seed.
+    pub seed: u64,
+    /// On the validation pieces.
+    pub validation: Likelihood,
+    /// Counting models on the same tokens.
+    pub baselines: Vec<Baseline>,
+}
+
+/// A model's metadata.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// [`FORMAT_VERSION`] when it was written.
+    pub format: u32,
+    /// The composer's id.
+    pub composer: String,
+    /// The composer's version.
+    pub composer_version: u32,
+    /// The composer's settings.
+    pub settings: Settings,
+    /// The encoding's name and vocabulary.
+    pub encoding: serde_json::Value,
+    /// What it was trained on.
+    pub corpus: CorpusCard,
+    /// How it was trained.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub training: Option<TrainingSummary>,
+    /// The program that wrote it.
+    pub created_by: String,
+    /// In checkpoints: what a training needs to go on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub state: Option<serde_json::Value>,
+}
+
+/// How a file stores its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// As they are.
+    Full,
+    /// Rounded to 16 bits: half the size.
+    Half,
+}
+
+/// A model: metadata and parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// The metadata.
+    pub header: Header,
+    /// Parameters by name.
+    pub tensors: BTreeMap<String, TensorData>,
+}
+
+/// Why a model file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// No safetensors file, or a damaged one.
+    #[error("this is no model file, or it is damaged ({problem}); copy or train it again")]
+    Damaged {
+        /// What the reader says.
+        problem: String,
+    },
+    /// A safetensors file of something else.
+    #[error("this safetensors file was not written by cantus (it has no `{METADATA_KEY}` metadata)")]
+    Foreign,
+    /// Written by a newer program.
+    #[error("this model has format {found} and this program reads up to {FORMAT_VERSION}: update cantus to use it")]
+    NewerFormat {
+        /// The file's format.
+        found: u64,
+    },
+    /// The composer has changed since.
+    #[error(
+        "this model was made for version {found} of composer {composer}, and this program has version {expected}: train it again, or use the program that made it ({created_by})"
+    )]
+    ComposerVersion {
+        /// The composer.
+        composer: String,
+        /// The file's.
+        found: u32,
+        /// The program's.
+        expected: u32,
+        /// Who wrote the file.
+        created_by: String,
+    },
+    /// No such composer.
+    #[error(
+        "this model is for composer `{composer}`, which this program does not have (written by {created_by}); `cantus composers` lists those it has"
+    )]
+    UnknownComposer {
+        /// The composer.
+        composer: String,
+        /// Who wrote the file.
+        created_by: String,
+    },
+    /// A parameter is missing or has another shape.
+    #[error(
+        "parameter {name}: expected shape {expected:?}, found {found:?}; the file is damaged or was made by other settings"
+    )]
+    Shape {
+        /// The parameter.
+        name: String,
+        /// What the settings ask for.
+        expected: Vec<usize>,
+        /// What the file holds; `None` where it is missing.
+        found: Option<Vec<usize>>,
+    },
+    /// A parameter is not a number.
+    #[error("parameter {name} holds numbers that are not finite: its training has failed; train it again")]
+    NotFinite {
+        /// The parameter.
+        name: String,
+    },
+    /// The metadata does not say what it must.
+    #[error("the model's metadata are damaged: {problem}")]
+    Metadata {
+        /// What is wrong.
+        problem: String,
+    },
+    /// The vocabulary does not hold together.
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
+    /// A checkpoint of another training.
+    #[error(
+        "the checkpoint does not belong to this training: its {what} differs; start a new run, or give the corpus and settings that the run began with"
+    )]
+    OtherTraining {
+        /// What differs.
+        what: &'static str,
+    },
+}
+
+impl ModelFile {
+    /// A parameter by name and shape.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`], where it is missing or has another shape.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&[f32], ModelError> {
+        match self.tensors.get(name) {
+            Some(tensor) if tensor.shape == shape => Ok(&tensor.values),
+            found => Err(ModelError::Shape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                found: found.map(|tensor| tensor.shape.clone()),
+            }),
+        }
+    }
+
+    /// The file's bytes. The same model gives the same bytes.
+    ///
+    /// # Errors
+    /// [`ModelError::Metadata`], where the metadata cannot be said in JSON (a figure that is no number).
+    pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, ModelError> {
+        let metadata = |problem: &dyn std::fmt::Display| ModelError::Metadata { problem: problem.to_string() };
+        // Through `Value`, whose objects keep their keys in order.
+        let header = serde_json::to_value(&self.header).map_err(|e| metadata(&e))?.to_string();
+        let (dtype, stored): (Dtype, Vec<(&str, &[usize], Vec<u8>)>) = match precision {
+            Precision::Full => (Dtype::F32, self.stored(|x| x.to_le_bytes())),
+            Precision::Half => (Dtype::F16, self.stored(|x| f16::from_f32(x).to_le_bytes())),
+        };
+        let views = stored
+            .iter()
+            .map(|(name, shape, bytes)| Ok((*name, TensorView::new(dtype, shape.to_vec(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|e| metadata(&e))?;
+        let tags = HashMap::from([(METADATA_KEY.to_owned(), header)]);
+        safetensors::serialize(views, Some(tags)).map_err(|e| metadata(&e))
+    }
+
+    fn stored<const N: usize>(&self, bytes: impl Fn(f32) -> [u8; N]) -> Vec<(&str, &[usize], Vec<u8>)> {
+        let stored = |tensor: &TensorData| tensor.values.iter().flat_map(|x| bytes(*x)).collect();
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice(), stored(tensor))).collect()
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ModelError`]: damaged, foreign, newer, not finite.
+    pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile, ModelError> {
+        let damaged = |e: &dyn std::fmt::Display| ModelError::Damaged { problem: e.to_string() };
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
+        let text = metadata.metadata().as_ref().and_then(|tags| tags.get(METADATA_KEY)).ok_or(ModelError::Foreign)?;
+        let problem = |e: serde_json::Error| ModelError::Metadata { problem: e.to_string() };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(problem)?;
+        // Before anything else is understood: a newer format may mean anything by its fields.
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(FORMAT_VERSION) => return Err(ModelError::NewerFormat { found }),
+            Some(_) => {}
+            None => return Err(ModelError::Metadata { problem: "no format is named".to_owned() }),
+        }
+        let header: Header = serde_json::from_value(value).map_err(problem)?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            let values: Vec<f32> = match view.dtype() {
+                Dtype::F32 => {
+                    view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+                }
+                Dtype::F16 => view.data().chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+                other => return Err(damaged(&format!("{name} has type {other:?}"))),
+            };
+            if values.iter().any(|x| !x.is_finite()) {
+                return Err(ModelError::NotFinite { name });
+            }
+            tensors.insert(name, TensorData { shape: view.shape().to_vec(), values });
+        }
+        Ok(ModelFile { header, tensors })
+    }
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal: a model's name that nobody can forge.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> ModelFile {
+        let header = Header {
+            format: FORMAT_VERSION,
+            composer: "test".into(),
+            composer_version: 1,
+            settings: serde_json::json!({"b": 1, "a": 2}),
+            encoding: serde_json::json!({}),
+            corpus: CorpusCard::default(),
+            training: None,
+            created_by: "cantus test".into(),
+            state: None,
+        };
+        let tensor = |values: &[f32]| TensorData { shape: vec![values.len()], values: values.to_vec() };
+        let tensors = BTreeMap::from([("z".to_owned(), tensor(&[0.1, -3e5])), ("a".to_owned(), tensor(&[1.0]))]);
+        ModelFile { header, tensors }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_written_the_same_again() {
+        let bytes = model().to_bytes(Precision::Full).unwrap();
+        assert_eq!(ModelFile::from_bytes(&bytes).unwrap(), model());
+        assert_eq!(model().to_bytes(Precision::Full).unwrap(), bytes);
+        let half = model().to_bytes(Precision::Half).unwrap();
+        assert!(half.len() < bytes.len());
+    }
+
+    #[test]
+    fn rounding_to_half_keeps_small_numbers_and_refuses_what_overflows() {
+        let mut small = model();
+        small.tensors.get_mut("z").unwrap().values[1] = 0.5;
+        let read = ModelFile::from_bytes(&small.to_bytes(Precision::Half).unwrap()).unwrap();
+        assert!((read.tensors["z"].values[0] - 0.1).abs() < 1e-4);
+        let overflown = model().to_bytes(Precision::Half).unwrap();
+        assert!(matches!(ModelFile::from_bytes(&overflown), Err(ModelError::NotFinite { .. })));
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let bytes = model().to_bytes(Precision::Full).unwrap();
+        for length in 0..bytes.len() {
+            assert!(ModelFile::from_bytes(&bytes[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn newer_and_foreign_files_are_refused_by_name() {
+        let mut newer = model();
+        newer.header.format = 9;
+        let bytes = newer.to_bytes(Precision::Full).unwrap();
+        assert!(matches!(ModelFile::from_bytes(&bytes), Err(ModelError::NewerFormat { found: 9 })));
+        let none: Vec<(&str, TensorView<'_>)> = Vec::new();
+        let foreign = safetensors::serialize(none, None).unwrap();
+        assert!(matches!(ModelFile::from_bytes(&foreign), Err(ModelError::Foreign)));
+    }
+
+    #[test]
+    fn wrong_shapes_name_the_parameter() {
+        let error = model().tensor("z", &[3]).unwrap_err().to_string();
+        assert!(error.contains("parameter z") && error.contains("[3]") && error.contains("[2]"), "{error}");
+    }
+}

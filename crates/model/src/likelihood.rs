@@ -1,0 +1,89 @@
+//! Likelihoods, and what kind of figure each is.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of figure a likelihood is. Kinds are never compared with one another, nor printed in one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The model's probability itself.
+    Exact,
+    /// At least so likely (a variational bound).
+    LowerBound,
+    /// Estimated by sampling.
+    Estimate,
+    /// A loss that is no likelihood.
+    Surrogate,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::Exact => "exact",
+            Kind::LowerBound => "lower bound",
+            Kind::Estimate => "estimate",
+            Kind::Surrogate => "surrogate",
+        })
+    }
+}
+
+/// What a model gives to a set of pieces, summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Negative log-likelihood of all counted tokens, in nats.
+    pub nats: f64,
+    /// Tokens counted.
+    pub tokens: f64,
+    /// Quarter notes that those tokens stand for.
+    pub quarters: f64,
+    /// Tokens that were the model's first choice.
+    pub correct: f64,
+}
+
+impl Evaluation {
+    /// Nats per token; NaN without a token.
+    pub fn per_token(&self) -> f64 {
+        self.nats / self.tokens
+    }
+
+    /// Nats per quarter note: comparable between encodings.
+    pub fn per_quarter(&self) -> f64 {
+        self.nats / self.quarters
+    }
+
+    /// Share of tokens predicted right, 0-1.
+    pub fn accuracy(&self) -> f64 {
+        self.correct / self.tokens
+    }
+}
+
+impl std::ops::AddAssign for Evaluation {
+    fn add_assign(&mut self, other: Evaluation) {
+        self.nats += other.nats;
+        self.tokens += other.tokens;
+        self.quarters += other.quarters;
+        self.correct += other.correct;
+    }
+}
+
+/// A likelihood with its protocol, as it is printed and stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Likelihood {
+    /// What kind of figure it is.
+    pub kind: Kind,
+    /// Negative log-likelihood, nats per token.
+    pub nats_per_token: f64,
+    /// The same, nats per quarter note.
+    pub nats_per_quarter: f64,
+    /// Which tokens count, what is given, how pieces are weighted.
+    pub protocol: String,
+}
+
+/// What a simple model gives to the same tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Its name.
+    pub name: String,
+    /// Nats per token.
+    pub nats_per_token: f64,
+}

@@ -1,0 +1,115 @@
+//! The beginning that a person gives: kept note for note, continued by a composer.
+
+use crate::ComposeError;
+use cantus_score::{Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+
+/// The first bars of a score.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What is kept, as it was.
+    kept: Score,
+    /// Where the continuation begins.
+    end: Ticks,
+    bars: usize,
+}
+
+impl Prompt {
+    /// The first `bars` bars of `score`, or all of them where it has fewer.
+    ///
+    /// # Errors
+    /// [`ComposeError::EmptyPrompt`] where they hold no note.
+    pub fn new(score: &Score, bars: usize) -> Result<Prompt, ComposeError> {
+        let kept_bars: Vec<_> = score.bars().take(bars).collect();
+        let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
+        let kept = score.before(end);
+        if kept.note_count() == 0 {
+            return Err(ComposeError::EmptyPrompt { bars });
+        }
+        Ok(Prompt { kept, end, bars: kept_bars.len() })
+    }
+
+    /// How many bars are kept.
+    pub fn bars(&self) -> usize {
+        self.bars
+    }
+
+    /// What is kept.
+    pub fn score(&self) -> &Score {
+        &self.kept
+    }
+
+    /// What a composer on a grid of `steps` reads: all pitched parts as one, quantised.
+    pub fn on_grid(&self, steps: TicksPerQuarter) -> Score {
+        let mut score = self.kept.clone();
+        score.parts = vec![merge_parts(self.kept.parts.iter().filter(|part| !part.is_drums()))];
+        let (mut score, _) = quantize(&score, steps, 0.5);
+        score.parts = vec![merge_parts(&score.parts)];
+        score
+    }
+
+    /// The kept bars, and after them `continuation` from its time `from` on. The continuation's notes go into the first pitched part.
+    pub fn join(&self, continuation: &Score, from: Ticks) -> Score {
+        // Ticks fine enough for both.
+        let (a, b) = (self.kept.ticks_per_quarter.get(), continuation.ticks_per_quarter.get());
+        let fine = least_common_multiple(a, b).and_then(TicksPerQuarter::new).unwrap_or(self.kept.ticks_per_quarter);
+        let mut joined = self.kept.rescaled(fine);
+        let added = continuation.rescaled(fine);
+        let end = self.end.rescale(self.kept.ticks_per_quarter, fine);
+        let from = from.rescale(continuation.ticks_per_quarter, fine);
+        let moved = |at: Ticks| end + (at - from);
+        let last = joined.meters.last().map_or_else(Default::default, |(_, meter)| *meter);
+        let later: Vec<_> =
+            added.meters.iter().filter(|(at, _)| *at > from).map(|(at, meter)| (moved(*at), *meter)).collect();
+        let first = added.meters.iter().rev().find(|(at, _)| *at <= from).map(|(_, meter)| *meter);
+        joined.meters.extend(first.filter(|meter| *meter != last).map(|meter| (end, meter)));
+        joined.meters.extend(later);
+        if let Some(part) = joined.parts.iter_mut().find(|part| !part.is_drums()) {
+            let notes = added.notes().filter(|note| note.onset >= from);
+            part.notes.extend(notes.map(|note| cantus_score::Note { onset: moved(note.onset), ..*note }));
+            part.notes.sort_unstable();
+        }
+        joined
+    }
+}
+
+fn least_common_multiple(a: u32, b: u32) -> Option<u32> {
+    let (mut x, mut y) = (a, b);
+    while y != 0 {
+        (x, y) = (y, x % y);
+    }
+    (a / x).checked_mul(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_score::{Note, Part, Pitch, Velocity};
+
+    fn score(per_quarter: u32, notes: &[(u64, u64)]) -> Score {
+        let mut score = Score::new(TicksPerQuarter::new(per_quarter).unwrap());
+        let note = |&(onset, duration): &(u64, u64)| Note {
+            onset: Ticks(onset),
+            pitch: Pitch::C4,
+            duration: Ticks(duration),
+            velocity: Velocity::DEFAULT,
+        };
+        score.parts.push(Part { notes: notes.iter().map(note).collect(), ..Part::default() });
+        score
+    }
+
+    #[test]
+    fn the_kept_bars_stay_and_the_rest_follows() {
+        let prompt = Prompt::new(&score(10, &[(0, 10), (33, 20), (45, 10)]), 1).unwrap();
+        assert_eq!(prompt.bars(), 1);
+        let joined = prompt.join(&score(4, &[(0, 4), (16, 4), (21, 2)]), Ticks(16));
+        assert_eq!(joined.ticks_per_quarter.get(), 20);
+        let spans: Vec<_> = joined.notes().map(|note| (note.onset.0, note.duration.0)).collect();
+        assert_eq!(spans, [(0, 20), (66, 14), (80, 20), (105, 10)]);
+    }
+
+    #[test]
+    fn a_prompt_without_notes_is_refused() {
+        assert!(Prompt::new(&score(10, &[(100, 10)]), 1).is_err());
+        assert!(Prompt::new(&score(10, &[(0, 10)]), 0).is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! Drawing from a distribution: temperature, top-k and nucleus (top-p) sampling.
+//!
+//! Source: A. Holtzman et al., The Curious Case of Neural Text Degeneration, ICLR 2020, arXiv:1904.09751v2, section 3 (nucleus);
+//! A. Fan et al., Hierarchical Neural Story Generation, ACL 2018, arXiv:1805.04833v1, section 5 (top-k).
+
+use crate::Rng;
+use cantus_nn::random::uniform_f64;
+use serde::{Deserialize, Serialize};
+
+/// How the next token is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// Logits are divided by it: under 1 is safer, over 1 is wilder; 0 takes the most likely token always.
+    pub temperature: f64,
+    /// Only the most likely `k` tokens; 0 means all.
+    pub top_k: usize,
+    /// Only the most likely tokens that together reach this probability; 1 means all.
+    pub top_p: f64,
+}
+
+/// A setting that no distribution can be drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum SamplingError {
+    /// Negative, infinite or not a number.
+    #[error("a temperature of {0} makes no sense: give a number from 0 (always the likeliest) to about 2")]
+    Temperature(f64),
+    /// Outside of 0-1.
+    #[error("a top-p of {0} makes no sense: give a number over 0 and up to 1")]
+    TopP(f64),
+}
+
+impl Default for Sampling {
+    fn default() -> Sampling {
+        Sampling { temperature: 1.0, top_k: 0, top_p: 1.0 }
+    }
+}
+
+impl Sampling {
+    /// Always the most likely token.
+    pub const GREEDY: Sampling = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0 };
+
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// [`SamplingError`], naming the setting.
+    pub fn check(&self) -> Result<(), SamplingError> {
+        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+            return Err(SamplingError::Temperature(self.temperature));
+        }
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            return Err(SamplingError::TopP(self.top_p));
+        }
+        Ok(())
+    }
+
+    /// The index of the token drawn, or `None` where every logit is minus infinity (or not a number).
+    ///
+    /// Takes exactly one number from `rng` unless it is greedy, so that settings do not shift what is drawn later.
+    pub fn draw(&self, logits: &[f32], rng: &mut Rng) -> Option<usize> {
+        let best = |a: &usize, b: &usize| logits[*a].total_cmp(&logits[*b]).then(b.cmp(a));
+        let mut order: Vec<usize> = (0..logits.len()).filter(|&k| logits[k] > f32::NEG_INFINITY).collect();
+        let first = order.iter().copied().max_by(best)?;
+        if self.temperature == 0.0 {
+            return Some(first);
+        }
+        let weight = |k: usize| ((f64::from(logits[k]) - f64::from(logits[first])) / self.temperature).exp();
+        let mut chance = uniform_f64(rng);
+        if self.top_k > 0 || self.top_p < 1.0 {
+            order.sort_unstable_by(|a, b| best(b, a));
+            if self.top_k > 0 {
+                order.truncate(self.top_k);
+            }
+            let total: f64 = order.iter().map(|&k| weight(k)).sum();
+            let mut reached = 0.0;
+            let kept = order.iter().position(|&k| {
+                reached += weight(k);
+                reached >= self.top_p * total
+            });
+            order.truncate(kept.map_or(order.len(), |last| last + 1));
+        }
+        chance *= order.iter().map(|&k| weight(k)).sum::<f64>();
+        order
+            .iter()
+            .copied()
+            .find(|&k| {
+                chance -= weight(k);
+                chance < 0.0
+            })
+            .or(order.last().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_nn::random::seeded;
+
+    const LOGITS: [f32; 5] = [0.0, 2.0, f32::NEG_INFINITY, 1.0, -1.0];
+
+    fn frequencies(sampling: Sampling, draws: usize) -> Vec<f64> {
+        let mut rng = seeded(3);
+        let mut counts = vec![0.0; LOGITS.len()];
+        for _ in 0..draws {
+            counts[sampling.draw(&LOGITS, &mut rng).unwrap()] += 1.0 / draws as f64;
+        }
+        counts
+    }
+
+    fn softmax(temperature: f64) -> Vec<f64> {
+        let weights: Vec<f64> = LOGITS.iter().map(|x| (f64::from(*x) / temperature).exp()).collect();
+        weights.iter().map(|w| w / weights.iter().sum::<f64>()).collect()
+    }
+
+    #[test]
+    fn draws_follow_the_distribution() {
+        for temperature in [0.5, 1.0, 2.0] {
+            let found = frequencies(Sampling { temperature, ..Sampling::default() }, 40_000);
+            for (found, expected) in found.iter().zip(softmax(temperature)) {
+                assert!((found - expected).abs() < 0.01, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn greedy_takes_the_likeliest_and_nothing_else() {
+        assert!((frequencies(Sampling::GREEDY, 10)[1] - 1.0).abs() < 1e-9);
+        assert_eq!(Sampling::GREEDY.draw(&[1.0, 1.0], &mut seeded(0)), Some(0));
+    }
+
+    #[test]
+    fn top_k_and_top_p_cut_the_tail() {
+        let two = frequencies(Sampling { top_k: 2, ..Sampling::default() }, 2000);
+        assert!(two[0] == 0.0 && two[4] == 0.0 && two[1] > two[3]);
+        let nucleus = frequencies(Sampling { top_p: 0.5, ..Sampling::default() }, 100);
+        assert!((nucleus[1] - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_to_draw_is_nothing() {
+        assert_eq!(Sampling::default().draw(&[f32::NEG_INFINITY, f32::NAN], &mut seeded(0)), None);
+        assert_eq!(Sampling::default().draw(&[], &mut seeded(0)), None);
+    }
+
+    #[test]
+    fn senseless_settings_are_named() {
+        assert!(Sampling { temperature: -1.0, ..Sampling::default() }.check().is_err());
+        assert!(Sampling { temperature: f64::NAN, ..Sampling::default() }.check().is_err());
+        assert!(Sampling { top_p: 0.0, ..Sampling::default() }.check().is_err());
+        assert!(Sampling::GREEDY.check().is_ok());
+    }
+}

@@ -1,0 +1,133 @@
+//! What the trainer sees of a composer.
+
+use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile};
+use cantus_encoding::VocabularyError;
+use cantus_score::Score;
+
+/// The pieces to learn from and those to be judged by: quantised, one part each.
+#[derive(Clone, Debug, Default)]
+pub struct TrainingSet {
+    /// Learnt from.
+    pub train: Vec<Score>,
+    /// Judged by; never learnt from.
+    pub valid: Vec<Score>,
+}
+
+impl TrainingSet {
+    /// All pieces.
+    pub fn all(&self) -> impl Iterator<Item = &Score> {
+        self.train.iter().chain(&self.valid)
+    }
+}
+
+/// How the learning rate moves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Schedule {
+    /// It stays, as in the historical programs; training ends after the epochs asked for.
+    Constant,
+    /// Rises over the first steps, stays until validation stops to improve (or most of the time is used up), then falls to zero.
+    WarmupStableDecay {
+        /// Steps of rising.
+        warmup: u64,
+    },
+}
+
+/// How a composer wants to be trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Regime {
+    /// The learning rate at its height.
+    pub learning_rate: f64,
+    /// How it moves.
+    pub schedule: Schedule,
+    /// Epochs without improvement that count as a plateau.
+    pub patience: u32,
+    /// Epochs that are trained where nothing else bounds them.
+    pub epochs: u32,
+}
+
+/// Which step of a training this is. Batches and dropout are functions of it and the seed alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepAt {
+    /// Epochs done.
+    pub epoch: u64,
+    /// Steps done in this epoch.
+    pub step: u64,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepReport {
+    /// The batch under the network as it was before the step (dropout on).
+    pub batch: Evaluation,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// False where loss or gradient was no number: the parameters were left alone.
+    pub finite: bool,
+}
+
+/// A composer that is being trained.
+pub trait Trainable: Send {
+    /// Its entry in the registry.
+    fn spec(&self) -> &'static ComposerSpec;
+
+    /// Number of parameters.
+    fn parameters(&self) -> usize;
+
+    /// How it wants to be trained.
+    fn regime(&self) -> Regime;
+
+    /// What kind of figure its nats are.
+    fn likelihood(&self) -> Kind;
+
+    /// Which tokens count and what is given, in a sentence.
+    fn protocol(&self) -> String;
+
+    /// Optimiser steps in an epoch.
+    fn steps_per_epoch(&self) -> u64;
+
+    /// One optimiser step.
+    fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport;
+
+    /// The validation pieces under the network (dropout off).
+    fn validate(&mut self) -> Evaluation;
+
+    /// What counting models give to the validation tokens.
+    fn baselines(&self) -> Vec<Baseline>;
+
+    /// The network as a file that a composer can be loaded from.
+    fn save(&self) -> ModelFile;
+
+    /// [`Trainable::save`] with all that it takes to continue as if never stopped.
+    fn checkpoint(&self) -> ModelFile;
+
+    /// Continues from a checkpoint made for the same settings, seed and corpus.
+    ///
+    /// # Errors
+    /// [`ModelError`], where it does not fit.
+    fn resume(&mut self, checkpoint: &ModelFile) -> Result<(), ModelError>;
+
+    /// The network as it is now, to compose with.
+    fn composer(&self) -> Box<dyn Composer>;
+}
+
+/// Why a composer cannot be made for a corpus.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Nothing to learn from.
+    #[error("there is no {what} piece to learn from; add files, or look at the report above for why they were refused")]
+    EmptyCorpus {
+        /// Training or validation.
+        what: &'static str,
+    },
+    /// The corpus gives no vocabulary.
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
+    /// Unknown or impossible settings.
+    #[error("settings of composer {composer}: {problem}")]
+    Settings {
+        /// The composer.
+        composer: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+}
