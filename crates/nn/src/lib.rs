@@ -6,11 +6,18 @@
 //!
 //! Nothing here knows of music, touches a file or a clock, or draws a random number that the caller did not seed.
 
+pub mod batch_norm;
 pub mod buffer;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod embedding;
 mod flex;
+pub mod inference;
 pub mod initial;
+pub mod linear;
 pub mod lstm;
 pub mod packed;
+pub mod params;
 mod product;
 pub mod random;
 pub mod simd;

@@ -76,13 +76,12 @@ pub(crate) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 
 /// `e^x` to about 2 units in the last place, without branches, so that a loop over it vectorises.
 ///
-/// Arguments are held within +-87, where the result is a normal number. Cody and Waite's reduction by multiples of
+/// Arguments are held within +-87, where the result is a normal number; NaN stays NaN. Cody and Waite's reduction by multiples of
 /// ln 2 in two parts, and the polynomial of Cephes' `expf` (S. Moshier) on [-ln 2 / 2, ln 2 / 2].
 #[inline(always)]
 pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
-    // `max` before `min` sends NaN to a number here; callers that must see NaN add the argument back.
     let clamped = x.clamp(-87.0, 87.0);
     let shifted = fma::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;

@@ -1,0 +1,277 @@
+//! Generation without burn and without allocation: packed weights, one step of work per token.
+//!
+//! Everything works on `n` rows at once, reading the weights once for all of them. A row's result has the same bits
+//! whatever the other rows are, and the same as the training form gives (both are the products of [`crate::packed`],
+//! on the same machine).
+
+use crate::embedding::Embedding;
+use crate::linear::Linear;
+use crate::lstm::{Lstm, step_in_place};
+use crate::packed::PackedMatrix;
+use crate::params::values_of;
+use crate::simd::Level;
+
+/// An LSTM that advances one step at a time; see [`Lstm`] for the equations and the layout.
+#[derive(Clone, Debug)]
+pub struct LstmCell {
+    w_ih: PackedMatrix,
+    w_hh: PackedMatrix,
+    bias: Vec<f32>,
+}
+
+/// Memory that a step works in; it grows on first use and can serve any number of cells.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    gates: Vec<f32>,
+}
+
+impl Scratch {
+    /// An empty one.
+    pub fn new() -> Scratch {
+        Scratch::default()
+    }
+}
+
+impl LstmCell {
+    /// Packs the parameters.
+    ///
+    /// # Shapes
+    /// `w_ih`: `[4H, I]`, `w_hh`: `[4H, H]`, `bias`: `[4H]`
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn new(input: usize, hidden: usize, w_ih: &[f32], w_hh: &[f32], bias: &[f32]) -> LstmCell {
+        let h4 = 4 * hidden;
+        assert_eq!((w_ih.len(), w_hh.len(), bias.len()), (h4 * input, h4 * hidden, h4), "an LSTM {input} -> {hidden}");
+        LstmCell {
+            w_ih: PackedMatrix::new(input, h4, w_ih, 1, input),
+            w_hh: PackedMatrix::new(hidden, h4, w_hh, 1, hidden),
+            bias: bias.to_vec(),
+        }
+    }
+
+    /// Features I of the input.
+    pub fn input(&self) -> usize {
+        self.w_ih.k()
+    }
+
+    /// Cells H.
+    pub fn hidden(&self) -> usize {
+        self.w_hh.k()
+    }
+
+    /// Advances `n` rows by one step, in place.
+    ///
+    /// # Shapes
+    /// `x`: `[n, I]`, `h`, `c`: `[n, H]`
+    ///
+    /// # Panics
+    /// If the lengths are not those of `n` rows.
+    pub fn step(&self, x: &[f32], h: &mut [f32], c: &mut [f32], scratch: &mut Scratch) {
+        let (input, hidden) = (self.input(), self.hidden());
+        let (n, h4) = (h.len() / hidden.max(1), 4 * hidden);
+        assert_eq!((x.len(), h.len(), c.len()), (n * input, n * hidden, n * hidden), "rows of an LSTM step");
+        if scratch.gates.len() < n * h4 {
+            scratch.gates.resize(n * h4, 0.0);
+        }
+        let gates = &mut scratch.gates[..n * h4];
+        self.w_ih.multiply(n, x, input, gates, h4, false);
+        self.w_hh.multiply(n, h, hidden, gates, h4, true);
+        let level = Level::detect();
+        for r in 0..n {
+            let row = r * hidden..(r + 1) * hidden;
+            step_in_place(level, &self.bias, &gates[r * h4..(r + 1) * h4], &mut c[row.clone()], &mut h[row]);
+        }
+    }
+}
+
+impl From<&Lstm> for LstmCell {
+    fn from(lstm: &Lstm) -> LstmCell {
+        let (w_ih, w_hh, bias) = (values_of(lstm.w_ih.val()), values_of(lstm.w_hh.val()), values_of(lstm.bias.val()));
+        LstmCell::new(lstm.input(), lstm.hidden(), &w_ih, &w_hh, &bias)
+    }
+}
+
+/// `y = W x + b`, optionally through a rectifier.
+#[derive(Clone, Debug)]
+pub struct Dense {
+    weight: PackedMatrix,
+    bias: Vec<f32>,
+    relu: bool,
+}
+
+impl Dense {
+    /// Packs the parameters.
+    ///
+    /// # Shapes
+    /// `weight`: `[O, I]`, `bias`: `[O]`
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn new(input: usize, output: usize, weight: &[f32], bias: &[f32]) -> Dense {
+        assert_eq!((weight.len(), bias.len()), (input * output, output), "a dense layer {input} -> {output}");
+        Dense { weight: PackedMatrix::new(input, output, weight, 1, input), bias: bias.to_vec(), relu: false }
+    }
+
+    /// The same with `max(0, y)` as its output.
+    pub fn with_relu(self) -> Dense {
+        Dense { relu: true, ..self }
+    }
+
+    /// Features I of the input.
+    pub fn input(&self) -> usize {
+        self.weight.k()
+    }
+
+    /// Features O of the output.
+    pub fn output(&self) -> usize {
+        self.weight.n()
+    }
+
+    /// # Shapes
+    /// `x`: `[n, I]`, `y`: `[n, O]`
+    ///
+    /// # Panics
+    /// If the lengths are not those of `n` rows.
+    pub fn forward(&self, x: &[f32], y: &mut [f32]) {
+        let (input, output) = (self.input(), self.output());
+        let n = y.len() / output.max(1);
+        assert_eq!((x.len(), y.len()), (n * input, n * output), "rows of a dense layer");
+        self.weight.multiply(n, x, input, y, output, false);
+        for row in y.chunks_exact_mut(output.max(1)) {
+            row.iter_mut().zip(&self.bias).for_each(|(y, b)| *y += b);
+            if self.relu {
+                row.iter_mut().for_each(|y| *y = y.max(0.0));
+            }
+        }
+    }
+}
+
+impl From<&Linear> for Dense {
+    fn from(linear: &Linear) -> Dense {
+        let (weight, bias) = (values_of(linear.weight.val()), values_of(linear.bias.val()));
+        Dense::new(linear.input(), linear.output(), &weight, &bias)
+    }
+}
+
+/// The rows of an embedding.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    table: Vec<f32>,
+    width: usize,
+}
+
+impl Lookup {
+    /// From a table `[V, E]`.
+    ///
+    /// # Panics
+    /// If the table is not whole rows of `width` > 0 values.
+    pub fn new(width: usize, table: Vec<f32>) -> Lookup {
+        assert!(width > 0 && table.len().is_multiple_of(width), "a table of rows of {width} values");
+        Lookup { table, width }
+    }
+
+    /// Values E of a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Row `index`: `[E]`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, index: u32) -> &[f32] {
+        &self.table[index as usize * self.width..][..self.width]
+    }
+
+    /// Rows one after another: `[n, E]` into `x`.
+    ///
+    /// # Panics
+    /// If an index has no row or `x` is not `n` rows long.
+    pub fn gather(&self, indices: &[u32], x: &mut [f32]) {
+        assert_eq!(x.len(), indices.len() * self.width, "rows of an embedding");
+        for (x, index) in x.chunks_exact_mut(self.width).zip(indices) {
+            x.copy_from_slice(self.row(*index));
+        }
+    }
+}
+
+impl From<&Embedding> for Lookup {
+    fn from(embedding: &Embedding) -> Lookup {
+        Lookup::new(embedding.width(), values_of(embedding.table.val()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lstm::LstmState;
+    use crate::random::{below, normal, seeded};
+    use burn::tensor::{Device, Tensor, TensorData};
+
+    #[test]
+    fn a_network_steps_to_the_bits_of_its_training_form() {
+        let device = Device::flex();
+        let rng = &mut seeded(4);
+        let (steps, n, vocabulary) = (9, 5, 13);
+        let embedding = Embedding::new(vocabulary, 7, rng, &device);
+        let (first, second) = (Lstm::new(7, 40, rng, &device), Lstm::new(40, 19, rng, &device));
+        let out = Linear::new(19, vocabulary, rng, &device);
+        let tokens: Vec<u32> = (0..steps * n).map(|_| below(rng, vocabulary) as u32).collect();
+
+        let x = embedding.forward_sequence(&tokens, steps, n);
+        let (h, _) = first.forward(x, &LstmState::zeros(n, 40));
+        let (h, _) = second.forward(h, &LstmState::zeros(n, 19));
+        let trained = values_of(out.forward(h));
+
+        let table = Lookup::from(&embedding);
+        let (one, two, dense) = (LstmCell::from(&first), LstmCell::from(&second), Dense::from(&out));
+        let mut scratch = Scratch::new();
+        let mut run = |rows: std::ops::Range<usize>| {
+            let n_rows = rows.len();
+            let (mut h1, mut c1) = (vec![0.0; n_rows * 40], vec![0.0; n_rows * 40]);
+            let (mut h2, mut c2) = (vec![0.0; n_rows * 19], vec![0.0; n_rows * 19]);
+            let (mut x, mut y) = (vec![0.0; n_rows * 7], vec![0.0; n_rows * vocabulary]);
+            let mut all = Vec::new();
+            for step in tokens.chunks(n) {
+                table.gather(&step[rows.clone()], &mut x);
+                one.step(&x, &mut h1, &mut c1, &mut scratch);
+                two.step(&h1, &mut h2, &mut c2, &mut scratch);
+                dense.forward(&h2, &mut y);
+                all.extend_from_slice(&y);
+            }
+            all
+        };
+        let together = run(0..n);
+        assert_eq!(together, trained);
+        for row in 0..n {
+            let picked: Vec<f32> =
+                together.chunks(n * vocabulary).flat_map(|s| s[row * vocabulary..][..vocabulary].to_vec()).collect();
+            assert_eq!(run(row..row + 1), picked);
+        }
+    }
+
+    #[test]
+    fn the_rectifier_cuts_below_zero() {
+        let dense = Dense::new(2, 2, &[1.0, 2.0, -3.0, 0.5], &[0.5, 0.25]);
+        let mut y = [9.0; 4];
+        dense.forward(&[1.0, 1.0, -1.0, -1.0], &mut y);
+        assert_eq!(y, [3.5, -2.25, -2.5, 2.75]);
+        dense.with_relu().forward(&[1.0, 1.0, -1.0, -1.0], &mut y);
+        assert_eq!(y, [3.5, 0.0, 0.0, 2.75]);
+    }
+
+    #[test]
+    fn agrees_with_the_reference_form() {
+        let device = Device::flex();
+        let rng = &mut seeded(6);
+        let lstm = Lstm::new(5, 21, rng, &device);
+        let x: Vec<f32> = (0..8 * 5).map(|_| normal(rng)).collect();
+        let input = Tensor::from_data(TensorData::new(x.clone(), [8, 1, 5]), &device);
+        let (_, state) = lstm.forward_reference(input, &LstmState::zeros(1, 21));
+        let (cell, mut scratch) = (LstmCell::from(&lstm), Scratch::new());
+        let (mut h, mut c) = (vec![0.0; 21], vec![0.0; 21]);
+        x.chunks(5).for_each(|x| cell.step(x, &mut h, &mut c, &mut scratch));
+        assert!(h.iter().zip(&state.h).chain(c.iter().zip(&state.c)).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}
