@@ -16,6 +16,7 @@ pub mod inference;
 pub mod initial;
 pub mod linear;
 pub mod lstm;
+pub mod optimizer;
 pub mod packed;
 pub mod params;
 mod product;
