@@ -3,3 +3,7 @@
 //! Nothing here opens a file: the caller brings bytes, readers and writers.
 
 pub mod midi;
+mod path;
+pub mod wav;
+
+pub use path::{Format, FormatError};

@@ -1,0 +1,247 @@
+//! Sound: scores as WAV files.
+//!
+//! Built in is a piano made of decaying sine waves ([`Sound::Piano`]): slightly stretched partials, two detuned strings for the
+//! lowest of them, brightness and loudness by velocity, faster decay for higher partials, hammer noise, dampers, sustain pedal,
+//! bass on the left. Every program plays it; the drum channel gets short bursts of noise. Or a SoundFont plays
+//! ([`Sound::soundfont`]), with programs and drums.
+//!
+//! Sound is made in blocks and leaves through a look-ahead limiter, so that memory does not grow with the piece, and no
+//! sample exceeds [`PEAK`]. The same score gives the same bytes on machines with the same mathematical library.
+
+mod drums;
+mod limiter;
+mod noise;
+mod piano;
+mod schedule;
+mod soundfont;
+
+use cantus_score::Score;
+use schedule::{Schedule, Strike};
+use std::io::{self, Seek, Write};
+use thiserror::Error;
+
+pub use soundfont::SoundFont;
+
+/// The largest magnitude that a sample can have.
+pub const PEAK: f32 = 0.98;
+
+/// Samples made at a time.
+const BLOCK: usize = 256;
+
+/// What plays.
+#[derive(Debug, Default)]
+pub enum Sound {
+    /// The built-in piano.
+    #[default]
+    Piano,
+    /// A SoundFont of the user's.
+    SoundFont(Box<SoundFont>),
+}
+
+impl Sound {
+    /// A SoundFont from the bytes of an `.sf2` file.
+    ///
+    /// # Errors
+    /// [`WavError::SoundFont`] where the bytes are none.
+    pub fn soundfont(bytes: &[u8]) -> Result<Sound, WavError> {
+        Ok(Sound::SoundFont(Box::new(SoundFont::parse(bytes)?)))
+    }
+}
+
+/// How sound is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Samples per second, 8000-192000 (a SoundFont needs 16000).
+    pub sample_rate: u32,
+    /// Longer pieces are an error.
+    pub max_seconds: f64,
+}
+
+impl Default for Settings {
+    /// CD quality, at most an hour.
+    fn default() -> Settings {
+        Settings { sample_rate: 44_100, max_seconds: 3600.0 }
+    }
+}
+
+/// Why there is no sound.
+#[derive(Debug, Error)]
+pub enum WavError {
+    /// Longer than [`Settings::max_seconds`].
+    #[error("the music lasts {seconds:.0} seconds, more than the limit of {limit} (raise it with `max-seconds`)")]
+    TooLong {
+        /// Its length.
+        seconds: f64,
+        /// The limit.
+        limit: f64,
+    },
+    /// A sample rate that no one plays.
+    #[error("a sample rate of {found} Hz: use {lowest}-192000")]
+    SampleRate {
+        /// The rate asked for.
+        found: u32,
+        /// The lowest rate possible.
+        lowest: u32,
+    },
+    /// A SoundFont that cannot be used.
+    #[error("the SoundFont cannot be used: {reason}")]
+    SoundFont {
+        /// Why not.
+        reason: String,
+    },
+    /// The file could not be written.
+    #[error("the WAV file could not be written: {0}")]
+    Write(#[source] io::Error),
+}
+
+/// Sound in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audio {
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// Left and right, -1 to 1.
+    pub samples: Vec<[f32; 2]>,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Written {
+    /// The sound's length, with the last note's end.
+    pub seconds: f64,
+    /// The largest magnitude of a sample.
+    pub peak: f32,
+}
+
+/// The sound of a score, in memory (some 20 MB a minute).
+///
+/// # Errors
+/// See [`WavError`].
+pub fn render(score: &Score, sound: &Sound, settings: &Settings) -> Result<Audio, WavError> {
+    let mut samples = Vec::new();
+    stream(score, sound, settings, &mut |block| {
+        samples.extend_from_slice(block);
+        Ok(())
+    })?;
+    Ok(Audio { sample_rate: settings.sample_rate, samples })
+}
+
+/// Writes the sound of a score as a 16-bit stereo WAV file.
+///
+/// # Errors
+/// See [`WavError`].
+pub fn write(score: &Score, sound: &Sound, settings: &Settings, out: impl Write + Seek) -> Result<Written, WavError> {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: settings.sample_rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::new(out, spec).map_err(write_error)?;
+    let (mut count, mut peak) = (0_u64, 0.0_f32);
+    stream(score, sound, settings, &mut |block| {
+        count += block.len() as u64;
+        for sample in block.as_flattened() {
+            peak = peak.max(sample.abs());
+            writer.write_sample((sample * 32767.0).round() as i16).map_err(write_error)?;
+        }
+        Ok(())
+    })?;
+    writer.finalize().map_err(write_error)?;
+    Ok(Written { seconds: count as f64 / f64::from(settings.sample_rate), peak })
+}
+
+fn write_error(error: hound::Error) -> WavError {
+    WavError::Write(match error {
+        hound::Error::IoError(error) => error,
+        other => io::Error::other(other),
+    })
+}
+
+/// Where finished blocks go.
+type Sink<'a> = dyn FnMut(&[[f32; 2]]) -> Result<(), WavError> + 'a;
+
+fn stream(score: &Score, sound: &Sound, settings: &Settings, sink: &mut Sink) -> Result<(), WavError> {
+    let lowest = match sound {
+        Sound::Piano => 8_000,
+        Sound::SoundFont(_) => 16_000,
+    };
+    if !(lowest..=192_000).contains(&settings.sample_rate) {
+        return Err(WavError::SampleRate { found: settings.sample_rate, lowest });
+    }
+    let seconds = score.tempo_map().seconds(score.end());
+    if seconds > settings.max_seconds {
+        return Err(WavError::TooLong { seconds, limit: settings.max_seconds });
+    }
+    let mut limiter = limiter::Limiter::new(settings.sample_rate);
+    match sound {
+        Sound::Piano => play(&Schedule::new(score, settings.sample_rate), settings.sample_rate, &mut limiter, sink)?,
+        Sound::SoundFont(font) => font.play(score, settings.sample_rate, &mut limiter, sink)?,
+    }
+    limiter.finish(sink)
+}
+
+/// A sounding note of the built-in instruments.
+trait Voice {
+    /// Adds to `out`, which begins where the voice's last block ended.
+    fn play(&mut self, out: &mut [[f32; 2]]);
+    /// Lets the damper fall.
+    fn release(&mut self);
+    /// Whether nothing more will be heard.
+    fn is_silent(&self) -> bool;
+}
+
+/// A voice with the sample at which its damper falls.
+struct Sounding {
+    voice: Box<dyn Voice>,
+    release: u64,
+}
+
+impl Sounding {
+    fn new(strike: &Strike, sample_rate: u32) -> Sounding {
+        let voice: Box<dyn Voice> = if strike.is_drum {
+            Box::new(drums::Drum::new(strike, sample_rate))
+        } else {
+            Box::new(piano::Strings::new(strike, sample_rate))
+        };
+        Sounding { voice, release: strike.release }
+    }
+
+    /// Plays a block that begins at sample `now`.
+    fn play(&mut self, now: u64, out: &mut [[f32; 2]]) {
+        let before = self.release.saturating_sub(now).min(out.len() as u64) as usize;
+        self.voice.play(&mut out[..before]);
+        if before < out.len() {
+            if self.release >= now {
+                self.voice.release();
+            }
+            self.voice.play(&mut out[before..]);
+        }
+    }
+}
+
+fn play(
+    schedule: &Schedule,
+    sample_rate: u32,
+    limiter: &mut limiter::Limiter,
+    sink: &mut Sink,
+) -> Result<(), WavError> {
+    let mut waiting = schedule.strikes.iter().peekable();
+    let mut sounding: Vec<Sounding> = Vec::new();
+    let mut now = 0;
+    while now < schedule.end || !sounding.is_empty() || waiting.peek().is_some() {
+        let mut block = [[0.0; 2]; BLOCK];
+        let next = now + BLOCK as u64;
+        for voice in &mut sounding {
+            voice.play(now, &mut block);
+        }
+        while let Some(strike) = waiting.next_if(|strike| strike.start < next) {
+            let mut voice = Sounding::new(strike, sample_rate);
+            voice.play(strike.start, &mut block[(strike.start - now) as usize..]);
+            sounding.push(voice);
+        }
+        sounding.retain(|voice| !voice.voice.is_silent());
+        limiter.push(block, sink)?;
+        now = next;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! When which key is struck and released, in samples.
+
+use cantus_score::{PedalSpan, Score, Ticks};
+
+/// One stroke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// The sample at which it begins.
+    pub start: u64,
+    /// The sample at which the damper falls.
+    pub release: u64,
+    pub pitch: u8,
+    pub velocity: u8,
+    pub is_drum: bool,
+}
+
+/// All strokes of a score, in order of time.
+#[derive(Debug)]
+pub struct Schedule {
+    pub strikes: Vec<Strike>,
+    /// The score's end; the last notes may ring beyond it.
+    pub end: u64,
+}
+
+impl Schedule {
+    pub fn new(score: &Score, sample_rate: u32) -> Schedule {
+        let tempo = score.tempo_map();
+        let sample = |at: Ticks| (tempo.seconds(at) * f64::from(sample_rate)).round() as u64;
+        let pedals = pedals_by_channel(score);
+        let mut strikes = Vec::with_capacity(score.note_count());
+        for part in &score.parts {
+            let pedal = &pedals[usize::from(part.channel & 15)];
+            for note in &part.notes {
+                strikes.push(Strike {
+                    start: sample(note.onset),
+                    release: sample(released(note.end(), pedal)),
+                    pitch: note.pitch.get(),
+                    velocity: note.velocity.get(),
+                    is_drum: part.is_drums(),
+                });
+            }
+        }
+        Schedule { strikes: one_string_a_key(strikes), end: sample(score.end()) }
+    }
+}
+
+/// A pedal acts on its channel, whichever part it stands in.
+fn pedals_by_channel(score: &Score) -> [Vec<PedalSpan>; 16] {
+    let mut pedals: [Vec<PedalSpan>; 16] = Default::default();
+    for part in &score.parts {
+        pedals[usize::from(part.channel & 15)].extend_from_slice(&part.pedal);
+    }
+    for spans in &mut pedals {
+        spans.sort_unstable();
+        let mut joined: Vec<PedalSpan> = Vec::with_capacity(spans.len());
+        for span in spans.iter() {
+            match joined.last_mut() {
+                Some(last) if span.down < last.up => last.up = last.up.max(span.up),
+                _ => joined.push(*span),
+            }
+        }
+        *spans = joined;
+    }
+    pedals
+}
+
+/// When the damper falls on a key that is let go at `end`.
+fn released(end: Ticks, pedal: &[PedalSpan]) -> Ticks {
+    let before = pedal.partition_point(|span| span.down <= end);
+    match pedal[..before].last() {
+        Some(span) if end < span.up => span.up,
+        _ => end,
+    }
+}
+
+/// A key has one hammer: strokes at one moment are one (the loudest), and a new stroke ends the sound of the one before.
+fn one_string_a_key(mut strikes: Vec<Strike>) -> Vec<Strike> {
+    strikes
+        .sort_unstable_by_key(|strike| (strike.is_drum, strike.pitch, strike.start, strike.release, strike.velocity));
+    let mut kept: Vec<Strike> = Vec::with_capacity(strikes.len());
+    for strike in strikes {
+        if let Some(last) = kept.last_mut().filter(|last| (last.is_drum, last.pitch) == (strike.is_drum, strike.pitch))
+        {
+            if last.start == strike.start {
+                last.velocity = last.velocity.max(strike.velocity);
+                last.release = strike.release;
+                continue;
+            }
+            last.release = last.release.min(strike.start);
+        }
+        kept.push(strike);
+    }
+    kept.sort_unstable_by_key(|strike| (strike.start, strike.is_drum, strike.pitch));
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pedal_holds_what_is_let_go_while_it_is_down() {
+        let pedal = [PedalSpan { down: Ticks(10), up: Ticks(20) }, PedalSpan { down: Ticks(20), up: Ticks(30) }];
+        let ends: Vec<_> = [5, 10, 19, 20, 29, 30].map(|end| released(Ticks(end), &pedal).0).to_vec();
+        assert_eq!(ends, [5, 20, 20, 30, 30, 30]);
+    }
+
+    #[test]
+    fn a_new_stroke_ends_the_one_before() {
+        let strike = |start, release, velocity| Strike { start, release, pitch: 60, velocity, is_drum: false };
+        let strikes = one_string_a_key(vec![strike(5, 9, 3), strike(0, 8, 1), strike(0, 4, 2)]);
+        assert_eq!(strikes, [strike(0, 5, 2), strike(5, 9, 3)]);
+    }
+}

@@ -1,0 +1,141 @@
+//! A user's SoundFont, played by rustysynth.
+//!
+//! rustysynth gets neither our MIDI file nor any other (its reader can panic): events go straight to its synthesizer. Its
+//! SoundFont reader allocates what a chunk claims before it reads it, and may index out of bounds in a broken file: the claims
+//! are checked first, and a panic that remains becomes an error.
+
+use super::limiter::Limiter;
+use super::{BLOCK, Sink, WavError};
+use cantus_score::Score;
+use rustysynth::{Synthesizer, SynthesizerSettings};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// A SoundFont that has been read.
+pub struct SoundFont(Arc<rustysynth::SoundFont>);
+
+impl fmt::Debug for SoundFont {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SoundFont").field(&self.0.get_info().get_bank_name()).finish()
+    }
+}
+
+/// A MIDI message at a sample. The order is that of a MIDI file: what ends, then what is set, then what begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Message {
+    at: u64,
+    rank: u8,
+    channel: u8,
+    command: u8,
+    data: [u8; 2],
+}
+
+impl SoundFont {
+    pub(super) fn parse(mut bytes: &[u8]) -> Result<SoundFont, WavError> {
+        check_chunks(bytes)?;
+        let font = guarded("reading it", || rustysynth::SoundFont::new(&mut bytes))?
+            .map_err(|error| broken(error.to_string()))?;
+        if font.get_presets().is_empty() {
+            return Err(broken("it has no instruments"));
+        }
+        Ok(SoundFont(Arc::new(font)))
+    }
+
+    pub(super) fn play(
+        &self,
+        score: &Score,
+        sample_rate: u32,
+        limiter: &mut Limiter,
+        sink: &mut Sink,
+    ) -> Result<(), WavError> {
+        // Once the last note has ended, this much sound may follow, and none where it is softer than a 16-bit step.
+        let longest_tail = 10 * u64::from(sample_rate);
+        let mut settings = SynthesizerSettings::new(sample_rate.cast_signed());
+        settings.maximum_polyphony = 256;
+        let mut synthesizer = guarded("starting it", || Synthesizer::new(&self.0, &settings))?
+            .map_err(|error| broken(error.to_string()))?;
+        let messages = messages(score, sample_rate);
+        let end = messages.last().map_or(0, |message| message.at);
+        let mut messages = messages.into_iter().peekable();
+        let (mut left, mut right) = ([0.0; BLOCK], [0.0; BLOCK]);
+        let mut now = 0;
+        loop {
+            guarded("playing it", || {
+                // rustysynth renders 64 samples at a time: 1.5 ms are fine enough.
+                for (left, right) in left.chunks_mut(64).zip(right.chunks_mut(64)) {
+                    while let Some(message) = messages.next_if(|message| message.at <= now) {
+                        let [a, b] = message.data.map(i32::from);
+                        synthesizer.process_midi_message(message.channel.into(), message.command.into(), a, b);
+                    }
+                    synthesizer.render(left, right);
+                    now += 64;
+                }
+            })?;
+            let mut block = [[0.0; 2]; BLOCK];
+            for (frame, (&left, &right)) in block.iter_mut().zip(left.iter().zip(&right)) {
+                *frame = [left, right].map(|sample| if sample.is_finite() { sample } else { 0.0 });
+            }
+            let silent = block.as_flattened().iter().all(|sample| sample.abs() < 1.0 / 65536.0);
+            limiter.push(block, sink)?;
+            if now > end && (silent || now > end + longest_tail) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn broken(reason: impl Into<String>) -> WavError {
+    WavError::SoundFont { reason: reason.into() }
+}
+
+/// Turns a panic of rustysynth's into an error.
+fn guarded<T>(doing: &str, work: impl FnOnce() -> T) -> Result<T, WavError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| broken(format!("{doing} failed; the file is probably damaged")))
+}
+
+/// Refuses a file in which a chunk claims more bytes than there are. Walks the chunks as rustysynth does: three lists.
+fn check_chunks(bytes: &[u8]) -> Result<(), WavError> {
+    let cut_off = |at: usize| broken(format!("it is cut off or damaged at byte {at}"));
+    if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"sfbk") {
+        return Err(broken("it is not a SoundFont (no RIFF header of type sfbk)"));
+    }
+    let length_at = |at: usize| {
+        let length = bytes.get(at + 4..at + 8).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
+        length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= bytes.len() - at - 8)
+    };
+    let mut at = 12;
+    for _ in 0..3 {
+        let end = at + 8 + length_at(at).ok_or_else(|| cut_off(at))?;
+        at += 12;
+        while at < end {
+            at += 8 + length_at(at).ok_or_else(|| cut_off(at))?;
+        }
+    }
+    Ok(())
+}
+
+fn messages(score: &Score, sample_rate: u32) -> Vec<Message> {
+    let tempo = score.tempo_map();
+    let mut messages = Vec::with_capacity(score.note_count() * 2);
+    for part in &score.parts {
+        let mut add = |at, rank, command, data| {
+            let at = (tempo.seconds(at) * f64::from(sample_rate)).round() as u64;
+            messages.push(Message { at, rank, channel: part.channel & 15, command, data });
+        };
+        for note in &part.notes {
+            add(note.onset, 4, 0x90, [note.pitch.get(), note.velocity.get()]);
+            let rank = if note.end() > note.onset { 0 } else { 5 };
+            add(note.end(), rank, 0x80, [note.pitch.get(), 0]);
+        }
+        for span in &part.pedal {
+            add(span.up, 1, 0xB0, [64, 0]);
+            add(span.down, 3, 0xB0, [64, 127]);
+        }
+        for &(at, program) in &part.programs {
+            add(at, 2, 0xC0, [program.get(), 0]);
+        }
+    }
+    messages.sort_unstable();
+    messages
+}

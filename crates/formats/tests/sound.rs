@@ -1,0 +1,253 @@
+//! What is heard: pitch, loudness, pedal, silence; no clicks, no clipping.
+
+mod common;
+
+use cantus_formats::wav::{Audio, PEAK, Settings, Sound, WavError, render, write};
+use cantus_score::{Note, Part, PedalSpan, Score, Ticks, TicksPerQuarter};
+use common::note;
+use std::f64::consts::TAU;
+use std::io::Cursor;
+
+/// A score in which a tick is a millisecond.
+fn milliseconds(notes: Vec<Note>) -> Score {
+    let mut score = Score::new(TicksPerQuarter::new(500).expect("not zero"));
+    score.parts.push(Part { notes, ..Part::default() });
+    score
+}
+
+fn audio(score: &Score) -> Audio {
+    render(score, &Sound::Piano, &Settings::default()).expect("short enough")
+}
+
+/// The mean of both channels from one millisecond to another.
+fn mono(audio: &Audio, from: usize, to: usize) -> Vec<f64> {
+    let at = |ms: usize| (ms * audio.sample_rate as usize / 1000).min(audio.samples.len());
+    audio.samples[at(from)..at(to)].iter().map(|[left, right]| f64::from(left + right) / 2.0).collect()
+}
+
+fn rms(samples: &[f64]) -> f64 {
+    (samples.iter().map(|x| x * x).sum::<f64>() / samples.len().max(1) as f64).sqrt()
+}
+
+fn peak(audio: &Audio) -> f32 {
+    audio.samples.as_flattened().iter().fold(0.0, |peak, x| peak.max(x.abs()))
+}
+
+/// How much of a frequency there is (Goertzel's sum, written plainly, under a Hann window).
+fn strength(samples: &[f64], frequency: f64) -> f64 {
+    let (mut re, mut im) = (0.0, 0.0);
+    for (k, sample) in samples.iter().enumerate() {
+        let window = 0.5 - 0.5 * (TAU * k as f64 / samples.len() as f64).cos();
+        let phase = TAU * frequency * k as f64 / 44_100.0;
+        re += sample * window * phase.cos();
+        im += sample * window * phase.sin();
+    }
+    re.hypot(im)
+}
+
+#[test]
+fn the_pitch_is_right() {
+    for pitch in [33u8, 48, 60, 69, 81, 93] {
+        let audio = audio(&milliseconds(vec![note(0, pitch, 1500, 90)]));
+        let samples = mono(&audio, 50, 1050);
+        let fundamental = 440.0 * 2f64.powf((f64::from(pitch) - 69.0) / 12.0);
+        // The strongest frequency within a tone of it, in steps of 2 cents.
+        let best = (-100..=100)
+            .map(|step| f64::from(step) * 2.0)
+            .max_by(|a, b| {
+                let at = |cents: f64| strength(&samples, fundamental * 2f64.powf(cents / 1200.0));
+                at(*a).total_cmp(&at(*b))
+            })
+            .expect("201 candidates");
+        // Stiffness makes the highest strings a little sharp.
+        assert!((-4.0..=12.0).contains(&best), "pitch {pitch} sounds {best} cents off");
+    }
+}
+
+#[test]
+fn velocity_makes_it_louder() {
+    let loudness: Vec<_> =
+        [20, 60, 100, 127].map(|v| rms(&mono(&audio(&milliseconds(vec![note(0, 60, 500, v)])), 0, 400))).to_vec();
+    assert!(loudness.windows(2).all(|pair| pair[1] > 1.3 * pair[0]), "{loudness:?}");
+}
+
+#[test]
+fn the_pedal_prolongs_and_the_damper_ends() {
+    let dry = milliseconds(vec![note(0, 60, 300, 80), note(2000, 72, 100, 1)]);
+    let mut wet = dry.clone();
+    wet.parts[0].pedal.push(PedalSpan { down: Ticks(100), up: Ticks(1800) });
+    let (dry, wet) = (audio(&dry), audio(&wet));
+    assert!(rms(&mono(&wet, 900, 1200)) > 100.0 * rms(&mono(&dry, 900, 1200)));
+    assert!(rms(&mono(&dry, 900, 1200)) < 1e-4);
+    assert_eq!(mono(&dry, 0, 90), mono(&wet, 0, 90));
+}
+
+#[test]
+fn sound_ends_in_silence_and_bass_is_on_the_left() {
+    let audio = audio(&milliseconds(vec![note(0, 30, 400, 100)]));
+    let tail = &audio.samples[audio.samples.len() - 64..];
+    assert!(tail.as_flattened().iter().all(|x| x.abs() < 1e-4));
+    let seconds = audio.samples.len() as f64 / 44_100.0;
+    assert!((0.5..3.0).contains(&seconds), "{seconds} s");
+    let side = |k: usize| rms(&audio.samples.iter().map(|frame| f64::from(frame[k])).collect::<Vec<_>>());
+    assert!(side(0) > 1.2 * side(1));
+}
+
+#[test]
+fn starts_and_ends_do_not_click() {
+    // A legato line with releases and re-struck keys: a click would be a jump much larger than the waveform's own slope.
+    let notes = vec![
+        note(0, 48, 300, 100),
+        note(250, 55, 300, 100),
+        note(500, 55, 20, 110),
+        note(520, 55, 300, 60),
+        note(900, 48, 100, 127),
+    ];
+    let audio = audio(&milliseconds(notes));
+    let jump = |pair: &[[f32; 2]]| (pair[1][0] - pair[0][0]).abs();
+    let largest = audio.samples.windows(2).map(jump).fold(0.0, f32::max);
+    assert!(largest < 0.08, "a jump of {largest}");
+    assert_eq!(audio.samples[0], [0.0, 0.0]);
+    // At the moments of release the curve is as smooth as just before.
+    for ms in [300, 820, 1000] {
+        let at = ms * 441 / 10;
+        let around = |range: std::ops::Range<usize>| audio.samples[range].windows(2).map(jump).fold(0.0, f32::max);
+        assert!(around(at - 4..at + 4) <= 1.5 * around(at - 400..at - 4) + 1e-4, "a click at {ms} ms");
+    }
+}
+
+#[test]
+fn nothing_clips_however_loud() {
+    let cluster: Vec<_> = (21..109).map(|pitch| note(0, pitch, 800, 127)).collect();
+    let audio = audio(&milliseconds(cluster));
+    assert!(peak(&audio) <= PEAK);
+    assert!(peak(&audio) > 0.5);
+}
+
+#[test]
+fn drums_are_heard_and_end() {
+    let mut score =
+        milliseconds([35, 38, 42, 49, 47, 75].iter().zip(0..).map(|(&key, k)| note(k * 300, key, 1, 100)).collect());
+    score.parts[0].channel = Part::DRUM_CHANNEL;
+    let audio = audio(&score);
+    for k in 0..6 {
+        assert!(rms(&mono(&audio, k * 300, k * 300 + 40)) > 0.002, "stroke {k}");
+    }
+    assert!(peak(&audio) <= PEAK);
+    assert!(audio.samples.len() < 5 * 44_100);
+}
+
+#[test]
+fn the_file_is_the_sound_in_16_bits_and_the_same_every_time() {
+    let score = milliseconds(vec![note(0, 60, 200, 80), note(100, 64, 200, 80)]);
+    let write = || {
+        let mut out = Cursor::new(Vec::new());
+        let written = write(&score, &Sound::Piano, &Settings::default(), &mut out).expect("written");
+        (written, out.into_inner())
+    };
+    let (written, bytes) = write();
+    assert_eq!(bytes, write().1);
+    let mut reader = hound::WavReader::new(Cursor::new(&bytes)).expect("a WAV file");
+    assert_eq!((reader.spec().channels, reader.spec().sample_rate, reader.spec().bits_per_sample), (2, 44_100, 16));
+    let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
+    let audio = audio(&score);
+    assert_eq!(samples.len(), audio.samples.len() * 2);
+    for (written, made) in samples.iter().zip(audio.samples.as_flattened()) {
+        assert_eq!(*written, (made * 32767.0).round() as i16);
+    }
+    assert_eq!(written.peak, peak(&audio));
+    assert!((written.seconds - audio.samples.len() as f64 / 44_100.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_cannot_be_heard_is_an_error_by_name() {
+    let long = milliseconds(vec![note(0, 60, 1, 80), note(4_000_000, 60, 1, 80)]);
+    let result = render(&long, &Sound::Piano, &Settings::default());
+    assert!(matches!(result, Err(WavError::TooLong { limit: 3600.0, .. })), "{result:?}");
+    let short = milliseconds(vec![note(0, 60, 1, 80)]);
+    for sample_rate in [0, 7_999, 192_001, u32::MAX] {
+        let result = render(&short, &Sound::Piano, &Settings { sample_rate, ..Settings::default() });
+        assert!(matches!(result, Err(WavError::SampleRate { found, .. }) if found == sample_rate));
+    }
+}
+
+#[test]
+fn a_score_without_notes_is_a_short_file() {
+    let audio = audio(&milliseconds(vec![]));
+    assert!(audio.samples.len() < 44_100);
+}
+
+/// The smallest SoundFont: one looped sine wave for every key.
+fn tiny_soundfont() -> Vec<u8> {
+    fn chunk(id: &[u8; 4], data: &[u8]) -> Vec<u8> {
+        [id.as_slice(), &(data.len() as u32).to_le_bytes(), data].concat()
+    }
+    fn name(text: &str) -> Vec<u8> {
+        let mut name = text.as_bytes().to_vec();
+        name.resize(20, 0);
+        name
+    }
+    let words = |words: &[u16]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let longs = |longs: &[u32]| longs.iter().flat_map(|long| long.to_le_bytes()).collect::<Vec<u8>>();
+    // 100 samples a period at 44100 Hz: 441 Hz; ten periods, then the silence that the format wants.
+    let wave: Vec<u8> = (0..1100u32)
+        .flat_map(|k| {
+            let value = if k < 1000 { (TAU * f64::from(k) / 100.0).sin() * 20_000.0 } else { 0.0 };
+            (value as i16).to_le_bytes()
+        })
+        .collect();
+    let info =
+        [b"INFO".to_vec(), chunk(b"ifil", &words(&[2, 1])), chunk(b"isng", b"EMU8000\0"), chunk(b"INAM", b"Tiny\0\0")];
+    let sdta = [b"sdta".to_vec(), chunk(b"smpl", &wave)];
+    let preset = |label: &str, bag: u16| [name(label), words(&[0, 0, bag]), longs(&[0, 0, 0])].concat();
+    let instrument = |label: &str, bag: u16| [name(label), words(&[bag])].concat();
+    let sample = [name("sine"), longs(&[0, 1000, 100, 900, 44_100]), vec![69, 0], words(&[0, 1])].concat();
+    let last_sample = [name("EOS"), vec![0; 26]].concat();
+    let pdta = [
+        b"pdta".to_vec(),
+        chunk(b"phdr", &[preset("one", 0), preset("EOP", 1)].concat()),
+        chunk(b"pbag", &words(&[0, 0, 1, 0])),
+        chunk(b"pmod", &[0; 10]),
+        chunk(b"pgen", &words(&[41, 0, 0, 0])),
+        chunk(b"inst", &[instrument("one", 0), instrument("EOI", 1)].concat()),
+        chunk(b"ibag", &words(&[0, 0, 2, 0])),
+        chunk(b"imod", &[0; 10]),
+        // Loop, then the sample.
+        chunk(b"igen", &words(&[54, 1, 53, 0, 0, 0])),
+        chunk(b"shdr", &[sample, last_sample].concat()),
+    ];
+    let lists =
+        [chunk(b"LIST", &info.concat()), chunk(b"LIST", &sdta.concat()), chunk(b"LIST", &pdta.concat())].concat();
+    chunk(b"RIFF", &[b"sfbk".to_vec(), lists].concat())
+}
+
+#[test]
+fn a_soundfont_plays_the_right_pitch() {
+    let sound = Sound::soundfont(&tiny_soundfont()).expect("a SoundFont");
+    let score = milliseconds(vec![note(0, 81, 1200, 100)]);
+    let audio = render(&score, &sound, &Settings::default()).expect("short enough");
+    let samples = mono(&audio, 100, 1100);
+    assert!(strength(&samples, 882.0) > 50.0 * strength(&samples, 441.0));
+    assert!(peak(&audio) <= PEAK);
+    assert!(audio.samples.len() < 13 * 44_100);
+    assert_eq!(audio, render(&score, &sound, &Settings::default()).expect("again"));
+}
+
+#[test]
+fn a_broken_soundfont_is_an_error() {
+    let whole = tiny_soundfont();
+    for length in (0..whole.len()).step_by(7) {
+        assert!(matches!(Sound::soundfont(&whole[..length]), Err(WavError::SoundFont { .. })), "{length} bytes");
+    }
+    let score = milliseconds(vec![note(0, 60, 20, 100)]);
+    // Every byte outside the wave, changed: an error or a sound, never a panic, never a balloon.
+    for at in (0..80).chain(whole.len() - 420..whole.len()) {
+        for byte in [0, 1, 0x7F, 0xFF] {
+            let mut changed = whole.clone();
+            changed[at] = byte;
+            if let Ok(sound) = Sound::soundfont(&changed) {
+                let _ = render(&score, &sound, &Settings::default());
+            }
+        }
+    }
+}
