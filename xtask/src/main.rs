@@ -26,8 +26,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = root();
     let done = match arguments[..] {
-        ["test"] => suite::run(&root, None),
-        ["test", "--only", step] => suite::run(&root, Some(step)),
+        ["test"] => return suite::run(&root, None),
+        ["test", "--only", step] => return suite::run(&root, Some(step)),
         ["tidy"] => tidy::run(&root),
         ["fuzz"] => fuzz::run(&root, 600),
         ["fuzz", seconds] => match seconds.parse() {

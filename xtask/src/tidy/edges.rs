@@ -68,7 +68,7 @@ pub fn check(files: &[File]) -> Vec<Violation> {
     violations
 }
 
-/// Every crate of this repository: of the workspace, and `fuzz`.
+/// Every crate of the workspace.
 pub fn is_manifest_of_a_crate(file: &File) -> bool {
     let crates = file.path.strip_prefix("crates/").and_then(|path| path.strip_suffix("/Cargo.toml"));
     crates.is_some_and(|name| !name.contains('/')) || file.path == "xtask/Cargo.toml"
