@@ -1,1 +1,6 @@
-//! The composers, one a file, and their registry.
+//! The composers, one a file, and their [`registry`].
+//!
+//! To add one: a file here, an entry in `registry.rs`, a recipe. The conformance tests then run on it unasked.
+
+mod lstm;
+pub mod registry;

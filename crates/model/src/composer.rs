@@ -7,6 +7,9 @@ use std::ops::ControlFlow;
 /// A composer's settings, as JSON: a named configuration with a person's changes on top.
 pub type Settings = serde_json::Value;
 
+/// Makes a network that has learnt nothing yet, for a corpus; its first numbers follow from the seed.
+pub type Create = fn(&Settings, &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError>;
+
 /// Everything that the rest of the program needs to know of a composer: one entry in the registry.
 #[derive(Debug)]
 pub struct ComposerSpec {
@@ -27,7 +30,7 @@ pub struct ComposerSpec {
     /// Changes to the first configuration that make it small enough for a test.
     pub tiny: &'static str,
     /// A network that has learnt nothing yet, for a corpus.
-    pub create: fn(&Settings, &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError>,
+    pub create: Create,
     /// A composer out of a model file.
     pub load: fn(&ModelFile) -> Result<Box<dyn Composer>, ModelError>,
 }
@@ -60,6 +63,25 @@ pub struct Request {
     pub sampling: Sampling,
     /// The beginning that is given.
     pub prompt: Option<Prompt>,
+}
+
+impl Request {
+    /// Whether it can be fulfilled by a composer that writes at most `most` bars.
+    ///
+    /// # Errors
+    /// [`ComposeError`], naming what is wrong.
+    pub fn check(&self, most: usize) -> Result<(), ComposeError> {
+        self.sampling.check()?;
+        if self.bars == 0 || self.bars > most {
+            return Err(ComposeError::Bars { bars: self.bars, most });
+        }
+        match &self.prompt {
+            Some(prompt) if prompt.bars() >= self.bars => {
+                Err(ComposeError::PromptTooLong { prompt: prompt.bars(), bars: self.bars })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What came of it.

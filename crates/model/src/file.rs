@@ -187,6 +187,9 @@ pub enum ModelError {
     },
 }
 
+/// Name, shape and bytes of a tensor.
+type Stored<'a> = (&'a str, &'a [usize], Vec<u8>);
+
 impl ModelFile {
     /// A parameter by name and shape.
     ///
@@ -211,7 +214,7 @@ impl ModelFile {
         let metadata = |problem: &dyn std::fmt::Display| ModelError::Metadata { problem: problem.to_string() };
         // Through `Value`, whose objects keep their keys in order.
         let header = serde_json::to_value(&self.header).map_err(|e| metadata(&e))?.to_string();
-        let (dtype, stored): (Dtype, Vec<(&str, &[usize], Vec<u8>)>) = match precision {
+        let (dtype, stored) = match precision {
             Precision::Full => (Dtype::F32, self.stored(|x| x.to_le_bytes())),
             Precision::Half => (Dtype::F16, self.stored(|x| f16::from_f32(x).to_le_bytes())),
         };
@@ -224,7 +227,7 @@ impl ModelFile {
         safetensors::serialize(views, Some(tags)).map_err(|e| metadata(&e))
     }
 
-    fn stored<const N: usize>(&self, bytes: impl Fn(f32) -> [u8; N]) -> Vec<(&str, &[usize], Vec<u8>)> {
+    fn stored<const N: usize>(&self, bytes: impl Fn(f32) -> [u8; N]) -> Vec<Stored<'_>> {
         let stored = |tensor: &TensorData| tensor.values.iter().flat_map(|x| bytes(*x)).collect();
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice(), stored(tensor))).collect()
     }

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn longer_contexts_help_where_there_is_order() {
         let piece = tokens(&[0, 1, 2, 0, 1, 3].repeat(40));
-        let found = baselines(&[piece.clone()], &[piece], 4);
+        let found = baselines(std::slice::from_ref(&piece), std::slice::from_ref(&piece), 4);
         assert!(found[0].nats_per_token > 1.2 && found[1].nats_per_token < 0.6, "{found:?}");
     }
 }

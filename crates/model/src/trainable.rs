@@ -82,8 +82,8 @@ pub trait Trainable: Send {
     /// Which tokens count and what is given, in a sentence.
     fn protocol(&self) -> String;
 
-    /// Optimiser steps in an epoch.
-    fn steps_per_epoch(&self) -> u64;
+    /// Optimiser steps in this epoch.
+    fn steps(&self, epoch: u64) -> u64;
 
     /// One optimiser step.
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport;

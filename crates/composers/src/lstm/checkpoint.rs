@@ -1,0 +1,79 @@
+//! What both families of networks put into files, and take out again.
+
+use super::SPEC;
+use burn::module::Module;
+use cantus_model::{CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Settings, TensorData};
+use cantus_nn::optimizer::Optimizer;
+use cantus_nn::params::{NamedTensor, ParameterError, load_parameters, named_parameters};
+use std::collections::BTreeMap;
+
+const OPTIMIZER: &str = "optimizer.";
+
+/// A network with its settings and vocabulary.
+pub(super) fn save<M: Module>(network: &M, settings: Settings, encoding: serde_json::Value) -> ModelFile {
+    let tensors: BTreeMap<String, TensorData> = named_parameters(network)
+        .into_iter()
+        .map(|(name, shape, values)| (name, TensorData { shape, values }))
+        .collect();
+    let header = Header {
+        format: FORMAT_VERSION,
+        composer: SPEC.id.to_owned(),
+        composer_version: SPEC.version,
+        settings,
+        encoding,
+        corpus: CorpusCard::default(),
+        training: None,
+        created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
+        state: None,
+    };
+    ModelFile { header, tensors }
+}
+
+/// The network with a file's parameters.
+pub(super) fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, ModelError> {
+    let lookup = |name: &str| file.tensors.get(name).map(|tensor| (tensor.shape.clone(), tensor.values.clone()));
+    load_parameters(network, lookup).map_err(|error| match error {
+        ParameterError::Missing { name, expected } => ModelError::Shape { name, expected, found: None },
+        ParameterError::Shape { name, expected, found, .. } => ModelError::Shape { name, expected, found: Some(found) },
+    })
+}
+
+/// Adds the optimiser's moments.
+pub(super) fn add_optimizer(file: &mut ModelFile, optimizer: &Optimizer) {
+    for (name, shape, values) in optimizer.export_state() {
+        file.tensors.insert(format!("{OPTIMIZER}{name}"), TensorData { shape, values });
+    }
+}
+
+/// An optimiser like `optimizer` with a file's moments.
+pub(super) fn restore_optimizer<M: Module>(
+    network: &M,
+    optimizer: &Optimizer,
+    file: &ModelFile,
+) -> Result<Optimizer, ModelError> {
+    let state: Vec<NamedTensor> = file
+        .tensors
+        .iter()
+        .filter_map(|(name, tensor)| {
+            let name = name.strip_prefix(OPTIMIZER)?;
+            Some((name.to_owned(), tensor.shape.clone(), tensor.values.clone()))
+        })
+        .collect();
+    let mut restored = optimizer.clone();
+    restored.import_state(network, state).map_err(|error| ModelError::Damaged { problem: error.to_string() })?;
+    Ok(restored)
+}
+
+/// Whether a checkpoint was made with the settings and the vocabulary at hand.
+pub(super) fn same_training(found: &Header, expected: &Header) -> Result<(), ModelError> {
+    let same = [
+        (found.composer == expected.composer, "composer"),
+        (found.composer_version == expected.composer_version, "composer's version"),
+        (found.settings == expected.settings, "list of settings"),
+        (found.encoding == expected.encoding, "vocabulary"),
+    ];
+    match same.iter().find(|(same, _)| !same) {
+        Some((_, what)) => Err(ModelError::OtherTraining { what }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,249 @@
+//! Training the default network.
+
+use super::batches::{Batch, Encoded, Plan, Row, Segment};
+use super::network::{ChordSettings, Masks, Network};
+use super::player::ChordComposer;
+use super::{SPEC, checkpoint};
+use burn::module::Module;
+use burn::tensor::Device;
+use cantus_encoding::TokenId;
+use cantus_encoding::note_chord::{Vocabulary, encode};
+use cantus_model::{
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
+    StepAt, StepReport, TensorData, Trainable, TrainingSet, ngram,
+};
+use cantus_nn::cross_entropy::cross_entropy;
+use cantus_nn::lstm::LstmState;
+use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::params::count_parameters;
+use cantus_nn::random::derive;
+use cantus_score::Score;
+
+/// Rows of a validation batch.
+const VALIDATION_ROWS: usize = 32;
+
+/// The default network in training.
+pub(super) struct ChordTrainer {
+    settings: ChordSettings,
+    seed: u64,
+    vocabulary: Vocabulary,
+    train: Vec<Encoded>,
+    valid: Vec<Encoded>,
+    /// Taken out only while a step replaces it.
+    network: Option<Network>,
+    optimizer: Optimizer,
+    plan: Plan,
+    /// The states of the batch's rows after the last step.
+    carried: Vec<LstmState>,
+    /// Quarter notes to a token of the training pieces.
+    quarters_per_token: f64,
+}
+
+impl ChordTrainer {
+    pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<ChordTrainer, CreateError> {
+        let settings = ChordSettings::read(settings)?;
+        let vocabulary = Vocabulary::build(set.all(), settings.transposition)?;
+        let encoded = |pieces: &[Score]| -> Vec<Encoded> {
+            let sounding = pieces.iter().filter(|piece| piece.note_count() > 0);
+            sounding
+                .map(|piece| {
+                    let (tokens, _) = encode(piece, &vocabulary);
+                    let quarters = piece.end().quarters(piece.ticks_per_quarter);
+                    Encoded::new(tokens, quarters, &vocabulary, settings.transposition)
+                })
+                .collect()
+        };
+        let (train, valid) = (encoded(&set.train), encoded(&set.valid));
+        let device = Device::default().autodiff();
+        let network = Network::new(&settings, &vocabulary, &mut derive(seed, "parameters", &[]), &device);
+        let tokens: usize = train.iter().map(Encoded::predicted).sum();
+        let quarters: f64 = train.iter().map(|piece| piece.quarters).sum();
+        let rule = Rule::adam_w(settings.weight_decay as f32);
+        Ok(ChordTrainer {
+            plan: Plan::new(&train, settings.batch, settings.window, seed, 0),
+            carried: network.zeros(0),
+            network: Some(network),
+            optimizer: Optimizer::new(rule).with_clipping(settings.clip as f32),
+            quarters_per_token: quarters / tokens as f64,
+            vocabulary,
+            settings,
+            seed,
+            train,
+            valid,
+        })
+    }
+
+    fn network(&self) -> &Network {
+        self.network.as_ref().expect("a step gives the network back")
+    }
+
+    fn plan_for(&self, epoch: u64) -> Plan {
+        Plan::new(&self.train, self.settings.batch, self.settings.window, self.seed, epoch)
+    }
+
+    fn evaluate(&self, pieces: &[Encoded]) -> Evaluation {
+        let network = self.network().valid();
+        // Pieces of like length together, the longest first: the rows that are done are always the last.
+        let mut order: Vec<usize> = (0..pieces.len()).collect();
+        order.sort_by_key(|&piece| std::cmp::Reverse(pieces[piece].predicted()));
+        let window = self.settings.window;
+        let mut total =
+            Evaluation { quarters: pieces.iter().map(|piece| piece.quarters).sum(), ..Evaluation::default() };
+        for group in order.chunks(VALIDATION_ROWS) {
+            let mut states = network.zeros(group.len());
+            let longest = pieces[group[0]].predicted();
+            for start in (0..longest).step_by(window) {
+                let rows: Vec<Row> = group
+                    .iter()
+                    .take_while(|&&piece| pieces[piece].predicted() > start)
+                    .map(|&piece| {
+                        let tokens = start..pieces[piece].predicted().min(start + window);
+                        Row { segment: Segment { piece, shift: 0, tokens }, begins: start == 0 }
+                    })
+                    .collect();
+                states.iter_mut().for_each(|state| *state = first_rows(state, rows.len()));
+                let batch = Batch::gather(pieces, rows.iter().map(Some), &self.vocabulary);
+                let logits = network.forward(&batch, &mut states, (0.0, 0.0), None);
+                let (_, figures) = cross_entropy(logits, &batch.targets, &batch.weights);
+                total += Evaluation {
+                    nats: figures.nats,
+                    tokens: figures.counted,
+                    quarters: 0.0,
+                    correct: figures.correct as f64,
+                };
+            }
+        }
+        total
+    }
+
+    fn tokens(pieces: &[Encoded]) -> Vec<Vec<TokenId>> {
+        pieces.iter().map(|piece| piece.tokens.clone()).collect()
+    }
+}
+
+/// The first `rows` rows of a state.
+fn first_rows(state: &LstmState, rows: usize) -> LstmState {
+    let mut kept = LstmState::zeros(rows, state.hidden());
+    let size = rows * state.hidden();
+    kept.h.copy_from_slice(&state.h[..size]);
+    kept.c.copy_from_slice(&state.c[..size]);
+    kept
+}
+
+impl Trainable for ChordTrainer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn parameters(&self) -> usize {
+        count_parameters(self.network())
+    }
+
+    fn regime(&self) -> Regime {
+        Regime {
+            learning_rate: self.settings.learning_rate,
+            schedule: Schedule::WarmupStableDecay { warmup: self.settings.warmup },
+            patience: self.settings.patience,
+            epochs: self.settings.epochs,
+        }
+    }
+
+    fn likelihood(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn protocol(&self) -> String {
+        "all tokens after the start of each piece, end included, in its own key; the number of bars is given; mean over tokens"
+            .to_owned()
+    }
+
+    fn steps(&self, epoch: u64) -> u64 {
+        if epoch == self.plan.epoch() { self.plan.steps() as u64 } else { self.plan_for(epoch).steps() as u64 }
+    }
+
+    fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
+        if self.plan.epoch() != at.epoch {
+            self.plan = self.plan_for(at.epoch);
+        }
+        let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
+        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
+        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
+            self.carried = network.zeros(rows.len());
+        }
+        for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
+            self.carried.iter_mut().for_each(|state| state.reset_row(b));
+        }
+        let batch = Batch::gather(&self.train, rows.into_iter(), &self.vocabulary);
+        let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
+        let dropouts = (self.settings.input_dropout, self.settings.dropout);
+        let logits = network.forward(&batch, &mut self.carried, dropouts, Some(masks));
+        let (loss, figures) = cross_entropy(logits, &batch.targets, &batch.weights);
+        let gradients = loss.backward();
+        let report;
+        (network, report) = self.optimizer.step(network, gradients, learning_rate);
+        self.network = Some(network);
+        if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
+            self.carried.clear();
+        }
+        StepReport {
+            batch: Evaluation {
+                nats: figures.nats,
+                tokens: figures.counted,
+                quarters: figures.counted * self.quarters_per_token,
+                correct: figures.correct as f64,
+            },
+            gradient_norm: report.gradient_norm,
+            finite: report.finite && figures.nats.is_finite(),
+        }
+    }
+
+    fn validate(&mut self) -> Evaluation {
+        self.evaluate(&self.valid)
+    }
+
+    fn baselines(&self) -> Vec<Baseline> {
+        ngram::baselines(&Self::tokens(&self.train), &Self::tokens(&self.valid), self.vocabulary.len())
+    }
+
+    fn save(&self) -> ModelFile {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let encoding = serde_json::json!({ "note_chord": self.vocabulary });
+        checkpoint::save(self.network(), settings, encoding)
+    }
+
+    fn checkpoint(&self) -> ModelFile {
+        let mut file = self.save();
+        checkpoint::add_optimizer(&mut file, &self.optimizer);
+        for (layer, state) in self.carried.iter().enumerate() {
+            let shape = vec![state.batch(), state.hidden()];
+            for (name, values) in [("h", &state.h), ("c", &state.c)] {
+                let tensor = TensorData { shape: shape.clone(), values: values.clone() };
+                file.tensors.insert(format!("carried.{layer}.{name}"), tensor);
+            }
+        }
+        file
+    }
+
+    fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
+        let expected = self.save().header;
+        checkpoint::same_training(&file.header, &expected)?;
+        let network = checkpoint::restore(self.network().clone(), file)?;
+        self.optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, file)?;
+        self.carried = network.zeros(0);
+        if let Some(first) = file.tensors.get("carried.0.h") {
+            let rows = first.shape.first().copied().unwrap_or(0);
+            self.carried = network.zeros(rows);
+            for (layer, state) in self.carried.iter_mut().enumerate() {
+                let shape = [rows, state.hidden()];
+                state.h.copy_from_slice(file.tensor(&format!("carried.{layer}.h"), &shape)?);
+                state.c.copy_from_slice(file.tensor(&format!("carried.{layer}.c"), &shape)?);
+            }
+        }
+        self.network = Some(network);
+        Ok(())
+    }
+
+    fn composer(&self) -> Box<dyn Composer> {
+        Box::new(ChordComposer::load(&self.save()).expect("a network's own file fits it"))
+    }
+}

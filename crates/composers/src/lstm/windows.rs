@@ -1,0 +1,499 @@
+//! The sources' networks, `classic` and `softology`, as they have them: the last step of a window of 100 note names predicts the next.
+//!
+//! Input is the word's number over the size of the vocabulary, one scalar a step; windows start at every token and cross from piece to
+//! piece; only the next word counts. Keras' defaults: Glorot and orthogonal initialisation, forget bias 1, batch normalisation with
+//! momentum 0.99. Composing starts from a training window drawn at random and takes the likeliest word unless asked otherwise.
+
+use super::{Family, SPEC, bad_settings, checkpoint};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData as Numbers, activation};
+use cantus_encoding::TokenId;
+use cantus_encoding::pitch_class_chord::{Vocabulary, decode, encode};
+use cantus_model::{
+    Baseline, ComposeError, Composer, ComposerSpec, Composition, CreateError, Evaluation, Kind, ModelError, ModelFile,
+    Progress, Regime, Request, Rng, Sampling, Schedule, Settings, StepAt, StepReport, TensorData, Trainable,
+    TrainingSet, ngram,
+};
+use cantus_nn::batch_norm::BatchNorm;
+use cantus_nn::cross_entropy::cross_entropy;
+use cantus_nn::dropout::{MaskKey, dropout};
+use cantus_nn::inference::{Dense, LstmCell, Scratch};
+use cantus_nn::linear::Linear;
+use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::params::count_parameters;
+use cantus_nn::random::{below, derive, shuffle};
+use cantus_score::{Score, Ticks};
+use serde::{Deserialize, Serialize};
+
+/// Training windows that a model file keeps to start compositions from.
+const KEPT_WINDOWS: usize = 64;
+/// Validation windows: this many at most, spread evenly.
+const VALIDATION_WINDOWS: usize = 2000;
+/// Words to a 4/4 bar: one every half quarter.
+const WORDS_A_BAR: usize = 8;
+/// Keras' batch normalisation.
+const KERAS_MOMENTUM: f64 = 0.99;
+const KERAS_EPS: f64 = 1e-3;
+/// The longest piece that is composed at once.
+const MOST_BARS: usize = 10_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OptimizerChoice {
+    Adam,
+    RmsProp,
+}
+
+/// Settings of both networks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WindowSettings {
+    network: Family,
+    /// Cells of each LSTM layer.
+    layers: Vec<usize>,
+    dropout: f32,
+    batch_norm: bool,
+    /// Width of the dense layer before the last.
+    dense: usize,
+    relu: bool,
+    optimizer: OptimizerChoice,
+    batch: usize,
+    #[serde(default = "hundred")]
+    window: usize,
+    epochs: u32,
+    #[serde(default = "thousandth")]
+    learning_rate: f64,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+fn thousandth() -> f64 {
+    1e-3
+}
+
+impl WindowSettings {
+    fn check(&self) -> Result<(), String> {
+        let sizes = [self.dense, self.batch, self.window];
+        let sensible = |size: &usize| (1..=8192).contains(size);
+        if self.layers.is_empty() || self.layers.len() > 16 || !self.layers.iter().chain(&sizes).all(sensible) {
+            return Err("layers, dense, batch and window must be numbers from 1 to 8192".to_owned());
+        }
+        let rate = self.learning_rate > 0.0 && self.learning_rate.is_finite();
+        if !(0.0..1.0).contains(&self.dropout) || !rate {
+            return Err("dropout must be 0-1 (1 excluded) and the learning rate positive".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    lstms: Vec<Lstm>,
+    /// After each LSTM layer and after the dense one, or none at all.
+    norms: Vec<BatchNorm>,
+    dense: Linear,
+    output: Linear,
+}
+
+impl Network {
+    fn new(settings: &WindowSettings, vocabulary: usize, rng: &mut Rng, device: &Device) -> Network {
+        let mut input = 1;
+        let mut lstms = Vec::new();
+        for &cells in &settings.layers {
+            lstms.push(Lstm::new(input, cells, rng, device));
+            input = cells;
+        }
+        let widths = settings.layers.iter().copied().chain([settings.dense]).filter(|_| settings.batch_norm);
+        Network {
+            lstms,
+            norms: widths.map(|width| BatchNorm::with(width, KERAS_MOMENTUM, KERAS_EPS, device)).collect(),
+            dense: Linear::new(input, settings.dense, rng, device),
+            output: Linear::new(settings.dense, vocabulary, rng, device),
+        }
+    }
+
+    /// # Shapes
+    /// `x`: `[T, B, 1]` -> `[B, V]`
+    fn forward(&self, settings: &WindowSettings, x: Tensor<3>, seed: Option<(u64, u64)>) -> Tensor<2> {
+        let [steps, rows, _] = x.dims();
+        let key = |layer: usize| seed.map(|(seed, step)| MaskKey { seed, step, layer: layer as u64 });
+        let drop =
+            |layer: usize| if settings.batch_norm || layer + 1 < self.lstms.len() { settings.dropout } else { 0.0 };
+        let mut x = x;
+        let mut last = None;
+        for (k, lstm) in self.lstms.iter().enumerate() {
+            let (y, _) = lstm.forward(x, &LstmState::zeros(rows, lstm.hidden()));
+            if k + 1 == self.lstms.len() {
+                let y: Tensor<2> = y.narrow(0, steps - 1, 1).reshape([rows, lstm.hidden()]);
+                last = Some(self.norm(k, dropout(y, drop(k), key(k)), seed.is_some()));
+                break;
+            }
+            x = self.norm(k, dropout(y, drop(k), key(k)), seed.is_some());
+        }
+        let Some(last) = last else { unreachable!("there is at least one layer") };
+        let mut z = self.dense.forward(last);
+        if settings.relu {
+            z = activation::relu(z);
+        }
+        let depth = self.lstms.len();
+        let z = self.norm(depth, dropout(z, settings.dropout, key(depth)), seed.is_some());
+        self.output.forward(z)
+    }
+
+    fn norm<const D: usize>(&self, layer: usize, x: Tensor<D>, training: bool) -> Tensor<D> {
+        match self.norms.get(layer) {
+            Some(norm) => norm.forward(x, training),
+            None => x,
+        }
+    }
+}
+
+/// One of the sources' networks in training.
+pub(super) struct WindowTrainer {
+    settings: WindowSettings,
+    seed: u64,
+    vocabulary: Vocabulary,
+    /// All pieces one after another, as the sources read them.
+    train: Vec<TokenId>,
+    valid: Vec<TokenId>,
+    network: Option<Network>,
+    optimizer: Optimizer,
+    /// The epoch whose order of windows this is.
+    order: (u64, Vec<u32>),
+}
+
+impl WindowTrainer {
+    pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<WindowTrainer, CreateError> {
+        let settings: WindowSettings = serde_json::from_value(settings.clone()).map_err(bad_settings)?;
+        settings.check().map_err(bad_settings)?;
+        let vocabulary = Vocabulary::build(set.all())?;
+        let words = |pieces: &[Score]| pieces.iter().flat_map(|piece| encode(piece, &vocabulary).0).collect();
+        let (train, valid): (Vec<TokenId>, Vec<TokenId>) = (words(&set.train), words(&set.valid));
+        for (tokens, what) in [(&train, "training"), (&valid, "validation")] {
+            if tokens.len() <= settings.window {
+                return Err(bad_settings(format!(
+                    "the {what} pieces have {} onsets and a window is {} long; add music, or choose a smaller window",
+                    tokens.len(),
+                    settings.window
+                )));
+            }
+        }
+        let device = Device::default().autodiff();
+        let network = Network::new(&settings, vocabulary.len(), &mut derive(seed, "parameters", &[]), &device);
+        let rule = match settings.optimizer {
+            OptimizerChoice::Adam => Rule::adam(),
+            OptimizerChoice::RmsProp => Rule::rms_prop(),
+        };
+        let mut trainer = WindowTrainer {
+            settings,
+            seed,
+            vocabulary,
+            train,
+            valid,
+            network: Some(network),
+            optimizer: Optimizer::new(rule),
+            order: (0, Vec::new()),
+        };
+        trainer.order = trainer.order_of(0);
+        Ok(trainer)
+    }
+
+    fn order_of(&self, epoch: u64) -> (u64, Vec<u32>) {
+        let mut order: Vec<u32> = (0..(self.train.len() - self.settings.window) as u32).collect();
+        shuffle(&mut derive(self.seed, "windows", &[epoch]), &mut order);
+        (epoch, order)
+    }
+
+    fn network(&self) -> &Network {
+        self.network.as_ref().expect("a step gives the network back")
+    }
+
+    /// Windows that start at `starts`, time-major, and the words after them.
+    fn gather(&self, tokens: &[TokenId], starts: &[u32], device: &Device) -> (Tensor<3>, Vec<u32>) {
+        let (steps, rows) = (self.settings.window, starts.len());
+        let size = self.vocabulary.len() as f32;
+        let mut x = vec![0.0f32; steps * rows];
+        for (b, &start) in starts.iter().enumerate() {
+            for (t, token) in tokens[start as usize..][..steps].iter().enumerate() {
+                x[t * rows + b] = token.0 as f32 / size;
+            }
+        }
+        let targets = starts.iter().map(|&start| tokens[start as usize + steps].0).collect();
+        (Tensor::from_data(Numbers::new(x, [steps, rows, 1]), device), targets)
+    }
+}
+
+impl Trainable for WindowTrainer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn parameters(&self) -> usize {
+        count_parameters(self.network())
+    }
+
+    fn regime(&self) -> Regime {
+        Regime {
+            learning_rate: self.settings.learning_rate,
+            schedule: Schedule::Constant,
+            patience: u32::MAX,
+            epochs: self.settings.epochs,
+        }
+    }
+
+    fn likelihood(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn protocol(&self) -> String {
+        format!(
+            "the word after each window of {} words, pieces run together as in the source, at most {VALIDATION_WINDOWS} windows \
+             spread evenly; mean over windows",
+            self.settings.window
+        )
+    }
+
+    fn steps(&self, _epoch: u64) -> u64 {
+        (self.train.len() - self.settings.window).div_ceil(self.settings.batch) as u64
+    }
+
+    fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
+        if self.order.0 != at.epoch {
+            self.order = self.order_of(at.epoch);
+        }
+        let from = at.step as usize * self.settings.batch;
+        let starts = &self.order.1[from..self.order.1.len().min(from + self.settings.batch)];
+        let (x, targets) = self.gather(&self.train, starts, &Device::default().autodiff());
+        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
+        let logits = network.forward(&self.settings, x, Some((self.seed, (at.epoch << 32) | at.step)));
+        let (loss, figures) = cross_entropy(logits, &targets, &vec![1.0; targets.len()]);
+        let gradients = loss.backward();
+        let report;
+        (network, report) = self.optimizer.step(network, gradients, learning_rate);
+        self.network = Some(network);
+        StepReport {
+            batch: Evaluation {
+                nats: figures.nats,
+                tokens: figures.counted,
+                quarters: figures.counted / 2.0,
+                correct: figures.correct as f64,
+            },
+            gradient_norm: report.gradient_norm,
+            finite: report.finite && figures.nats.is_finite(),
+        }
+    }
+
+    fn validate(&mut self) -> Evaluation {
+        let network = self.network().valid();
+        let windows = self.valid.len() - self.settings.window;
+        let stride = windows.div_ceil(VALIDATION_WINDOWS).max(1);
+        let starts: Vec<u32> = (0..windows as u32).step_by(stride).collect();
+        let mut total = Evaluation::default();
+        for starts in starts.chunks(self.settings.batch.max(100)) {
+            let (x, targets) = self.gather(&self.valid, starts, &Device::default());
+            let logits = network.forward(&self.settings, x, None);
+            let (_, figures) = cross_entropy(logits, &targets, &vec![1.0; targets.len()]);
+            total += Evaluation {
+                nats: figures.nats,
+                tokens: figures.counted,
+                quarters: figures.counted / 2.0,
+                correct: figures.correct as f64,
+            };
+        }
+        total
+    }
+
+    fn baselines(&self) -> Vec<Baseline> {
+        let pieces = std::slice::from_ref::<Vec<TokenId>>;
+        ngram::baselines(pieces(&self.train), pieces(&self.valid), self.vocabulary.len())
+    }
+
+    fn save(&self) -> ModelFile {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let encoding = serde_json::json!({ "pitch_class_chord": self.vocabulary });
+        let mut file = checkpoint::save(self.network(), settings, encoding);
+        let windows = self.train.len() - self.settings.window;
+        let kept = KEPT_WINDOWS.min(windows);
+        let values = (0..kept)
+            .flat_map(|k| &self.train[k * windows / kept..][..self.settings.window])
+            .map(|token| token.0 as f32)
+            .collect();
+        file.tensors.insert("windows".to_owned(), TensorData { shape: vec![kept, self.settings.window], values });
+        file
+    }
+
+    fn checkpoint(&self) -> ModelFile {
+        let mut file = self.save();
+        checkpoint::add_optimizer(&mut file, &self.optimizer);
+        file
+    }
+
+    fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
+        checkpoint::same_training(&file.header, &self.save().header)?;
+        let network = checkpoint::restore(self.network().clone(), file)?;
+        self.optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, file)?;
+        self.network = Some(network);
+        Ok(())
+    }
+
+    fn composer(&self) -> Box<dyn Composer> {
+        Box::new(WindowComposer::load(&self.save()).expect("a network's own file fits it"))
+    }
+}
+
+/// One of the sources' networks, ready to compose.
+#[derive(Debug)]
+pub(super) struct WindowComposer {
+    settings: WindowSettings,
+    vocabulary: Vocabulary,
+    cells: Vec<LstmCell>,
+    /// Batch normalisation as it acts after training: a factor and a summand for each feature.
+    norms: Vec<(Vec<f32>, Vec<f32>)>,
+    dense: Dense,
+    output: Dense,
+    windows: Vec<Vec<TokenId>>,
+    parameters: usize,
+}
+
+impl WindowComposer {
+    pub(super) fn load(file: &ModelFile) -> Result<WindowComposer, ModelError> {
+        let metadata = |problem: String| ModelError::Metadata { problem };
+        let settings: WindowSettings =
+            serde_json::from_value(file.header.settings.clone()).map_err(|e| metadata(e.to_string()))?;
+        settings.check().map_err(metadata)?;
+        let vocabulary: Vocabulary = serde_json::from_value(file.header.encoding["pitch_class_chord"].clone())
+            .map_err(|e| metadata(e.to_string()))?;
+        let mut cells = Vec::new();
+        let mut input = 1;
+        for (k, &hidden) in settings.layers.iter().enumerate() {
+            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{k}.{name}"), shape);
+            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
+            cells.push(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?));
+            input = hidden;
+        }
+        let widths = settings.layers.iter().copied().chain([settings.dense]).filter(|_| settings.batch_norm);
+        let norms = widths
+            .enumerate()
+            .map(|(k, width)| {
+                let tensor = |name: &str| file.tensor(&format!("norms.{k}.{name}"), &[width]);
+                let (gamma, beta, mean, variance) =
+                    (tensor("gamma")?, tensor("beta")?, tensor("mean")?, tensor("variance")?);
+                let factor: Vec<f32> =
+                    gamma.iter().zip(variance).map(|(g, v)| g / (v + KERAS_EPS as f32).sqrt()).collect();
+                let summand = beta.iter().zip(mean).zip(&factor).map(|((b, m), f)| b - m * f).collect();
+                Ok((factor, summand))
+            })
+            .collect::<Result<_, ModelError>>()?;
+        let size = vocabulary.len();
+        let layer = |name: &str, input, output| {
+            let weight = file.tensor(&format!("{name}.weight"), &[output, input])?;
+            Ok::<_, ModelError>(Dense::new(input, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
+        };
+        let dense = layer("dense", input, settings.dense)?;
+        let kept = file.tensors.get("windows").map_or(0, |tensor| tensor.shape.first().copied().unwrap_or(0));
+        let windows = file.tensor("windows", &[kept, settings.window])?;
+        let token = |x: &f32| {
+            let id = TokenId(*x as u32);
+            vocabulary.word(id).map(|_| id).ok_or_else(|| metadata("a window holds an unknown word".to_owned()))
+        };
+        let windows =
+            windows.chunks(settings.window).map(|w| w.iter().map(token).collect()).collect::<Result<Vec<_>, _>>()?;
+        if windows.is_empty() {
+            return Err(metadata("no window to start from".to_owned()));
+        }
+        Ok(WindowComposer {
+            output: layer("output", settings.dense, size)?,
+            dense: if settings.relu { dense.with_relu() } else { dense },
+            cells,
+            norms,
+            windows,
+            parameters: file.tensors.iter().filter(|(name, _)| *name != "windows").map(|(_, t)| t.values.len()).sum(),
+            settings,
+            vocabulary,
+        })
+    }
+
+    fn norm(&self, layer: usize, x: &mut [f32]) {
+        if let Some((factor, summand)) = self.norms.get(layer) {
+            x.iter_mut().zip(factor).zip(summand).for_each(|((x, f), s)| *x = *x * f + s);
+        }
+    }
+
+    /// Reads a word; `layers` holds outputs and cells of each layer, `logits` gets the next word's.
+    fn read(&self, token: TokenId, layers: &mut [(Vec<f32>, Vec<f32>)], scratch: &mut Scratch, logits: &mut [f32]) {
+        let mut x = vec![token.0 as f32 / self.vocabulary.len() as f32];
+        for (k, (cell, (h, c))) in self.cells.iter().zip(layers).enumerate() {
+            cell.step(&x, h, c, scratch);
+            x.clone_from(h);
+            self.norm(k, &mut x);
+        }
+        let mut z = vec![0.0; self.settings.dense];
+        self.dense.forward(&x, &mut z);
+        self.norm(self.cells.len(), &mut z);
+        self.output.forward(&z, logits);
+    }
+}
+
+impl Composer for WindowComposer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn default_sampling(&self) -> Sampling {
+        Sampling::GREEDY
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let layers: Vec<String> = self.settings.layers.iter().map(usize::to_string).collect();
+        let network =
+            format!("LSTM {}, dense {}, {} parameters", layers.join(" and "), self.settings.dense, self.parameters);
+        [("network", network), ("vocabulary", format!("{} note names and chords", self.vocabulary.len()))]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
+    }
+
+    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        request.check(MOST_BARS)?;
+        let mut layers: Vec<_> =
+            self.cells.iter().map(|cell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()])).collect();
+        let mut scratch = Scratch::new();
+        let mut logits = vec![0.0; self.vocabulary.len()];
+        let mut remarks = Vec::new();
+        let (start, bars) = match &request.prompt {
+            None => (self.windows[below(rng, self.windows.len())].clone(), request.bars),
+            Some(prompt) => {
+                let grid = cantus_score::TicksPerQuarter::new(4).unwrap_or(cantus_score::TicksPerQuarter::DEFAULT);
+                let (words, replaced) = encode(&prompt.on_grid(grid), &self.vocabulary);
+                if replaced > 0 {
+                    remarks.push(format!(
+                        "{replaced} notes or chords of the prompt are unknown to the model, which heard the nearest in their place; \
+                         the prompt itself is kept as it is"
+                    ));
+                }
+                (words, request.bars - prompt.bars())
+            }
+        };
+        start.iter().for_each(|token| self.read(*token, &mut layers, &mut scratch, &mut logits));
+        let mut tokens = Vec::with_capacity(bars * WORDS_A_BAR);
+        for k in 0..bars * WORDS_A_BAR {
+            let next = TokenId(request.sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)? as u32);
+            self.read(next, &mut layers, &mut scratch, &mut logits);
+            tokens.push(next);
+            if k % WORDS_A_BAR == 0 && progress(k as f64 / (bars * WORDS_A_BAR) as f64).is_break() {
+                return Err(ComposeError::Stopped);
+            }
+        }
+        let composed = decode(&tokens, &self.vocabulary);
+        // The last word sounds on for half a quarter; the piece ends with its bar.
+        let end = Ticks(4 * u64::from(composed.ticks_per_quarter.get()) * bars as u64);
+        let composed = composed.before(end);
+        let score = match &request.prompt {
+            Some(prompt) => prompt.join(&composed, Ticks::ZERO),
+            None => composed,
+        };
+        Ok(Composition { score, remarks })
+    }
+}
