@@ -4,6 +4,7 @@
 
 pub mod midi;
 mod path;
+pub mod svg;
 pub mod wav;
 
 pub use path::{Format, FormatError};

@@ -213,6 +213,7 @@ fn titles_remarks_tempo_metre_and_key_are_read() {
         &meta(0x51, &[0xF, 0x42, 0x40]),
         &meta(0x58, &[3, 3, 24, 8]),
         &meta(0x59, &[0xFD, 1]),
+        &[9, 0xFF, 1, 3, b'l', b'a', b'!'],
     ]);
     let reading = parsed(&[header(1, 2, 480), track(&conductor), track(&events(&[C]))].concat());
     let score = reading.score;

@@ -240,9 +240,9 @@ fn a_broken_soundfont_is_an_error() {
         assert!(matches!(Sound::soundfont(&whole[..length]), Err(WavError::SoundFont { .. })), "{length} bytes");
     }
     let score = milliseconds(vec![note(0, 60, 20, 100)]);
-    // Every byte outside the wave, changed: an error or a sound, never a panic, never a balloon.
-    for at in (0..80).chain(whole.len() - 420..whole.len()) {
-        for byte in [0, 1, 0x7F, 0xFF] {
+    // Bytes outside the wave, changed: an error or a sound, never a panic, never a balloon.
+    for at in (0..80).chain(whole.len() - 420..whole.len()).step_by(3) {
+        for byte in [0, 0xFF] {
             let mut changed = whole.clone();
             changed[at] = byte;
             if let Ok(sound) = Sound::soundfont(&changed) {

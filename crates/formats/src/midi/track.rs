@@ -44,6 +44,8 @@ pub struct Track<'r, 'a> {
     reader: &'r mut Reader<'a>,
     number: usize,
     division: Division,
+    /// When the track begins; only sequences of format 2 begin later than 0.
+    begin: u64,
     now: u64,
     running: u8,
     /// Whether a meta or system event has come since `running` was set.
@@ -74,6 +76,7 @@ impl<'r, 'a> Track<'r, 'a> {
             reader,
             number,
             division,
+            begin,
             now: begin,
             running: 0,
             interrupted: false,
@@ -375,8 +378,9 @@ impl<'r, 'a> Track<'r, 'a> {
         }
     }
 
+    /// Keeps a text at the beginning of the track. Later ones are lyrics and directions, which a score has no place for.
     fn remark(&mut self, body: Range<usize>) {
-        if body.is_empty() {
+        if body.is_empty() || self.now != self.begin {
             return;
         }
         let (offset, limit) = (body.start, self.reader.limits.max_remark_bytes);

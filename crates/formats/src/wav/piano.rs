@@ -85,7 +85,7 @@ impl Strings {
             partials.push((frequency, level, seconds));
         }
         let power: f32 = partials.iter().map(|(_, level, _)| level * level).sum();
-        let loudness = 0.30 * (0.03 + 0.97 * force.powf(1.7)) * (1.0 - 0.05 * height).clamp(0.6, 1.2);
+        let loudness = 0.24 * (0.03 + 0.97 * force.powf(1.7)) * (1.0 - 0.05 * height).clamp(0.6, 1.2);
         let scale = loudness / power.sqrt().max(1e-6);
 
         let mut waves = Vec::with_capacity(PARTIALS + DOUBLED);
