@@ -22,3 +22,4 @@ pub mod params;
 mod product;
 pub mod random;
 pub mod simd;
+mod tile;

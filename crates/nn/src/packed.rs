@@ -1,17 +1,15 @@
 //! Products with a matrix that is used many times: it is packed once, so that a product streams it in order.
 //!
-//! `y[rows, N] = x[rows, K] W[K, N]`: W is cut into blocks of [`DEPTH`] rows and, within each, into panels of 32
+//! `y[rows, N] = x[rows, K] W[K, N]`: W is cut into blocks of 512 rows and, within each, into panels of 32
 //! columns. A panel's accumulators stay in registers while its block streams by, for up to 14 rows of x at once.
 //!
 //! Every output is one chain of fused multiply-adds over k = 0, 1, 2, ..., whatever the number of rows, threads or
 //! calls: one row alone gives the same bits as the same row in a batch (on the same [`Level`]).
 
 use crate::buffer::Buffer;
-use crate::simd::{LANES, Level, Panel};
+use crate::simd::{LANES, Level};
+use crate::tile::{self, DEPTH, Tile, max_rows};
 use rayon::prelude::*;
-
-/// Rows of a block: 512 x 32 values are 64 KiB, which stays in the second-level cache while row groups pass over it.
-const DEPTH: usize = 512;
 
 /// A matrix `[K, N]` in the order in which products read it.
 #[derive(Clone, Debug)]
@@ -136,210 +134,55 @@ impl PackedMatrix {
         y_stride: usize,
         accumulate: bool,
     ) {
-        let job = Job { matrix: self, rows, x, x_stride, y, y_stride, accumulate };
-        // SAFETY: the pointers are the caller's promise; a level above `Portable` comes from `Level::detect`.
-        unsafe {
-            match self.level {
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => run_avx512(&job),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => run_avx2(&job),
-                _ => run_portable(&job),
-            }
-        }
-    }
-}
-
-/// One call of `multiply_raw`.
-struct Job<'a> {
-    matrix: &'a PackedMatrix,
-    rows: usize,
-    x: *const f32,
-    x_stride: usize,
-    y: *mut f32,
-    y_stride: usize,
-    accumulate: bool,
-}
-
-/// A row group against consecutive panels of one block.
-struct Tile {
-    depth: usize,
-    x: *const f32,
-    x_stride: usize,
-    w: *const f32,
-    panels: usize,
-    y: *mut f32,
-    y_stride: usize,
-    accumulate: bool,
-}
-
-/// R rows against `panels` full panels, Q at a time: R * Q panels of accumulators.
-#[inline(always)]
-unsafe fn tile<P: Panel, const R: usize, const Q: usize>(t: &Tile) {
-    let panel_size = t.depth * LANES;
-    let mut at = 0;
-    // SAFETY: the caller's tile lies within x, the packed data and y.
-    unsafe {
-        while at + Q <= t.panels {
-            accumulate::<P, R, Q>(t, t.w.add(at * panel_size), t.y.add(at * LANES));
-            at += Q;
-        }
-        while at < t.panels {
-            accumulate::<P, R, 1>(t, t.w.add(at * panel_size), t.y.add(at * LANES));
-            at += 1;
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn accumulate<P: Panel, const R: usize, const Q: usize>(t: &Tile, w: *const f32, y: *mut f32) {
-    let panel_size = t.depth * LANES;
-    // SAFETY: rows r < R of x and y and panels q < Q of w exist by the caller's promise.
-    unsafe {
-        let mut sums = [[P::zero(); Q]; R];
-        if t.accumulate {
-            for (r, sums) in sums.iter_mut().enumerate() {
-                for (q, sum) in sums.iter_mut().enumerate() {
-                    *sum = P::load(y.add(r * t.y_stride + q * LANES));
-                }
-            }
-        }
-        for k in 0..t.depth {
-            let mut panels = [P::zero(); Q];
-            for (q, panel) in panels.iter_mut().enumerate() {
-                *panel = P::load(w.add(q * panel_size + k * LANES));
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let value = *t.x.add(r * t.x_stride + k);
-                for (sum, panel) in sums.iter_mut().zip(panels) {
-                    *sum = sum.fma(value, panel);
-                }
-            }
-        }
-        for (r, sums) in sums.iter().enumerate() {
-            for (q, sum) in sums.iter().enumerate() {
-                sum.store(y.add(r * t.y_stride + q * LANES));
-            }
-        }
-    }
-}
-
-/// Walks blocks, panels and row groups of at most `MAX` rows; `call` runs one tile of the given number of rows.
-#[inline(always)]
-unsafe fn walk<const MAX: usize>(job: &Job, call: impl Fn(usize, &Tile)) {
-    let m = job.matrix;
-    let (panels, full) = (m.n.div_ceil(LANES), m.n / LANES);
-    // Groups as even as possible: 25 rows make 13 + 12, not 14 + 11.
-    let groups = job.rows.div_ceil(MAX);
-    // A single panel at a time lets all row groups use it from the cache; with one group, longer runs are better.
-    let run = if groups == 1 { full.max(1) } else { 1 };
-    for first in (0..m.k).step_by(DEPTH) {
-        let depth = DEPTH.min(m.k - first);
-        let accumulate = job.accumulate || first > 0;
-        for panel in (0..full).step_by(run) {
-            // SAFETY: blocks before this one hold `first * panels * LANES` values, panels before it `depth * LANES`.
-            let w = unsafe { m.data.as_ptr().add(first * panels * LANES + panel * depth * LANES) };
-            for group in 0..groups {
-                let (start, end) = (job.rows * group / groups, job.rows * (group + 1) / groups);
-                // SAFETY: `start < rows`, and the columns exist.
-                let (x, y) = unsafe {
-                    (job.x.add(start * job.x_stride + first), job.y.add(start * job.y_stride + panel * LANES))
-                };
-                let panels = run.min(full - panel);
-                call(
-                    end - start,
-                    &Tile { depth, x, x_stride: job.x_stride, w, panels, y, y_stride: job.y_stride, accumulate },
-                );
-            }
-        }
-        if full < panels {
-            // The last, narrower panel goes through a full-width copy of its part of y.
-            let width = m.n - full * LANES;
-            let mut edge = [0.0f32; 16 * LANES];
-            for group in 0..groups {
-                let (start, end) = (job.rows * group / groups, job.rows * (group + 1) / groups);
-                // SAFETY: as above; `width` columns remain in each row of y, and a group has at most 16 rows.
-                unsafe {
-                    let w = m.data.as_ptr().add(first * panels * LANES + full * depth * LANES);
-                    let x = job.x.add(start * job.x_stride + first);
-                    let y = job.y.add(start * job.y_stride + full * LANES);
-                    if accumulate {
-                        for r in 0..end - start {
-                            let row = std::slice::from_raw_parts(y.add(r * job.y_stride), width);
-                            edge[r * LANES..r * LANES + width].copy_from_slice(row);
-                        }
+        let (panels, full) = (self.n.div_ceil(LANES), self.n / LANES);
+        // Groups as even as possible: 25 rows make 13 + 12, not 14 + 11.
+        let groups = rows.div_ceil(max_rows(self.level));
+        let bounds = |group: usize| (rows * group / groups, rows * (group + 1) / groups);
+        // A single panel at a time lets all row groups use it from the cache; with one group, longer runs are better.
+        let run = if groups == 1 { full.max(1) } else { 1 };
+        for first in (0..self.k).step_by(DEPTH) {
+            let depth = DEPTH.min(self.k - first);
+            let accumulate = accumulate || first > 0;
+            for panel in (0..full).step_by(run) {
+                for group in 0..groups {
+                    let (start, end) = bounds(group);
+                    // SAFETY: blocks before this one hold `first * panels * LANES` values, panels before this one
+                    // `depth * LANES`; `start < rows`, and the columns exist.
+                    unsafe {
+                        let tile = Tile {
+                            depth,
+                            x: x.add(start * x_stride + first),
+                            x_stride,
+                            w: self.data.as_ptr().add(first * panels * LANES + panel * depth * LANES),
+                            panels: run.min(full - panel),
+                            y: y.add(start * y_stride + panel * LANES),
+                            y_stride,
+                            accumulate,
+                        };
+                        tile::run::<false>(self.level, end - start, &tile);
                     }
-                    let tile = Tile {
-                        depth,
-                        x,
-                        x_stride: job.x_stride,
-                        w,
-                        panels: 1,
-                        y: edge.as_mut_ptr(),
-                        y_stride: LANES,
-                        accumulate,
-                    };
-                    call(end - start, &tile);
-                    for r in 0..end - start {
-                        let row = std::slice::from_raw_parts_mut(y.add(r * job.y_stride), width);
-                        row.copy_from_slice(&edge[r * LANES..r * LANES + width]);
+                }
+            }
+            if full < panels {
+                for group in 0..groups {
+                    let (start, end) = bounds(group);
+                    // SAFETY: as above; the columns from the last full panel on remain in each row.
+                    unsafe {
+                        let tile = Tile {
+                            depth,
+                            x: x.add(start * x_stride + first),
+                            x_stride,
+                            w: self.data.as_ptr().add(first * panels * LANES + full * depth * LANES),
+                            panels: 1,
+                            y: y.add(start * y_stride + full * LANES),
+                            y_stride,
+                            accumulate,
+                        };
+                        tile::run_narrow::<false>(self.level, end - start, self.n - full * LANES, &tile);
                     }
                 }
             }
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-unsafe fn run_avx512(job: &Job) {
-    type P = [std::arch::x86_64::__m512; 2];
-    // 14 rows x 2 registers of accumulators, 2 for the panel, leave 2 of 32; few rows take several panels at once,
-    // because a chain of dependent additions alone would wait four cycles for each.
-    // SAFETY: the pointers are the caller's promise.
-    unsafe {
-        walk::<14>(job, |rows, t| match rows {
-            1 => tile::<P, 1, 6>(t),
-            2 => tile::<P, 2, 4>(t),
-            3 => tile::<P, 3, 4>(t),
-            4 => tile::<P, 4, 2>(t),
-            5 => tile::<P, 5, 2>(t),
-            6 => tile::<P, 6, 2>(t),
-            7 => tile::<P, 7, 1>(t),
-            8 => tile::<P, 8, 1>(t),
-            9 => tile::<P, 9, 1>(t),
-            10 => tile::<P, 10, 1>(t),
-            11 => tile::<P, 11, 1>(t),
-            12 => tile::<P, 12, 1>(t),
-            13 => tile::<P, 13, 1>(t),
-            _ => tile::<P, 14, 1>(t),
-        });
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn run_avx2(job: &Job) {
-    type P = [std::arch::x86_64::__m256; 4];
-    // SAFETY: the pointers are the caller's promise.
-    unsafe {
-        walk::<3>(job, |rows, t| match rows {
-            1 => tile::<P, 1, 2>(t),
-            2 => tile::<P, 2, 1>(t),
-            _ => tile::<P, 3, 1>(t),
-        });
-    }
-}
-
-unsafe fn run_portable(job: &Job) {
-    type P = [f32; LANES];
-    // SAFETY: the pointers are the caller's promise.
-    unsafe {
-        walk::<3>(job, |rows, t| match rows {
-            1 => tile::<P, 1, 1>(t),
-            2 => tile::<P, 2, 1>(t),
-            _ => tile::<P, 3, 1>(t),
-        });
     }
 }
 

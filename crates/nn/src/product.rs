@@ -1,5 +1,8 @@
-//! The gradient of a weight: `C = A^T B` over a long common axis, by the `gemm` crate.
+//! The gradient of a weight: `C = A^T B` over a long common axis.
 
+use crate::buffer::Buffer;
+use crate::simd::{LANES, Level};
+use crate::tile::{self, DEPTH, Tile, max_rows};
 use rayon::prelude::*;
 
 /// A pointer to one buffer that several threads write in disjoint pieces.
@@ -31,10 +34,13 @@ impl<'a> Shared<'a> {
     }
 }
 
+/// Rows of c that share one packing of a: 140 x 512 values are 280 KiB.
+const ROWS: usize = 140;
+
 /// `c = a^T b`, or `c += a^T b` where `accumulate`, with the rows of `c` split over rayon's threads.
 ///
-/// `gemm` chooses its blocks along the common axis by that axis' length alone, so that the split does not alter the
-/// sums: the result does not depend on the number of threads (there is a test for it).
+/// Both sides are packed block by block along the common axis. Every output is one chain of fused multiply-adds in the
+/// order of that axis, so that the result does not depend on the number of threads.
 ///
 /// # Shapes
 /// `a`: `[k, m]`, `b`: `[k, n]`, `c`: `[m, n]`, all contiguous
@@ -53,35 +59,78 @@ pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f
     let pieces = rayon::current_num_threads().min(m.div_ceil(32)).max(1);
     let shared = Shared::new(c);
     let piece = |at: usize| {
-        let (first, end) = (m * at / pieces, m * (at + 1) / pieces);
+        let rows = m * at / pieces..m * (at + 1) / pieces;
         // SAFETY: pieces are disjoint rows of c.
-        let c = unsafe { shared.slice(first * n, (end - first) * n) };
-        // SAFETY: the strides describe a^T (rows 1, columns m apart), b and c within the lengths asserted above.
-        unsafe {
-            gemm::gemm(
-                end - first,
-                n,
-                k,
-                c.as_mut_ptr(),
-                1,
-                n as isize,
-                accumulate,
-                a.as_ptr().add(first),
-                m as isize,
-                1,
-                b.as_ptr(),
-                1,
-                n as isize,
-                1.0f32,
-                1.0f32,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
+        let c = unsafe { shared.slice(rows.start * n, rows.len() * n) };
+        transposed_rows(k, m, n, rows, a, b, c, accumulate);
     };
     if pieces == 1 { piece(0) } else { (0..pieces).into_par_iter().for_each(piece) }
+}
+
+/// Rows `rows` of the product, on the calling thread; `c` holds only those.
+#[allow(clippy::too_many_arguments)]
+fn transposed_rows(
+    k: usize,
+    m: usize,
+    n: usize,
+    rows: std::ops::Range<usize>,
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    accumulate: bool,
+) {
+    let level = Level::detect();
+    let (panels, full) = (n.div_ceil(LANES), n / LANES);
+    let mut packed_b = Buffer::unspecified(DEPTH.min(k) * panels * LANES);
+    let mut packed_a = Buffer::unspecified(DEPTH.min(k) * ROWS);
+    for first in (0..k).step_by(DEPTH) {
+        let depth = DEPTH.min(k - first);
+        for (panel, destination) in packed_b[..depth * panels * LANES].chunks_exact_mut(depth * LANES).enumerate() {
+            let width = LANES.min(n - panel * LANES);
+            for (row, source) in destination.chunks_exact_mut(LANES).zip(b[first * n..].chunks_exact(n)) {
+                row[..width].copy_from_slice(&source[panel * LANES..panel * LANES + width]);
+                row[width..].fill(0.0);
+            }
+        }
+        for start in rows.clone().step_by(ROWS) {
+            let count = ROWS.min(rows.end - start);
+            let groups = count.div_ceil(max_rows(level));
+            let bounds = |group: usize| (count * group / groups, count * (group + 1) / groups);
+            // Group by group `[depth][rows of the group]`, read row by row of a.
+            for (at, source) in a[first * m..].chunks_exact(m).take(depth).enumerate() {
+                for group in 0..groups {
+                    let (from, to) = bounds(group);
+                    packed_a[from * depth + at * (to - from)..][..to - from]
+                        .copy_from_slice(&source[start + from..start + to]);
+                }
+            }
+            for panel in 0..panels {
+                for group in 0..groups {
+                    let (from, to) = bounds(group);
+                    let y = &mut c[(start - rows.start + from) * n + panel * LANES..];
+                    let tile = Tile {
+                        depth,
+                        x: packed_a[from * depth..to * depth].as_ptr(),
+                        x_stride: 0,
+                        w: packed_b[panel * depth * LANES..(panel + 1) * depth * LANES].as_ptr(),
+                        panels: 1,
+                        y: y.as_mut_ptr(),
+                        y_stride: n,
+                        accumulate: accumulate || first > 0,
+                    };
+                    // SAFETY: packed pieces of these lengths were just sliced; y has `to - from` rows of the panel's
+                    // width, and `c` is borrowed uniquely.
+                    unsafe {
+                        if panel < full {
+                            tile::run::<true>(level, to - from, &tile);
+                        } else {
+                            tile::run_narrow::<true>(level, to - from, n - full * LANES, &tile);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// `sums[j] = sum over rows of values[row, j]`, in chunks of rows whose size does not depend on the threads.
@@ -89,13 +138,13 @@ pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f
 /// # Shapes
 /// `values`: `[rows, n]`, `sums`: `[n]`
 pub(crate) fn column_sums(n: usize, values: &[f32], sums: &mut [f32]) {
-    const ROWS: usize = 256;
+    const CHUNK: usize = 256;
     sums.fill(0.0);
     if n == 0 {
         return;
     }
     let partial: Vec<Vec<f32>> = values
-        .par_chunks(ROWS * n)
+        .par_chunks(CHUNK * n)
         .map(|chunk| {
             let mut sums = vec![0.0; n];
             for row in chunk.chunks_exact(n) {
@@ -129,6 +178,27 @@ mod tests {
         assert_eq!(one, run(5));
         let exact: f64 = (0..k).map(|i| f64::from(a[i * m + 17]) * f64::from(b[i * n + 5])).sum();
         assert!((f64::from(one[17 * n + 5]) - exact).abs() < 1e-3);
+    }
+
+    #[test]
+    fn equals_the_naive_product_with_odd_shapes() {
+        let value = |i: usize| ((i * 7919 % 1009) as f32 - 500.0) / 600.0;
+        for (k, m, n) in [(1, 1, 1), (3, 15, 33), (513, 29, 31), (40, 300, 64), (1030, 143, 5)] {
+            let a: Vec<f32> = (0..k * m).map(value).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| value(i + 17)).collect();
+            let before: Vec<f32> = (0..m * n).map(|i| value(i + 5)).collect();
+            for accumulate in [false, true] {
+                let mut c = before.clone();
+                transposed_product(k, m, n, &a, &b, &mut c, accumulate);
+                for r in 0..m {
+                    for j in 0..n {
+                        let sum: f64 = (0..k).map(|i| f64::from(a[i * m + r]) * f64::from(b[i * n + j])).sum();
+                        let exact = sum + if accumulate { f64::from(before[r * n + j]) } else { 0.0 };
+                        assert!((f64::from(c[r * n + j]) - exact).abs() < 2e-4, "{k} {m} {n} at {r} {j}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
