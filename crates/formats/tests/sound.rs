@@ -125,6 +125,16 @@ fn nothing_clips_however_loud() {
 }
 
 #[test]
+fn far_too_many_notes_neither_clip_nor_click_nor_last() {
+    let notes = (0..6000u64).map(|k| note(k / 8, (k * 37 % 128) as u8, 5000, 60)).collect();
+    let mut score = milliseconds(notes);
+    score.parts[0].pedal.push(PedalSpan { down: Ticks(0), up: Ticks(900) });
+    let audio = audio(&score);
+    assert!(peak(&audio) <= PEAK);
+    assert!(audio.samples.as_flattened().iter().all(|x| x.is_finite()));
+}
+
+#[test]
 fn drums_are_heard_and_end() {
     let mut score =
         milliseconds([35, 38, 42, 49, 47, 75].iter().zip(0..).map(|(&key, k)| note(k * 300, key, 1, 100)).collect());

@@ -99,6 +99,11 @@ impl Voice for Drum {
 
     fn release(&mut self) {}
 
+    fn choke(&mut self, factor: f32) {
+        self.tone_decay *= factor;
+        self.burst_decay *= factor;
+    }
+
     fn is_silent(&self) -> bool {
         self.tone.max(self.burst) < 3e-6
     }

@@ -25,6 +25,9 @@ pub use soundfont::SoundFont;
 /// The largest magnitude that a sample can have.
 pub const PEAK: f32 = 0.98;
 
+/// So many notes sound freely at a time; beyond them the oldest fade.
+const MAX_VOICES: usize = 256;
+
 /// Samples made at a time.
 const BLOCK: usize = 256;
 
@@ -186,6 +189,8 @@ trait Voice {
     fn play(&mut self, out: &mut [[f32; 2]]);
     /// Lets the damper fall.
     fn release(&mut self);
+    /// Multiplies what every sample loses by `factor`, for good: the sound fades out quickly, without a click.
+    fn choke(&mut self, factor: f32);
     /// Whether nothing more will be heard.
     fn is_silent(&self) -> bool;
 }
@@ -194,6 +199,7 @@ trait Voice {
 struct Sounding {
     voice: Box<dyn Voice>,
     release: u64,
+    is_choked: bool,
 }
 
 impl Sounding {
@@ -203,7 +209,7 @@ impl Sounding {
         } else {
             Box::new(piano::Strings::new(strike, sample_rate))
         };
-        Sounding { voice, release: strike.release }
+        Sounding { voice, release: strike.release, is_choked: false }
     }
 
     /// Plays a block that begins at sample `now`.
@@ -238,6 +244,13 @@ fn play(
             let mut voice = Sounding::new(strike, sample_rate);
             voice.play(strike.start, &mut block[(strike.start - now) as usize..]);
             sounding.push(voice);
+        }
+        // Some 10 ms to nothing for the oldest, where more sound than any pianist has: a million notes must not take hours.
+        let choke = (-300.0 / sample_rate as f32).exp();
+        let excess = sounding.iter().filter(|voice| !voice.is_choked).count().saturating_sub(MAX_VOICES);
+        for voice in sounding.iter_mut().filter(|voice| !voice.is_choked).take(excess) {
+            voice.voice.choke(choke);
+            voice.is_choked = true;
         }
         sounding.retain(|voice| !voice.voice.is_silent());
         limiter.push(block, sink)?;

@@ -203,10 +203,14 @@ impl Voice for Strings {
     }
 
     fn release(&mut self) {
+        self.choke(self.damping);
+    }
+
+    fn choke(&mut self, factor: f32) {
         for waves in &mut self.waves {
             for lane in 0..LANES {
-                waves.step_re[lane] *= self.damping;
-                waves.step_im[lane] *= self.damping;
+                waves.step_re[lane] *= factor;
+                waves.step_im[lane] *= factor;
             }
         }
     }
