@@ -1,4 +1,16 @@
-//! The training loop: batches, checkpoints, resume, curves; knows traits, no model.
+//! Training: the loop, the run folder, the curves. Knows traits, no model.
+//!
+//! [`Training`] drives any [`cantus_model::Trainable`] through epochs: warms the learning rate up, evaluates after each epoch, lets
+//! the learning rate fall once validation stands still (or most of the time is used up), keeps the best, and writes checkpoints
+//! from which the same figures follow bit for bit, wherever it was stopped.
 
 pub mod curves;
 pub mod run_folder;
+mod schedule;
+mod training;
+
+pub use schedule::{Bounds, Phase};
+pub use training::{
+    Best, CheckpointPolicy, End, Event, Figures, Metrics, Observer, Outcome, RunDescription, SampleWriter, TrainError,
+    Training,
+};

@@ -1,0 +1,571 @@
+//! The training loop.
+
+use crate::curves::{self, Marks, Point};
+use crate::run_folder::{RunFolder, RunFolderError};
+use crate::schedule::{Bounds, Phase};
+use cantus_model::{
+    Baseline, ComposeError, CorpusCard, Evaluation, Kind, Likelihood, ModelError, ModelFile, Precision, Regime,
+    Request, Schedule, Settings, StepAt, Trainable, TrainingSummary,
+};
+use cantus_nn::random::derive;
+use cantus_score::Score;
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Steps without a finite gradient, one after another, after which training is given up.
+const HOPELESS_STEPS: u32 = 20;
+/// Bars of the composition at a checkpoint.
+const SAMPLE_BARS: usize = 16;
+
+/// A run, as `run.json` keeps it: all that is needed to begin it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunDescription {
+    /// The composer.
+    pub composer: String,
+    /// Its configuration's name.
+    pub configuration: String,
+    /// Its settings, changes included.
+    pub settings: Settings,
+    /// The seed.
+    pub seed: u64,
+    /// Where the music lies.
+    pub data: std::path::PathBuf,
+    /// How it is read.
+    pub options: cantus_corpus::Options,
+    /// What was found there.
+    pub corpus: CorpusCard,
+    /// What ends the training.
+    pub bounds: Bounds,
+    /// Whether the model file is stored in 16 bits.
+    pub half: bool,
+    /// Counting models on the validation tokens.
+    pub baselines: Vec<Baseline>,
+    /// What kind of figure the nats are.
+    pub likelihood: Kind,
+    /// Which tokens count.
+    pub protocol: String,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// The program that began it.
+    pub created_by: String,
+}
+
+/// Figures of a set of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Nats per token.
+    #[serde(deserialize_with = "number_or_nan")]
+    pub nats_per_token: f64,
+    /// Nats per quarter note.
+    #[serde(deserialize_with = "number_or_nan")]
+    pub nats_per_quarter: f64,
+    /// Share of tokens predicted right, 0-1.
+    #[serde(deserialize_with = "number_or_nan")]
+    pub accuracy: f64,
+}
+
+/// JSON has no word for "not a number", and writes `null`.
+fn number_or_nan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
+}
+
+impl From<Evaluation> for Figures {
+    fn from(sum: Evaluation) -> Figures {
+        Figures { nats_per_token: sum.per_token(), nats_per_quarter: sum.per_quarter(), accuracy: sum.accuracy() }
+    }
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Steps done.
+    pub step: u64,
+    /// Epochs done.
+    pub epoch: u64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// While learning, dropout on.
+    pub train: Figures,
+    /// On the validation pieces.
+    pub valid: Figures,
+    /// Whether it is the best so far.
+    pub best: bool,
+    /// What happened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remark: Option<String>,
+    /// Seconds of training so far. (Not the same from run to run, unlike all the rest.)
+    pub seconds: f64,
+    /// Training tokens a second, this epoch.
+    pub tokens_per_second: f64,
+}
+
+/// The best epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Epochs done.
+    pub epoch: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Its validation figures.
+    pub valid: Figures,
+}
+
+/// Where a training stands, as a checkpoint keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Standing {
+    epoch: u64,
+    step: u64,
+    steps: u64,
+    so_far: Evaluation,
+    best: Option<Best>,
+    /// Evaluations since the best.
+    since_best: u32,
+    phase: Phase,
+    hopeless: u32,
+    seconds: f64,
+}
+
+/// What is reported while training.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// After a step.
+    Step {
+        /// The epoch that is running, counted from 1.
+        epoch: u64,
+        /// Steps done of it.
+        step: u64,
+        /// Steps of it.
+        of: u64,
+        /// Training nats per token in it so far.
+        nats_per_token: f64,
+        /// Tokens a second since training went on.
+        tokens_per_second: f64,
+        /// How much of the time allowed is used up, 0-1.
+        done: f64,
+        /// Seconds left at the latest.
+        seconds_left: f64,
+    },
+    /// After an epoch.
+    Evaluated(&'a Metrics),
+    /// After a checkpoint.
+    Checkpoint {
+        /// Where it lies.
+        path: &'a std::path::Path,
+        /// The composition made there.
+        sample: Option<&'a std::path::Path>,
+    },
+}
+
+/// Is told what happens.
+pub type Observer<'a> = &'a mut dyn FnMut(Event<'_>);
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Validation stood still, the learning rate fell to zero.
+    Plateau,
+    /// The epochs are over.
+    Epochs,
+    /// The time is over.
+    Minutes,
+    /// Somebody stopped it; it can go on.
+    Interrupted,
+}
+
+/// What came of a training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Why it ended.
+    pub end: End,
+    /// The epoch that was kept; none where no epoch was finished.
+    pub best: Option<Best>,
+    /// Epochs done.
+    pub epochs: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Seconds that it took, those before a resumption included.
+    pub seconds: f64,
+}
+
+/// Why a training failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The run folder.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// A checkpoint or model file.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// No number came out, again and again.
+    #[error(
+        "training failed: {HOPELESS_STEPS} steps one after another gave no finite gradient (epoch {epoch}); the last checkpoint is kept; begin again with a lower learning rate"
+    )]
+    NotFinite {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// The corpus has changed since.
+    #[error(
+        "the music in {data} is not what this run began with (fingerprint {found}, not {expected}); restore it, or begin a new run"
+    )]
+    OtherCorpus {
+        /// The folder.
+        data: std::path::PathBuf,
+        /// Its fingerprint now.
+        found: String,
+        /// Its fingerprint then.
+        expected: String,
+    },
+}
+
+/// How often a checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CheckpointPolicy {
+    /// At every so many epochs.
+    pub epochs: u64,
+    /// And when so much time has passed since the last one.
+    pub every: Duration,
+}
+
+impl Default for CheckpointPolicy {
+    fn default() -> CheckpointPolicy {
+        CheckpointPolicy { epochs: 25, every: Duration::from_secs(120) }
+    }
+}
+
+/// Turns a composition into the bytes of a file with this extension.
+pub type SampleWriter<'a> = (&'a str, &'a dyn Fn(&Score) -> Option<Vec<u8>>);
+
+/// A training in a run folder.
+pub struct Training<'a> {
+    trainable: Box<dyn Trainable>,
+    folder: RunFolder,
+    description: RunDescription,
+    regime: Regime,
+    policy: CheckpointPolicy,
+    write_sample: SampleWriter<'a>,
+    standing: Standing,
+    best_model: Option<ModelFile>,
+    metrics: Vec<Metrics>,
+}
+
+impl<'a> Training<'a> {
+    /// A training from the beginning, or from the newest checkpoint that can be read.
+    ///
+    /// # Errors
+    /// [`TrainError`], where the folder cannot be read or a checkpoint belongs to another training.
+    pub fn new(
+        trainable: Box<dyn Trainable>,
+        folder: RunFolder,
+        description: RunDescription,
+        policy: CheckpointPolicy,
+        write_sample: SampleWriter<'a>,
+    ) -> Result<Training<'a>, TrainError> {
+        let regime = trainable.regime();
+        let mut training = Training {
+            trainable,
+            folder,
+            description,
+            regime,
+            policy,
+            write_sample,
+            standing: Standing::default(),
+            best_model: None,
+            metrics: Vec::new(),
+        };
+        training.resume()?;
+        Ok(training)
+    }
+
+    fn resume(&mut self) -> Result<(), TrainError> {
+        let mut found = None;
+        self.folder.latest_checkpoint(|checkpoint| {
+            let read = std::fs::read(&checkpoint.path).ok().and_then(|bytes| ModelFile::from_bytes(&bytes).ok());
+            found = read.and_then(|file| {
+                let standing: Standing = serde_json::from_value(file.header.state.clone()?).ok()?;
+                Some((file, standing))
+            });
+            found.is_some()
+        })?;
+        if let Some((file, standing)) = found {
+            self.trainable.resume(&file)?;
+            self.standing = standing;
+        }
+        self.folder.rewind_to(self.standing.steps)?;
+        self.metrics = self.folder.metrics()?;
+        Ok(())
+    }
+
+    /// Epochs done.
+    pub fn epochs_done(&self) -> u64 {
+        self.standing.epoch
+    }
+
+    /// Trains until something ends it. `stop` may be set at any time, from another thread, too.
+    ///
+    /// # Errors
+    /// [`TrainError`]; what the last checkpoint holds is kept.
+    pub fn run(mut self, stop: &AtomicBool, observer: Observer<'_>) -> Result<Outcome, TrainError> {
+        let clock = Clock { start: Instant::now(), before: self.standing.seconds };
+        let mut last_checkpoint = Instant::now();
+        let mut tokens = 0.0;
+        let end = loop {
+            if let Some(end) = self.end(&clock) {
+                break end;
+            }
+            let of = self.trainable.steps(self.standing.epoch);
+            let epoch_start = clock.start.elapsed();
+            let (mut epoch_tokens, mut interrupted) = (0.0, false);
+            while self.standing.step < of {
+                if stop.load(Ordering::Relaxed) {
+                    interrupted = true;
+                    break;
+                }
+                let batch = self.step()?;
+                tokens += batch.tokens;
+                epoch_tokens += batch.tokens;
+                let (done, seconds_left) = self.progress(&clock, of);
+                observer(Event::Step {
+                    epoch: self.standing.epoch + 1,
+                    step: self.standing.step,
+                    of,
+                    nats_per_token: self.standing.so_far.per_token(),
+                    tokens_per_second: tokens / clock.start.elapsed().as_secs_f64(),
+                    done,
+                    seconds_left,
+                });
+                // Time is looked at within long epochs, too.
+                if self.out_of_time(&clock) {
+                    break;
+                }
+                if self.standing.step < of && last_checkpoint.elapsed() > self.policy.every {
+                    self.checkpoint(&clock, observer)?;
+                    last_checkpoint = Instant::now();
+                }
+            }
+            if interrupted {
+                self.checkpoint(&clock, observer)?;
+                break End::Interrupted;
+            }
+            let taken = (clock.start.elapsed() - epoch_start).as_secs_f64();
+            self.evaluate(&clock, epoch_tokens / taken.max(1e-9), observer)?;
+            let due = self.standing.epoch.is_multiple_of(self.policy.epochs);
+            if due || last_checkpoint.elapsed() > self.policy.every {
+                self.checkpoint(&clock, observer)?;
+                last_checkpoint = Instant::now();
+            }
+        };
+        if end != End::Interrupted {
+            self.checkpoint(&clock, observer)?;
+        }
+        Ok(Outcome {
+            end,
+            best: self.standing.best,
+            epochs: self.standing.epoch,
+            steps: self.standing.steps,
+            seconds: clock.seconds(),
+        })
+    }
+
+    fn step(&mut self) -> Result<Evaluation, TrainError> {
+        let standing = &mut self.standing;
+        let at = StepAt { epoch: standing.epoch, step: standing.step };
+        let learning_rate = standing.phase.learning_rate(&self.regime, standing.steps);
+        let report = self.trainable.step(at, learning_rate);
+        standing.step += 1;
+        standing.steps += 1;
+        if report.finite {
+            standing.hopeless = 0;
+            standing.so_far += report.batch;
+        } else {
+            standing.hopeless += 1;
+            if standing.hopeless >= HOPELESS_STEPS {
+                return Err(TrainError::NotFinite { epoch: standing.epoch + 1 });
+            }
+        }
+        Ok(report.batch)
+    }
+
+    /// Evaluates at the end of an epoch, keeps the best, and moves the learning rate's phase.
+    fn evaluate(&mut self, clock: &Clock, tokens_per_second: f64, observer: Observer<'_>) -> Result<(), TrainError> {
+        let last_step = self.standing.steps.saturating_sub(1);
+        let learning_rate = self.standing.phase.learning_rate(&self.regime, last_step);
+        let valid: Figures = self.trainable.validate().into();
+        let standing = &mut self.standing;
+        let train: Figures = std::mem::take(&mut standing.so_far).into();
+        standing.epoch += 1;
+        standing.step = 0;
+        let better = valid.nats_per_token.is_finite()
+            && standing.best.is_none_or(|best| valid.nats_per_token < best.valid.nats_per_token);
+        if better {
+            standing.best = Some(Best { epoch: standing.epoch, steps: standing.steps, valid });
+            standing.since_best = 0;
+        } else {
+            standing.since_best += 1;
+        }
+        if better {
+            self.best_model = Some(self.model());
+        }
+        let remark = self.move_phase(clock);
+        let metrics = Metrics {
+            step: self.standing.steps,
+            epoch: self.standing.epoch,
+            learning_rate,
+            train,
+            valid,
+            best: better,
+            remark,
+            seconds: clock.seconds(),
+            tokens_per_second,
+        };
+        self.folder.append_metrics(&metrics)?;
+        observer(Event::Evaluated(&metrics));
+        self.metrics.push(metrics);
+        Ok(())
+    }
+
+    fn move_phase(&mut self, clock: &Clock) -> Option<String> {
+        let standing = &self.standing;
+        if standing.phase != Phase::Stable || self.regime.schedule == Schedule::Constant {
+            return None;
+        }
+        let Standing { steps, epoch, since_best, .. } = *standing;
+        let bounds = self.bounds();
+        let left = || (epoch..u64::from(bounds.epochs.unwrap_or(0))).map(|e| self.trainable.steps(e)).sum();
+        let plateau = (since_best >= self.regime.patience).then(|| Phase::after_plateau(steps));
+        let late = bounds.minutes.and_then(|minutes| Phase::before_minutes(steps, clock.seconds(), minutes));
+        let last = bounds.epochs.and_then(|epochs| Phase::before_epochs(steps, epoch, epochs, left));
+        let (phase, why) = match (plateau, late, last) {
+            (Some(phase), ..) => (phase, format!("no better for {since_best} epochs: the learning rate falls")),
+            (None, Some(phase), _) => (phase, "the time allowed draws to its end: the learning rate falls".to_owned()),
+            (None, None, Some(phase)) => (phase, "the last epochs: the learning rate falls".to_owned()),
+            (None, None, None) => return None,
+        };
+        self.standing.phase = phase;
+        Some(why)
+    }
+
+    fn bounds(&self) -> Bounds {
+        match self.description.bounds {
+            Bounds { epochs: None, minutes: None } => Bounds { epochs: Some(self.regime.epochs), minutes: None },
+            given => given,
+        }
+    }
+
+    fn end(&self, clock: &Clock) -> Option<End> {
+        let bounds = self.bounds();
+        if bounds.epochs.is_some_and(|epochs| self.standing.epoch >= u64::from(epochs)) {
+            return Some(End::Epochs);
+        }
+        if self.out_of_time(clock) {
+            return Some(End::Minutes);
+        }
+        let over = self.standing.phase.is_over(self.standing.steps);
+        over.then(|| {
+            if bounds.minutes.is_some_and(|m| clock.seconds() > 0.9 * 60.0 * m) { End::Minutes } else { End::Plateau }
+        })
+    }
+
+    fn out_of_time(&self, clock: &Clock) -> bool {
+        self.bounds().minutes.is_some_and(|minutes| clock.seconds() >= 60.0 * minutes)
+    }
+
+    /// The share of what is allowed that is used up, and the seconds left at the latest.
+    fn progress(&self, clock: &Clock, of: u64) -> (f64, f64) {
+        let bounds = self.bounds();
+        let seconds = clock.seconds();
+        let by_time = bounds.minutes.map_or(0.0, |minutes| seconds / (60.0 * minutes));
+        let epochs = self.standing.epoch as f64 + self.standing.step as f64 / of.max(1) as f64;
+        let by_epochs = bounds.epochs.map_or(0.0, |all| epochs / f64::from(all));
+        let by_fall = match self.standing.phase {
+            Phase::Fall { from, length } => self.standing.steps as f64 / (from + length).max(1) as f64,
+            Phase::Stable => 0.0,
+        };
+        let done = by_time.max(by_epochs).max(by_fall).clamp(1e-9, 1.0);
+        (done, seconds / done - seconds)
+    }
+
+    /// The network as a model file, its header complete.
+    fn model(&self) -> ModelFile {
+        let mut file = self.trainable.save();
+        file.header.corpus = self.description.corpus.clone();
+        file.header.training = self.standing.best.map(|best| TrainingSummary {
+            epoch: best.epoch,
+            steps: best.steps,
+            seed: self.description.seed,
+            validation: Likelihood {
+                kind: self.description.likelihood,
+                nats_per_token: best.valid.nats_per_token,
+                nats_per_quarter: best.valid.nats_per_quarter,
+                protocol: self.description.protocol.clone(),
+            },
+            baselines: self.description.baselines.clone(),
+        });
+        file
+    }
+
+    /// Writes the best model, the curves, a composition, and the checkpoint last: whoever finds it finds the others, too.
+    fn checkpoint(&mut self, clock: &Clock, observer: Observer<'_>) -> Result<(), TrainError> {
+        if let Some(best) = self.best_model.take() {
+            let precision = if self.description.half { Precision::Half } else { Precision::Full };
+            self.folder.write_best(&best.to_bytes(precision)?)?;
+        }
+        self.folder.write_curves(&self.curves())?;
+        let sample = self.sample()?;
+        self.standing.seconds = clock.seconds();
+        let mut file = self.trainable.checkpoint();
+        file.header.corpus = self.description.corpus.clone();
+        let metadata = |e: serde_json::Error| ModelError::Metadata { problem: e.to_string() };
+        file.header.state = Some(serde_json::to_value(&self.standing).map_err(metadata)?);
+        let written = self.folder.write_checkpoint(self.standing.steps, &file.to_bytes(Precision::Full)?)?;
+        observer(Event::Checkpoint { path: &written.path, sample: sample.as_deref() });
+        Ok(())
+    }
+
+    /// A composition of the network as it is. That it cannot compose yet is no reason to stop training.
+    fn sample(&self) -> Result<Option<std::path::PathBuf>, TrainError> {
+        let composer = self.trainable.composer();
+        let request = Request { bars: SAMPLE_BARS, sampling: composer.default_sampling(), prompt: None };
+        let mut rng = derive(self.description.seed, "sample", &[self.standing.steps]);
+        let composed: Result<_, ComposeError> =
+            composer.compose(&request, &mut rng, &mut |_| ControlFlow::Continue(()));
+        let (extension, write) = self.write_sample;
+        let Some(bytes) = composed.ok().and_then(|composition| write(&composition.score)) else { return Ok(None) };
+        let name = format!("epoch-{:04}-step-{:07}.{extension}", self.standing.epoch, self.standing.steps);
+        Ok(Some(self.folder.write_sample(&name, &bytes)?))
+    }
+
+    fn curves(&self) -> String {
+        let point = |line: &Metrics| Point {
+            epoch: line.epoch as f64,
+            training_nats: line.train.nats_per_token,
+            validation_nats: line.valid.nats_per_token,
+            training_accuracy: line.train.accuracy,
+            validation_accuracy: line.valid.accuracy,
+        };
+        let points: Vec<Point> = self.metrics.iter().map(point).collect();
+        let remark = |line: &Metrics| Some(curves::Remark { epoch: line.epoch as f64, text: line.remark.clone()? });
+        let baseline = |known: &Baseline| curves::Baseline { name: known.name.clone(), nats: known.nats_per_token };
+        let marks = Marks {
+            title: format!("{} on {}", self.description.composer, self.description.corpus.name),
+            best_epoch: self.standing.best.map(|best| best.epoch as f64),
+            remarks: self.metrics.iter().filter_map(remark).collect(),
+            baselines: self.description.baselines.iter().map(baseline).collect(),
+        };
+        curves::render(&points, &marks)
+    }
+}
+
+/// Time spent on a training, over all its parts.
+struct Clock {
+    start: Instant,
+    before: f64,
+}
+
+impl Clock {
+    fn seconds(&self) -> f64 {
+        self.before + self.start.elapsed().as_secs_f64()
+    }
+}
