@@ -67,7 +67,7 @@ impl Strings {
 
         // Stiff strings: partial n lies at n f sqrt(1 + B n^2) (Fletcher 1964); B grows towards the treble.
         let stiffness = (4e-4 * (1.1 * height).exp()).clamp(8e-5, 0.03);
-        let ring = (6.0 * (-0.75 * height).exp2()).clamp(0.4, 18.0);
+        let ring = (11.0 * (-0.75 * height).exp2()).clamp(0.5, 26.0);
         // A harder stroke excites higher partials.
         let brightness = (500.0 + 3500.0 * force.powf(1.6)) * (0.45 * height).exp2();
         let mut partials = Vec::with_capacity(PARTIALS);
@@ -81,7 +81,7 @@ impl Strings {
             let place = (0.5 * TAU * n / 8.3).sin().abs() + 0.03;
             let board = frequency * frequency / (frequency * frequency + 70.0 * 70.0);
             let level = place * board * n.powf(-0.7) * (-(frequency - fundamental) / brightness).exp();
-            let seconds = ring / (1.0 + 0.25 * (n - 1.0) + (frequency / 3500.0).powi(2));
+            let seconds = ring / (1.0 + 0.22 * (n - 1.0) + (frequency / 3500.0).powi(2));
             partials.push((frequency, level, seconds));
         }
         let power: f32 = partials.iter().map(|(_, level, _)| level * level).sum();
@@ -90,7 +90,7 @@ impl Strings {
 
         let mut waves = Vec::with_capacity(PARTIALS + DOUBLED);
         for (k, &(frequency, level, seconds)) in partials.iter().enumerate() {
-            let (cents, share): (&[f32], f32) = if k < DOUBLED { (&[-0.45, 0.45], 0.5) } else { (&[0.0], 1.0) };
+            let (cents, share): (&[f32], f32) = if k < DOUBLED { (&[-0.3, 0.3], 0.5) } else { (&[0.0], 1.0) };
             for cent in cents {
                 let step = TAU * frequency * (cent / 1200.0).exp2() / rate;
                 waves.push((level * scale * share, step, decay(seconds, rate)));
