@@ -5,7 +5,7 @@
 //! `RAYON_NUM_THREADS`.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor, activation, s};
 use cantus_nn::cross_entropy::cross_entropy;
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::embedding::Embedding;
@@ -44,7 +44,7 @@ impl Network {
         let (h, _) = self.first.forward(x, &LstmState::zeros(batch, 512));
         let h = dropout(h, 0.3, Some(MaskKey { seed: 1, step, layer: 0 }));
         let (h, _) = self.second.forward(h, &LstmState::zeros(batch, 256));
-        let last = h.slice([steps - 1..steps]).reshape([batch, 256]);
+        let last = h.slice(s![steps - 1..steps, .., ..]).reshape([batch, 256]);
         self.out.forward(activation::relu(self.dense.forward(last)))
     }
 }
@@ -142,7 +142,15 @@ fn compose(seconds: f64, pieces: usize) {
 fn peak(seconds: f64) {
     use rayon::prelude::*;
     let threads = rayon::current_num_threads();
-    for (m, n, k) in [(2048, 2048, 512), (25, 2048, 512), (25, 512, 2048), (25, 1024, 256), (2500, 2048, 512)] {
+    for (m, n, k) in [
+        (14, 32, 128),
+        (112, 2048, 512),
+        (2048, 2048, 512),
+        (25, 2048, 512),
+        (25, 512, 2048),
+        (25, 1024, 256),
+        (2500, 2048, 512),
+    ] {
         let (a, b) = (vec![0.5f32; m * k], vec![0.25f32; k * n]);
         let packed = PackedMatrix::new(k, n, &b, n, 1);
         let repeats = (4_000_000_000 / (2 * m * n * k)).max(1);

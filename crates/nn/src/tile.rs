@@ -100,17 +100,20 @@ unsafe fn accumulate<P: Panel, const T: bool, const R: usize, const Q: usize>(t:
                 }
             }
         }
-        for k in 0..t.depth {
+        let (mut x, mut w) = (t.x, w);
+        for _ in 0..t.depth {
             let mut panels = [P::zero(); Q];
             for (q, panel) in panels.iter_mut().enumerate() {
-                *panel = P::load(w.add(q * panel_size + k * LANES));
+                *panel = P::load(w.add(q * panel_size));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let value = *t.x.add(if T { k * R + r } else { r * t.x_stride + k });
+                let value = *x.add(if T { r } else { r * t.x_stride });
                 for (sum, panel) in sums.iter_mut().zip(panels) {
                     *sum = sum.fma(value, panel);
                 }
             }
+            x = x.add(if T { R } else { 1 });
+            w = w.add(LANES);
         }
         for (r, sums) in sums.iter().enumerate() {
             for (q, sum) in sums.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The LSTM made of burn's own operations, one by one: the oracle of the tests, and the form for other backends.
 
 use super::{Lstm, LstmState};
-use burn::tensor::{Tensor, TensorData, activation};
+use burn::tensor::{Tensor, TensorData, activation, s};
 
 pub(super) fn forward(lstm: &Lstm, x: Tensor<3>, state: &LstmState) -> (Tensor<3>, LstmState) {
     let [steps, batch, input] = x.dims();
@@ -18,7 +18,8 @@ pub(super) fn forward(lstm: &Lstm, x: Tensor<3>, state: &LstmState) -> (Tensor<3
     let recurrent = lstm.w_hh.val().transpose();
     let mut outputs = Vec::with_capacity(steps);
     for t in 0..steps {
-        let sums = projected.clone().slice([t..t + 1]).reshape([batch, 4 * hidden]) + h.matmul(recurrent.clone());
+        let sums =
+            projected.clone().slice(s![t..t + 1, .., ..]).reshape([batch, 4 * hidden]) + h.matmul(recurrent.clone());
         let gate = |at: usize| sums.clone().slice([0..batch, at * hidden..(at + 1) * hidden]);
         let (i, f) = (activation::sigmoid(gate(0)), activation::sigmoid(gate(1)));
         let (g, o) = (gate(2).tanh(), activation::sigmoid(gate(3)));

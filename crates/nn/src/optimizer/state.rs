@@ -107,6 +107,6 @@ fn parse_steps(pieces: &[f32]) -> Option<u64> {
     let pieces: [f32; 4] = pieces.try_into().ok()?;
     pieces.iter().rev().try_fold(0, |steps, piece| {
         let whole = (0.0..65_536.0).contains(piece) && piece.fract() == 0.0;
-        whole.then(|| (steps << 16) | *piece as u64)
+        whole.then_some((steps << 16) | *piece as u64)
     })
 }
