@@ -57,12 +57,13 @@ pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f
     }
     // Pieces of at least 32 rows: each piece packs all of b again.
     let pieces = rayon::current_num_threads().min(m.div_ceil(32)).max(1);
+    let level = Level::detect();
     let shared = Shared::new(c);
     let piece = |at: usize| {
         let rows = m * at / pieces..m * (at + 1) / pieces;
         // SAFETY: pieces are disjoint rows of c.
         let c = unsafe { shared.slice(rows.start * n, rows.len() * n) };
-        transposed_rows(k, m, n, rows, a, b, c, accumulate);
+        transposed_rows(level, k, m, n, rows, a, b, c, accumulate);
     };
     if pieces == 1 { piece(0) } else { (0..pieces).into_par_iter().for_each(piece) }
 }
@@ -70,6 +71,7 @@ pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f
 /// Rows `rows` of the product, on the calling thread; `c` holds only those.
 #[allow(clippy::too_many_arguments)]
 fn transposed_rows(
+    level: Level,
     k: usize,
     m: usize,
     n: usize,
@@ -79,7 +81,6 @@ fn transposed_rows(
     c: &mut [f32],
     accumulate: bool,
 ) {
-    let level = Level::detect();
     let (panels, full) = (n.div_ceil(LANES), n / LANES);
     let mut packed_b = Buffer::unspecified(DEPTH.min(k) * panels * LANES);
     let mut packed_a = Buffer::unspecified(DEPTH.min(k) * ROWS);
@@ -192,9 +193,9 @@ mod tests {
             let a: Vec<f32> = (0..k * m).map(value).collect();
             let b: Vec<f32> = (0..k * n).map(|i| value(i + 17)).collect();
             let before: Vec<f32> = (0..m * n).map(|i| value(i + 5)).collect();
-            for accumulate in [false, true] {
+            for (level, accumulate) in Level::available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
                 let mut c = before.clone();
-                transposed_product(k, m, n, &a, &b, &mut c, accumulate);
+                transposed_rows(level, k, m, n, 0..m, &a, &b, &mut c, accumulate);
                 for r in 0..m {
                     for j in 0..n {
                         let sum: f64 = (0..k).map(|i| f64::from(a[i * m + r]) * f64::from(b[i * n + j])).sum();
