@@ -1,2 +1,64 @@
-//! The command line program cantus.
-fn main() {}
+//! The command line program `cantus`.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod commands;
+mod files;
+mod models;
+mod provenance;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Trains composers on folders of MIDI, and writes new music.
+///
+/// `cantus compose` writes a piece at once, with the model that is built in. `cantus train FOLDER` learns from your own MIDI files, in
+/// minutes, and then composes in their style.
+#[derive(Parser)]
+#[command(name = "cantus", version, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write new music.
+    Compose(commands::compose::Arguments),
+    /// Learn from a folder of MIDI files.
+    Train(commands::train::Arguments),
+    /// Say what a MIDI file, a folder, a model or a run is.
+    Inspect(commands::inspect::Arguments),
+    /// Turn a MIDI file into sound, a picture, or a clean MIDI file.
+    Render(commands::render::Arguments),
+    /// List the composers and their configurations.
+    Composers(commands::composers::Arguments),
+}
+
+/// The command line asks for something that makes no sense: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+impl miette::Diagnostic for Usage {}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Compose(arguments) => commands::compose::run(&arguments),
+        Command::Train(arguments) => commands::train::run(arguments),
+        Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        Command::Render(arguments) => commands::render::run(&arguments),
+        Command::Composers(arguments) => commands::composers::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output has gone (`cantus inspect ... | head`): nobody is left to be told.
+        Err(report) if terminal::is_broken_pipe(&report) => ExitCode::SUCCESS,
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::from(if report.downcast_ref::<Usage>().is_some() { 2 } else { 1 })
+        }
+    }
+}

@@ -38,6 +38,11 @@ impl Prompt {
         &self.kept
     }
 
+    /// Where the prompt ends in a score that [`Prompt::join`] made.
+    pub fn end_in(&self, joined: &Score) -> Ticks {
+        self.end.rescale(self.kept.ticks_per_quarter, joined.ticks_per_quarter)
+    }
+
     /// What a composer on a grid of `steps` reads: all pitched parts as one, quantised.
     pub fn on_grid(&self, steps: TicksPerQuarter) -> Score {
         let mut score = self.kept.clone();

@@ -143,11 +143,6 @@ impl Plan {
         self.rows.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// How many rows the batch has.
-    pub(super) fn width(&self) -> usize {
-        self.rows.len()
-    }
-
     /// What each row does in `step`; `None` for a row that is done.
     pub(super) fn step(&self, step: usize) -> impl Iterator<Item = Option<&Row>> {
         self.rows.iter().map(move |row| row.get(step))
@@ -257,7 +252,7 @@ mod tests {
         for epoch in 0..5 {
             let plan = Plan::new(&pieces, 3, 16, 7, epoch);
             let mut seen: Vec<Vec<usize>> = pieces.iter().map(|piece| vec![0; piece.predicted()]).collect();
-            let mut ends = vec![None; plan.width()];
+            let mut ends = vec![None; plan.rows.len()];
             for step in 0..plan.steps() {
                 for (b, row) in plan.step(step).enumerate() {
                     let Some(row) = row else { continue };

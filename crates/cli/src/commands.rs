@@ -1,0 +1,7 @@
+//! The commands, one a file.
+
+pub mod compose;
+pub mod composers;
+pub mod inspect;
+pub mod render;
+pub mod train;

@@ -1,0 +1,246 @@
+//! `cantus compose`: new music.
+
+use crate::Usage;
+use crate::files;
+use crate::models::{self, Model};
+use crate::provenance::{PromptOrigin, Provenance};
+use crate::terminal::{bar, say};
+use cantus_formats::midi::Limits;
+use cantus_formats::{Format, svg::Roll, wav::Sound};
+use cantus_model::{Composition, Prompt, Request, Sampling, digest};
+use cantus_score::Score;
+use miette::{IntoDiagnostic, Result, miette};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Bars composed unless told otherwise.
+const BARS: usize = 32;
+/// Bars kept of a prompt unless told otherwise.
+const PROMPT_BARS: usize = 4;
+
+/// Write new music.
+///
+/// Needs nothing: the built-in model composes, and the piece goes to composition.mid. The same seed gives the same bytes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The model: `default` (built in), a .safetensors file, or a run's folder
+    #[arg(short, long, default_value = models::DEFAULT)]
+    model: String,
+    /// A MIDI file to continue; its first bars are kept note for note, in key and tempo
+    #[arg(long, value_name = "MIDI")]
+    prompt: Option<PathBuf>,
+    /// How many bars of the prompt are kept [default: 4, at most half of the piece]
+    #[arg(long, value_name = "N", requires = "prompt")]
+    prompt_bars: Option<usize>,
+    /// Length of the whole piece in bars, the prompt's included [default: 32]
+    #[arg(long, value_name = "N")]
+    bars: Option<usize>,
+    /// Choose it to get the same piece again; a new one is drawn, and told, where it is missing
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Below 1 safer, above 1 wilder, 0 always the likeliest [default: what suits the model]
+    #[arg(long, value_name = "T")]
+    temperature: Option<f64>,
+    /// Draw only among the likeliest notes that together have this probability [default: what suits the model]
+    #[arg(long, value_name = "P")]
+    top_p: Option<f64>,
+    /// Draw only among the K likeliest; 0 means all [default: what suits the model]
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// How many pieces; seeds count up from the first
+    #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    count: u32,
+    /// Where to write, may be given several times: .mid, .wav (sound) or .svg (picture) [default: composition.mid]
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// A SoundFont (.sf2) that plays the .wav instead of the built-in piano
+    #[arg(long, value_name = "SF2")]
+    soundfont: Option<PathBuf>,
+    /// Write the piece again that this MIDI file holds: same model, seed and settings
+    #[arg(long, value_name = "MIDI", conflicts_with_all = ["seed", "bars", "temperature", "top_p", "top_k", "prompt_bars", "count"])]
+    like: Option<PathBuf>,
+    /// Say what was written as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A prompt as it was given: the music and the file's digest.
+struct Given {
+    prompt: Prompt,
+    sha256: String,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let outputs = match &arguments.output[..] {
+        [] => vec![PathBuf::from("composition.mid")],
+        given => given.to_vec(),
+    };
+    let formats = outputs.iter().map(|path| files::output_format(path)).collect::<Result<Vec<Format>>>()?;
+    let like = arguments.like.as_deref().map(origin).transpose()?;
+    let model = models::load(&arguments.model)?;
+    let settings = settle(arguments, like.as_ref(), &model)?;
+    let given = given_prompt(arguments, &settings)?;
+    if let (Some(origin), Some(path)) = (&like, &arguments.like) {
+        let found = given.as_ref().map(|given| &given.sha256);
+        if origin.prompt.as_ref().map(|prompt| &prompt.sha256) != found {
+            return Err(miette!("`{}` continues a prompt: give the same file with --prompt", path.display()));
+        }
+    }
+    let sound =
+        if formats.contains(&Format::Wav) { files::sound(arguments.soundfont.as_deref())? } else { Sound::Piano };
+    let mut pieces = Vec::new();
+    for k in 0..arguments.count {
+        let seed = settings.seed.wrapping_add(u64::from(k));
+        let origin = Provenance { seed, ..settings.clone() };
+        let composition = compose(&model, &origin, given.as_ref())?;
+        let written = outputs.iter().map(|path| numbered(path, k, arguments.count)).collect::<Vec<PathBuf>>();
+        let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
+        for path in &written {
+            files::write_score(path, &composition.score, &sound, &Roll { prompt_end, ..Roll::default() })?;
+        }
+        report(arguments.json, &origin, &composition, &written)?;
+        pieces.extend(written);
+    }
+    if !arguments.json {
+        say(how_to_hear(&pieces, &formats))?;
+    }
+    Ok(())
+}
+
+/// The settings in force, but for the count of the piece.
+fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Result<Provenance> {
+    if let Some(origin) = like {
+        if origin.model_sha256 != model.digest {
+            return Err(miette!(
+                "the piece was composed with the model `{}` (SHA-256 {}), and `{}` is another; name the right one with --model",
+                origin.model,
+                origin.model_sha256.get(..16).unwrap_or(&origin.model_sha256),
+                model.name
+            ));
+        }
+        // The name is part of the bytes; the digest says that it is the same model.
+        return Ok(origin.clone());
+    }
+    let usual = model.composer.default_sampling();
+    let sampling = Sampling {
+        temperature: arguments.temperature.unwrap_or(usual.temperature),
+        top_k: arguments.top_k.unwrap_or(usual.top_k),
+        top_p: arguments.top_p.unwrap_or(usual.top_p),
+    };
+    sampling.check().map_err(|error| Usage(error.to_string()))?;
+    let bars = arguments.bars.unwrap_or(BARS);
+    let prompt = arguments.prompt.is_some().then(|| PromptOrigin {
+        sha256: String::new(),
+        bars: arguments.prompt_bars.unwrap_or(PROMPT_BARS.min(bars / 2).max(1)),
+    });
+    Ok(Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: model.name.clone(),
+        model_sha256: model.digest.clone(),
+        seed: arguments.seed.unwrap_or_else(fresh_seed),
+        bars,
+        sampling,
+        prompt,
+    })
+}
+
+/// A seed short enough to be read aloud.
+fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (now.as_nanos() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44
+}
+
+fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<Given>> {
+    let (Some(path), Some(PromptOrigin { bars, .. })) = (&arguments.prompt, &settings.prompt) else { return Ok(None) };
+    let score = files::read_score(path, &Limits::default())?;
+    let prompt = Prompt::new(&score, *bars).into_diagnostic()?;
+    Ok(Some(Given { prompt, sha256: digest(&files::read(path)?) }))
+}
+
+fn compose(model: &Model, origin: &Provenance, given: Option<&Given>) -> Result<Composition> {
+    let request =
+        Request { bars: origin.bars, sampling: origin.sampling, prompt: given.map(|given| given.prompt.clone()) };
+    let bar = bar(1000, "composing {wide_bar} {percent}%");
+    let mut rng = cantus_model::seeded(origin.seed);
+    let composed = model.composer.compose(&request, &mut rng, &mut |done| {
+        bar.set_position((done * 1000.0) as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let mut composition = composed.into_diagnostic()?;
+    let prompt = given
+        .zip(origin.prompt.as_ref())
+        .map(|(given, prompt)| PromptOrigin { sha256: given.sha256.clone(), ..prompt.clone() });
+    let origin = Provenance { prompt, ..origin.clone() };
+    let score = &mut composition.score;
+    score.title = Some(format!("Composition {}", origin.seed));
+    // A prompt that was itself composed here must not speak for the new piece.
+    score.remarks = vec![origin.to_remark()];
+    Ok(composition)
+}
+
+/// `piece.mid` of several becomes `piece-01.mid`.
+fn numbered(path: &Path, k: u32, count: u32) -> PathBuf {
+    if count == 1 {
+        return path.to_owned();
+    }
+    let width = count.to_string().len();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{:0width$}.{extension}", k + 1))
+}
+
+fn report(json: bool, origin: &Provenance, composition: &Composition, written: &[PathBuf]) -> Result<()> {
+    let score = &composition.score;
+    let seconds = score.tempo_map().seconds(score.end());
+    if json {
+        let line = serde_json::json!({
+            "files": written, "origin": origin, "notes": score.note_count(), "seconds": seconds, "remarks": composition.remarks,
+        });
+        return say(line);
+    }
+    for remark in &composition.remarks {
+        eprintln!("note: {remark}");
+    }
+    let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+    let tempo = tempo_of(score);
+    let meter = score.meters.first().map_or_else(|| "4/4".to_owned(), |(_, meter)| meter.to_string());
+    say(format!(
+        "{}: {} bars in {meter}, {} notes, {seconds:.0} s at {tempo:.0} quarters a minute, seed {}",
+        names.join(", "),
+        origin.bars,
+        score.note_count(),
+        origin.seed
+    ))
+}
+
+fn tempo_of(score: &Score) -> f64 {
+    score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute())
+}
+
+fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> String {
+    let first =
+        |format: Format| written.iter().zip(formats.iter().cycle()).find(|(_, f)| **f == format).map(|(path, _)| path);
+    if let Some(wav) = first(Format::Wav) {
+        return format!("Hear it: open {} with any player.", wav.display());
+    }
+    match first(Format::Midi) {
+        Some(midi) => {
+            let (midi, wav) = (midi.display(), midi.with_extension("wav"));
+            format!(
+                "Hear it: open {midi} with a player or notation program (MuseScore, GarageBand, VLC),\n\
+                 or make it sound: cantus render {midi} -o {}",
+                wav.display()
+            )
+        }
+        None => String::new(),
+    }
+}
+
+/// How the piece in a MIDI file came to be.
+fn origin(path: &Path) -> Result<Provenance> {
+    let score = files::read_score(path, &Limits::default())?;
+    Provenance::find(&score.remarks)
+        .ok_or_else(|| miette!("`{}` does not say how it was composed: cantus did not write it", path.display()))
+}

@@ -1,0 +1,262 @@
+//! `cantus inspect`: what something is.
+
+use crate::files;
+use crate::models::{self, Model};
+use crate::provenance::Provenance;
+use crate::terminal::{duration, printable, say, table};
+use cantus_corpus::{CorpusError, Options, survey};
+use cantus_formats::midi::{self, Limits};
+use cantus_training::run_folder::RunFiles;
+use cantus_training::{Metrics, RunDescription};
+use miette::{IntoDiagnostic, Result, WrapErr};
+use std::path::{Path, PathBuf};
+
+/// Say what a MIDI file, a folder, a model or a run is.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A MIDI file, a folder of MIDI files, a model (.safetensors), a run's folder, or `default` for the built-in model
+    what: PathBuf,
+    /// List every file of a folder, not only the first refused ones
+    #[arg(long)]
+    verbose: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let path = &arguments.what;
+    let is_model = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
+    if is_model || path == Path::new(models::DEFAULT) && !path.exists() {
+        return model(&models::load(&path.to_string_lossy())?, arguments.json);
+    }
+    if path.is_dir() {
+        return match RunFiles::at(path) {
+            Ok(files) => run_folder(&files, arguments.json),
+            Err(_) => folder(arguments),
+        };
+    }
+    midi_file(path, arguments.json)
+}
+
+fn rows(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Vec<(String, String)> {
+    pairs.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn model(model: &Model, json: bool) -> Result<()> {
+    let header = &model.header;
+    if json {
+        return say(serde_json::json!({
+            "name": model.name, "sha256": model.digest, "bytes": model.bytes, "header": header, "composer": model.composer.describe(),
+        }));
+    }
+    let corpus = &header.corpus;
+    let mut lines = rows([
+        ("model", format!("{} ({:.1} MB, SHA-256 {})", model.name, model.bytes as f64 / 1e6, &model.digest[..16])),
+        (
+            "composer",
+            format!("{} (version {}), written by {}", header.composer, header.composer_version, header.created_by),
+        ),
+    ]);
+    lines.extend(model.composer.describe());
+    lines.extend(rows([
+        (
+            "data",
+            format!(
+                "{}: {} pieces to learn from, {} to judge by, {:.0} quarter notes",
+                corpus.name, corpus.train_pieces, corpus.valid_pieces, corpus.quarters
+            ),
+        ),
+        ("credit", corpus.credit.clone().unwrap_or_default()),
+        ("licence", corpus.licence.clone().unwrap_or_default()),
+        ("fingerprint", corpus.fingerprint.get(..16).unwrap_or(&corpus.fingerprint).to_owned()),
+    ]));
+    if let Some(training) = &header.training {
+        let validation = &training.validation;
+        lines.extend(rows([
+            ("trained", format!("{} epochs, {} steps, seed {}", training.epoch, training.steps, training.seed)),
+            (
+                "validation",
+                format!(
+                    "{:.3} nats per token, {:.3} per quarter note ({})",
+                    validation.nats_per_token, validation.nats_per_quarter, validation.kind
+                ),
+            ),
+        ]));
+        for baseline in &training.baselines {
+            lines.push((String::new(), format!("{:.3} nats per token: {}", baseline.nats_per_token, baseline.name)));
+        }
+        lines.push(("protocol".to_owned(), validation.protocol.clone()));
+    }
+    let sampling = model.composer.default_sampling();
+    lines.push((
+        "sampling".to_owned(),
+        format!(
+            "temperature {}, top-p {}, top-k {} unless told otherwise",
+            sampling.temperature, sampling.top_p, sampling.top_k
+        ),
+    ));
+    say(table(&lines))
+}
+
+fn folder(arguments: &Arguments) -> Result<()> {
+    let report = match survey(&arguments.what, &Options::default(), &mut |_| ()) {
+        Ok(corpus) => corpus.report,
+        Err(CorpusError::Unusable { report }) => *report,
+        Err(error) => return Err(error).into_diagnostic(),
+    };
+    if arguments.json {
+        return say(serde_json::to_string(&report).into_diagnostic()?);
+    }
+    if arguments.verbose { say(report.verbose()) } else { say(&report) }
+}
+
+fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
+    let description: RunDescription = files.description().into_diagnostic()?;
+    let metrics: Vec<Metrics> = files.metrics().into_diagnostic()?;
+    if json {
+        return say(serde_json::json!({ "run": description, "metrics": metrics }));
+    }
+    let best = metrics.iter().rev().find(|line| line.best);
+    let figures = |line: &Metrics| {
+        format!(
+            "epoch {}: {:.3} nats per token, {:.3} per quarter note, {:.1}% right",
+            line.epoch,
+            line.valid.nats_per_token,
+            line.valid.nats_per_quarter,
+            100.0 * line.valid.accuracy
+        )
+    };
+    let mut lines = rows([
+        ("run", files.path().display().to_string()),
+        (
+            "composer",
+            format!(
+                "{}:{}, {} parameters, seed {}",
+                description.composer, description.configuration, description.parameters, description.seed
+            ),
+        ),
+        (
+            "data",
+            format!(
+                "{} ({} + {} pieces)",
+                description.data.display(),
+                description.corpus.train_pieces,
+                description.corpus.valid_pieces
+            ),
+        ),
+        (
+            "trained",
+            metrics
+                .last()
+                .map(|line| format!("{} epochs, {} steps, {}", line.epoch, line.step, duration(line.seconds)))
+                .unwrap_or_default(),
+        ),
+        ("best", best.map(figures).unwrap_or_default()),
+        ("last", metrics.last().map(figures).unwrap_or_default()),
+    ]);
+    for baseline in &description.baselines {
+        lines.push((String::new(), format!("{:.3} nats per token: {}", baseline.nats_per_token, baseline.name)));
+    }
+    for line in metrics.iter().filter_map(|line| line.remark.as_ref().map(|remark| (line.epoch, remark))) {
+        lines.push((format!("epoch {}", line.0), line.1.clone()));
+    }
+    let checkpoints = files.checkpoints().into_diagnostic()?;
+    let newest = checkpoints.last().map(|checkpoint| {
+        format!("step {}; go on with: cantus train --resume -o {}", checkpoint.step, files.path().display())
+    });
+    lines.extend(rows([
+        ("checkpoint", newest.unwrap_or_default()),
+        ("compose", format!("cantus compose -m {}", files.path().display())),
+    ]));
+    say(table(&lines))
+}
+
+fn midi_file(path: &Path, json: bool) -> Result<()> {
+    let bytes = files::read(path)?;
+    let reading = midi::read(&bytes, &Limits::default())
+        .into_diagnostic()
+        .wrap_err_with(|| format!("reading `{}`", path.display()))?;
+    let score = &reading.score;
+    let origin = Provenance::find(&score.remarks);
+    let warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).collect();
+    let seconds = score.tempo_map().seconds(score.end());
+    let quarters = score.end().quarters(score.ticks_per_quarter);
+    let range = score.pitch_range().map(|(low, high)| format!("{low} to {high}")).unwrap_or_default();
+    let meters: Vec<String> = score.meters.iter().map(|(_, meter)| meter.to_string()).collect();
+    let keys: Vec<String> = score.keys.iter().map(|(_, key)| key.to_string()).collect();
+    if json {
+        let parts: Vec<_> = score
+            .parts
+            .iter()
+            .map(|part| serde_json::json!({"name": part.name, "channel": part.channel, "program": part.program().get(), "notes": part.notes.len()}))
+            .collect();
+        return say(serde_json::json!({
+            "file": path, "notes": score.note_count(), "quarters": quarters, "seconds": seconds, "meters": meters, "keys": keys,
+            "parts": parts, "origin": origin, "warnings": warnings, "title": score.title,
+        }));
+    }
+    let shortened = |list: &[String]| {
+        let mut distinct = list.to_vec();
+        distinct.dedup();
+        let more = distinct.len().saturating_sub(8);
+        distinct.truncate(8);
+        let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+        distinct.join(", ") + &tail
+    };
+    let mut lines = rows([
+        ("file", printable(&path.display().to_string())),
+        ("title", score.title.as_deref().map(printable).unwrap_or_default()),
+        (
+            "length",
+            format!(
+                "{} ({quarters:.1} quarter notes, {} bars)",
+                duration(seconds),
+                score.bars().take(1_000_000).count()
+            ),
+        ),
+        ("notes", format!("{} {range}", score.note_count())),
+        ("metre", shortened(&meters)),
+        ("key", shortened(&keys)),
+    ]);
+    for part in &score.parts {
+        let name = part.name.as_deref().map(printable).unwrap_or_else(|| "unnamed".to_owned());
+        let instrument = if part.is_drums() { "drums".to_owned() } else { format!("program {}", part.program().get()) };
+        lines.push((
+            "part".to_owned(),
+            format!("{name}: {} notes, channel {}, {instrument}", part.notes.len(), part.channel + 1),
+        ));
+    }
+    if let Some(origin) = origin {
+        lines.extend(rows([
+            (
+                "composed by",
+                format!(
+                    "cantus {} with {} (SHA-256 {})",
+                    origin.version,
+                    origin.model,
+                    origin.model_sha256.get(..16).unwrap_or("")
+                ),
+            ),
+            (
+                "settings",
+                format!(
+                    "seed {}, {} bars, temperature {}, top-p {}, top-k {}",
+                    origin.seed, origin.bars, origin.sampling.temperature, origin.sampling.top_p, origin.sampling.top_k
+                ),
+            ),
+            (
+                "prompt",
+                origin
+                    .prompt
+                    .map(|prompt| {
+                        format!("{} bars of a file with SHA-256 {}", prompt.bars, prompt.sha256.get(..16).unwrap_or(""))
+                    })
+                    .unwrap_or_default(),
+            ),
+            ("again", format!("cantus compose --like {}", path.display())),
+        ]));
+    }
+    lines.extend(warnings.into_iter().map(|warning| ("oddity".to_owned(), warning)));
+    say(table(&lines))
+}

@@ -1,0 +1,438 @@
+//! `cantus train`: a composer learns from a folder.
+
+use crate::Usage;
+use crate::terminal::{bar, duration, say};
+use cantus_composers::registry;
+use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, Split};
+use cantus_formats::midi;
+use cantus_model::{ComposerSpec, CorpusCard, Settings, TrainingSet};
+use cantus_score::TicksPerQuarter;
+use cantus_training::run_folder::{RunFiles, RunFolder};
+use cantus_training::{
+    Bounds, CheckpointPolicy, End, Event, Outcome, RunDescription, SampleWriter, TrainError, Training,
+};
+use indicatif::ProgressBar;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Minutes of training where nothing else is asked for.
+const MINUTES: f64 = 10.0;
+
+/// Learn from a folder of MIDI files.
+///
+/// Says first which files are used and which are not, and why. Then trains until validation stands still or the time is over, and
+/// keeps the best. Ctrl-C saves, and says how to go on. Then: cantus compose -m RUN
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The folder, searched with all folders in it
+    #[arg(required_unless_present = "resume")]
+    folder: Option<PathBuf>,
+    /// The composer, or COMPOSER:CONFIGURATION; see `cantus composers` [default: the first of them]
+    #[arg(short, long, value_name = "NAME")]
+    composer: Option<String>,
+    /// The run's folder, for checkpoints, curves, samples and the model [default: runs/FOLDER-COMPOSER]
+    #[arg(short, long, value_name = "RUN")]
+    output: Option<PathBuf>,
+    /// Train for at most this long [default: 10, unless --epochs is given]
+    #[arg(long, value_name = "M")]
+    minutes: Option<f64>,
+    /// Train for at most so many epochs
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Go on with the run that -o names, as if it had never stopped
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "grid"])]
+    resume: bool,
+    /// Everything random follows from it [default: 1]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Change a setting of the composer, as in --set hidden=256
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Take composer, settings, seed and reading options from a recipe (.toml); options given here come first
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// Which parts of a file are read: all (merged), first, piano or melody [default: all]
+    #[arg(long)]
+    parts: Option<Parts>,
+    /// Allow only these metres, as in 4/4,3/4 [default: any]
+    #[arg(long)]
+    meters: Option<MeterFilter>,
+    /// Steps of the grid to a quarter note [default: 4]
+    #[arg(long, value_name = "STEPS")]
+    grid: Option<u32>,
+    /// Refuse files with a larger share of onsets off the grid, 0-1 [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    max_off_grid: Option<f64>,
+    /// Refuse files with more notes than this
+    #[arg(long, value_name = "N")]
+    max_notes: Option<usize>,
+    /// Refuse files with more bytes than this
+    #[arg(long, value_name = "N")]
+    max_bytes: Option<usize>,
+    /// Store the model in 16 bits: half the size
+    #[arg(long)]
+    half: bool,
+    /// Seconds between checkpoints
+    #[arg(long, value_name = "S", default_value_t = 120.0)]
+    checkpoint_seconds: f64,
+    /// List every file of the folder, not only the first refused ones
+    #[arg(long)]
+    verbose: bool,
+    /// Report, figures and outcome as JSON, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+/// A recipe: how a model was, and can be, made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Recipe {
+    /// What it makes.
+    #[serde(rename = "description")]
+    _description: String,
+    /// Which music, for people; where it lies is given on the command line.
+    data: String,
+    composer: Option<String>,
+    seed: Option<u64>,
+    minutes: Option<f64>,
+    epochs: Option<u32>,
+    half: bool,
+    licence: Option<String>,
+    credit: Option<String>,
+    settings: serde_json::Map<String, serde_json::Value>,
+    corpus: Option<Options>,
+    /// What came out, for people.
+    #[serde(rename = "outcome")]
+    _outcome: Option<toml::Table>,
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    catch_interrupt(&stop)?;
+    let (training, corpus_name, run) = if arguments.resume { resume(&arguments)? } else { begin(&arguments)? };
+    let outcome = observe(training, &arguments, &stop)?;
+    close(&outcome, &run, &corpus_name, arguments.json)
+}
+
+/// The first Ctrl-C saves, the second one ends at once.
+fn catch_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
+    let stop = Arc::clone(stop);
+    ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+        eprintln!("\nstopping: saving a checkpoint (once more to stop at once) ...");
+    })
+    .into_diagnostic()
+}
+
+type Begun = (Training<'static>, String, PathBuf);
+
+fn begin(arguments: &Arguments) -> Result<Begun> {
+    let recipe = arguments.recipe.as_deref().map(read_recipe).transpose()?.unwrap_or_default();
+    let named = arguments.composer.clone().or(recipe.composer.clone());
+    let (spec, configuration) = choose(named.as_deref())?;
+    let mut settings = spec.settings(configuration).unwrap_or_default();
+    for (key, value) in &recipe.settings {
+        settings[key] = value.clone();
+    }
+    change(&mut settings, &arguments.set)?;
+    let options = reading_options(arguments, recipe.corpus.clone().unwrap_or_default())?;
+    let bounds = bounds(arguments, &recipe)?;
+    let Some(folder) = &arguments.folder else { return Err(Usage("name a folder of MIDI files".to_owned()).into()) };
+    let data = std::path::absolute(folder).into_diagnostic()?;
+    let run = match &arguments.output {
+        Some(run) => run.clone(),
+        None => PathBuf::from("runs").join(format!("{}-{}", name_of(&data), spec.id)),
+    };
+    if RunFiles::at(&run).is_ok() {
+        return Err(miette!(
+            "`{0}` already holds a training: go on with it by `cantus train --resume -o {0}`, or choose another folder with -o",
+            run.display()
+        ));
+    }
+    let corpus = read_corpus(folder, &options, arguments)?;
+    let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
+    let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
+    let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..card(&corpus, &name) };
+    let trainable = (spec.create)(&settings, &training_set(&corpus), seed).into_diagnostic()?;
+    let description = RunDescription {
+        composer: spec.id.to_owned(),
+        configuration: configuration.to_owned(),
+        settings,
+        seed,
+        data,
+        options,
+        corpus: card,
+        bounds,
+        half: arguments.half || recipe.half,
+        baselines: trainable.baselines(),
+        likelihood: trainable.likelihood(),
+        protocol: trainable.protocol(),
+        parameters: trainable.parameters(),
+        created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let folder = RunFolder::create(&run, &description).into_diagnostic()?;
+    introduce(&description, arguments.json)?;
+    let training = Training::new(trainable, folder, description, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
+    Ok((training, name, run))
+}
+
+fn resume(arguments: &Arguments) -> Result<Begun> {
+    let Some(run) = arguments.output.clone() else { return Err(Usage("name the run with -o".to_owned()).into()) };
+    let folder = RunFolder::open(&run).into_diagnostic()?;
+    let mut description: RunDescription = folder.description().into_diagnostic()?;
+    if let Some(data) = &arguments.folder {
+        description.data = std::path::absolute(data).into_diagnostic()?;
+    }
+    if arguments.minutes.is_some() || arguments.epochs.is_some() {
+        description.bounds = Bounds { minutes: arguments.minutes, epochs: arguments.epochs };
+    }
+    let spec = registry::find(&description.composer).ok_or_else(|| {
+        miette!("the run is of composer `{}`, which this program does not have", description.composer)
+    })?;
+    let corpus = read_corpus(&description.data, &description.options, arguments)?;
+    let found = corpus.fingerprint().to_string();
+    if found != description.corpus.fingerprint {
+        let expected = description.corpus.fingerprint.clone();
+        return Err(TrainError::OtherCorpus { data: description.data, found, expected }).into_diagnostic();
+    }
+    folder.write_description(&description).into_diagnostic()?;
+    let trainable = (spec.create)(&description.settings, &training_set(&corpus), description.seed).into_diagnostic()?;
+    let name = description.corpus.name.clone();
+    introduce(&description, arguments.json)?;
+    let training = Training::new(trainable, folder, description, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
+    if !arguments.json {
+        say(format!("going on after epoch {}", training.epochs_done()))?;
+    }
+    Ok((training, name, run))
+}
+
+const WRITE_SAMPLE: SampleWriter<'static> = ("mid", &|score| midi::write(score).ok());
+
+fn policy(arguments: &Arguments) -> CheckpointPolicy {
+    let every = Duration::try_from_secs_f64(arguments.checkpoint_seconds).unwrap_or(Duration::from_secs(120));
+    CheckpointPolicy { every, ..CheckpointPolicy::default() }
+}
+
+fn read_recipe(path: &Path) -> Result<Recipe> {
+    let text = String::from_utf8_lossy(&crate::files::read(path)?).into_owned();
+    toml::from_str(&text).into_diagnostic().wrap_err_with(|| format!("reading the recipe `{}`", path.display()))
+}
+
+/// A composer and one of its configurations, by `NAME` or `NAME:CONFIGURATION`.
+fn choose(name: Option<&str>) -> Result<(&'static ComposerSpec, &'static str)> {
+    let Some(name) = name else {
+        let spec = registry::default();
+        return Ok((spec, spec.configurations[0].name));
+    };
+    let (id, configuration) = name.split_once(':').unwrap_or((name, ""));
+    let list = |names: Vec<&str>| names.join(", ");
+    let spec = registry::find(id).ok_or_else(|| {
+        Usage(format!(
+            "there is no composer `{id}`; there are: {}",
+            list(registry::COMPOSERS.iter().map(|s| s.id).collect())
+        ))
+    })?;
+    if configuration.is_empty() {
+        return Ok((spec, spec.configurations[0].name));
+    }
+    let found = spec.configurations.iter().find(|known| known.name == configuration).ok_or_else(|| {
+        let names = list(spec.configurations.iter().map(|c| c.name).collect());
+        Usage(format!("composer `{id}` has no configuration `{configuration}`; it has: {names}"))
+    })?;
+    Ok((spec, found.name))
+}
+
+/// Puts `KEY=VALUE` into the settings; a value that is no JSON is a text.
+fn change(settings: &mut Settings, changes: &[String]) -> Result<()> {
+    for pair in changes {
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| Usage(format!("`--set {pair}`: write KEY=VALUE, as in hidden=256")))?;
+        settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    }
+    Ok(())
+}
+
+fn reading_options(arguments: &Arguments, mut options: Options) -> Result<Options> {
+    options.parts = arguments.parts.unwrap_or(options.parts);
+    if let Some(meters) = &arguments.meters {
+        options.meters = meters.clone();
+    }
+    if let Some(steps) = arguments.grid {
+        options.grid = TicksPerQuarter::new(steps).ok_or_else(|| {
+            Usage("a grid of 0 steps has no room for notes; 4 is usual, 12 has room for triplets".to_owned())
+        })?;
+    }
+    options.max_off_grid = arguments.max_off_grid.unwrap_or(options.max_off_grid);
+    options.limits.max_notes = arguments.max_notes.unwrap_or(options.limits.max_notes);
+    options.limits.max_bytes = arguments.max_bytes.unwrap_or(options.limits.max_bytes);
+    options.check().map_err(|error| Usage(error.to_string()))?;
+    Ok(options)
+}
+
+fn bounds(arguments: &Arguments, recipe: &Recipe) -> Result<Bounds> {
+    if arguments.minutes.is_some_and(|minutes| !(minutes > 0.0 && minutes.is_finite())) {
+        return Err(Usage("--minutes must be a positive number".to_owned()).into());
+    }
+    if arguments.epochs == Some(0) {
+        return Err(Usage("--epochs must be at least 1".to_owned()).into());
+    }
+    let given = Bounds { minutes: arguments.minutes, epochs: arguments.epochs };
+    let written = Bounds { minutes: recipe.minutes, epochs: recipe.epochs };
+    Ok([given, written]
+        .into_iter()
+        .find(|bounds| *bounds != Bounds::default())
+        .unwrap_or(Bounds { minutes: Some(MINUTES), epochs: None }))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| "music".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn read_corpus(folder: &Path, options: &Options, arguments: &Arguments) -> Result<Corpus> {
+    let progress = bar(0, "reading {wide_bar} {pos}/{len} {msg}");
+    let read = cantus_corpus::read(folder, options, &mut |at| {
+        progress.set_length(at.total as u64);
+        progress.set_position(at.done as u64);
+    });
+    progress.finish_and_clear();
+    let report = match &read {
+        Ok(corpus) => Some(&corpus.report),
+        Err(CorpusError::Unusable { report }) => Some(&**report),
+        Err(_) => None,
+    };
+    if let Some(report) = report {
+        if arguments.json {
+            say(serde_json::json!({ "preflight": report }))?;
+        } else if arguments.verbose {
+            say(report.verbose())?;
+        } else {
+            say(report)?;
+        }
+    }
+    read.into_diagnostic()
+}
+
+fn card(corpus: &Corpus, name: &str) -> CorpusCard {
+    CorpusCard {
+        name: name.to_owned(),
+        fingerprint: corpus.fingerprint().to_string(),
+        train_pieces: corpus.pieces_of(Split::Train).count(),
+        valid_pieces: corpus.pieces_of(Split::Valid).count(),
+        quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
+        licence: None,
+        credit: None,
+    }
+}
+
+fn training_set(corpus: &Corpus) -> TrainingSet {
+    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
+    TrainingSet { train: scores(Split::Train), valid: scores(Split::Valid) }
+}
+
+fn introduce(description: &RunDescription, json: bool) -> Result<()> {
+    if json {
+        return say(serde_json::json!({ "run": description }));
+    }
+    let RunDescription { composer, configuration, parameters, seed, bounds, .. } = description;
+    let until = match bounds {
+        Bounds { minutes: Some(minutes), .. } => format!("at most {minutes} minutes"),
+        Bounds { epochs: Some(epochs), .. } => format!("at most {epochs} epochs"),
+        _ => "until validation stands still".to_owned(),
+    };
+    say(format!("\n{composer}:{configuration}, {parameters} parameters, seed {seed}, {until}"))?;
+    for baseline in &description.baselines {
+        say(format!(
+            "to beat: {:.3} nats per token ({}, on the same validation tokens)",
+            baseline.nats_per_token, baseline.name
+        ))?;
+    }
+    say(format!("validation counts {}; {}", description.protocol, description.likelihood))
+}
+
+fn observe(training: Training<'_>, arguments: &Arguments, stop: &AtomicBool) -> Result<Outcome> {
+    let json = arguments.json;
+    let progress = bar(1000, "{prefix} {wide_bar} {msg}");
+    let outcome = training.run(stop, &mut |event| tell(&event, &progress, json));
+    progress.finish_and_clear();
+    outcome.into_diagnostic()
+}
+
+fn tell(event: &Event<'_>, progress: &ProgressBar, json: bool) {
+    let print = |line: String| {
+        // Above the bar, where there is one. That nobody reads our output is no reason to stop training.
+        progress.suspend(|| say(line).unwrap_or_default());
+    };
+    match event {
+        Event::Step { epoch, step, of, nats_per_token, tokens_per_second, done, seconds_left } => {
+            progress.set_position((done * 1000.0) as u64);
+            progress.set_prefix(format!("epoch {epoch} {step}/{of}"));
+            let left = duration(*seconds_left);
+            progress.set_message(format!(
+                "{nats_per_token:.3} nats/token, {tokens_per_second:.0} tokens/s, {left} left at most"
+            ));
+        }
+        Event::Evaluated(metrics) if json => print(serde_json::json!({ "metrics": metrics }).to_string()),
+        Event::Evaluated(metrics) => {
+            let (train, valid) = (&metrics.train, &metrics.valid);
+            print(format!(
+                "epoch {:>4}  training {:.3}  validation {:.3} nats/token, {:.3}/quarter, {:>4.1}% right  {:>6.0} tokens/s  {}{}",
+                metrics.epoch,
+                train.nats_per_token,
+                valid.nats_per_token,
+                valid.nats_per_quarter,
+                100.0 * valid.accuracy,
+                metrics.tokens_per_second,
+                duration(metrics.seconds),
+                if metrics.best { "  best" } else { "" },
+            ));
+            if let Some(remark) = &metrics.remark {
+                print(format!("            {remark}"));
+            }
+        }
+        Event::Checkpoint { .. } if json => {}
+        Event::Checkpoint { path, sample } => {
+            let sample = sample.map(|sample| format!(", and a composition: {}", sample.display())).unwrap_or_default();
+            print(format!("            checkpoint {}{sample}", path.display()));
+        }
+    }
+}
+
+fn close(outcome: &Outcome, run: &Path, corpus: &str, json: bool) -> Result<()> {
+    let run = run.display();
+    if json {
+        let end = format!("{:?}", outcome.end).to_lowercase();
+        let best =
+            outcome.best.map(|best| serde_json::json!({"epoch": best.epoch, "steps": best.steps, "valid": best.valid}));
+        return say(serde_json::json!({
+            "outcome": {"end": end, "epochs": outcome.epochs, "steps": outcome.steps, "seconds": outcome.seconds, "best": best}
+        }));
+    }
+    if outcome.end == End::Interrupted {
+        return say(format!("stopped, nothing is lost. Go on with: cantus train --resume -o {run}"));
+    }
+    let why = match outcome.end {
+        End::Plateau => "validation stands still",
+        End::Epochs => "the epochs are over",
+        End::Minutes | End::Interrupted => "the time is over",
+    };
+    say(format!("\n{why}: {} epochs in {}", outcome.epochs, duration(outcome.seconds)))?;
+    match outcome.best {
+        Some(best) => say(format!(
+            "best on {corpus}: epoch {}, {:.3} nats per token, {:.3} per quarter note, {:.1}% right\n\
+             model    {run}/best.safetensors\ncurves   {run}/curves.svg\ncompose  cantus compose -m {run}",
+            best.epoch,
+            best.valid.nats_per_token,
+            best.valid.nats_per_quarter,
+            100.0 * best.valid.accuracy
+        )),
+        None => Err(miette!(
+            "no epoch gave a finite validation figure: begin again with a lower learning rate (--set learning_rate=0.0005)"
+        )),
+    }
+}

@@ -1,0 +1,58 @@
+//! Finding and loading models: the built-in one, a file, or the best of a run.
+
+use crate::files;
+use cantus_composers::registry;
+use cantus_model::{Composer, Header, ModelFile, digest};
+use cantus_training::run_folder::RunFiles;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use std::path::{Path, PathBuf};
+
+/// The name by which the built-in model is called.
+pub const DEFAULT: &str = "default";
+
+/// The built-in model, trained by its recipe in `recipes/`.
+static EMBEDDED: &[u8] = include_bytes!("../assets/default.safetensors");
+
+/// A model, loaded.
+pub struct Model {
+    /// What it was called by.
+    pub name: String,
+    /// The SHA-256 of its file.
+    pub digest: String,
+    /// The size of its file in bytes.
+    pub bytes: usize,
+    /// Its metadata.
+    pub header: Header,
+    /// What composes with it.
+    pub composer: Box<dyn Composer>,
+}
+
+/// The model of a name: `default`, a file, or a run's folder.
+pub fn load(name: &str) -> Result<Model> {
+    if name == DEFAULT && !Path::new(name).exists() {
+        return from_bytes(name, EMBEDDED);
+    }
+    let path = model_path(Path::new(name))?;
+    from_bytes(&path.to_string_lossy(), &files::read(&path)?)
+}
+
+/// The model file that a path stands for.
+fn model_path(path: &Path) -> Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let run = RunFiles::at(path).into_diagnostic()?;
+    let best = run.best_path();
+    if best.exists() {
+        Ok(best)
+    } else {
+        Err(miette!("the run `{}` has no model yet: its first checkpoint is still to come", path.display()))
+    }
+}
+
+fn from_bytes(name: &str, bytes: &[u8]) -> Result<Model> {
+    let context = || format!("loading the model `{name}`");
+    let file = ModelFile::from_bytes(bytes).into_diagnostic().wrap_err_with(context)?;
+    let composer = registry::load(&file).into_diagnostic().wrap_err_with(context)?;
+    Ok(Model { name: name.to_owned(), digest: digest(bytes), bytes: bytes.len(), header: file.header, composer })
+}

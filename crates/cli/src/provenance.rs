@@ -1,0 +1,71 @@
+//! How a piece came to be, written into its MIDI file, so that it can be made again.
+
+use cantus_model::Sampling;
+use serde::{Deserialize, Serialize};
+
+/// What stands before the JSON in the text event.
+const MARK: &str = "composed by cantus ";
+
+/// All that the same bytes follow from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The program's version.
+    pub version: String,
+    /// What the model was called by.
+    pub model: String,
+    /// The SHA-256 of the model's file.
+    pub model_sha256: String,
+    /// The seed.
+    pub seed: u64,
+    /// Bars of the whole piece.
+    pub bars: usize,
+    /// How tokens were drawn.
+    pub sampling: Sampling,
+    /// The prompt.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub prompt: Option<PromptOrigin>,
+}
+
+/// Which prompt was continued.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PromptOrigin {
+    /// The SHA-256 of its file.
+    pub sha256: String,
+    /// Bars kept of it.
+    pub bars: usize,
+}
+
+impl Provenance {
+    /// The text event.
+    pub fn to_remark(&self) -> String {
+        // Through `Value`, so that keys stand in order.
+        let json = serde_json::to_value(self).map(|value| value.to_string()).unwrap_or_default();
+        format!("{MARK}{json}")
+    }
+
+    /// Read out of a piece's text events; `None` where it was not composed by this program.
+    pub fn find(remarks: &[String]) -> Option<Provenance> {
+        remarks.iter().find_map(|remark| serde_json::from_str(remark.strip_prefix(MARK)?).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_found_again() {
+        let origin = Provenance {
+            version: "0.1.0".into(),
+            model: "default".into(),
+            model_sha256: "ab".into(),
+            seed: 7,
+            bars: 32,
+            sampling: Sampling { temperature: 0.95, top_k: 3, top_p: 0.9 },
+            prompt: Some(PromptOrigin { sha256: "cd".into(), bars: 4 }),
+        };
+        let remarks = ["something else".to_owned(), origin.to_remark()];
+        assert_eq!(Provenance::find(&remarks), Some(origin));
+        assert_eq!(Provenance::find(&["composed by cantus {".to_owned()]), None);
+    }
+}
