@@ -1,7 +1,7 @@
 //! Random numbers that the seed alone decides: the same bytes on every machine and for any number of threads.
 //!
 //! The generator is ChaCha with 8 rounds (`rand_chacha`), whose stream is specified and whose position can be saved.
-//! Streams for different purposes are made with [`derive`], so that adding one consumer does not shift another's
+//! Streams for different purposes are made with [`derive()`], so that adding one consumer does not shift another's
 //! numbers.
 
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
