@@ -133,8 +133,9 @@ pub(super) struct Masks {
 impl Network {
     pub(super) fn new(settings: &ChordSettings, vocabulary: &Vocabulary, rng: &mut Rng, device: &Device) -> Network {
         let ChordSettings { embedding, hidden, layers, .. } = *settings;
-        let token = Embedding::new(vocabulary.len(), embedding, rng, device);
-        let context = |size| Embedding::with_deviation(size, embedding, 0.3 / (embedding as f32).sqrt(), rng, device);
+        // Wide enough to move the gates from the first step on: with 1 / sqrt(width) the first epochs pass without learning.
+        let token = Embedding::with_deviation(vocabulary.len(), embedding, 0.5, rng, device);
+        let context = |size| Embedding::with_deviation(size, embedding, 0.25, rng, device);
         let contexts = context_sizes(vocabulary).map(context).into_iter().collect();
         let lstms = (0..layers)
             .map(|layer| Lstm::new(if layer == 0 { embedding } else { hidden }, hidden, rng, device))
