@@ -16,7 +16,7 @@ mod sampling;
 mod trainable;
 
 pub use autoregressive::Autoregressive;
-pub use cantus_nn::random::{Rng, seeded};
+pub use cantus_nn::random::{Rng, derive, seeded};
 pub use composer::{ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings};
 pub use expression::accentuate;
 pub use file::{

@@ -5,9 +5,8 @@ use crate::run_folder::{RunFolder, RunFolderError};
 use crate::schedule::{Bounds, Phase};
 use cantus_model::{
     Baseline, ComposeError, CorpusCard, Evaluation, Kind, Likelihood, ModelError, ModelFile, Precision, Regime,
-    Request, Schedule, Settings, StepAt, Trainable, TrainingSummary,
+    Request, Schedule, Settings, StepAt, Trainable, TrainingSummary, derive,
 };
-use cantus_nn::random::derive;
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
