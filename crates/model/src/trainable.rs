@@ -106,6 +106,12 @@ pub trait Trainable: Send {
     /// [`ModelError`], where it does not fit.
     fn resume(&mut self, checkpoint: &ModelFile) -> Result<(), ModelError>;
 
+    /// Takes a model's parameters, and keeps everything else: the optimiser's moments, the place in the epoch.
+    ///
+    /// # Errors
+    /// [`ModelError`], where they do not fit.
+    fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError>;
+
     /// The network as it is now, to compose with.
     fn composer(&self) -> Box<dyn Composer>;
 }

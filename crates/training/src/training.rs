@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Steps without a finite gradient, one after another, after which training is given up.
 const HOPELESS_STEPS: u32 = 20;
+/// What the best epoch's parameters are called in a checkpoint.
+const BEST: &str = "best.";
 /// Bars of the composition at a checkpoint.
 const SAMPLE_BARS: usize = 16;
 
@@ -247,6 +249,8 @@ pub struct Training<'a> {
     write_sample: SampleWriter<'a>,
     standing: Standing,
     best_model: Option<ModelFile>,
+    /// Whether `best_model` is on disk, too.
+    best_written: bool,
     metrics: Vec<Metrics>,
 }
 
@@ -272,6 +276,7 @@ impl<'a> Training<'a> {
             write_sample,
             standing: Standing::default(),
             best_model: None,
+            best_written: false,
             metrics: Vec::new(),
         };
         training.resume()?;
@@ -288,9 +293,19 @@ impl<'a> Training<'a> {
             });
             found.is_some()
         })?;
-        if let Some((file, standing)) = found {
+        if let Some((mut file, standing)) = found {
+            let mut best = self.trainable.save();
+            best.tensors.clear();
+            for name in file.tensors.keys().filter(|name| name.starts_with(BEST)).cloned().collect::<Vec<String>>() {
+                if let (Some(tensor), Some(plain)) = (file.tensors.remove(&name), name.strip_prefix(BEST)) {
+                    best.tensors.insert(plain.to_owned(), tensor);
+                }
+            }
             self.trainable.resume(&file)?;
             self.standing = standing;
+            self.best_model = self.standing.best.map(|_| self.finished(best));
+            // Written before the checkpoint was; whatever was written after it comes again.
+            self.best_written = false;
         }
         self.folder.rewind_to(self.standing.steps)?;
         self.metrics = self.folder.metrics()?;
@@ -405,9 +420,10 @@ impl<'a> Training<'a> {
             standing.since_best += 1;
         }
         if better {
-            self.best_model = Some(self.model());
+            self.best_model = Some(self.finished(self.trainable.save()));
+            self.best_written = false;
         }
-        let remark = self.move_phase(clock);
+        let remark = self.move_phase(clock)?;
         let metrics = Metrics {
             step: self.standing.steps,
             epoch: self.standing.epoch,
@@ -425,10 +441,11 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    fn move_phase(&mut self, clock: &Clock) -> Option<String> {
+    /// Lets the learning rate fall when it is time, from the best epoch's parameters.
+    fn move_phase(&mut self, clock: &Clock) -> Result<Option<String>, TrainError> {
         let standing = &self.standing;
         if standing.phase != Phase::Stable || self.regime.schedule == Schedule::Constant {
-            return None;
+            return Ok(None);
         }
         let Standing { steps, epoch, since_best, .. } = *standing;
         let bounds = self.bounds();
@@ -440,10 +457,14 @@ impl<'a> Training<'a> {
             (Some(phase), ..) => (phase, format!("no better for {since_best} epochs: the learning rate falls")),
             (None, Some(phase), _) => (phase, "the time allowed draws to its end: the learning rate falls".to_owned()),
             (None, None, Some(phase)) => (phase, "the last epochs: the learning rate falls".to_owned()),
-            (None, None, None) => return None,
+            (None, None, None) => return Ok(None),
         };
         self.standing.phase = phase;
-        Some(why)
+        let best = self.standing.best.filter(|best| best.epoch < epoch);
+        let (Some(best), Some(model)) = (best, &self.best_model) else { return Ok(Some(why)) };
+        // What was learnt by heart since then would stay learnt by heart.
+        self.trainable.adopt(model)?;
+        Ok(Some(format!("{why}, from epoch {} on", best.epoch)))
     }
 
     fn bounds(&self) -> Bounds {
@@ -486,9 +507,8 @@ impl<'a> Training<'a> {
         (done, seconds / done - seconds)
     }
 
-    /// The network as a model file, its header complete.
-    fn model(&self) -> ModelFile {
-        let mut file = self.trainable.save();
+    /// A model file with its header completed for the best epoch.
+    fn finished(&self, mut file: ModelFile) -> ModelFile {
         file.header.corpus = self.description.corpus.clone();
         file.header.training = self.standing.best.map(|best| TrainingSummary {
             epoch: best.epoch,
@@ -507,9 +527,10 @@ impl<'a> Training<'a> {
 
     /// Writes the best model, the curves, a composition, and the checkpoint last: whoever finds it finds the others, too.
     fn checkpoint(&mut self, clock: &Clock, observer: Observer<'_>) -> Result<(), TrainError> {
-        if let Some(best) = self.best_model.take() {
+        if let Some(best) = self.best_model.as_ref().filter(|_| !self.best_written) {
             let precision = if self.description.half { Precision::Half } else { Precision::Full };
             self.folder.write_best(&best.to_bytes(precision)?)?;
+            self.best_written = true;
         }
         self.folder.write_curves(&self.curves())?;
         let sample = self.sample()?;
@@ -517,6 +538,9 @@ impl<'a> Training<'a> {
         let mut file = self.trainable.checkpoint();
         file.header.corpus = self.description.corpus.clone();
         let metadata = |e: serde_json::Error| ModelError::Metadata { problem: e.to_string() };
+        for (name, tensor) in self.best_model.iter().flat_map(|best| &best.tensors) {
+            file.tensors.insert(format!("{BEST}{name}"), tensor.clone());
+        }
         file.header.state = Some(serde_json::to_value(&self.standing).map_err(metadata)?);
         let written = self.folder.write_checkpoint(self.standing.steps, &file.to_bytes(Precision::Full)?)?;
         observer(Event::Checkpoint { path: &written.path, sample: sample.as_deref() });
