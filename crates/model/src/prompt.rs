@@ -17,12 +17,12 @@ impl Prompt {
     /// The first `bars` bars of `score`, or all of them where it has fewer.
     ///
     /// # Errors
-    /// [`ComposeError::EmptyPrompt`] where they hold no note.
+    /// [`ComposeError::EmptyPrompt`] where they hold no note but drum strokes.
     pub fn new(score: &Score, bars: usize) -> Result<Prompt, ComposeError> {
         let kept_bars: Vec<_> = score.bars().take(bars).collect();
         let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
         let kept = score.before(end);
-        if kept.note_count() == 0 {
+        if kept.parts.iter().all(|part| part.is_drums() || part.notes.is_empty()) {
             return Err(ComposeError::EmptyPrompt { bars });
         }
         Ok(Prompt { kept, end, bars: kept_bars.len() })
@@ -116,5 +116,8 @@ mod tests {
     fn a_prompt_without_notes_is_refused() {
         assert!(Prompt::new(&score(10, &[(100, 10)]), 1).is_err());
         assert!(Prompt::new(&score(10, &[(0, 10)]), 0).is_err());
+        let mut drums = score(10, &[(0, 10)]);
+        drums.parts[0].channel = Part::DRUM_CHANNEL;
+        assert!(Prompt::new(&drums, 1).is_err());
     }
 }

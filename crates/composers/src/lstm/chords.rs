@@ -228,18 +228,26 @@ impl Trainable for ChordTrainer {
         let expected = self.save().header;
         checkpoint::same_training(&file.header, &expected)?;
         let network = checkpoint::restore(self.network().clone(), file)?;
-        self.optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, file)?;
-        self.carried = network.zeros(0);
+        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, file)?;
+        let mut carried = network.zeros(0);
         if let Some(first) = file.tensors.get("carried.0.h") {
             let rows = first.shape.first().copied().unwrap_or(0);
-            self.carried = network.zeros(rows);
-            for (layer, state) in self.carried.iter_mut().enumerate() {
+            for (layer, state) in carried.iter_mut().enumerate() {
                 let shape = [rows, state.hidden()];
-                state.h.copy_from_slice(file.tensor(&format!("carried.{layer}.h"), &shape)?);
-                state.c.copy_from_slice(file.tensor(&format!("carried.{layer}.c"), &shape)?);
+                let (h, c) = (format!("carried.{layer}.h"), format!("carried.{layer}.c"));
+                // Both are there in full before memory is taken for so many rows.
+                let (h, c) = (file.tensor(&h, &shape)?, file.tensor(&c, &shape)?);
+                *state = LstmState::zeros(rows, state.hidden());
+                state.h.copy_from_slice(h);
+                state.c.copy_from_slice(c);
             }
         }
-        self.network = Some(network);
+        (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
+        Ok(())
+    }
+
+    fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
+        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, derive, shuffle};
-use cantus_score::{Score, Ticks};
+use cantus_score::{Meter, Score, Ticks, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
 
 /// Training windows that a model file keeps to start compositions from.
@@ -339,6 +339,11 @@ impl Trainable for WindowTrainer {
         Ok(())
     }
 
+    fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
+        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
+        Ok(())
+    }
+
     fn composer(&self) -> Box<dyn Composer> {
         Box::new(WindowComposer::load(&self.save()).expect("a network's own file fits it"))
     }
@@ -462,10 +467,11 @@ impl Composer for WindowComposer {
         let mut scratch = Scratch::new();
         let mut logits = vec![0.0; self.vocabulary.len()];
         let mut remarks = Vec::new();
+        let mut meter = Meter::COMMON;
         let (start, bars) = match &request.prompt {
             None => (self.windows[below(rng, self.windows.len())].clone(), request.bars),
             Some(prompt) => {
-                let grid = cantus_score::TicksPerQuarter::new(4).unwrap_or(cantus_score::TicksPerQuarter::DEFAULT);
+                let grid = TicksPerQuarter::new(4).unwrap_or(TicksPerQuarter::DEFAULT);
                 let (words, replaced) = encode(&prompt.on_grid(grid), &self.vocabulary);
                 if replaced > 0 {
                     remarks.push(format!(
@@ -473,23 +479,25 @@ impl Composer for WindowComposer {
                          the prompt itself is kept as it is"
                     ));
                 }
+                meter = prompt.score().meters.last().map_or(meter, |(_, meter)| *meter);
                 (words, request.bars - prompt.bars())
             }
         };
+        // The sources know no bars: as many words as fill those asked for, in the prompt's metre.
+        let end = Ticks(meter.bar(TicksPerQuarter::DEFAULT).0 * bars as u64);
+        let words = end.0.div_ceil(u64::from(TicksPerQuarter::DEFAULT.get()) / 2) as usize;
         start.iter().for_each(|token| self.read(*token, &mut layers, &mut scratch, &mut logits));
-        let mut tokens = Vec::with_capacity(bars * WORDS_A_BAR);
-        for k in 0..bars * WORDS_A_BAR {
+        let mut tokens = Vec::new();
+        for k in 0..words {
             let next = TokenId(request.sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)? as u32);
             self.read(next, &mut layers, &mut scratch, &mut logits);
             tokens.push(next);
-            if k % WORDS_A_BAR == 0 && progress(k as f64 / (bars * WORDS_A_BAR) as f64).is_break() {
+            if k % WORDS_A_BAR == 0 && progress(k as f64 / words as f64).is_break() {
                 return Err(ComposeError::Stopped);
             }
         }
-        let composed = decode(&tokens, &self.vocabulary);
         // The last word sounds on for half a quarter; the piece ends with its bar.
-        let end = Ticks(4 * u64::from(composed.ticks_per_quarter.get()) * bars as u64);
-        let composed = composed.before(end);
+        let composed = decode(&tokens, &self.vocabulary).before(end);
         let score = match &request.prompt {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,
