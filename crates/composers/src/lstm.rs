@@ -14,6 +14,8 @@
 mod batches;
 mod checkpoint;
 mod chords;
+#[cfg(test)]
+mod fixture;
 mod network;
 mod player;
 mod windows;

@@ -1,7 +1,7 @@
 //! The beginning that a person gives: kept note for note, continued by a composer.
 
 use crate::ComposeError;
-use cantus_score::{Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{Bars, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
 
 /// The first bars of a score.
 #[derive(Clone, Debug)]
@@ -66,7 +66,11 @@ impl Prompt {
         let later: Vec<_> =
             added.meters.iter().filter(|(at, _)| *at > from).map(|(at, meter)| (moved(*at), *meter)).collect();
         let first = added.meters.iter().rev().find(|(at, _)| *at <= from).map(|(_, meter)| *meter);
-        joined.meters.extend(first.filter(|meter| *meter != last).map(|meter| (end, meter)));
+        // Where a change of metre cut the prompt's last bar short, the metre is said again: or that bar would go on.
+        let cut = bar_end(&joined, end) != end;
+        joined
+            .meters
+            .extend(first.or(cut.then_some(last)).filter(|meter| cut || *meter != last).map(|meter| (end, meter)));
         joined.meters.extend(later);
         if let Some(part) = joined.parts.iter_mut().find(|part| !part.is_drums()) {
             let notes = added.notes().filter(|note| note.onset >= from);
@@ -75,6 +79,11 @@ impl Prompt {
         }
         joined
     }
+}
+
+/// Where the bar ends that `at` falls into or ends with.
+fn bar_end(score: &Score, at: Ticks) -> Ticks {
+    Bars::new(&score.meters, score.ticks_per_quarter, at).last().map_or(at, |bar| bar.end())
 }
 
 fn least_common_multiple(a: u32, b: u32) -> Option<u32> {
@@ -110,6 +119,15 @@ mod tests {
         assert_eq!(joined.ticks_per_quarter.get(), 20);
         let spans: Vec<_> = joined.notes().map(|note| (note.onset.0, note.duration.0)).collect();
         assert_eq!(spans, [(0, 20), (66, 14), (80, 20), (105, 10)]);
+    }
+
+    #[test]
+    fn a_last_bar_that_was_cut_short_stays_so() {
+        let mut cut = score(4, &[(0, 4), (16, 4), (40, 4)]);
+        cut.meters = vec![(Ticks(0), "4/4".parse().unwrap()), (Ticks(24), "4/4".parse().unwrap())];
+        let joined = Prompt::new(&cut, 2).unwrap().join(&score(4, &[(0, 4), (16, 4)]), Ticks(0));
+        let spans: Vec<_> = joined.bars().map(|bar| (bar.start.0, bar.length.0)).collect();
+        assert_eq!(spans, [(0, 16), (16, 8), (24, 16), (40, 16)]);
     }
 
     #[test]

@@ -29,8 +29,12 @@ pub(super) fn save<M: Module>(network: &M, settings: Settings, encoding: serde_j
     ModelFile { header, tensors }
 }
 
-/// The network with a file's parameters.
+/// The network with a file's parameters; where they do not fit, copies of the network stay as they are, too.
 pub(super) fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, ModelError> {
+    // Copies of a network share their running statistics: all is looked at before anything is replaced.
+    for (name, shape, _) in named_parameters(&network) {
+        file.tensor(&name, &shape)?;
+    }
     let lookup = |name: &str| file.tensors.get(name).map(|tensor| (tensor.shape.clone(), tensor.values.clone()));
     load_parameters(network, lookup).map_err(|error| match error {
         ParameterError::Missing { name, expected } => ModelError::Shape { name, expected, found: None },
@@ -77,3 +81,6 @@ pub(super) fn same_training(found: &Header, expected: &Header) -> Result<(), Mod
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,3 +255,6 @@ impl Trainable for ChordTrainer {
         Box::new(ChordComposer::load(&self.save()).expect("a network's own file fits it"))
     }
 }
+
+#[cfg(test)]
+mod tests;

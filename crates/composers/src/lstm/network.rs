@@ -176,3 +176,6 @@ impl Network {
         self.output.forward(x.reshape([steps * rows, hidden]))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ use cantus_score::{Score, Ticks};
 
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
+/// The most steps a quarter that a file may name: what is finer than a sequencer's ticks is damage.
+const FINEST_GRID: u32 = 960;
 /// Bars without an onset that may follow one another.
 const EMPTY_BARS: usize = 1;
 
@@ -37,6 +39,10 @@ impl ChordComposer {
         settings.check().map_err(metadata)?;
         let vocabulary: Vocabulary =
             serde_json::from_value(file.header.encoding["note_chord"].clone()).map_err(|e| metadata(e.to_string()))?;
+        let steps = vocabulary.steps_per_quarter().get();
+        if steps > FINEST_GRID {
+            return Err(metadata(format!("{steps} steps a quarter are more than {FINEST_GRID}")));
+        }
         let ChordSettings { embedding, hidden, layers, .. } = settings;
         let table = |name: &str, rows: usize| {
             Ok::<_, ModelError>(Lookup::new(embedding, file.tensor(name, &[rows, embedding])?.to_vec()))
@@ -244,3 +250,6 @@ impl Composer for ChordComposer {
         Ok(Composition { score, remarks })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -333,9 +333,9 @@ impl Trainable for WindowTrainer {
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
         checkpoint::same_training(&file.header, &self.save().header)?;
-        let network = checkpoint::restore(self.network().clone(), file)?;
-        self.optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, file)?;
-        self.network = Some(network);
+        let optimizer = checkpoint::restore_optimizer(self.network(), &self.optimizer, file)?;
+        self.network = Some(checkpoint::restore(self.network().clone(), file)?);
+        self.optimizer = optimizer;
         Ok(())
     }
 
@@ -505,3 +505,6 @@ impl Composer for WindowComposer {
         Ok(Composition { score, remarks })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! What every composer must keep, run over the whole registry: an entry there is all that it takes to be tested here.
+
+mod composing;
+mod corpus;
+mod files;
+mod prompts;
+mod settings;
+mod subject;
+mod training;

@@ -1,0 +1,182 @@
+//! Composing with a prompt: it is kept note for note, and what follows begins where it ends.
+
+use crate::composing::{composer, has_bars};
+use crate::corpus::{self, note};
+use crate::subject::{compose, each, request};
+use cantus_model::{ComposeError, Prompt, Request};
+use cantus_score::{Key, Meter, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter};
+
+/// As a person would play it: odd ticks, nothing on the grid, two pitched parts and drums, tempo, key, four bars and a bit.
+fn performed(per_quarter: u32, meter: &str) -> Score {
+    let ticks = u64::from(per_quarter);
+    let hand = |pitches: [u8; 3], shift: u64| -> Vec<Note> {
+        (0..14)
+            .map(|k| note(k * ticks * 5 / 4 + shift * (k % 3), pitches[k as usize % 3], (ticks - 1 + k % 2).max(1)))
+            .collect()
+    };
+    let mut score = corpus::score(per_quarter, meter, hand([60, 64, 67], ticks / 9));
+    score.parts[0].name = Some("right".to_owned());
+    score.parts.push(Part { channel: 9, notes: vec![note(0, 35, ticks), note(ticks, 38, 1)], ..Part::default() });
+    let mut left = hand([48, 52, 48], 0);
+    left.sort_unstable();
+    score.parts.push(Part { channel: 1, name: Some("left".to_owned()), notes: left, ..Part::default() });
+    score.tempos.push((Ticks(ticks * 2), Tempo::from_quarters_per_minute(61.5).unwrap()));
+    score.keys.push((Ticks::ZERO, Key::new(-3, Mode::Minor).unwrap()));
+    score
+}
+
+/// Asserts that `joined` begins with `score`'s first `kept` bars and goes on after them, `bars` bars altogether.
+fn continues(score: &Score, kept: usize, joined: &Score, bars: usize) {
+    let prompt = Prompt::new(score, kept).unwrap();
+    let fine = joined.ticks_per_quarter;
+    let expected = prompt.score().rescaled(fine);
+    assert_eq!(expected.rescaled(score.ticks_per_quarter), *prompt.score(), "the ticks are too coarse for the prompt");
+    let end = prompt.end_in(joined);
+    assert_eq!(end, joined.bars().nth(kept - 1).unwrap().end());
+    assert_eq!(joined.parts.len(), expected.parts.len());
+    for (found, expected) in joined.parts.iter().zip(&expected.parts) {
+        let before: Vec<Note> = found.notes.iter().copied().filter(|note| note.onset < end).collect();
+        assert_eq!(before, expected.notes);
+        assert!(before.iter().all(|note| note.end() <= end));
+        assert_eq!((&found.name, found.channel), (&expected.name, expected.channel));
+    }
+    let melody = joined.parts.iter().position(|part| !part.is_drums());
+    for (k, part) in joined.parts.iter().enumerate() {
+        assert_eq!(part.notes.iter().any(|note| note.onset >= end), Some(k) == melody, "part {k}");
+    }
+    assert_eq!(joined.tempos, expected.tempos);
+    assert_eq!(joined.keys, expected.keys);
+    let early: Vec<(Ticks, Meter)> = joined.meters.iter().copied().filter(|(at, _)| *at < end).collect();
+    assert_eq!(early, expected.meters);
+    assert!(joined.meters.is_sorted(), "{:?}", joined.meters);
+    has_bars(joined, bars);
+}
+
+#[test]
+fn the_prompt_is_kept_note_for_note_and_continued() {
+    each(|subject| {
+        let composer = composer(subject);
+        for (per_quarter, meter) in [(10, "4/4"), (480, "3/4"), (7, "4/4"), (1, "3/4"), (960, "4/4")] {
+            let score = performed(per_quarter, meter);
+            for (kept, bars) in [(1, 2), (1, 9), (3, 4), (4, 8)] {
+                let prompt = Prompt::new(&score, kept).unwrap();
+                assert_eq!(prompt.bars(), kept);
+                let request = Request { prompt: Some(prompt), ..request(bars) };
+                for seed in 0..2 {
+                    continues(&score, kept, &compose(composer.as_ref(), &request, seed).unwrap().score, bars);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_prompt_of_the_corpus_needs_no_remark_and_the_seed_decides_what_follows() {
+    each(|subject| {
+        let composer = composer(subject);
+        let score = corpus::piece(0);
+        let request = Request { prompt: Some(Prompt::new(&score, 4).unwrap()), ..request(10) };
+        let music = |seed| compose(composer.as_ref(), &request, seed).unwrap();
+        assert_eq!(music(1).remarks, Vec::<String>::new());
+        assert_eq!(music(1).score, music(1).score);
+        assert_ne!(music(1).score, music(2).score);
+    });
+}
+
+#[test]
+fn silent_bars_before_within_and_after_the_prompts_notes_are_kept() {
+    each(|subject| {
+        let composer = composer(subject);
+        let notes = |bars: &[u64]| bars.iter().map(|bar| note(bar * 16 + 4, 60, 4)).collect();
+        for (bars, kept) in [(vec![3, 5], 6), (vec![0, 1, 7], 5), (vec![0, 4], 5), (vec![2, 9], 8), (vec![0, 1], 2)] {
+            let score = corpus::score(4, "4/4", notes(&bars));
+            for more in [1, 2, 6] {
+                let request = Request { prompt: Some(Prompt::new(&score, kept).unwrap()), ..request(kept + more) };
+                for seed in 0..3 {
+                    let joined = compose(composer.as_ref(), &request, seed).unwrap().score;
+                    continues(&score, kept, &joined, kept + more);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn notes_that_the_grid_moves_over_the_bar_line_are_kept_where_they_were() {
+    each(|subject| {
+        let composer = composer(subject);
+        for onsets in [vec![1915], vec![0, 1900], vec![0, 1919, 3839]] {
+            let score = corpus::score(480, "4/4", onsets.iter().map(|onset| note(*onset, 60, 480)).collect());
+            let kept = onsets.len().min(2);
+            for bars in [kept + 1, kept + 4] {
+                let prompt = Prompt::new(&score, kept).unwrap();
+                let request = Request { prompt: Some(prompt), ..request(bars) };
+                continues(&score, kept, &compose(composer.as_ref(), &request, 5).unwrap().score, bars);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_the_model_does_not_know_is_remarked_and_kept() {
+    each(|subject| {
+        let composer = composer(subject);
+        // Pitches beyond the keyboard, a cluster, durations and metres that no piece of the corpus has.
+        for meter in ["5/4", "7/8", "11/16", "1/4", "2/2", "3/8", "17/4"] {
+            let bar = meter.parse::<Meter>().unwrap().bar(TicksPerQuarter::new(4).unwrap()).0;
+            let notes = (0..3).flat_map(|k| [note(k * bar, 3, 13), note(k * bar, 61, 11), note(k * bar + 1, 125, 1)]);
+            let score = corpus::score(4, meter, notes.collect());
+            let request = Request { prompt: Some(Prompt::new(&score, 3).unwrap()), ..request(7) };
+            let composition = compose(composer.as_ref(), &request, 0).unwrap();
+            println!("{meter}: {:?}", composition.remarks);
+            assert!(composition.remarks.iter().any(|remark| remark.contains("kept as it is")));
+            continues(&score, 3, &composition.score, 7);
+        }
+    });
+}
+
+#[test]
+fn a_metre_that_changes_within_the_prompt_is_kept() {
+    each(|subject| {
+        let composer = composer(subject);
+        let mut score = corpus::score(4, "4/4", (0..16).map(|k| note(4 * k, 60 + k as u8 % 5, 4)).collect());
+        score.meters.push((Ticks(16), "3/4".parse().unwrap()));
+        // Cuts a bar of three quarters after two.
+        score.meters.push((Ticks(36), "4/4".parse().unwrap()));
+        for kept in 1..=4 {
+            let request = Request { prompt: Some(Prompt::new(&score, kept).unwrap()), ..request(8) };
+            continues(&score, kept, &compose(composer.as_ref(), &request, 1).unwrap().score, 8);
+        }
+    });
+}
+
+#[test]
+fn prompts_that_leave_nothing_to_compose_are_refused_by_name() {
+    each(|subject| {
+        let composer = composer(subject);
+        let prompt = Prompt::new(&corpus::piece(0), 6).unwrap();
+        for bars in [1, 5, 6] {
+            let request = Request { prompt: Some(prompt.clone()), ..request(bars) };
+            match compose(composer.as_ref(), &request, 0) {
+                Err(ComposeError::PromptTooLong { prompt: 6, bars: found }) => assert_eq!(found, bars),
+                other => panic!("{bars}: {other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn prompts_without_a_note_to_continue_are_refused_by_name() {
+    let mut drums = corpus::piece(0);
+    drums.parts[0].channel = Part::DRUM_CHANNEL;
+    let late = corpus::score(4, "4/4", vec![note(100, 60, 4)]);
+    for (what, score, bars) in [
+        ("no bar", corpus::piece(0), 0),
+        ("no part", Score::new(TicksPerQuarter::DEFAULT), 4),
+        ("no note", corpus::score(4, "4/4", Vec::new()), 4),
+        ("drums alone", drums, 4),
+        ("silence before the first note", late, 3),
+    ] {
+        assert!(matches!(Prompt::new(&score, bars), Err(ComposeError::EmptyPrompt { .. })), "{what}");
+    }
+}

@@ -1,0 +1,124 @@
+//! Registry, configurations, settings, and corpora that nothing can be learnt from.
+
+use crate::corpus;
+use crate::subject::{Subject, each};
+use cantus_composers::registry::{COMPOSERS, default, find};
+use cantus_model::{CreateError, Settings, TrainingSet};
+use cantus_score::{Score, TicksPerQuarter};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+#[test]
+fn composers_and_configurations_are_found_by_their_names_alone() {
+    let ids: BTreeSet<&str> = COMPOSERS.iter().map(|spec| spec.id).collect();
+    assert_eq!(ids.len(), COMPOSERS.len());
+    assert_eq!(default().id, COMPOSERS[0].id);
+    assert!(find("no such composer").is_none());
+    for spec in COMPOSERS {
+        assert_eq!(find(spec.id).map(|found| found.title), Some(spec.title));
+        assert!(!spec.source.is_empty() && !spec.encoding.is_empty() && !spec.departures.is_empty(), "{}", spec.id);
+        let names: BTreeSet<&str> = spec.configurations.iter().map(|configuration| configuration.name).collect();
+        assert!(!names.is_empty() && names.len() == spec.configurations.len(), "{}", spec.id);
+        assert!(spec.settings("no such configuration").is_none());
+    }
+}
+
+#[test]
+fn every_configuration_creates_at_its_full_size() {
+    for spec in COMPOSERS {
+        for configuration in spec.configurations {
+            let settings: Settings = serde_json::from_str(configuration.settings).unwrap();
+            let trainable = (spec.create)(&settings, &corpus::set(), 1).unwrap();
+            assert_eq!(trainable.spec().id, spec.id);
+            assert!(trainable.parameters() > 0 && trainable.steps(0) > 0 && !trainable.protocol().is_empty());
+            let regime = trainable.regime();
+            assert!(regime.learning_rate > 0.0 && regime.epochs > 0, "{} {}", spec.id, configuration.name);
+        }
+    }
+}
+
+#[test]
+fn unknown_settings_are_refused_by_name() {
+    each(|subject| {
+        let mut settings = subject.settings.clone();
+        settings["frobnication"] = json!(1);
+        match (subject.spec.create)(&settings, &corpus::set(), 0).err() {
+            Some(CreateError::Settings { composer, problem }) => {
+                assert_eq!(composer, subject.spec.id);
+                assert!(problem.contains("frobnication"), "{problem}");
+            }
+            other => panic!("{other:?}"),
+        }
+        for nonsense in [json!(null), json!("default"), json!(7)] {
+            let found = (subject.spec.create)(&nonsense, &corpus::set(), 0);
+            assert!(matches!(found, Err(CreateError::Settings { .. })), "{nonsense}");
+        }
+    });
+}
+
+#[test]
+fn impossible_settings_are_refused_by_name() {
+    each(|subject| {
+        for (key, value) in subject.settings.as_object().unwrap() {
+            let sized = ["hidden", "embedding", "layers", "dense", "batch", "window"].contains(&key.as_str());
+            let absurd = if sized && value.is_array() {
+                vec![json!([]), json!([16, 0]), json!([1_000_000_000])]
+            } else if sized {
+                vec![json!(0), json!(1_000_000_000), json!(-1), json!(1.5), json!(u64::MAX)]
+            } else if key.ends_with("dropout") {
+                vec![json!(1.0), json!(-0.1), json!(1e300)]
+            } else if key == "learning_rate" {
+                vec![json!(0.0), json!(-1.0)]
+            } else {
+                vec![json!([[]]), json!({"a": 1})]
+            };
+            for absurd in absurd {
+                let mut settings = subject.settings.clone();
+                settings[key] = absurd.clone();
+                match (subject.spec.create)(&settings, &corpus::set(), 0).err() {
+                    Some(CreateError::Settings { problem, .. }) => {
+                        // serde names the value, not the key, where the type is wrong.
+                        let words = [key.as_str(), "learning rate", "invalid", "unknown variant"];
+                        assert!(words.iter().any(|word| problem.contains(word)), "{key} = {absurd}: {problem}");
+                    }
+                    other => panic!("{key} = {absurd}: {other:?}"),
+                }
+            }
+        }
+    });
+}
+
+fn refusal(subject: &Subject, set: TrainingSet) -> String {
+    let error = (subject.spec.create)(&subject.settings, &set, 0).err().expect("nothing can be learnt from this");
+    assert!(matches!(error, CreateError::EmptyCorpus { .. }), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn a_corpus_without_music_is_refused_by_name() {
+    each(|subject| {
+        let TrainingSet { train, valid } = corpus::set();
+        let silence = vec![Score::new(TicksPerQuarter::new(4).unwrap())];
+        assert!(refusal(subject, TrainingSet::default()).contains("training"));
+        assert!(refusal(subject, TrainingSet { train: Vec::new(), valid: valid.clone() }).contains("training"));
+        assert!(refusal(subject, TrainingSet { train: silence.clone(), valid }).contains("training"));
+        assert!(refusal(subject, TrainingSet { train: train.clone(), valid: Vec::new() }).contains("validation"));
+        assert!(refusal(subject, TrainingSet { train, valid: silence }).contains("validation"));
+    });
+}
+
+#[test]
+fn pieces_of_one_note_and_silent_ones_among_others_do_no_harm() {
+    each(|subject| {
+        let mut set = corpus::set();
+        set.train.push(Score::new(TicksPerQuarter::new(4).unwrap()));
+        set.train.push(corpus::score(4, "4/4", vec![corpus::note(3, 60, 1)]));
+        set.valid.push(corpus::score(4, "4/4", vec![corpus::note(40, 60, 1)]));
+        let mut trainable = subject.create(&set, 0);
+        for step in 0..trainable.steps(0) {
+            let report = trainable.step(cantus_model::StepAt { epoch: 0, step }, 0.001);
+            assert!(report.finite && report.batch.tokens > 0.0);
+        }
+        assert!(trainable.validate().per_token().is_finite());
+    });
+}

@@ -1,0 +1,96 @@
+//! What is tested: every configuration of every composer, small.
+
+use crate::corpus;
+use cantus_composers::registry::COMPOSERS;
+use cantus_model::{
+    ComposeError, Composer, ComposerSpec, Composition, Request, Sampling, Settings, StepAt, StepReport, Trainable,
+    TrainingSet, seeded,
+};
+use serde_json::json;
+use std::ops::ControlFlow;
+
+/// A composer in a small configuration.
+pub struct Subject {
+    pub spec: &'static ComposerSpec,
+    pub name: String,
+    pub settings: Settings,
+}
+
+impl Subject {
+    pub fn create(&self, set: &TrainingSet, seed: u64) -> Box<dyn Trainable> {
+        (self.spec.create)(&self.settings, set, seed).unwrap_or_else(|e| panic!("{}: {e}", self.name))
+    }
+
+    /// The same with other settings on top; those that the composer does not know are left out.
+    pub fn with(&self, changes: &Settings) -> Subject {
+        let mut settings = self.settings.clone();
+        for (key, value) in changes.as_object().unwrap() {
+            let mut changed = settings.clone();
+            changed[key] = value.clone();
+            if (self.spec.create)(&changed, &corpus::set(), 0).is_ok() {
+                settings = changed;
+            }
+        }
+        Subject { settings, name: self.name.clone(), spec: self.spec }
+    }
+}
+
+/// Each composer's first configuration made tiny by the composer itself, and its others made small by whatever sizes they name.
+pub fn subjects() -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    for spec in COMPOSERS {
+        for (k, configuration) in spec.configurations.iter().enumerate() {
+            let mut settings = spec.settings(configuration.name).unwrap();
+            let tiny: Settings = serde_json::from_str(spec.tiny).unwrap();
+            let sizes =
+                [("layers", json!([16, 16])), ("dense", json!(16)), ("hidden", json!(16)), ("embedding", json!(12))];
+            if k == 0 {
+                settings.as_object_mut().unwrap().extend(tiny.as_object().unwrap().clone());
+            } else {
+                for (key, small) in sizes {
+                    if settings.get(key).is_some_and(|size| size.is_array() == small.is_array()) {
+                        settings[key] = small;
+                    }
+                }
+            }
+            let subject = Subject { spec, name: format!("{} {}", spec.id, configuration.name), settings };
+            // These have defaults, so that a configuration need not name them.
+            let small = json!({"window": 12, "batch": 8});
+            subjects.push(if k == 0 { subject } else { subject.with(&small) });
+        }
+    }
+    subjects
+}
+
+/// Runs a check on each; the output of a test that fails ends with the one that failed it.
+pub fn each(check: impl Fn(&Subject)) {
+    for subject in subjects() {
+        println!("{}: {}", subject.name, subject.settings);
+        check(&subject);
+    }
+}
+
+/// Steps from a place in the training on.
+pub fn steps(trainable: &mut dyn Trainable, from: StepAt, count: u64, rate: f64) -> (Vec<StepReport>, StepAt) {
+    let mut at = from;
+    let mut reports = Vec::new();
+    for _ in 0..count {
+        reports.push(trainable.step(at, rate));
+        at.step += 1;
+        if at.step == trainable.steps(at.epoch) {
+            at = StepAt { epoch: at.epoch + 1, step: 0 };
+        }
+    }
+    (reports, at)
+}
+
+pub const BEGINNING: StepAt = StepAt { epoch: 0, step: 0 };
+
+/// A request without a prompt, drawn from the model's own distribution.
+pub fn request(bars: usize) -> Request {
+    Request { bars, sampling: Sampling::default(), prompt: None }
+}
+
+pub fn compose(composer: &dyn Composer, request: &Request, seed: u64) -> Result<Composition, ComposeError> {
+    composer.compose(request, &mut seeded(seed), &mut |_| ControlFlow::Continue(()))
+}

@@ -1,0 +1,189 @@
+//! Learning, and going on after a stop as if there had been none.
+
+use crate::corpus;
+use crate::subject::{BEGINNING, compose, each, request, steps};
+use cantus_model::{ModelError, ModelFile, Precision, StepAt, TensorData, Trainable};
+use serde_json::json;
+
+fn baseline(trainable: &dyn Trainable, name: &str) -> f64 {
+    trainable.baselines().iter().find(|baseline| baseline.name.contains(name)).unwrap().nats_per_token
+}
+
+#[test]
+fn a_small_corpus_is_learnt_by_heart() {
+    each(|subject| {
+        let mut trainable = subject.with(&json!({"dropout": 0.0, "input_dropout": 0.0})).create(&corpus::by_heart(), 1);
+        let bound = 0.5 * baseline(trainable.as_ref(), "unigram");
+        let before = trainable.validate().per_token();
+        assert!(before > bound, "{before} {bound}");
+        let (mut at, mut found) = (BEGINNING, before);
+        for _ in 0..20 {
+            at = steps(trainable.as_mut(), at, 30, 0.01).1;
+            found = trainable.validate().per_token();
+            if found < bound {
+                break;
+            }
+        }
+        println!("{before} -> {found} (bound {bound}) at {at:?}");
+        assert!(found < bound, "{before} -> {found}, which is not under {bound}");
+    });
+}
+
+#[test]
+fn validation_falls_below_the_unigram_model() {
+    each(|subject| {
+        let mut trainable = subject.create(&corpus::set(), 2);
+        let unigram = baseline(trainable.as_ref(), "unigram");
+        assert!(baseline(trainable.as_ref(), "trigram") < unigram);
+        let (mut at, mut best) = (BEGINNING, f64::INFINITY);
+        for _ in 0..20 {
+            at = steps(trainable.as_mut(), at, 30, 0.005).1;
+            let evaluation = trainable.validate();
+            assert!(evaluation.nats.is_finite() && evaluation.tokens > 0.0 && evaluation.quarters > 0.0);
+            assert!((0.0..=1.0).contains(&evaluation.accuracy()));
+            assert_eq!(trainable.validate(), evaluation, "judging changes nothing");
+            best = best.min(evaluation.per_token());
+            if best < unigram {
+                break;
+            }
+        }
+        println!("{best} (unigram {unigram}) at {at:?}");
+        assert!(best < unigram, "{best} is not under {unigram}");
+    });
+}
+
+#[test]
+fn every_step_reports_its_batch_and_an_epoch_sees_the_same_number_of_tokens_whenever_it_comes() {
+    each(|subject| {
+        let mut trainable = subject.create(&corpus::set(), 3);
+        let ahead = trainable.steps(1);
+        let mut tokens = [0.0, 0.0];
+        for epoch in 0..2 {
+            for step in 0..trainable.steps(epoch) {
+                let report = trainable.step(StepAt { epoch, step }, 0.002);
+                assert!(report.finite && report.gradient_norm > 0.0 && report.batch.nats > 0.0, "{report:?}");
+                assert!((0.0..=1.0).contains(&report.batch.accuracy()) && report.batch.quarters > 0.0, "{report:?}");
+                tokens[epoch as usize] += report.batch.tokens;
+            }
+        }
+        assert_eq!(trainable.steps(1), ahead);
+        assert_eq!(tokens[0], tokens[1]);
+    });
+}
+
+#[test]
+fn the_seed_alone_decides_a_training() {
+    each(|subject| {
+        let run = |seed| {
+            let mut trainable = subject.create(&corpus::set(), seed);
+            steps(trainable.as_mut(), BEGINNING, 4, 0.01).0
+        };
+        assert_eq!(run(5), run(5));
+        assert_ne!(run(5), run(6));
+    });
+}
+
+fn reread(file: &ModelFile) -> ModelFile {
+    ModelFile::from_bytes(&file.to_bytes(Precision::Full).unwrap()).unwrap()
+}
+
+#[test]
+fn a_training_goes_on_as_if_never_stopped() {
+    each(|subject| {
+        let mut unstopped = subject.create(&corpus::set(), 7);
+        let epoch = unstopped.steps(0);
+        assert!(epoch >= 6, "{epoch} steps are too few to stop within");
+        let (mut at, mut done) = (BEGINNING, 0);
+        // In the middle of the first epoch, at its end, in the middle of the second.
+        for stop in [epoch / 2, epoch, epoch + epoch / 2] {
+            at = steps(unstopped.as_mut(), at, stop - done, 0.01).1;
+            let mut resumed = subject.create(&corpus::set(), 7);
+            resumed.resume(&reread(&unstopped.checkpoint())).unwrap();
+            assert_eq!(resumed.checkpoint(), unstopped.checkpoint());
+            let (expected, end) = steps(unstopped.as_mut(), at, 3, 0.01);
+            assert_eq!(steps(resumed.as_mut(), at, 3, 0.01).0, expected, "stopped at {at:?}");
+            assert_eq!(resumed.save(), unstopped.save());
+            assert_eq!(resumed.validate(), unstopped.validate());
+            (at, done) = (end, stop + 3);
+        }
+    });
+}
+
+#[test]
+fn a_checkpoint_of_another_training_is_refused_by_name() {
+    each(|subject| {
+        let mut trainable = subject.create(&corpus::set(), 7);
+        let at = steps(trainable.as_mut(), BEGINNING, 2, 0.01).1;
+        let (before, checkpoint) = (trainable.checkpoint(), trainable.checkpoint());
+        let mut refused = |file: &ModelFile, word: &str| match trainable.resume(file) {
+            Err(ModelError::OtherTraining { what }) => assert!(what.contains(word), "{what}"),
+            other => panic!("{word}: {other:?}"),
+        };
+        let mut settings_tried = 0;
+        for (key, value) in subject.settings.as_object().unwrap() {
+            let other = match value.as_f64() {
+                Some(x) if value.is_f64() => json!(x * 0.5 + 0.01),
+                Some(x) => json!(x as u64 + 1),
+                None => continue,
+            };
+            let mut settings = subject.settings.clone();
+            settings[key] = other;
+            let Ok(other) = (subject.spec.create)(&settings, &corpus::set(), 7) else { continue };
+            refused(&other.checkpoint(), "settings");
+            settings_tried += 1;
+        }
+        assert!(settings_tried > 2);
+        refused(&subject.create(&corpus::transposed(1), 7).checkpoint(), "vocabulary");
+        let mut foreign = checkpoint.clone();
+        foreign.header.composer = "other".to_owned();
+        refused(&foreign, "composer");
+        let mut foreign = checkpoint.clone();
+        foreign.header.composer_version += 1;
+        refused(&foreign, "version");
+        // A refusal leaves the training as it was.
+        assert_eq!(trainable.checkpoint(), before);
+        let mut twin = subject.create(&corpus::set(), 7);
+        twin.resume(&checkpoint).unwrap();
+        assert_eq!(steps(trainable.as_mut(), at, 2, 0.01), steps(twin.as_mut(), at, 2, 0.01));
+    });
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused_and_leaves_the_training_alone() {
+    each(|subject| {
+        let mut trainable = subject.create(&corpus::set(), 7);
+        let at = steps(trainable.as_mut(), BEGINNING, 2, 0.01).1;
+        let whole = trainable.checkpoint();
+        steps(trainable.as_mut(), at, 1, 0.01);
+        let now = trainable.checkpoint();
+        assert_ne!(whole, now);
+        let state = |name: &&String| !trainable.save().tensors.contains_key(*name);
+        assert!(whole.tensors.keys().any(|name| state(&name)), "nothing of the optimiser in it");
+        for name in whole.tensors.keys() {
+            for shape in [vec![1_000_000_000_000, 0], vec![3]] {
+                let mut damaged = whole.clone();
+                let values = vec![0.5; shape.iter().product()];
+                damaged.tensors.insert(name.clone(), TensorData { shape: shape.clone(), values });
+                // What only composing needs is made anew by a training.
+                let refused = trainable.resume(&damaged).is_err();
+                let kept = trainable.checkpoint() == now;
+                assert!(refused && kept || trainable.checkpoint() == whole, "{name} {shape:?}: {refused} {kept}");
+                trainable.resume(&now).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_composer_can_be_taken_out_while_the_training_goes_on() {
+    each(|subject| {
+        let mut trainable = subject.create(&corpus::set(), 8);
+        let mut undisturbed = subject.create(&corpus::set(), 8);
+        let composer = trainable.composer();
+        let first = compose(composer.as_ref(), &request(3), 1).unwrap().score;
+        let reports = steps(trainable.as_mut(), BEGINNING, 4, 0.01).0;
+        assert_eq!(reports, steps(undisturbed.as_mut(), BEGINNING, 4, 0.01).0);
+        assert_eq!(compose(composer.as_ref(), &request(3), 1).unwrap().score, first);
+        assert_ne!(compose(trainable.composer().as_ref(), &request(3), 1).unwrap().score, first);
+    });
+}
