@@ -1,0 +1,281 @@
+//! `cantus compose`.
+
+use crate::common::{RANGE, bytes, cantus, fill, folder, model, names, piece, save, score};
+use cantus_score::{Note, Pitch, Score, Tempo, Ticks};
+use std::path::Path;
+
+/// Composes with the model that the tests train.
+fn compose(folder: &Path, arguments: &[&str]) -> crate::common::Ran {
+    cantus(folder, &[&["compose", "-m", &model()], arguments].concat())
+}
+
+/// Onsets, pitches, durations and velocities before `end`, in quarter notes.
+fn notes_before(score: &Score, end: f64) -> Vec<(f64, u8, f64, u8)> {
+    let quarters = |ticks: Ticks| ticks.quarters(score.ticks_per_quarter);
+    let mut notes: Vec<Note> = score.notes().copied().filter(|note| quarters(note.onset) < end).collect();
+    notes.sort_unstable();
+    let plain = |note: &Note| (quarters(note.onset), note.pitch.get(), quarters(note.duration), note.velocity.get());
+    notes.iter().map(plain).collect()
+}
+
+#[test]
+fn the_built_in_model_needs_no_arguments() {
+    let folder = folder();
+    let out = cantus(folder.path(), &["compose"]).fine();
+    assert_eq!(names(folder.path()), ["composition.mid"]);
+    assert!(out.contains("composition.mid: 32 bars in "), "{out}");
+    assert!(out.contains("Hear it: ") && out.contains("cantus render composition.mid -o composition.wav"), "{out}");
+    let composed = score(folder.path(), "composition.mid");
+    assert_eq!(composed.bars().count(), 32);
+    let seed: String = out.split("seed ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    // The seed that was drawn is told, and gives the piece again; so does the piece itself.
+    cantus(folder.path(), &["compose", "--seed", &seed, "-o", "again.mid"]).fine();
+    cantus(folder.path(), &["compose", "--like", "composition.mid", "-o", "like.mid"]).fine();
+    let first = bytes(folder.path(), "composition.mid");
+    assert!(first == bytes(folder.path(), "again.mid") && first == bytes(folder.path(), "like.mid"));
+}
+
+#[test]
+fn a_seed_gives_the_same_bytes_and_another_seed_others() {
+    let folder = folder();
+    for (seed, name) in [("7", "a.mid"), ("7", "b.mid"), ("8", "c.mid")] {
+        compose(folder.path(), &["--seed", seed, "-o", name, "-o", &name.replace("mid", "wav")]).fine();
+    }
+    for kind in ["mid", "wav"] {
+        let [a, b, c] = ["a", "b", "c"].map(|name| bytes(folder.path(), &format!("{name}.{kind}")));
+        assert!(a == b, "{kind}: one seed, two pieces");
+        assert!(a != c, "{kind}: two seeds, one piece");
+    }
+}
+
+#[test]
+fn pieces_have_the_length_and_the_range_asked_for() {
+    let folder = folder();
+    for bars in [1, 2, 5, 40] {
+        for seed in 0..5 {
+            let (length, seed) = (bars.to_string(), seed.to_string());
+            compose(folder.path(), &["--bars", &length, "--seed", &seed, "-o", "x.mid"]).fine();
+            let piece = score(folder.path(), "x.mid");
+            let last = piece.bars().last().unwrap();
+            assert_eq!(piece.bars().count(), bars);
+            assert!(piece.notes().any(|note| note.onset >= last.start), "the last bar is empty");
+            let (low, high) = piece.pitch_range().unwrap();
+            assert!(RANGE.0 <= low.get() && high.get() <= RANGE.1, "{low} to {high}");
+        }
+    }
+}
+
+#[test]
+fn several_pieces_are_numbered_and_their_seeds_count_up() {
+    let folder = folder();
+    compose(folder.path(), &["-n", "3", "--seed", "5", "--bars", "4", "-o", "x.mid", "-o", "x.svg"]).fine();
+    assert_eq!(names(folder.path()), ["x-1.mid", "x-1.svg", "x-2.mid", "x-2.svg", "x-3.mid", "x-3.svg"]);
+    compose(folder.path(), &["--seed", "7", "--bars", "4", "-o", "seven.mid"]).fine();
+    assert!(bytes(folder.path(), "x-3.mid") == bytes(folder.path(), "seven.mid"));
+    assert!(bytes(folder.path(), "x-1.mid") != bytes(folder.path(), "x-2.mid"));
+    compose(folder.path(), &["-n", "10", "--bars", "1", "-o", "y.mid"]).fine();
+    let of_ten: Vec<String> = names(folder.path()).into_iter().filter(|name| name.starts_with('y')).collect();
+    assert!(of_ten.first().is_some_and(|name| name == "y-01.mid") && of_ten.len() == 10, "{of_ten:?}");
+}
+
+#[test]
+fn the_extension_names_the_format_whatever_its_case() {
+    let folder = folder();
+    let out = compose(folder.path(), &["--bars", "2", "-o", "a.mid", "-o", "b.WAV", "-o", "c.Svg"]).fine();
+    assert!(bytes(folder.path(), "a.mid").starts_with(b"MThd"));
+    assert!(bytes(folder.path(), "b.WAV").starts_with(b"RIFF"));
+    assert!(String::from_utf8(bytes(folder.path(), "c.Svg")).unwrap().trim_end().ends_with("</svg>"));
+    assert!(out.contains("a.mid, b.WAV, c.Svg: 2 bars") && out.contains("open b.WAV"), "{out}");
+    let silent = compose(folder.path(), &["--bars", "2", "-o", "d.svg"]).fine();
+    assert_eq!(silent.lines().count(), 1, "a picture is not heard: {silent}");
+}
+
+#[test]
+fn an_unknown_extension_is_wrong_usage_and_nothing_is_written() {
+    let folder = folder();
+    for name in ["x.mp3", "x", "mid"] {
+        let message = compose(folder.path(), &["-o", "fine.mid", "-o", name]).failed(2);
+        assert!(message.contains(name) && message.contains(".mid") && message.contains(".wav"), "{message}");
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let folder = folder();
+    let message = compose(folder.path(), &["--bars", "1", "-o", "nowhere/x.mid"]).failed(1);
+    assert!(message.contains("`nowhere` does not exist") && message.contains("create it"), "{message}");
+    std::fs::create_dir(folder.path().join("x.mid")).unwrap();
+    let message = compose(folder.path(), &["--bars", "1", "-o", "x.mid"]).failed(1);
+    assert!(message.contains("`x.mid` is a folder"), "{message}");
+    assert_eq!(names(folder.path()), ["x.mid"]);
+}
+
+#[test]
+fn greedy_composing_is_the_same_for_every_seed() {
+    let folder = folder();
+    for (seed, name) in [("1", "a.mid"), ("2", "b.mid")] {
+        compose(folder.path(), &["--temperature", "0", "--bars", "6", "--seed", seed, "-o", name]).fine();
+    }
+    let [a, b] = ["a.mid", "b.mid"].map(|name| notes_before(&score(folder.path(), name), f64::MAX));
+    assert_eq!(a, b);
+}
+
+#[test]
+fn settings_change_the_music() {
+    let folder = folder();
+    let variants: [&[&str]; 4] = [&[], &["--temperature", "1.4"], &["--top-k", "1"], &["--top-p", "0.2"]];
+    let pieces = variants.map(|variant| {
+        compose(folder.path(), &[&["--seed", "3", "--bars", "8", "-o", "x.mid"], variant].concat()).fine();
+        notes_before(&score(folder.path(), "x.mid"), f64::MAX)
+    });
+    for k in 1..pieces.len() {
+        assert!(pieces[0] != pieces[k], "{:?} changes nothing", variants[k]);
+    }
+}
+
+#[test]
+fn settings_that_make_no_sense_are_wrong_usage() {
+    let folder = folder();
+    let cases = [
+        ("--temperature", "-1", "temperature of -1"),
+        ("--temperature", "NaN", "temperature of NaN"),
+        ("--temperature", "inf", "temperature of inf"),
+        ("--temperature", "warm", "warm"),
+        ("--top-p", "0", "top-p of 0"),
+        ("--top-p", "1.5", "top-p of 1.5"),
+        ("--top-p", "-0.5", "top-p of -0.5"),
+        ("--top-k", "x", "--top-k"),
+        ("--bars", "0", "0 bars"),
+        ("--bars", "1000000", "1000000 bars"),
+        ("-n", "0", "0"),
+        ("--prompt-bars", "2", "--prompt"),
+        ("--wrong", "2", "--wrong"),
+    ];
+    for (option, value, said) in cases {
+        let message = compose(folder.path(), &[option, value]).failed(2);
+        assert!(message.contains(said), "{option} {value}: {message}");
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn json_is_json() {
+    let folder = folder();
+    let arguments = ["--json", "--seed", "5", "-n", "2", "--bars", "3", "-o", "x.mid", "-o", "x.svg"];
+    let out = compose(folder.path(), &arguments).fine();
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["files"], serde_json::json!(["x-2.mid", "x-2.svg"]));
+    assert_eq!((&lines[1]["origin"]["seed"], &lines[1]["origin"]["bars"]), (&6.into(), &3.into()));
+    let notes = score(folder.path(), "x-2.mid").note_count();
+    assert_eq!(lines[1]["notes"], notes);
+    assert!(lines[1]["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
+}
+
+#[test]
+fn a_prompt_is_kept_note_for_note_in_key_and_tempo() {
+    let folder = folder();
+    // A tempo, a velocity, ticks and an offset that the model has never seen.
+    let mut prompt = piece(99);
+    prompt.tempos = vec![(Ticks::ZERO, Tempo::from_quarters_per_minute(71.0).unwrap())];
+    for (k, note) in prompt.parts[0].notes.iter_mut().enumerate() {
+        note.velocity = (40 + (k % 60) as u8).try_into().unwrap();
+        note.onset.0 += (k % 3) as u64 * 7;
+    }
+    prompt.parts[0].notes.sort_unstable();
+    save(&prompt, &folder.path().join("in.mid"));
+    for (options, bars, kept) in
+        [(&["--bars", "12"][..], 12, 4), (&["--bars", "12", "--prompt-bars", "6"], 12, 6), (&["--bars", "3"], 3, 1)]
+    {
+        let arguments = [&["--prompt", "in.mid", "--seed", "4", "-o", "out.mid"], options].concat();
+        compose(folder.path(), &arguments).fine();
+        let [given, made] = ["in.mid", "out.mid"].map(|name| score(folder.path(), name));
+        let end = 4.0 * f64::from(kept);
+        // Notes that sound on over the end of what is kept are cut there; here none does by more than the offset.
+        let cut = |mut notes: Vec<(f64, u8, f64, u8)>| {
+            notes.iter_mut().for_each(|note| note.2 = note.2.min(end - note.0));
+            notes
+        };
+        assert_eq!(cut(notes_before(&made, end)), cut(notes_before(&given, end)), "{options:?}");
+        assert!(made.note_count() > notes_before(&made, end).len(), "{options:?}: nothing follows");
+        assert_eq!((made.bars().count(), &made.keys), (bars, &given.keys));
+        assert_eq!(made.tempos, given.tempos);
+    }
+}
+
+#[test]
+fn a_prompt_that_the_model_does_not_know_is_mapped_and_said() {
+    let folder = folder();
+    let mut prompt = piece(99);
+    for note in &mut prompt.parts[0].notes {
+        note.pitch = Pitch::try_from(note.pitch.get() + 40).unwrap();
+    }
+    save(&prompt, &folder.path().join("high.mid"));
+    let ran = compose(folder.path(), &["--prompt", "high.mid", "--bars", "8", "--seed", "1", "-o", "x.mid"]);
+    assert!(ran.err.contains("does not know all that the prompt holds"), "{}", ran.err);
+    ran.fine();
+    assert_eq!(
+        notes_before(&score(folder.path(), "x.mid"), 16.0),
+        notes_before(&score(folder.path(), "high.mid"), 16.0)
+    );
+}
+
+#[test]
+fn prompts_that_leave_nothing_to_do_are_refused() {
+    let folder = folder();
+    save(&piece(1), &folder.path().join("in.mid"));
+    let message = compose(folder.path(), &["--prompt", "in.mid", "--prompt-bars", "4", "--bars", "4"]).failed(1);
+    assert!(message.contains("nothing is left to compose"), "{message}");
+    let mut late = piece(1);
+    late.parts[0].notes.retain(|note| note.onset.0 >= 4 * 4 * 480);
+    save(&late, &folder.path().join("late.mid"));
+    let message = compose(folder.path(), &["--prompt", "late.mid", "--prompt-bars", "2"]).failed(1);
+    assert!(message.contains("hold no note"), "{message}");
+    std::fs::write(folder.path().join("text.mid"), "no music").unwrap();
+    let message = compose(folder.path(), &["--prompt", "text.mid"]).failed(1);
+    assert!(message.contains("`text.mid`") && message.contains("not a MIDI file"), "{message}");
+    let message = compose(folder.path(), &["--prompt", "missing.mid"]).failed(1);
+    assert!(message.contains("there is no file `missing.mid`"), "{message}");
+    assert_eq!(names(folder.path()), ["in.mid", "late.mid", "text.mid"]);
+}
+
+#[test]
+fn like_writes_the_same_bytes_again() {
+    let folder = folder();
+    save(&piece(5), &folder.path().join("in.mid"));
+    let cases: [&[&str]; 3] = [
+        &[],
+        &["--bars", "7", "--temperature", "1.2", "--top-p", "0.9", "--top-k", "12", "--seed", "18446744073709551615"],
+        &["--prompt", "in.mid", "--prompt-bars", "3", "--bars", "9"],
+    ];
+    for options in cases {
+        compose(folder.path(), &[options, &["-o", "a.mid"]].concat()).fine();
+        let prompt: &[&str] = if options.contains(&"--prompt") { &["--prompt", "in.mid"] } else { &[] };
+        compose(folder.path(), &[prompt, &["--like", "a.mid", "-o", "b.mid"]].concat()).fine();
+        assert!(bytes(folder.path(), "a.mid") == bytes(folder.path(), "b.mid"), "{options:?}");
+    }
+    // The last one was made with a prompt.
+    let message = compose(folder.path(), &["--like", "a.mid", "-o", "c.mid"]).failed(1);
+    assert!(message.contains("--prompt"), "{message}");
+    save(&piece(6), &folder.path().join("other.mid"));
+    let message = compose(folder.path(), &["--like", "a.mid", "--prompt", "other.mid", "-o", "c.mid"]).failed(1);
+    assert!(message.contains("--prompt"), "{message}");
+    assert!(!names(folder.path()).contains(&"c.mid".to_owned()));
+}
+
+#[test]
+fn like_refuses_another_model_other_settings_and_other_music() {
+    let folder = folder();
+    compose(folder.path(), &["--bars", "2", "-o", "a.mid"]).fine();
+    fill(&folder.path().join("music"), 4);
+    cantus(folder.path(), &crate::common::training("other", "1")).fine();
+    let message = cantus(folder.path(), &["compose", "-m", "other", "--like", "a.mid"]).failed(1);
+    assert!(message.contains("name the right one with --model"), "{message}");
+    let message = compose(folder.path(), &["--like", "a.mid", "--seed", "4"]).failed(2);
+    assert!(message.contains("--seed"), "{message}");
+    save(&piece(1), &folder.path().join("by-hand.mid"));
+    let message = compose(folder.path(), &["--like", "by-hand.mid"]).failed(1);
+    assert!(message.contains("does not say how it was composed"), "{message}");
+    assert!(!names(folder.path()).contains(&"composition.mid".to_owned()));
+}

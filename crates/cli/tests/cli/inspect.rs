@@ -1,0 +1,144 @@
+//! `cantus inspect`, `cantus render` and `cantus composers`.
+
+use crate::common::{bytes, cantus, fill, folder, model, names, piece, save, score, trained};
+use cantus_score::Ticks;
+
+#[track_caller]
+fn contains(text: &str, all: &[&str]) {
+    for said in all {
+        assert!(text.contains(said), "`{said}` is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn a_midi_file() {
+    let folder = folder();
+    let mut with_name = piece(3);
+    with_name.title = Some("A tune".to_owned());
+    with_name.meters = vec![(Ticks::ZERO, "4/4".parse().unwrap())];
+    with_name.parts[0].name = Some("Evil\u{1b}[2Jpiano".to_owned());
+    save(&with_name, &folder.path().join("x.mid"));
+    let out = cantus(folder.path(), &["inspect", "x.mid"]).fine();
+    let notes = format!("{} C3 to ", with_name.note_count());
+    contains(&out, &["A tune", "20 s (32.0 quarter notes, 8 bars)", &notes, "4/4", "C major", "channel 1, program 0"]);
+    assert!(!out.contains('\u{1b}'), "a file's text reached the terminal as it is");
+    let out = cantus(folder.path(), &["inspect", "x.mid", "--json"]).fine();
+    let about: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&about["notes"], &about["quarters"]), (&with_name.note_count().into(), &32.0.into()));
+    assert!(about["origin"].is_null());
+}
+
+#[test]
+fn a_composition_says_how_it_was_made_and_how_to_make_it_again() {
+    let folder = folder();
+    save(&piece(3), &folder.path().join("in.mid"));
+    let arguments = ["compose", "-m", &model(), "--seed", "11", "--bars", "6", "--temperature", "0.8"];
+    cantus(folder.path(), &[&arguments[..], &["--prompt", "in.mid", "-o", "x.mid"]].concat()).fine();
+    let out = cantus(folder.path(), &["inspect", "x.mid"]).fine();
+    let again = "cantus compose --like x.mid";
+    contains(&out, &["Composition 11", "seed 11, 6 bars, temperature 0.8", "3 bars of a file with SHA-256", again]);
+    // The command that is shown names the model and asks for the prompt.
+    contains(&out, &[&format!("-m {}", model()), "--prompt"]);
+    cantus(folder.path(), &["compose", "--bars", "2", "-o", "y.mid"]).fine();
+    let out = cantus(folder.path(), &["inspect", "y.mid"]).fine();
+    let line = out.lines().find(|line| line.contains("cantus compose")).unwrap();
+    assert!(line.ends_with("cantus compose --like y.mid"), "{line}");
+}
+
+#[test]
+fn what_a_file_says_of_itself_is_shown_not_obeyed() {
+    let folder = folder();
+    let mut forged = piece(3);
+    let sampling = r#"{"temperature":1.0,"top_k":0,"top_p":1.0}"#;
+    forged.remarks = vec![format!(
+        r#"composed by cantus {{"version":"1\u001b[1m","model":"\u001b]0;x","model_sha256":"\u001bab","seed":1,"bars":4,"sampling":{sampling}}}"#
+    )];
+    save(&forged, &folder.path().join("x.mid"));
+    let out = cantus(folder.path(), &["inspect", "x.mid"]).fine();
+    contains(&out, &["composed by", "seed 1, 4 bars"]);
+    assert!(!out.contains('\u{1b}'), "{out:?}");
+}
+
+#[test]
+fn a_folder() {
+    let folder = folder();
+    fill(&folder.path().join("music"), 5);
+    std::fs::write(folder.path().join("music/text.mid"), "text").unwrap();
+    let out = cantus(folder.path(), &["inspect", "music"]).fine();
+    contains(&out, &["music: 6 music files", "5  used: ", "1  unreadable", "text.mid"]);
+    assert!(!out.contains("01.mid"));
+    let out = cantus(folder.path(), &["inspect", "music", "--verbose"]).fine();
+    contains(&out, &["00.mid", "04.mid", "text.mid"]);
+    let out = cantus(folder.path(), &["inspect", "music", "--json"]).fine();
+    serde_json::from_str::<serde_json::Value>(&out).unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    contains(&cantus(folder.path(), &["inspect", "empty"]).fine(), &["empty: 0 music files"]);
+}
+
+#[test]
+fn a_model_and_a_run() {
+    let out = cantus(trained(), &["inspect", "run/best.safetensors"]).fine();
+    contains(&out, &["SHA-256", "2 LSTM layers of 24", "music: ", "nats per token", "unigram", "protocol", "seed 1"]);
+    let out = cantus(trained(), &["inspect", "run/best.safetensors", "--json"]).fine();
+    let about: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(about["header"]["settings"]["hidden"], 24);
+    assert_eq!(about["bytes"], bytes(trained(), "run/best.safetensors").len());
+    let out = cantus(trained(), &["inspect", "run"]).fine();
+    contains(&out, &["lstm:default", "trained", "3 epochs", "best", "trigram", "cantus train --resume -o run"]);
+    let out = cantus(trained(), &["inspect", "run", "--json"]).fine();
+    let about: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(about["metrics"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_built_in_model_has_a_card() {
+    let out = cantus(folder().path(), &["inspect", "default"]).fine();
+    contains(&out, &["model", "composer", "licence", "data", "validation", "nats per token", "trigram", "protocol"]);
+    let json = cantus(folder().path(), &["inspect", "default", "--json"]).fine();
+    let about: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(about["bytes"].as_u64().is_some_and(|bytes| bytes <= 4_000_000), "{}", about["bytes"]);
+}
+
+#[test]
+fn what_is_no_music_is_told_so() {
+    let folder = folder();
+    std::fs::write(folder.path().join("text.txt"), "text").unwrap();
+    let message = cantus(folder.path(), &["inspect", "text.txt"]).failed(1);
+    contains(&message, &["`text.txt`", "not a MIDI file"]);
+    contains(&cantus(folder.path(), &["inspect", "none.mid"]).failed(1), &["there is no file `none.mid`"]);
+}
+
+#[test]
+fn rendering_turns_a_file_into_sound_picture_and_clean_midi() {
+    let folder = folder();
+    save(&piece(3), &folder.path().join("x.mid"));
+    let arguments = ["render", "x.mid", "-o", "a.wav", "-o", "a.svg", "-o", "a.mid"];
+    assert_eq!(cantus(folder.path(), &arguments).fine(), "a.wav\na.svg\na.mid\n");
+    let wav = bytes(folder.path(), "a.wav");
+    assert!(wav.starts_with(b"RIFF") && wav[44..].iter().any(|byte| *byte != 0));
+    assert!(bytes(folder.path(), "a.svg").starts_with(b"<"));
+    assert_eq!(score(folder.path(), "a.mid"), score(folder.path(), "x.mid"));
+    let message = cantus(folder.path(), &["render", "x.mid", "-o", "x.mid"]).failed(2);
+    contains(&message, &["`x.mid` would be overwritten by itself"]);
+    contains(&cantus(folder.path(), &["render", "x.mid", "-o", "b.mp3"]).failed(2), &["b.mp3", ".wav"]);
+    contains(&cantus(folder.path(), &["render", "x.mid"]).failed(2), &["--output"]);
+    contains(&cantus(folder.path(), &["render", "a.wav", "-o", "b.mid"]).failed(2), &["cannot be read"]);
+    contains(&cantus(folder.path(), &["render", "none.mid", "-o", "b.mid"]).failed(1), &["no file `none.mid`"]);
+    let message = cantus(folder.path(), &["render", "x.mid", "-o", "b.mid", "--max-notes", "3"]).failed(1);
+    contains(&message, &["x.mid", "3 notes"]);
+    std::fs::write(folder.path().join("bad.sf2"), "no sounds").unwrap();
+    let message = cantus(folder.path(), &["render", "x.mid", "-o", "b.wav", "--soundfont", "bad.sf2"]).failed(1);
+    contains(&message, &["reading the SoundFont `bad.sf2`"]);
+    assert_eq!(names(folder.path()), ["a.mid", "a.svg", "a.wav", "bad.sf2", "x.mid"]);
+}
+
+#[test]
+fn composers_are_listed() {
+    let out = cantus(folder().path(), &["composers"]).fine();
+    contains(&out, &["lstm", "source", "default", "classic", "softology", "-c lstm:softology"]);
+    let out = cantus(folder().path(), &["composers", "--json"]).fine();
+    for line in out.lines() {
+        let spec: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(spec["configurations"].as_array().is_some_and(|list| !list.is_empty()));
+    }
+}

@@ -1,0 +1,9 @@
+//! The program as a person meets it: commands, files, messages, exit codes.
+
+mod common;
+mod compose;
+mod inspect;
+mod interrupted;
+mod models;
+mod train;
+mod usage;
