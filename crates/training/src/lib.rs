@@ -5,12 +5,11 @@
 //! from which the same figures follow bit for bit, wherever it was stopped.
 
 pub mod curves;
+mod record;
 pub mod run_folder;
 mod schedule;
 mod training;
 
+pub use record::{Best, Figures, Metrics, RunDescription};
 pub use schedule::{Bounds, Phase};
-pub use training::{
-    Best, CheckpointPolicy, End, Event, Figures, Metrics, Observer, Outcome, RunDescription, SampleWriter, TrainError,
-    Training,
-};
+pub use training::{CheckpointPolicy, End, Event, Observer, Outcome, SampleWriter, TrainError, Training};

@@ -1,11 +1,12 @@
 //! The training loop.
 
 use crate::curves::{self, Marks, Point};
+use crate::record::{Best, Figures, Metrics, RunDescription};
 use crate::run_folder::{RunFolder, RunFolderError};
 use crate::schedule::{Bounds, Phase};
 use cantus_model::{
-    Baseline, ComposeError, CorpusCard, Evaluation, Kind, Likelihood, ModelError, ModelFile, Precision, Regime,
-    Request, Schedule, Settings, StepAt, Trainable, TrainingSummary, derive,
+    Baseline, ComposeError, Evaluation, Likelihood, ModelError, ModelFile, Precision, Regime, Request, Schedule,
+    StepAt, Trainable, TrainingSummary, derive,
 };
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
@@ -20,99 +21,6 @@ const BEST: &str = "best.";
 /// Bars of the composition at a checkpoint.
 const SAMPLE_BARS: usize = 16;
 
-/// A run, as `run.json` keeps it: all that is needed to begin it again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunDescription {
-    /// The composer.
-    pub composer: String,
-    /// Its configuration's name.
-    pub configuration: String,
-    /// Its settings, changes included.
-    pub settings: Settings,
-    /// The seed.
-    pub seed: u64,
-    /// Where the music lies.
-    pub data: std::path::PathBuf,
-    /// How it is read.
-    pub options: cantus_corpus::Options,
-    /// What was found there.
-    pub corpus: CorpusCard,
-    /// What ends the training.
-    pub bounds: Bounds,
-    /// Whether the model file is stored in 16 bits.
-    pub half: bool,
-    /// Counting models on the validation tokens.
-    pub baselines: Vec<Baseline>,
-    /// What kind of figure the nats are.
-    pub likelihood: Kind,
-    /// Which tokens count.
-    pub protocol: String,
-    /// Number of parameters.
-    pub parameters: usize,
-    /// The program that began it.
-    pub created_by: String,
-}
-
-/// Figures of a set of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// Nats per token.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub nats_per_token: f64,
-    /// Nats per quarter note.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub nats_per_quarter: f64,
-    /// Share of tokens predicted right, 0-1.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub accuracy: f64,
-}
-
-/// JSON has no word for "not a number", and writes `null`.
-fn number_or_nan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
-}
-
-impl From<Evaluation> for Figures {
-    fn from(sum: Evaluation) -> Figures {
-        Figures { nats_per_token: sum.per_token(), nats_per_quarter: sum.per_quarter(), accuracy: sum.accuracy() }
-    }
-}
-
-/// A line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Metrics {
-    /// Steps done.
-    pub step: u64,
-    /// Epochs done.
-    pub epoch: u64,
-    /// The learning rate of the last step.
-    pub learning_rate: f64,
-    /// While learning, dropout on.
-    pub train: Figures,
-    /// On the validation pieces.
-    pub valid: Figures,
-    /// Whether it is the best so far.
-    pub best: bool,
-    /// What happened.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub remark: Option<String>,
-    /// Seconds of training so far. (Not the same from run to run, unlike all the rest.)
-    pub seconds: f64,
-    /// Training tokens a second, this epoch.
-    pub tokens_per_second: f64,
-}
-
-/// The best epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// Epochs done.
-    pub epoch: u64,
-    /// Steps done.
-    pub steps: u64,
-    /// Its validation figures.
-    pub valid: Figures,
-}
-
 /// Where a training stands, as a checkpoint keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Standing {
@@ -124,6 +32,9 @@ struct Standing {
     /// Evaluations since the best.
     since_best: u32,
     phase: Phase,
+    /// What bounded the training when the learning rate began to fall.
+    #[serde(default)]
+    fell_for: Option<Bounds>,
     hopeless: u32,
     seconds: f64,
 }
@@ -303,6 +214,12 @@ impl<'a> Training<'a> {
             }
             self.trainable.resume(&file)?;
             self.standing = standing;
+            // The fall was timed to end with what was allowed then. Whoever allows more wants more than its end.
+            if self.standing.fell_for.is_some_and(|then| then != self.bounds()) {
+                self.standing.phase = Phase::Stable;
+                self.standing.fell_for = None;
+                self.standing.since_best = 0;
+            }
             self.best_model = self.standing.best.map(|_| self.finished(best));
             // Written before the checkpoint was; whatever was written after it comes again.
             self.best_written = false;
@@ -460,6 +377,7 @@ impl<'a> Training<'a> {
             (None, None, None) => return Ok(None),
         };
         self.standing.phase = phase;
+        self.standing.fell_for = Some(bounds);
         let best = self.standing.best.filter(|best| best.epoch < epoch);
         let (Some(best), Some(model)) = (best, &self.best_model) else { return Ok(Some(why)) };
         // What was learnt by heart since then would stay learnt by heart.
