@@ -22,17 +22,13 @@ struct Arguments {
     command: Command,
 }
 
+// No doc comments on the variants: they would hide the longer ones of the arguments.
 #[derive(Subcommand)]
 enum Command {
-    /// Write new music.
     Compose(commands::compose::Arguments),
-    /// Learn from a folder of MIDI files.
     Train(commands::train::Arguments),
-    /// Say what a MIDI file, a folder, a model or a run is.
     Inspect(commands::inspect::Arguments),
-    /// Turn a MIDI file into sound, a picture, or a clean MIDI file.
     Render(commands::render::Arguments),
-    /// List the composers and their configurations.
     Composers(commands::composers::Arguments),
 }
 
@@ -57,7 +53,7 @@ fn main() -> ExitCode {
         // The reader of our output has gone (`cantus inspect ... | head`): nobody is left to be told.
         Err(report) if terminal::is_broken_pipe(&report) => ExitCode::SUCCESS,
         Err(report) => {
-            eprintln!("{report:?}");
+            terminal::remark(format!("{report:?}"));
             ExitCode::from(if report.downcast_ref::<Usage>().is_some() { 2 } else { 1 })
         }
     }

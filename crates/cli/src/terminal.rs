@@ -3,15 +3,30 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 
+/// Nobody reads our output any more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output any more")]
+struct ReaderGone;
+
+impl miette::Diagnostic for ReaderGone {}
+
 /// Writes a line to standard output; a reader that has gone ends the program without noise.
 pub fn say(line: impl std::fmt::Display) -> miette::Result<()> {
     use miette::IntoDiagnostic;
-    writeln!(io::stdout().lock(), "{line}").into_diagnostic()
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        written => written.into_diagnostic(),
+    }
+}
+
+/// Writes a line to standard error. `eprintln!` would panic where nobody reads it any more.
+pub fn remark(line: impl std::fmt::Display) {
+    writeln!(io::stderr().lock(), "{line}").unwrap_or_default();
 }
 
 /// Whether an error says that nobody reads our output any more.
 pub fn is_broken_pipe(report: &miette::Report) -> bool {
-    report.chain().any(|e| e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
+    report.downcast_ref::<ReaderGone>().is_some()
 }
 
 /// Names and values in two columns.
