@@ -1,13 +1,13 @@
 //! `cantus compose`: new music.
 
 use crate::Usage;
-use crate::files;
+use crate::files::{self, LimitArguments, SoundArguments};
 use crate::models::{self, Model};
 use crate::provenance::{PromptOrigin, Provenance};
-use crate::terminal::{bar, say};
+use crate::terminal::{self, bar, say};
 use cantus_formats::midi::Limits;
-use cantus_formats::{Format, svg::Roll, wav::Sound};
-use cantus_model::{Composition, Prompt, Request, Sampling, digest};
+use cantus_formats::{Format, svg::Roll};
+use cantus_model::{ComposeError, Composition, Prompt, Request, Sampling, digest};
 use cantus_score::Score;
 use miette::{IntoDiagnostic, Result, miette};
 use std::ops::ControlFlow;
@@ -40,10 +40,10 @@ pub struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Below 1 safer, above 1 wilder, 0 always the likeliest [default: what suits the model]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f64>,
     /// Draw only among the likeliest notes that together have this probability [default: what suits the model]
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f64>,
     /// Draw only among the K likeliest; 0 means all [default: what suits the model]
     #[arg(long, value_name = "K")]
@@ -54,15 +54,16 @@ pub struct Arguments {
     /// Where to write, may be given several times: .mid, .wav (sound) or .svg (picture) [default: composition.mid]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// A SoundFont (.sf2) that plays the .wav instead of the built-in piano
-    #[arg(long, value_name = "SF2")]
-    soundfont: Option<PathBuf>,
     /// Write the piece again that this MIDI file holds: same model, seed and settings
     #[arg(long, value_name = "MIDI", conflicts_with_all = ["seed", "bars", "temperature", "top_p", "top_k", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    sound: SoundArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
 }
 
 /// A prompt as it was given: the music and the file's digest.
@@ -87,8 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             return Err(miette!("`{}` continues a prompt: give the same file with --prompt", path.display()));
         }
     }
-    let sound =
-        if formats.contains(&Format::Wav) { files::sound(arguments.soundfont.as_deref())? } else { Sound::Piano };
+    let playing = arguments.sound.load()?;
     let mut pieces = Vec::new();
     for k in 0..arguments.count {
         let seed = settings.seed.wrapping_add(u64::from(k));
@@ -97,13 +97,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let written = outputs.iter().map(|path| numbered(path, k, arguments.count)).collect::<Vec<PathBuf>>();
         let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
         for path in &written {
-            files::write_score(path, &composition.score, &sound, &Roll { prompt_end, ..Roll::default() })?;
+            files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
         }
         report(arguments.json, &origin, &composition, &written)?;
         pieces.extend(written);
     }
-    if !arguments.json {
-        say(how_to_hear(&pieces, &formats))?;
+    if let Some(hint) = how_to_hear(&pieces, &formats).filter(|_| !arguments.json) {
+        say(hint)?;
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ fn fresh_seed() -> u64 {
 
 fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<Given>> {
     let (Some(path), Some(PromptOrigin { bars, .. })) = (&arguments.prompt, &settings.prompt) else { return Ok(None) };
-    let score = files::read_score(path, &Limits::default())?;
+    let score = files::read_score(path, &arguments.limits.over(Limits::default()))?;
     let prompt = Prompt::new(&score, *bars).into_diagnostic()?;
     Ok(Some(Given { prompt, sha256: digest(&files::read(path)?) }))
 }
@@ -168,6 +168,9 @@ fn compose(model: &Model, origin: &Provenance, given: Option<&Given>) -> Result<
         ControlFlow::Continue(())
     });
     bar.finish_and_clear();
+    if let Err(error @ ComposeError::Bars { .. }) = &composed {
+        return Err(Usage(error.to_string()).into());
+    }
     let mut composition = composed.into_diagnostic()?;
     let prompt = given
         .zip(origin.prompt.as_ref())
@@ -180,7 +183,7 @@ fn compose(model: &Model, origin: &Provenance, given: Option<&Given>) -> Result<
     Ok(composition)
 }
 
-/// `piece.mid` of several becomes `piece-01.mid`.
+/// `piece.mid` of three becomes `piece-1.mid`, of ten `piece-01.mid`.
 fn numbered(path: &Path, k: u32, count: u32) -> PathBuf {
     if count == 1 {
         return path.to_owned();
@@ -201,7 +204,7 @@ fn report(json: bool, origin: &Provenance, composition: &Composition, written: &
         return say(line);
     }
     for remark in &composition.remarks {
-        eprintln!("note: {remark}");
+        terminal::remark(format!("note: {remark}"));
     }
     let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
     let tempo = tempo_of(score);
@@ -219,23 +222,19 @@ fn tempo_of(score: &Score) -> f64 {
     score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute())
 }
 
-fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> String {
+fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> Option<String> {
     let first =
         |format: Format| written.iter().zip(formats.iter().cycle()).find(|(_, f)| **f == format).map(|(path, _)| path);
     if let Some(wav) = first(Format::Wav) {
-        return format!("Hear it: open {} with any player.", wav.display());
+        return Some(format!("Hear it: open {} with any player.", wav.display()));
     }
-    match first(Format::Midi) {
-        Some(midi) => {
-            let (midi, wav) = (midi.display(), midi.with_extension("wav"));
-            format!(
-                "Hear it: open {midi} with a player or notation program (MuseScore, GarageBand, VLC),\n\
-                 or make it sound: cantus render {midi} -o {}",
-                wav.display()
-            )
-        }
-        None => String::new(),
-    }
+    let midi = first(Format::Midi)?;
+    let (midi, wav) = (midi.display(), midi.with_extension("wav"));
+    Some(format!(
+        "Hear it: open {midi} with a player or notation program (MuseScore, GarageBand, VLC),\n\
+         or make it sound: cantus render {midi} -o {}",
+        wav.display()
+    ))
 }
 
 /// How the piece in a MIDI file came to be.

@@ -1,6 +1,6 @@
 //! `cantus inspect`: what something is.
 
-use crate::files;
+use crate::files::{self, LimitArguments};
 use crate::models::{self, Model};
 use crate::provenance::Provenance;
 use crate::terminal::{duration, printable, say, table};
@@ -22,6 +22,8 @@ pub struct Arguments {
     /// As JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    limits: LimitArguments,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -36,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Err(_) => folder(arguments),
         };
     }
-    midi_file(path, arguments.json)
+    midi_file(path, &arguments.limits.over(Limits::default()), arguments.json)
 }
 
 fn rows(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Vec<(String, String)> {
@@ -100,7 +102,9 @@ fn model(model: &Model, json: bool) -> Result<()> {
 }
 
 fn folder(arguments: &Arguments) -> Result<()> {
-    let report = match survey(&arguments.what, &Options::default(), &mut |_| ()) {
+    let mut options = Options::default();
+    options.limits = arguments.limits.over(options.limits);
+    let report = match survey(&arguments.what, &options, &mut |_| ()) {
         Ok(corpus) => corpus.report,
         Err(CorpusError::Unusable { report }) => *report,
         Err(error) => return Err(error).into_diagnostic(),
@@ -172,11 +176,10 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
     say(table(&lines))
 }
 
-fn midi_file(path: &Path, json: bool) -> Result<()> {
+fn midi_file(path: &Path, limits: &Limits, json: bool) -> Result<()> {
     let bytes = files::read(path)?;
-    let reading = midi::read(&bytes, &Limits::default())
-        .into_diagnostic()
-        .wrap_err_with(|| format!("reading `{}`", path.display()))?;
+    let reading =
+        midi::read(&bytes, limits).into_diagnostic().wrap_err_with(|| format!("reading `{}`", path.display()))?;
     let score = &reading.score;
     let origin = Provenance::find(&score.remarks);
     let warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).collect();
@@ -216,7 +219,7 @@ fn midi_file(path: &Path, json: bool) -> Result<()> {
             ),
         ),
         ("notes", format!("{} {range}", score.note_count())),
-        ("metre", shortened(&meters)),
+        ("metre", if meters.is_empty() { "none is named; read as 4/4".to_owned() } else { shortened(&meters) }),
         ("key", shortened(&keys)),
     ]);
     for part in &score.parts {
@@ -228,14 +231,21 @@ fn midi_file(path: &Path, json: bool) -> Result<()> {
         ));
     }
     if let Some(origin) = origin {
+        let mut again = format!("cantus compose --like {}", path.display());
+        if origin.model != models::DEFAULT {
+            again += &format!(" -m {}", printable(&origin.model));
+        }
+        if origin.prompt.is_some() {
+            again += " --prompt PROMPT";
+        }
         lines.extend(rows([
             (
                 "composed by",
                 format!(
                     "cantus {} with {} (SHA-256 {})",
-                    origin.version,
-                    origin.model,
-                    origin.model_sha256.get(..16).unwrap_or("")
+                    printable(&origin.version),
+                    printable(&origin.model),
+                    printable(origin.model_sha256.get(..16).unwrap_or(""))
                 ),
             ),
             (
@@ -250,11 +260,15 @@ fn midi_file(path: &Path, json: bool) -> Result<()> {
                 origin
                     .prompt
                     .map(|prompt| {
-                        format!("{} bars of a file with SHA-256 {}", prompt.bars, prompt.sha256.get(..16).unwrap_or(""))
+                        format!(
+                            "{} bars of a file with SHA-256 {}",
+                            prompt.bars,
+                            printable(prompt.sha256.get(..16).unwrap_or(""))
+                        )
                     })
                     .unwrap_or_default(),
             ),
-            ("again", format!("cantus compose --like {}", path.display())),
+            ("again", again),
         ]));
     }
     lines.extend(warnings.into_iter().map(|warning| ("oddity".to_owned(), warning)));

@@ -1,7 +1,7 @@
 //! `cantus render`: from one format to another.
 
 use crate::Usage;
-use crate::files;
+use crate::files::{self, LimitArguments, SoundArguments};
 use crate::terminal::say;
 use cantus_formats::midi::Limits;
 use cantus_formats::svg::Roll;
@@ -16,12 +16,10 @@ pub struct Arguments {
     /// Where to write, may be given several times: .wav, .svg or .mid
     #[arg(short, long, value_name = "FILE", required = true)]
     output: Vec<PathBuf>,
-    /// A SoundFont (.sf2) that plays instead of the built-in piano
-    #[arg(long, value_name = "SF2")]
-    soundfont: Option<PathBuf>,
-    /// Refuse files with more notes than this
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_notes)]
-    max_notes: usize,
+    #[command(flatten)]
+    sound: SoundArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -31,10 +29,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             return Err(Usage(format!("`{}` would be overwritten by itself; write elsewhere", path.display())).into());
         }
     }
-    let score = files::read_score(&arguments.midi, &Limits { max_notes: arguments.max_notes, ..Limits::default() })?;
-    let sound = files::sound(arguments.soundfont.as_deref())?;
+    let score = files::read_score(&arguments.midi, &arguments.limits.over(Limits::default()))?;
+    let playing = arguments.sound.load()?;
     for path in &arguments.output {
-        files::write_score(path, &score, &sound, &Roll::default())?;
+        files::write_score(path, &score, &playing, &Roll::default())?;
         say(path.display())?;
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! `cantus train`: a composer learns from a folder.
 
 use crate::Usage;
-use crate::terminal::{bar, duration, say};
+use crate::files::{self, LimitArguments};
+use crate::terminal::{self, bar, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, Split};
 use cantus_formats::midi;
@@ -38,13 +39,13 @@ pub struct Arguments {
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
     /// Train for at most this long [default: 10, unless --epochs is given]
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
     minutes: Option<f64>,
     /// Train for at most so many epochs
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "grid"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half"])]
     resume: bool,
     /// Everything random follows from it [default: 1]
     #[arg(long)]
@@ -65,14 +66,8 @@ pub struct Arguments {
     #[arg(long, value_name = "STEPS")]
     grid: Option<u32>,
     /// Refuse files with a larger share of onsets off the grid, 0-1 [default: 0.2]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     max_off_grid: Option<f64>,
-    /// Refuse files with more notes than this
-    #[arg(long, value_name = "N")]
-    max_notes: Option<usize>,
-    /// Refuse files with more bytes than this
-    #[arg(long, value_name = "N")]
-    max_bytes: Option<usize>,
     /// Store the model in 16 bits: half the size
     #[arg(long)]
     half: bool,
@@ -85,6 +80,8 @@ pub struct Arguments {
     /// Report, figures and outcome as JSON, a line each
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    limits: LimitArguments,
 }
 
 /// A recipe: how a model was, and can be, made.
@@ -118,6 +115,11 @@ pub fn run(arguments: Arguments) -> Result<()> {
     close(&outcome, &run, &corpus_name, arguments.json)
 }
 
+/// Prints a line. That nobody reads our output is no reason not to train.
+fn say(line: impl std::fmt::Display) -> Result<()> {
+    terminal::say(line).or_else(|error| if terminal::is_broken_pipe(&error) { Ok(()) } else { Err(error) })
+}
+
 /// The first Ctrl-C saves, the second one ends at once.
 fn catch_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
     let stop = Arc::clone(stop);
@@ -125,7 +127,7 @@ fn catch_interrupt(stop: &Arc<AtomicBool>) -> Result<()> {
         if stop.swap(true, Ordering::Relaxed) {
             std::process::exit(1);
         }
-        eprintln!("\nstopping: saving a checkpoint (once more to stop at once) ...");
+        remark("\nstopping: saving a checkpoint (once more to stop at once) ...");
     })
     .into_diagnostic()
 }
@@ -220,7 +222,7 @@ fn policy(arguments: &Arguments) -> CheckpointPolicy {
 }
 
 fn read_recipe(path: &Path) -> Result<Recipe> {
-    let text = String::from_utf8_lossy(&crate::files::read(path)?).into_owned();
+    let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
     toml::from_str(&text).into_diagnostic().wrap_err_with(|| format!("reading the recipe `{}`", path.display()))
 }
 
@@ -269,8 +271,7 @@ fn reading_options(arguments: &Arguments, mut options: Options) -> Result<Option
         })?;
     }
     options.max_off_grid = arguments.max_off_grid.unwrap_or(options.max_off_grid);
-    options.limits.max_notes = arguments.max_notes.unwrap_or(options.limits.max_notes);
-    options.limits.max_bytes = arguments.max_bytes.unwrap_or(options.limits.max_bytes);
+    options.limits = arguments.limits.over(options.limits);
     options.check().map_err(|error| Usage(error.to_string()))?;
     Ok(options)
 }
@@ -365,7 +366,7 @@ fn observe(training: Training<'_>, arguments: &Arguments, stop: &AtomicBool) -> 
 
 fn tell(event: &Event<'_>, progress: &ProgressBar, json: bool) {
     let print = |line: String| {
-        // Above the bar, where there is one. That nobody reads our output is no reason to stop training.
+        // Above the bar, where there is one. A full disk under our output is no reason to stop training, either.
         progress.suspend(|| say(line).unwrap_or_default());
     };
     match event {
