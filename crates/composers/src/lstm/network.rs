@@ -50,10 +50,10 @@ impl Default for ChordSettings {
         ChordSettings {
             network: Family::Chords,
             embedding: 128,
-            hidden: 384,
+            hidden: 256,
             layers: 2,
-            dropout: 0.3,
-            input_dropout: 0.1,
+            dropout: 0.4,
+            input_dropout: 0.2,
             batch: 16,
             window: 64,
             transposition: 6,
@@ -61,7 +61,7 @@ impl Default for ChordSettings {
             weight_decay: 0.01,
             clip: 1.0,
             warmup: 100,
-            patience: 8,
+            patience: 10,
             epochs: 400,
         }
     }
