@@ -176,6 +176,7 @@ impl Autoregressive for ChordComposer {
         self.output.forward(last, &mut state.logits);
         // Grammar first; then the length: no end before the last bar, an onset in the last bar, no long silence.
         let (first_bar, in_last) = (state.cursor.bars() == 0, state.cursor.bars() >= state.bars);
+        let (lowest, highest) = self.vocabulary.heard_range();
         let silent = state.onsets == 0 && !first_bar;
         let must_sound = silent && (in_last || state.empty >= EMPTY_BARS);
         for (k, logit) in state.logits.iter_mut().enumerate() {
@@ -183,6 +184,8 @@ impl Autoregressive for ChordComposer {
             let leaves = match self.vocabulary.token(id) {
                 Some(Token::End) => !in_last || must_sound,
                 Some(Token::Bar | Token::Meter(_)) => must_sound,
+                // Transposition widened the vocabulary beyond what any piece has.
+                Some(Token::Pitch(pitch)) => pitch < lowest || pitch > highest,
                 _ => false,
             };
             if leaves || !state.cursor.allows(id) {

@@ -38,8 +38,8 @@ pub fn piece(index: usize) -> Score {
         // Every fourth bar ends with a rest.
         let sounding = if bar % 4 == 3 { beats - 1 } else { beats };
         notes.extend([0, 4, 7].map(|above| note(start, root + above, 4 * sounding as u64)));
-        for beat in 0..sounding {
-            let (at, pitch) = (start + 4 * beat as u64, root + MELODIES[bar % 2][beat]);
+        for (beat, above) in MELODIES[bar % 2].iter().enumerate().take(sounding) {
+            let (at, pitch) = (start + 4 * beat as u64, root + above);
             if (beat + bar) % 3 == 1 {
                 notes.extend([note(at, pitch, 2), note(at + 2, pitch + 2, 2)]);
             } else {

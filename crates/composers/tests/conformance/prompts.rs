@@ -2,9 +2,10 @@
 
 use crate::composing::{composer, has_bars};
 use crate::corpus::{self, note};
-use crate::subject::{compose, each, request};
+use crate::subject::{BEGINNING, compose, each, request, steps};
 use cantus_model::{ComposeError, Prompt, Request};
 use cantus_score::{Key, Meter, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter};
+use serde_json::json;
 
 /// As a person would play it: odd ticks, nothing on the grid, two pitched parts and drums, tempo, key, four bars and a bit.
 fn performed(per_quarter: u32, meter: &str) -> Score {
@@ -80,6 +81,25 @@ fn a_prompt_of_the_corpus_needs_no_remark_and_the_seed_decides_what_follows() {
         assert_eq!(music(1).remarks, Vec::<String>::new());
         assert_eq!(music(1).score, music(1).score);
         assert_ne!(music(1).score, music(2).score);
+    });
+}
+
+#[test]
+fn what_follows_depends_on_the_prompt() {
+    each(|subject| {
+        // Long enough for the network to hear what it reads.
+        let plain = subject.with(&json!({"dropout": 0.0, "input_dropout": 0.0}));
+        let mut trainable = plain.create(&corpus::by_heart(), 1);
+        steps(trainable.as_mut(), BEGINNING, 300, 0.01);
+        let composer = trainable.composer();
+        let (one, other) = (corpus::piece(0), corpus::piece(1));
+        let after = |score: &Score, seed| {
+            let request = Request { prompt: Some(Prompt::new(score, 4).unwrap()), ..request(12) };
+            let joined = compose(composer.as_ref(), &request, seed).unwrap().score;
+            let end = request.prompt.unwrap().end_in(&joined);
+            joined.notes().filter(|note| note.onset >= end).map(|note| (note.onset, note.pitch)).collect::<Vec<_>>()
+        };
+        assert!((0..4).any(|seed| after(&one, seed) != after(&other, seed)));
     });
 }
 

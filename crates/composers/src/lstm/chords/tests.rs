@@ -71,3 +71,22 @@ fn a_new_step_after_a_resume_needs_no_state_of_another_batch_size() {
     trainer.resume(&file).unwrap();
     assert!(trainer.step(StepAt { epoch: 0, step: 1 }, 0.01).finite);
 }
+
+#[test]
+fn a_segment_begins_with_nothing_remembered() {
+    let (mut fresh, mut used) = (trainer(), trainer());
+    let rows = used.plan.step(0).count();
+    used.carried = used.network().zeros(rows);
+    for state in &mut used.carried {
+        state.h.fill(0.5);
+        state.c.fill(0.5);
+    }
+    let at = StepAt { epoch: 0, step: 0 };
+    assert!(fresh.plan.step(0).flatten().all(|row| row.begins));
+    assert_eq!(used.step(at, 0.01), fresh.step(at, 0.01));
+    // What one window leaves behind is heard in the next.
+    used.carried.iter_mut().for_each(|state| state.h.fill(0.5));
+    let next = StepAt { epoch: 0, step: 1 };
+    assert!(fresh.plan.step(1).flatten().any(|row| !row.begins));
+    assert_ne!(used.step(next, 0.01), fresh.step(next, 0.01));
+}
