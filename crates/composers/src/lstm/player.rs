@@ -184,7 +184,8 @@ impl Autoregressive for ChordComposer {
             let leaves = match self.vocabulary.token(id) {
                 Some(Token::End) => !in_last || must_sound,
                 Some(Token::Bar | Token::Meter(_)) => must_sound,
-                // Transposition widened the vocabulary beyond what any piece has.
+                // Transposition widened the vocabulary beyond what any piece has; a duration announces one more note below.
+                Some(Token::Duration(_)) => state.cursor.lowest().is_some_and(|pitch| pitch <= lowest),
                 Some(Token::Pitch(pitch)) => pitch < lowest || pitch > highest,
                 _ => false,
             };

@@ -102,6 +102,11 @@ impl<'a> Cursor<'a> {
         self.kind.map(|kind| kind.meter)
     }
 
+    /// The lowest pitch of the chord being written so far.
+    pub fn lowest(&self) -> Option<Pitch> {
+        self.lowest
+    }
+
     /// The duration that holds, in steps.
     pub fn duration(&self) -> Option<u16> {
         self.duration

@@ -77,6 +77,8 @@ pub struct Vocabulary {
     positions: u16,
     low: Pitch,
     high: Pitch,
+    /// The range of the corpus itself, before transposition widened it.
+    heard: (Pitch, Pitch),
 }
 
 /// A vocabulary as it stands in a model file.
@@ -87,6 +89,7 @@ struct Stored {
     meters: Vec<(String, u16)>,
     durations: Vec<u16>,
     pitches: (u8, u8),
+    heard: (u8, u8),
 }
 
 impl Vocabulary {
@@ -143,6 +146,7 @@ impl Vocabulary {
             durations: durations.into_iter().collect(),
             low: widened(low, -by, Pitch::PIANO.0),
             high: widened(high, by, Pitch::PIANO.1),
+            heard: (low, high),
         };
         Ok(vocabulary)
     }
@@ -180,6 +184,11 @@ impl Vocabulary {
     /// The lowest and the highest pitch.
     pub fn pitch_range(&self) -> (Pitch, Pitch) {
         (self.low, self.high)
+    }
+
+    /// The lowest and the highest pitch of the corpus, where nothing is transposed.
+    pub fn heard_range(&self) -> (Pitch, Pitch) {
+        self.heard
     }
 
     fn meter_base(&self) -> u32 {
@@ -298,6 +307,7 @@ impl From<Vocabulary> for Stored {
             meters: vocabulary.bars.iter().map(|kind| (kind.meter.to_string(), kind.steps)).collect(),
             durations: vocabulary.durations,
             pitches: (vocabulary.low.get(), vocabulary.high.get()),
+            heard: (vocabulary.heard.0.get(), vocabulary.heard.1.get()),
         }
     }
 }
@@ -332,10 +342,11 @@ impl TryFrom<Stored> for Vocabulary {
         }
         let pitch = |number: u8| Pitch::try_from(number).map_err(|_| damaged("pitches", &stored.pitches));
         let (low, high) = (pitch(stored.pitches.0)?, pitch(stored.pitches.1)?);
-        if low > high {
-            return Err(damaged("pitches", &stored.pitches));
+        let heard = (pitch(stored.heard.0)?, pitch(stored.heard.1)?);
+        if !(low <= heard.0 && heard.0 <= heard.1 && heard.1 <= high) {
+            return Err(damaged("pitches", &(stored.pitches, stored.heard)));
         }
         let positions = bars.iter().map(|kind| kind.steps).max().unwrap_or(1);
-        Ok(Vocabulary { steps_per_quarter, bars, durations: stored.durations, positions, low, high })
+        Ok(Vocabulary { steps_per_quarter, bars, durations: stored.durations, positions, low, high, heard })
     }
 }
