@@ -18,6 +18,7 @@ mod chords;
 mod fixture;
 mod network;
 mod player;
+mod window_player;
 mod windows;
 
 use cantus_model::{
@@ -95,7 +96,7 @@ fn load(file: &ModelFile) -> Result<Box<dyn cantus_model::Composer>, ModelError>
     let which: Which = serde_json::from_value(file.header.settings.clone()).map_err(problem)?;
     Ok(match which.network {
         Family::Chords => Box::new(player::ChordComposer::load(file)?),
-        Family::Windows => Box::new(windows::WindowComposer::load(file)?),
+        Family::Windows => Box::new(window_player::WindowComposer::load(file)?),
     })
 }
 

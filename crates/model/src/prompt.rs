@@ -3,6 +3,9 @@
 use crate::ComposeError;
 use cantus_score::{Bars, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
 
+/// The most ticks a quarter that a MIDI file can say.
+const FINEST: u32 = 0x7fff;
+
 /// The first bars of a score.
 #[derive(Clone, Debug)]
 pub struct Prompt {
@@ -56,7 +59,10 @@ impl Prompt {
     pub fn join(&self, continuation: &Score, from: Ticks) -> Score {
         // Ticks fine enough for both.
         let (a, b) = (self.kept.ticks_per_quarter.get(), continuation.ticks_per_quarter.get());
-        let fine = least_common_multiple(a, b).and_then(TicksPerQuarter::new).unwrap_or(self.kept.ticks_per_quarter);
+        let fine = least_common_multiple(a, b)
+            .filter(|ticks| *ticks <= FINEST)
+            .and_then(TicksPerQuarter::new)
+            .unwrap_or(self.kept.ticks_per_quarter);
         let mut joined = self.kept.rescaled(fine);
         let added = continuation.rescaled(fine);
         let end = self.end.rescale(self.kept.ticks_per_quarter, fine);

@@ -42,6 +42,13 @@ pub(super) fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, Mode
     })
 }
 
+/// The number of parameters in a file, those of the network alone: a checkpoint holds more.
+pub(super) fn parameters(file: &ModelFile) -> usize {
+    const NETWORK: [&str; 6] = ["token.", "contexts.", "lstms.", "norms.", "dense.", "output."];
+    let own = |name: &str| NETWORK.iter().any(|prefix| name.starts_with(prefix));
+    file.tensors.iter().filter(|(name, _)| own(name)).map(|(_, tensor)| tensor.values.len()).sum()
+}
+
 /// Adds the optimiser's moments.
 pub(super) fn add_optimizer(file: &mut ModelFile, optimizer: &Optimizer) {
     for (name, shape, values) in optimizer.export_state() {

@@ -2,7 +2,7 @@
 
 use super::batches::indices;
 use super::network::{ChordSettings, context_sizes};
-use super::{SAMPLING, SPEC};
+use super::{SAMPLING, SPEC, checkpoint};
 use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Cursor, Token, Vocabulary, decode, encode};
 use cantus_model::{
@@ -14,8 +14,6 @@ use cantus_score::{Score, Ticks};
 
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
-/// The most steps a quarter that a file may name: what is finer than a sequencer's ticks is damage.
-const FINEST_GRID: u32 = 960;
 /// Bars without an onset that may follow one another.
 const EMPTY_BARS: usize = 1;
 
@@ -39,10 +37,6 @@ impl ChordComposer {
         settings.check().map_err(metadata)?;
         let vocabulary: Vocabulary =
             serde_json::from_value(file.header.encoding["note_chord"].clone()).map_err(|e| metadata(e.to_string()))?;
-        let steps = vocabulary.steps_per_quarter().get();
-        if steps > FINEST_GRID {
-            return Err(metadata(format!("{steps} steps a quarter are more than {FINEST_GRID}")));
-        }
         let ChordSettings { embedding, hidden, layers, .. } = settings;
         let table = |name: &str, rows: usize| {
             Ok::<_, ModelError>(Lookup::new(embedding, file.tensor(name, &[rows, embedding])?.to_vec()))
@@ -67,7 +61,7 @@ impl ChordComposer {
                 file.tensor("output.weight", &[size, hidden])?,
                 file.tensor("output.bias", &[size])?,
             ),
-            parameters: file.tensors.values().map(|tensor| tensor.values.len()).sum(),
+            parameters: checkpoint::parameters(file),
             settings,
             vocabulary,
         })

@@ -4,43 +4,38 @@
 //! piece; only the next word counts. Keras' defaults: Glorot and orthogonal initialisation, forget bias 1, batch normalisation with
 //! momentum 0.99. Composing starts from a training window drawn at random and takes the likeliest word unless asked otherwise.
 
+use super::window_player::WindowComposer;
 use super::{Family, SPEC, bad_settings, checkpoint};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData as Numbers, activation};
 use cantus_encoding::TokenId;
-use cantus_encoding::pitch_class_chord::{Vocabulary, decode, encode};
+use cantus_encoding::pitch_class_chord::{Vocabulary, encode};
 use cantus_model::{
-    Baseline, ComposeError, Composer, ComposerSpec, Composition, CreateError, Evaluation, Kind, ModelError, ModelFile,
-    Progress, Regime, Request, Rng, Sampling, Schedule, Settings, StepAt, StepReport, TensorData, Trainable,
-    TrainingSet, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
+    Settings, StepAt, StepReport, Trainable, TrainingSet, ngram,
 };
 use cantus_nn::batch_norm::BatchNorm;
 use cantus_nn::cross_entropy::cross_entropy;
 use cantus_nn::dropout::{MaskKey, dropout};
-use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
-use cantus_nn::random::{below, derive, shuffle};
-use cantus_score::{Meter, Score, Ticks, TicksPerQuarter};
+use cantus_nn::random::{derive, shuffle};
+use cantus_score::Score;
 use serde::{Deserialize, Serialize};
 
 /// Training windows that a model file keeps to start compositions from.
 const KEPT_WINDOWS: usize = 64;
 /// Validation windows: this many at most, spread evenly.
 const VALIDATION_WINDOWS: usize = 2000;
-/// Words to a 4/4 bar: one every half quarter.
-const WORDS_A_BAR: usize = 8;
 /// Keras' batch normalisation.
 const KERAS_MOMENTUM: f64 = 0.99;
-const KERAS_EPS: f64 = 1e-3;
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
+pub(super) const KERAS_EPS: f64 = 1e-3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum OptimizerChoice {
+pub(super) enum OptimizerChoice {
     Adam,
     RmsProp,
 }
@@ -49,21 +44,21 @@ enum OptimizerChoice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WindowSettings {
-    network: Family,
+    pub network: Family,
     /// Cells of each LSTM layer.
-    layers: Vec<usize>,
-    dropout: f32,
-    batch_norm: bool,
+    pub layers: Vec<usize>,
+    pub dropout: f32,
+    pub batch_norm: bool,
     /// Width of the dense layer before the last.
-    dense: usize,
-    relu: bool,
-    optimizer: OptimizerChoice,
-    batch: usize,
+    pub dense: usize,
+    pub relu: bool,
+    pub optimizer: OptimizerChoice,
+    pub batch: usize,
     #[serde(default = "hundred")]
-    window: usize,
-    epochs: u32,
+    pub window: usize,
+    pub epochs: u32,
     #[serde(default = "thousandth")]
-    learning_rate: f64,
+    pub learning_rate: f64,
 }
 
 fn hundred() -> usize {
@@ -75,7 +70,7 @@ fn thousandth() -> f64 {
 }
 
 impl WindowSettings {
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         let sizes = [self.dense, self.batch, self.window];
         let sensible = |size: &usize| (1..=8192).contains(size);
         if self.layers.is_empty() || self.layers.len() > 16 || !self.layers.iter().chain(&sizes).all(sensible) {
@@ -175,7 +170,7 @@ impl WindowTrainer {
         for (tokens, what) in [(&train, "training"), (&valid, "validation")] {
             if tokens.len() <= settings.window {
                 return Err(bad_settings(format!(
-                    "the {what} pieces have {} onsets and a window is {} long; add music, or choose a smaller window",
+                    "the {what} pieces have {} onsets and a window is {} long; add music, or choose a smaller window with --set window=50",
                     tokens.len(),
                     settings.window
                 )));
@@ -313,16 +308,13 @@ impl Trainable for WindowTrainer {
 
     fn save(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        let encoding = serde_json::json!({ "pitch_class_chord": self.vocabulary });
-        let mut file = checkpoint::save(self.network(), settings, encoding);
         let windows = self.train.len() - self.settings.window;
         let kept = KEPT_WINDOWS.min(windows);
-        let values = (0..kept)
-            .flat_map(|k| &self.train[k * windows / kept..][..self.settings.window])
-            .map(|token| token.0 as f32)
-            .collect();
-        file.tensors.insert("windows".to_owned(), TensorData { shape: vec![kept, self.settings.window], values });
-        file
+        let starts: Vec<&[TokenId]> =
+            (0..kept).map(|k| &self.train[k * windows / kept..][..self.settings.window]).collect();
+        let words: Vec<Vec<u32>> = starts.iter().map(|window| window.iter().map(|token| token.0).collect()).collect();
+        let encoding = serde_json::json!({ "pitch_class_chord": self.vocabulary, "windows": words });
+        checkpoint::save(self.network(), settings, encoding)
     }
 
     fn checkpoint(&self) -> ModelFile {
@@ -346,163 +338,6 @@ impl Trainable for WindowTrainer {
 
     fn composer(&self) -> Box<dyn Composer> {
         Box::new(WindowComposer::load(&self.save()).expect("a network's own file fits it"))
-    }
-}
-
-/// One of the sources' networks, ready to compose.
-#[derive(Debug)]
-pub(super) struct WindowComposer {
-    settings: WindowSettings,
-    vocabulary: Vocabulary,
-    cells: Vec<LstmCell>,
-    /// Batch normalisation as it acts after training: a factor and a summand for each feature.
-    norms: Vec<(Vec<f32>, Vec<f32>)>,
-    dense: Dense,
-    output: Dense,
-    windows: Vec<Vec<TokenId>>,
-    parameters: usize,
-}
-
-impl WindowComposer {
-    pub(super) fn load(file: &ModelFile) -> Result<WindowComposer, ModelError> {
-        let metadata = |problem: String| ModelError::Metadata { problem };
-        let settings: WindowSettings =
-            serde_json::from_value(file.header.settings.clone()).map_err(|e| metadata(e.to_string()))?;
-        settings.check().map_err(metadata)?;
-        let vocabulary: Vocabulary = serde_json::from_value(file.header.encoding["pitch_class_chord"].clone())
-            .map_err(|e| metadata(e.to_string()))?;
-        let mut cells = Vec::new();
-        let mut input = 1;
-        for (k, &hidden) in settings.layers.iter().enumerate() {
-            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{k}.{name}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-            cells.push(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?));
-            input = hidden;
-        }
-        let widths = settings.layers.iter().copied().chain([settings.dense]).filter(|_| settings.batch_norm);
-        let norms = widths
-            .enumerate()
-            .map(|(k, width)| {
-                let tensor = |name: &str| file.tensor(&format!("norms.{k}.{name}"), &[width]);
-                let (gamma, beta, mean, variance) =
-                    (tensor("gamma")?, tensor("beta")?, tensor("mean")?, tensor("variance")?);
-                let factor: Vec<f32> =
-                    gamma.iter().zip(variance).map(|(g, v)| g / (v + KERAS_EPS as f32).sqrt()).collect();
-                let summand = beta.iter().zip(mean).zip(&factor).map(|((b, m), f)| b - m * f).collect();
-                Ok((factor, summand))
-            })
-            .collect::<Result<_, ModelError>>()?;
-        let size = vocabulary.len();
-        let layer = |name: &str, input, output| {
-            let weight = file.tensor(&format!("{name}.weight"), &[output, input])?;
-            Ok::<_, ModelError>(Dense::new(input, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
-        };
-        let dense = layer("dense", input, settings.dense)?;
-        let kept = file.tensors.get("windows").map_or(0, |tensor| tensor.shape.first().copied().unwrap_or(0));
-        let windows = file.tensor("windows", &[kept, settings.window])?;
-        let token = |x: &f32| {
-            let id = TokenId(*x as u32);
-            vocabulary.word(id).map(|_| id).ok_or_else(|| metadata("a window holds an unknown word".to_owned()))
-        };
-        let windows =
-            windows.chunks(settings.window).map(|w| w.iter().map(token).collect()).collect::<Result<Vec<_>, _>>()?;
-        if windows.is_empty() {
-            return Err(metadata("no window to start from".to_owned()));
-        }
-        Ok(WindowComposer {
-            output: layer("output", settings.dense, size)?,
-            dense: if settings.relu { dense.with_relu() } else { dense },
-            cells,
-            norms,
-            windows,
-            parameters: file.tensors.iter().filter(|(name, _)| *name != "windows").map(|(_, t)| t.values.len()).sum(),
-            settings,
-            vocabulary,
-        })
-    }
-
-    fn norm(&self, layer: usize, x: &mut [f32]) {
-        if let Some((factor, summand)) = self.norms.get(layer) {
-            x.iter_mut().zip(factor).zip(summand).for_each(|((x, f), s)| *x = *x * f + s);
-        }
-    }
-
-    /// Reads a word; `layers` holds outputs and cells of each layer, `logits` gets the next word's.
-    fn read(&self, token: TokenId, layers: &mut [(Vec<f32>, Vec<f32>)], scratch: &mut Scratch, logits: &mut [f32]) {
-        let mut x = vec![token.0 as f32 / self.vocabulary.len() as f32];
-        for (k, (cell, (h, c))) in self.cells.iter().zip(layers).enumerate() {
-            cell.step(&x, h, c, scratch);
-            x.clone_from(h);
-            self.norm(k, &mut x);
-        }
-        let mut z = vec![0.0; self.settings.dense];
-        self.dense.forward(&x, &mut z);
-        self.norm(self.cells.len(), &mut z);
-        self.output.forward(&z, logits);
-    }
-}
-
-impl Composer for WindowComposer {
-    fn spec(&self) -> &'static ComposerSpec {
-        &SPEC
-    }
-
-    fn default_sampling(&self) -> Sampling {
-        Sampling::GREEDY
-    }
-
-    fn describe(&self) -> Vec<(String, String)> {
-        let layers: Vec<String> = self.settings.layers.iter().map(usize::to_string).collect();
-        let network =
-            format!("LSTM {}, dense {}, {} parameters", layers.join(" and "), self.settings.dense, self.parameters);
-        [("network", network), ("vocabulary", format!("{} note names and chords", self.vocabulary.len()))]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into()
-    }
-
-    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(MOST_BARS)?;
-        let mut layers: Vec<_> =
-            self.cells.iter().map(|cell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()])).collect();
-        let mut scratch = Scratch::new();
-        let mut logits = vec![0.0; self.vocabulary.len()];
-        let mut remarks = Vec::new();
-        let mut meter = Meter::COMMON;
-        let (start, bars) = match &request.prompt {
-            None => (self.windows[below(rng, self.windows.len())].clone(), request.bars),
-            Some(prompt) => {
-                let grid = TicksPerQuarter::new(4).unwrap_or(TicksPerQuarter::DEFAULT);
-                let (words, replaced) = encode(&prompt.on_grid(grid), &self.vocabulary);
-                if replaced > 0 {
-                    remarks.push(format!(
-                        "{replaced} notes or chords of the prompt are unknown to the model, which heard the nearest in their place; \
-                         the prompt itself is kept as it is"
-                    ));
-                }
-                meter = prompt.score().meters.last().map_or(meter, |(_, meter)| *meter);
-                (words, request.bars - prompt.bars())
-            }
-        };
-        // The sources know no bars: as many words as fill those asked for, in the prompt's metre.
-        let end = Ticks(meter.bar(TicksPerQuarter::DEFAULT).0 * bars as u64);
-        let words = end.0.div_ceil(u64::from(TicksPerQuarter::DEFAULT.get()) / 2) as usize;
-        start.iter().for_each(|token| self.read(*token, &mut layers, &mut scratch, &mut logits));
-        let mut tokens = Vec::new();
-        for k in 0..words {
-            let next = TokenId(request.sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)? as u32);
-            self.read(next, &mut layers, &mut scratch, &mut logits);
-            tokens.push(next);
-            if k % WORDS_A_BAR == 0 && progress(k as f64 / words as f64).is_break() {
-                return Err(ComposeError::Stopped);
-            }
-        }
-        // The last word sounds on for half a quarter; the piece ends with its bar.
-        let composed = decode(&tokens, &self.vocabulary).before(end);
-        let score = match &request.prompt {
-            Some(prompt) => prompt.join(&composed, Ticks::ZERO),
-            None => composed,
-        };
-        Ok(Composition { score, remarks })
     }
 }
 

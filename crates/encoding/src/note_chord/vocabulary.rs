@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 const MAX_BAR_STEPS: u16 = 64;
 /// Durations that a vocabulary offers, in quarters of a step unit: every step up to a bar, then coarser.
 const LONGEST_DURATION: u16 = 64;
+/// The most steps to a quarter: what is finer than a sequencer's ticks is damage.
+const FINEST_GRID: u32 = 960;
 /// Tempo classes are this far apart: a factor that listeners just tell apart from a performer's freedom.
 const TEMPO_RATIO: f64 = 1.15;
 /// The slowest class, quarters per minute.
@@ -100,7 +102,7 @@ impl Vocabulary {
     /// within the piano's range. Bars longer than four 4/4 bars do not enter.
     ///
     /// # Errors
-    /// [`VocabularyError::Empty`] without a note.
+    /// [`VocabularyError::Empty`] without a note; [`VocabularyError::Damaged`] where the grid is finer than any sequencer's.
     pub fn build<'a>(
         scores: impl IntoIterator<Item = &'a Score>,
         transposition: u8,
@@ -125,6 +127,10 @@ impl Vocabulary {
         let (Some(steps_per_quarter), Some((low, high))) = (grid, range) else {
             return Err(VocabularyError::Empty { what: "notes" });
         };
+        if steps_per_quarter.get() > FINEST_GRID {
+            let found = format!("{} steps a quarter, more than {FINEST_GRID}", steps_per_quarter.get());
+            return Err(VocabularyError::Damaged { what: "steps per quarter", found });
+        }
         if bars.is_empty() {
             bars.insert(BarKind {
                 steps: Meter::COMMON.bar(steps_per_quarter).0.min(u64::from(MAX_BAR_STEPS)) as u16,
@@ -318,8 +324,9 @@ impl TryFrom<Stored> for Vocabulary {
     fn try_from(stored: Stored) -> Result<Vocabulary, VocabularyError> {
         let damaged =
             |what, found: &dyn std::fmt::Debug| VocabularyError::Damaged { what, found: format!("{found:?}") };
-        let steps_per_quarter =
-            TicksPerQuarter::new(stored.steps_per_quarter).ok_or_else(|| damaged("steps per quarter", &0))?;
+        let steps_per_quarter = TicksPerQuarter::new(stored.steps_per_quarter)
+            .filter(|steps| steps.get() <= FINEST_GRID)
+            .ok_or_else(|| damaged("steps per quarter", &stored.steps_per_quarter))?;
         let mut bars = Vec::with_capacity(stored.meters.len());
         for (meter, steps) in &stored.meters {
             let meter: Meter = meter.parse().map_err(|_| damaged("metres", meter))?;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::lstm::fixture;
+use cantus_nn::inference::Scratch;
 use cantus_nn::params::values_of;
 
 fn trainer(batch_norm: bool, relu: bool) -> WindowTrainer {
