@@ -101,4 +101,4 @@ fn load(file: &ModelFile) -> Result<Box<dyn cantus_model::Composer>, ModelError>
 }
 
 /// The sampling that pieces are composed with unless told otherwise: a little safer than the model itself.
-const SAMPLING: Sampling = Sampling { temperature: 0.95, top_k: 0, top_p: 0.97 };
+const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.98 };
