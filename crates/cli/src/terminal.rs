@@ -1,6 +1,7 @@
 //! What a person sees: lines, tables, bars.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 /// Nobody reads our output any more.
@@ -27,6 +28,20 @@ pub fn remark(line: impl std::fmt::Display) {
 /// Whether an error says that nobody reads our output any more.
 pub fn is_broken_pipe(report: &miette::Report) -> bool {
     report.downcast_ref::<ReaderGone>().is_some()
+}
+
+/// A command that can be copied into a shell: this program as it was called (it need not be on the path), and its arguments.
+pub fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
+    let program = std::env::args_os().next().unwrap_or_else(|| "cantus".into());
+    let words = std::iter::once(quoted(&program)).chain(arguments.into_iter().map(|word| quoted(word.as_ref())));
+    words.collect::<Vec<String>>().join(" ")
+}
+
+/// A word as a shell reads it back; control characters are shown, not obeyed.
+fn quoted(word: &OsStr) -> String {
+    let word = printable(&word.to_string_lossy());
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%\\".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Names and values in two columns.
@@ -67,6 +82,15 @@ pub fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_survive_a_shell() {
+        let quoted = |word: &str| quoted(OsStr::new(word));
+        assert_eq!(quoted("runs/a-b.mid"), "runs/a-b.mid");
+        assert_eq!(quoted("my music"), "'my music'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
 
     #[test]
     fn durations_read_well() {

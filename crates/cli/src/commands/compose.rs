@@ -4,18 +4,19 @@ use crate::Usage;
 use crate::files::{self, LimitArguments, SoundArguments};
 use crate::models::{self, Model};
 use crate::provenance::{PromptOrigin, Provenance};
-use crate::terminal::{self, bar, say};
+use crate::terminal::{self, bar, command, say};
 use cantus_formats::midi::Limits;
 use cantus_formats::{Format, svg::Roll};
 use cantus_model::{ComposeError, Composition, Prompt, Request, Sampling, digest};
 use cantus_score::Score;
 use miette::{IntoDiagnostic, Result, miette};
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bars composed unless told otherwise.
-const BARS: usize = 32;
+const BARS: usize = 16;
 /// Bars kept of a prompt unless told otherwise.
 const PROMPT_BARS: usize = 4;
 
@@ -33,7 +34,7 @@ pub struct Arguments {
     /// How many bars of the prompt are kept [default: 4, at most half of the piece]
     #[arg(long, value_name = "N", requires = "prompt")]
     prompt_bars: Option<usize>,
-    /// Length of the whole piece in bars, the prompt's included [default: 32]
+    /// Length of the whole piece in bars, the prompt's included [default: 16]
     #[arg(long, value_name = "N")]
     bars: Option<usize>,
     /// Choose it to get the same piece again; a new one is drawn, and told, where it is missing
@@ -229,11 +230,12 @@ fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> Option<String> {
         return Some(format!("Hear it: open {} with any player.", wav.display()));
     }
     let midi = first(Format::Midi)?;
-    let (midi, wav) = (midi.display(), midi.with_extension("wav"));
+    let render = [OsStr::new("render"), midi.as_os_str(), OsStr::new("-o"), midi.with_extension("wav").as_os_str()]
+        .map(OsStr::to_owned);
     Some(format!(
-        "Hear it: open {midi} with a player or notation program (MuseScore, GarageBand, VLC),\n\
-         or make it sound: cantus render {midi} -o {}",
-        wav.display()
+        "Hear it: open {} with a player or notation program (MuseScore, GarageBand, VLC),\nor make it sound: {}",
+        midi.display(),
+        command(render)
     ))
 }
 

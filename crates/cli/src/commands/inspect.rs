@@ -3,12 +3,13 @@
 use crate::files::{self, LimitArguments};
 use crate::models::{self, Model};
 use crate::provenance::Provenance;
-use crate::terminal::{duration, printable, say, table};
+use crate::terminal::{command, duration, printable, say, table};
 use cantus_corpus::{CorpusError, Options, survey};
 use cantus_formats::midi::{self, Limits};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription};
 use miette::{IntoDiagnostic, Result, WrapErr};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Say what a MIDI file, a folder, a model or a run is.
@@ -167,11 +168,12 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
     }
     let checkpoints = files.checkpoints().into_diagnostic()?;
     let newest = checkpoints.last().map(|checkpoint| {
-        format!("step {}; go on with: cantus train --resume -o {}", checkpoint.step, files.path().display())
+        let resume = ["train".as_ref(), "--resume".as_ref(), "-o".as_ref(), files.path().as_os_str()];
+        format!("step {}; go on with: {}", checkpoint.step, command(resume))
     });
     lines.extend(rows([
         ("checkpoint", newest.unwrap_or_default()),
-        ("compose", format!("cantus compose -m {}", files.path().display())),
+        ("compose", command(["compose".as_ref(), "-m".as_ref(), files.path().as_os_str()])),
     ]));
     say(table(&lines))
 }
@@ -231,13 +233,14 @@ fn midi_file(path: &Path, limits: &Limits, json: bool) -> Result<()> {
         ));
     }
     if let Some(origin) = origin {
-        let mut again = format!("cantus compose --like {}", path.display());
+        let mut again: Vec<&OsStr> = vec!["compose".as_ref(), "--like".as_ref(), path.as_os_str()];
         if origin.model != models::DEFAULT {
-            again += &format!(" -m {}", printable(&origin.model));
+            again.extend([OsStr::new("-m"), origin.model.as_ref()]);
         }
         if origin.prompt.is_some() {
-            again += " --prompt PROMPT";
+            again.extend([OsStr::new("--prompt"), OsStr::new("PROMPT")]);
         }
+        let again = command(again);
         lines.extend(rows([
             (
                 "composed by",

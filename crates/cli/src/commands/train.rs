@@ -2,7 +2,7 @@
 
 use crate::Usage;
 use crate::files::{self, LimitArguments};
-use crate::terminal::{self, bar, duration, remark};
+use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, Split};
 use cantus_formats::midi;
@@ -153,8 +153,9 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     };
     if RunFiles::at(&run).is_ok() {
         return Err(miette!(
-            "`{0}` already holds a training: go on with it by `cantus train --resume -o {0}`, or choose another folder with -o",
-            run.display()
+            "`{}` already holds a training: go on with it by `{}`, or choose another folder with -o",
+            run.display(),
+            resume_command(&run)
         ));
     }
     let corpus = read_corpus(folder, &options, arguments)?;
@@ -404,8 +405,12 @@ fn tell(event: &Event<'_>, progress: &ProgressBar, json: bool) {
     }
 }
 
+/// The command that goes on with a run.
+fn resume_command(run: &Path) -> String {
+    command(["train".as_ref(), "--resume".as_ref(), "-o".as_ref(), run.as_os_str()])
+}
+
 fn close(outcome: &Outcome, run: &Path, corpus: &str, json: bool) -> Result<()> {
-    let run = run.display();
     if json {
         let end = format!("{:?}", outcome.end).to_lowercase();
         let best =
@@ -415,7 +420,7 @@ fn close(outcome: &Outcome, run: &Path, corpus: &str, json: bool) -> Result<()> 
         }));
     }
     if outcome.end == End::Interrupted {
-        return say(format!("stopped, nothing is lost. Go on with: cantus train --resume -o {run}"));
+        return say(format!("stopped, nothing is lost. Go on with: {}", resume_command(run)));
     }
     let why = match outcome.end {
         End::Plateau => "validation stands still",
@@ -426,11 +431,14 @@ fn close(outcome: &Outcome, run: &Path, corpus: &str, json: bool) -> Result<()> 
     match outcome.best {
         Some(best) => say(format!(
             "best on {corpus}: epoch {}, {:.3} nats per token, {:.3} per quarter note, {:.1}% right\n\
-             model    {run}/best.safetensors\ncurves   {run}/curves.svg\ncompose  cantus compose -m {run}",
+             model    {}\ncurves   {}\ncompose  {}",
             best.epoch,
             best.valid.nats_per_token,
             best.valid.nats_per_quarter,
-            100.0 * best.valid.accuracy
+            100.0 * best.valid.accuracy,
+            run.join("best.safetensors").display(),
+            run.join("curves.svg").display(),
+            command(["compose".as_ref(), "-m".as_ref(), run.as_os_str()])
         )),
         None => Err(miette!(
             "no epoch gave a finite validation figure: begin again with a lower learning rate (--set learning_rate=0.0005)"

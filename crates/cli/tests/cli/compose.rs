@@ -23,10 +23,10 @@ fn the_built_in_model_needs_no_arguments() {
     let folder = folder();
     let out = cantus(folder.path(), &["compose"]).fine();
     assert_eq!(names(folder.path()), ["composition.mid"]);
-    assert!(out.contains("composition.mid: 32 bars in "), "{out}");
+    assert!(out.contains("composition.mid: 16 bars in "), "{out}");
     assert!(out.contains("Hear it: ") && out.contains("cantus render composition.mid -o composition.wav"), "{out}");
     let composed = score(folder.path(), "composition.mid");
-    assert_eq!(composed.bars().count(), 32);
+    assert_eq!(composed.bars().count(), 16);
     let seed: String = out.split("seed ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
     // The seed that was drawn is told, and gives the piece again; so does the piece itself.
     cantus(folder.path(), &["compose", "--seed", &seed, "-o", "again.mid"]).fine();

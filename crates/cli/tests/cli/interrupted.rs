@@ -157,14 +157,17 @@ fn an_interrupt_saves_and_says_how_to_go_on() {
     let ran = stopped(folder.path(), &endless("run"), "epoch ", 2, "-INT");
     assert!(ran.err.contains("saving a checkpoint"), "{}", ran.err);
     let out = ran.fine();
-    assert!(out.contains("stopped, nothing is lost. Go on with: cantus train --resume -o run"), "{out}");
+    assert!(
+        out.contains("stopped, nothing is lost. Go on with: ") && out.contains("cantus train --resume -o run"),
+        "{out}"
+    );
     let done = figures(&folder.path().join("run")).len();
     assert!(done >= 2, "{done} epochs");
     assert_eq!(names(&folder.path().join("run/checkpoints")).len(), done / 25 + 1);
     // What is there composes, and says how far it is.
     cantus(folder.path(), &["compose", "-m", "run", "--bars", "2"]).fine();
     let about = cantus(folder.path(), &["inspect", "run"]).fine();
-    assert!(about.contains("go on with: cantus train --resume -o run"), "{about}");
+    assert!(about.contains("go on with: ") && about.contains("cantus train --resume -o run"), "{about}");
     let out = stopped(folder.path(), &["train", "--resume", "-o", "run"], "epoch ", 2, "-INT").fine();
     assert!(out.contains(&format!("going on after epoch {done}")), "{out}");
     assert!(out.contains(&format!("epoch {:>4}  ", done + 1)), "{out}");
