@@ -153,6 +153,9 @@ impl Bar {
 }
 
 /// The bars of a piece, made as they are asked for: a long silence costs nothing until someone walks through it.
+///
+/// A change that comes less than a 64th note after a bar line belongs to that bar line: sequencers write a piece's metre a tick late,
+/// and nobody plays a bar of one tick.
 #[derive(Clone, Debug)]
 pub struct Bars<'a> {
     changes: &'a [(Ticks, Meter)],
@@ -176,8 +179,10 @@ impl Iterator for Bars<'_> {
         if self.at >= self.end {
             return None;
         }
+        // In ticks coarser than 64th notes there is nothing to forgive.
+        let late = Ticks(u64::from(self.per_quarter.get().saturating_sub(1) / 16));
         while let Some((&(at, meter), rest)) = self.changes.split_first() {
-            if at > self.at {
+            if at > self.at + late {
                 break;
             }
             self.meter = meter;
@@ -213,6 +218,20 @@ mod tests {
         let bars: Vec<_> = Bars::new(&changes, TicksPerQuarter::DEFAULT, Ticks(3000)).collect();
         let spans: Vec<_> = bars.iter().map(|bar| (bar.start.0, bar.length.0)).collect();
         assert_eq!(spans, [(0, 480), (480, 1920), (2400, 1920)]);
+    }
+
+    #[test]
+    fn a_metre_a_tick_late_makes_no_bar_of_one_tick() {
+        let spans = |at: u64, per_quarter: u32| -> Vec<(u64, u64)> {
+            let per_quarter = TicksPerQuarter::new(per_quarter).unwrap();
+            let changes = [(Ticks(at), "3/4".parse().unwrap())];
+            let end = Ticks(u64::from(per_quarter.get()) * 3 + 1);
+            Bars::new(&changes, per_quarter, end).map(|bar| (bar.start.0, bar.length.0)).collect()
+        };
+        assert_eq!(spans(1, 480), [(0, 1440), (1440, 1440)]);
+        assert_eq!(spans(29, 480), [(0, 1440), (1440, 1440)]);
+        assert_eq!(spans(30, 480)[0], (0, 30));
+        assert_eq!(spans(1, 4)[0], (0, 1));
     }
 
     #[test]
