@@ -2,7 +2,7 @@
 //!
 //! It is drawn to be read at the width of a README: a legend above the panels instead of over the curves, the last
 //! figures written at the end of each curve, the baselines that a model must beat as dashed lines with their names, the
-//! best epoch as a line with its figure, and what the doctor remarked as numbered lines, explained underneath.
+//! best epoch as a line with its figure, and remarks as numbered lines, explained underneath.
 //!
 //! The same figures give the same bytes. No font file is needed: text stays text in the SVG, and its width is estimated.
 //! The colours are Okabe and Ito's, which stay apart for colour-blind eyes; line widths differ as well.
@@ -35,13 +35,13 @@ pub struct Marks {
     pub title: String,
     /// The best epoch on validation; its figure is that of the point nearest to it.
     pub best_epoch: Option<f64>,
-    /// What the doctor saw, and did.
+    /// What happened on the way.
     pub remarks: Vec<Remark>,
     /// What a model must beat to have learnt anything.
     pub baselines: Vec<Baseline>,
 }
 
-/// A remark of the doctor at its moment.
+/// A remark at its moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remark {
     /// When.
