@@ -1,5 +1,6 @@
 //! Likelihoods, and what kind of figure each is.
 
+use cantus_nn::cross_entropy::Figures;
 use serde::{Deserialize, Serialize};
 
 /// What kind of figure a likelihood is. Kinds are never compared with one another, nor printed in one column.
@@ -41,6 +42,11 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// A batch's figures, for tokens that stand for so many quarter notes.
+    pub fn of_batch(figures: Figures, quarters: f64) -> Evaluation {
+        Evaluation { nats: figures.nats, tokens: figures.counted, quarters, correct: figures.correct as f64 }
+    }
+
     /// Nats per token; NaN without a token.
     pub fn per_token(&self) -> f64 {
         self.nats / self.tokens

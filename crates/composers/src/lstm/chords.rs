@@ -105,12 +105,7 @@ impl ChordTrainer {
                 let batch = Batch::gather(pieces, rows.iter().map(Some), &self.vocabulary);
                 let logits = network.forward(&batch, &mut states, (0.0, 0.0), None);
                 let (_, figures) = cross_entropy(logits, &batch.targets, &batch.weights);
-                total += Evaluation {
-                    nats: figures.nats,
-                    tokens: figures.counted,
-                    quarters: 0.0,
-                    correct: figures.correct as f64,
-                };
+                total += Evaluation::of_batch(figures, 0.0);
             }
         }
         total
@@ -186,12 +181,7 @@ impl Trainable for ChordTrainer {
             self.carried.clear();
         }
         StepReport {
-            batch: Evaluation {
-                nats: figures.nats,
-                tokens: figures.counted,
-                quarters: figures.counted * self.quarters_per_token,
-                correct: figures.correct as f64,
-            },
+            batch: Evaluation::of_batch(figures, figures.counted * self.quarters_per_token),
             gradient_norm: report.gradient_norm,
             finite: report.finite && figures.nats.is_finite(),
         }

@@ -270,12 +270,7 @@ impl Trainable for WindowTrainer {
         (network, report) = self.optimizer.step(network, gradients, learning_rate);
         self.network = Some(network);
         StepReport {
-            batch: Evaluation {
-                nats: figures.nats,
-                tokens: figures.counted,
-                quarters: figures.counted / 2.0,
-                correct: figures.correct as f64,
-            },
+            batch: Evaluation::of_batch(figures, figures.counted / 2.0),
             gradient_norm: report.gradient_norm,
             finite: report.finite && figures.nats.is_finite(),
         }
@@ -291,12 +286,7 @@ impl Trainable for WindowTrainer {
             let (x, targets) = self.gather(&self.valid, starts, &Device::default());
             let logits = network.forward(&self.settings, x, None);
             let (_, figures) = cross_entropy(logits, &targets, &vec![1.0; targets.len()]);
-            total += Evaluation {
-                nats: figures.nats,
-                tokens: figures.counted,
-                quarters: figures.counted / 2.0,
-                correct: figures.correct as f64,
-            };
+            total += Evaluation::of_batch(figures, figures.counted / 2.0);
         }
         total
     }
