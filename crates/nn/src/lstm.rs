@@ -82,7 +82,7 @@ impl LstmState {
 impl Lstm {
     /// A layer with fresh weights: `w_ih` uniform within `sqrt(6 / (I + H))` (Glorot's bound for each gate), `w_hh`
     /// orthogonal in each gate, biases zero but for the forget gate's, which are 1 (Jozefowicz et al., ICML 2015).
-    /// These are Keras' choices, and they train faster than PyTorch's uniform 1 / sqrt(H).
+    /// These are Keras' choices taken gate by gate (Keras draws all four at once), and they train faster than PyTorch's uniform 1 / sqrt(H).
     pub fn new(input: usize, hidden: usize, rng: &mut Rng, device: &Device) -> Lstm {
         let w_ih = initial::glorot(rng, input, hidden, 4 * hidden * input);
         let w_hh: Vec<f32> = (0..4).flat_map(|_| initial::orthogonal(rng, hidden)).collect();

@@ -179,7 +179,8 @@ impl WindowTrainer {
         let device = Device::default().autodiff();
         let network = Network::new(&settings, vocabulary.len(), &mut derive(seed, "parameters", &[]), &device);
         let rule = match settings.optimizer {
-            OptimizerChoice::Adam => Rule::adam(),
+            // Keras' epsilon.
+            OptimizerChoice::Adam => Rule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-7, weight_decay: 0.0 },
             OptimizerChoice::RmsProp => Rule::rms_prop(),
         };
         let mut trainer = WindowTrainer {
