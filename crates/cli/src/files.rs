@@ -90,9 +90,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// A MIDI file; its oddities go to standard error.
 pub fn read_score(path: &Path, limits: &Limits) -> Result<Score> {
+    Ok(read_score_and_bytes(path, limits)?.0)
+}
+
+/// The same, with the file's bytes.
+pub fn read_score_and_bytes(path: &Path, limits: &Limits) -> Result<(Score, Vec<u8>)> {
     Format::to_read(path).map_err(usage)?;
+    let bytes = read(path)?;
     let reading =
-        midi::read(&read(path)?, limits).into_diagnostic().wrap_err_with(|| format!("reading `{}`", path.display()))?;
+        midi::read(&bytes, limits).into_diagnostic().wrap_err_with(|| format!("reading `{}`", path.display()))?;
     let dropped = reading.warnings_dropped;
     for warning in reading.warnings.iter().take(5) {
         remark(format!("{}: {warning}", path.display()));
@@ -101,7 +107,7 @@ pub fn read_score(path: &Path, limits: &Limits) -> Result<Score> {
     if more > 0 {
         remark(format!("{}: {more} more such remarks", path.display()));
     }
-    Ok(reading.score)
+    Ok((reading.score, bytes))
 }
 
 /// The format of an output, by its extension.

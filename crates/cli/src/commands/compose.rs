@@ -81,13 +81,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let formats = outputs.iter().map(|path| files::output_format(path)).collect::<Result<Vec<Format>>>()?;
     let like = arguments.like.as_deref().map(origin).transpose()?;
     let model = models::load(&arguments.model)?;
-    let settings = settle(arguments, like.as_ref(), &model)?;
+    let mut settings = settle(arguments, like.as_ref(), &model)?;
     let given = given_prompt(arguments, &settings)?;
     if let (Some(origin), Some(path)) = (&like, &arguments.like) {
         let found = given.as_ref().map(|given| &given.sha256);
         if origin.prompt.as_ref().map(|prompt| &prompt.sha256) != found {
             return Err(miette!("`{}` continues a prompt: give the same file with --prompt", path.display()));
         }
+    }
+    if let (Some(origin), Some(given)) = (&mut settings.prompt, &given) {
+        origin.sha256.clone_from(&given.sha256);
     }
     let playing = arguments.sound.load()?;
     let mut pieces = Vec::new();
@@ -154,9 +157,9 @@ fn fresh_seed() -> u64 {
 
 fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<Given>> {
     let (Some(path), Some(PromptOrigin { bars, .. })) = (&arguments.prompt, &settings.prompt) else { return Ok(None) };
-    let score = files::read_score(path, &arguments.limits.over(Limits::default()))?;
+    let (score, bytes) = files::read_score_and_bytes(path, &arguments.limits.over(Limits::default()))?;
     let prompt = Prompt::new(&score, *bars).into_diagnostic()?;
-    Ok(Some(Given { prompt, sha256: digest(&files::read(path)?) }))
+    Ok(Some(Given { prompt, sha256: digest(&bytes) }))
 }
 
 fn compose(model: &Model, origin: &Provenance, given: Option<&Given>) -> Result<Composition> {
@@ -173,10 +176,6 @@ fn compose(model: &Model, origin: &Provenance, given: Option<&Given>) -> Result<
         return Err(Usage(error.to_string()).into());
     }
     let mut composition = composed.into_diagnostic()?;
-    let prompt = given
-        .zip(origin.prompt.as_ref())
-        .map(|(given, prompt)| PromptOrigin { sha256: given.sha256.clone(), ..prompt.clone() });
-    let origin = Provenance { prompt, ..origin.clone() };
     let score = &mut composition.score;
     score.title = Some(format!("Composition {}", origin.seed));
     // A prompt that was itself composed here must not speak for the new piece.

@@ -279,3 +279,16 @@ fn like_refuses_another_model_other_settings_and_other_music() {
     assert!(message.contains("does not say how it was composed"), "{message}");
     assert!(!names(folder.path()).contains(&"composition.mid".to_owned()));
 }
+
+#[test]
+fn what_is_told_as_json_stands_in_the_file() {
+    let folder = folder();
+    save(&piece(3), &folder.path().join("in.mid"));
+    let arguments =
+        ["compose", "-m", &model(), "--seed", "11", "--bars", "6", "--prompt", "in.mid", "-o", "x.mid", "--json"];
+    let told: serde_json::Value = serde_json::from_str(&cantus(folder.path(), &arguments).fine()).unwrap();
+    let found = cantus(folder.path(), &["inspect", "x.mid", "--json"]).fine();
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(told["origin"]["prompt"]["sha256"].as_str().map(str::len), Some(64));
+    assert_eq!(told["origin"], found["origin"]);
+}
