@@ -81,7 +81,7 @@ fn forward(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> FlexTensor
     let ([rows, input], [output, _]) = (dims(x), dims(weight));
     let packed = PackedMatrix::new(input, output, values(weight), 1, input);
     let mut y = Buffer::unspecified(rows * output);
-    packed.multiply_parallel(rows, values(x), &mut y, false);
+    packed.multiply_parallel(rows, values(x), input, &mut y, output, false);
     for row in y.chunks_exact_mut(output.max(1)) {
         row.iter_mut().zip(values(bias)).for_each(|(y, b)| *y += b);
     }
@@ -108,17 +108,17 @@ impl Backward<Flex, 3> for LinearBackward {
         if let Some(node) = to_x {
             let packed = PackedMatrix::new(output, input, values(&weight), input, 1);
             let mut dx = Buffer::unspecified(rows * input);
-            packed.multiply_parallel(rows, values(&dy), &mut dx, false);
+            packed.multiply_parallel(rows, values(&dy), output, &mut dx, input, false);
             grads.register::<Flex>(node.id, tensor(dx, [rows, input]));
         }
         if let Some(node) = to_weight {
             let mut dw = Buffer::unspecified(output * input);
-            transposed_product(rows, output, input, values(&dy), values(&x), &mut dw, false);
+            transposed_product([rows, output, input], values(&dy), output, values(&x), &mut dw, false);
             grads.register::<Flex>(node.id, tensor(dw, [output, input]));
         }
         if let Some(node) = to_bias {
             let mut db = Buffer::unspecified(output);
-            column_sums(output, values(&dy), &mut db);
+            column_sums(output, output, values(&dy), &mut db);
             grads.register::<Flex>(node.id, tensor(db, [output]));
         }
     }

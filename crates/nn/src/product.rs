@@ -1,7 +1,7 @@
 //! The gradient of a weight: `C = A^T B` over a long common axis.
 
 use crate::buffer::Buffer;
-use crate::simd::{LANES, Level};
+use crate::simd::{LANES, Level, per_level, prefetch};
 use crate::tile::{self, DEPTH, Tile, max_rows};
 use rayon::prelude::*;
 
@@ -43,9 +43,17 @@ const ROWS: usize = 140;
 /// order of that axis, so that the result does not depend on the number of threads.
 ///
 /// # Shapes
-/// `a`: `[k, m]`, `b`: `[k, n]`, `c`: `[m, n]`, all contiguous
-pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f32], c: &mut [f32], accumulate: bool) {
-    assert!(a.len() == k * m && b.len() == k * n && c.len() == m * n, "shapes of a transposed product");
+/// `a`: `[k, m]`, its rows `a_stride` values apart; `b`: `[k, n]`, `c`: `[m, n]`, both contiguous
+pub(crate) fn transposed_product(
+    [k, m, n]: [usize; 3],
+    a: &[f32],
+    a_stride: usize,
+    b: &[f32],
+    c: &mut [f32],
+    accumulate: bool,
+) {
+    let fits = k == 0 || a_stride >= m && a.len() >= (k - 1) * a_stride + m;
+    assert!(fits && b.len() == k * n && c.len() == m * n, "shapes of a transposed product");
     if m == 0 || n == 0 {
         return;
     }
@@ -63,7 +71,7 @@ pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f
         let rows = m * at / pieces..m * (at + 1) / pieces;
         // SAFETY: pieces are disjoint rows of c.
         let c = unsafe { shared.slice(rows.start * n, rows.len() * n) };
-        transposed_rows(level, k, m, n, rows, a, b, c, accumulate);
+        transposed_rows(level, [k, a_stride, n], rows, a, b, c, accumulate);
     };
     if pieces == 1 { piece(0) } else { (0..pieces).into_par_iter().for_each(piece) }
 }
@@ -72,9 +80,7 @@ pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f
 #[allow(clippy::too_many_arguments)]
 fn transposed_rows(
     level: Level,
-    k: usize,
-    m: usize,
-    n: usize,
+    [k, a_stride, n]: [usize; 3],
     rows: std::ops::Range<usize>,
     a: &[f32],
     b: &[f32],
@@ -83,40 +89,22 @@ fn transposed_rows(
 ) {
     let (panels, full) = (n.div_ceil(LANES), n / LANES);
     let mut packed_b = Buffer::unspecified(DEPTH.min(k) * panels * LANES);
-    let mut packed_a = Buffer::unspecified(DEPTH.min(k) * ROWS);
+    let mut packed_a = Buffer::unspecified(ROWS.div_ceil(max_rows(level)) * GROUP);
     for first in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - first);
-        for (panel, destination) in packed_b[..depth * panels * LANES].chunks_exact_mut(depth * LANES).enumerate() {
-            let width = LANES.min(n - panel * LANES);
-            for (row, source) in destination.chunks_exact_mut(LANES).zip(b[first * n..].chunks_exact(n)) {
-                row[..width].copy_from_slice(&source[panel * LANES..panel * LANES + width]);
-                row[width..].fill(0.0);
-            }
-        }
+        pack_panels(level, depth, n, &b[first * n..(first + depth) * n], &mut packed_b[..depth * panels * LANES]);
         for start in rows.clone().step_by(ROWS) {
             let count = ROWS.min(rows.end - start);
             let groups = count.div_ceil(max_rows(level));
             let bounds = |group: usize| (count * group / groups, count * (group + 1) / groups);
-            // Group by group `[depth][rows of the group]`, read row by row of a. Copies of a fixed 16 values are several
-            // times faster than exact ones; what they write too much is written again, by a later row.
-            for at in 0..depth {
-                for group in 0..groups {
-                    let (from, to) = bounds(group);
-                    let (width, source) = (to - from, (first + at) * m + start + from);
-                    let destination = &mut packed_a[from * depth + at * width..to * depth];
-                    match (destination.first_chunk_mut::<16>(), a[source..].first_chunk::<16>()) {
-                        (Some(destination), Some(source)) => *destination = *source,
-                        _ => destination[..width].copy_from_slice(&a[source..source + width]),
-                    }
-                }
-            }
+            pack_groups(level, depth, a_stride, &a[first * a_stride + start..], count, &mut packed_a[..groups * GROUP]);
             for panel in 0..panels {
                 for group in 0..groups {
                     let (from, to) = bounds(group);
                     let y = &mut c[(start - rows.start + from) * n + panel * LANES..];
                     let tile = Tile {
                         depth,
-                        x: packed_a[from * depth..to * depth].as_ptr(),
+                        x: packed_a[group * GROUP..][..(to - from) * depth].as_ptr(),
                         x_stride: 0,
                         w: packed_b[panel * depth * LANES..(panel + 1) * depth * LANES].as_ptr(),
                         panels: 1,
@@ -128,9 +116,9 @@ fn transposed_rows(
                     // width, and `c` is borrowed uniquely.
                     unsafe {
                         if panel < full {
-                            tile::run::<true>(level, to - from, &tile);
+                            tile::run::<f32, true>(level, to - from, &tile);
                         } else {
-                            tile::run_narrow::<true>(level, to - from, n - full * LANES, &tile);
+                            tile::run_narrow::<f32, true>(level, to - from, n - full * LANES, &tile);
                         }
                     }
                 }
@@ -139,21 +127,85 @@ fn transposed_rows(
     }
 }
 
+/// Rows of `[depth, n]` into panels `[depth][32]`, the last one padded with zeros.
+fn pack_panels(level: Level, depth: usize, n: usize, rows: &[f32], packed: &mut [f32]) {
+    per_level!(level, pack_panels_any(depth: usize, n: usize, rows: &[f32], packed: &mut [f32]))
+}
+
+#[inline(always)]
+fn pack_panels_any<const FMA: bool>(depth: usize, n: usize, rows: &[f32], packed: &mut [f32]) {
+    for (panel, destination) in packed.chunks_exact_mut(depth * LANES).enumerate() {
+        let width = LANES.min(n - panel * LANES);
+        for (row, source) in destination.chunks_exact_mut(LANES).zip(rows.chunks_exact(n)) {
+            let source = &source[panel * LANES..panel * LANES + width];
+            if let (Some(row), Some(source)) = (row.first_chunk_mut::<LANES>(), source.first_chunk::<LANES>()) {
+                // In two halves, which the compiler moves in registers; the whole would be a call of memcpy.
+                for (row, source) in row.chunks_exact_mut(16).zip(source.chunks_exact(16)) {
+                    row.copy_from_slice(source);
+                }
+            } else {
+                row[..width].copy_from_slice(source);
+                row[width..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// The last values of a matrix; apart, lest the compiler merge it with the common case into a call of memcpy.
+#[cold]
+#[inline(never)]
+fn copy_end(source: &[f32], block: &mut [f32; 16]) {
+    block[..source.len()].copy_from_slice(source);
+}
+
+/// Values of a packed group: its rows, and room for what the last copy writes too much.
+const GROUP: usize = DEPTH * 14 + 16;
+
+/// The first `count` columns of `depth` rows into `groups` even groups of at most 14, each `[depth][columns of the group]`.
+fn pack_groups(level: Level, depth: usize, stride: usize, a: &[f32], count: usize, packed: &mut [f32]) {
+    per_level!(level, pack_groups_any(depth: usize, stride: usize, a: &[f32], count: usize, packed: &mut [f32]))
+}
+
+#[inline(always)]
+fn pack_groups_any<const FMA: bool>(depth: usize, stride: usize, a: &[f32], count: usize, packed: &mut [f32]) {
+    let groups = packed.len() / GROUP;
+    for at in 0..depth {
+        // A row is a few cache lines of another page each time: too little for the hardware to see what comes next.
+        for ahead in (0..count).step_by(16) {
+            prefetch::<true, _>(a.as_ptr().wrapping_add((at + 12) * stride + ahead));
+        }
+        for (group, packed) in packed.chunks_exact_mut(GROUP).enumerate() {
+            let (from, to) = (count * group / groups, count * (group + 1) / groups);
+            let (width, source) = (to - from, &a[at * stride + from..]);
+            // Sixteen values, through registers, are copied several times faster than exactly `width` of them; what is
+            // too much is written again by the next row.
+            let mut block = [0.0; 16];
+            match source.first_chunk::<16>() {
+                Some(source) => block = *source,
+                None => copy_end(source, &mut block),
+            }
+            if let Some(destination) = packed[at * width..].first_chunk_mut::<16>() {
+                *destination = block;
+            }
+        }
+    }
+}
+
 /// `sums[j] = sum over rows of values[row, j]`, in chunks of rows whose size does not depend on the threads.
 ///
 /// # Shapes
-/// `values`: `[rows, n]`, `sums`: `[n]`
-pub(crate) fn column_sums(n: usize, values: &[f32], sums: &mut [f32]) {
+/// `values`: `[rows, n]`, rows `stride` values apart; `sums`: `[n]`
+pub(crate) fn column_sums(n: usize, stride: usize, values: &[f32], sums: &mut [f32]) {
     const CHUNK: usize = 256;
     sums.fill(0.0);
     if n == 0 {
         return;
     }
     let partial: Vec<Vec<f32>> = values
-        .par_chunks(CHUNK * n)
+        .par_chunks(CHUNK * stride)
         .map(|chunk| {
             let mut sums = vec![0.0; n];
-            for row in chunk.chunks_exact(n) {
+            for row in chunk.chunks(stride) {
                 sums.iter_mut().zip(row).for_each(|(s, v)| *s += v);
             }
             sums
@@ -176,7 +228,7 @@ mod tests {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut c = vec![0.0; m * n];
-            pool.install(|| transposed_product(k, m, n, &a, &b, &mut c, false));
+            pool.install(|| transposed_product([k, m, n], &a, m, &b, &mut c, false));
             c
         };
         let one = run(1);
@@ -195,7 +247,7 @@ mod tests {
             let before: Vec<f32> = (0..m * n).map(|i| value(i + 5)).collect();
             for (level, accumulate) in Level::available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
                 let mut c = before.clone();
-                transposed_rows(level, k, m, n, 0..m, &a, &b, &mut c, accumulate);
+                transposed_rows(level, [k, m, n], 0..m, &a, &b, &mut c, accumulate);
                 for r in 0..m {
                     for j in 0..n {
                         let sum: f64 = (0..k).map(|i| f64::from(a[i * m + r]) * f64::from(b[i * n + j])).sum();
@@ -211,7 +263,7 @@ mod tests {
     fn column_sums_add_every_row() {
         let values: Vec<f32> = (0..1000 * 3).map(|i| (i % 3) as f32).collect();
         let mut sums = [9.0; 3];
-        column_sums(3, &values, &mut sums);
+        column_sums(3, 3, &values, &mut sums);
         assert_eq!(sums, [0.0, 1000.0, 2000.0]);
     }
 }
