@@ -90,6 +90,7 @@ fn main() {
         What::Startup { cantus, common } => (common, Box::new(move |c| startup::run(c, &cantus))),
         What::Products(common) => (common, Box::new(products::run)),
     };
+    cantus_nn::buffer::keep_freed_memory();
     let done = rayon::ThreadPoolBuilder::new()
         .num_threads(common.threads)
         .build_global()

@@ -55,8 +55,8 @@ pub fn w2(common: &Common) -> Result<Report> {
     let (steps, batch) = W2;
     let rng = &mut seeded(1);
     let device = Device::flex().autodiff();
-    let (network, data) = (OctaveShape::new(rng, &device), OctaveData::new(steps, batch, rng));
-    let step = stepper(network, move |network, _| network.loss(&data, &device));
+    let (network, data) = (OctaveShape::new(rng, &device), OctaveData::new(steps, batch, rng, &device));
+    let step = stepper(network, move |network, _| network.loss(&data));
     let flops = OctaveShape::flops(steps, batch);
     let mut contenders = vec![Contender::timed("ours", 1, step).with_flops(flops), peak::contender()];
     let threads = common.threads.to_string();

@@ -13,6 +13,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// A dense layer over the last axis.
 #[derive(Module, Debug)]
@@ -82,9 +83,12 @@ fn forward(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> FlexTensor
     let packed = PackedMatrix::new(input, output, values(weight), 1, input);
     let mut y = Buffer::unspecified(rows * output);
     packed.multiply_parallel(rows, values(x), input, &mut y, output, false);
-    for row in y.chunks_exact_mut(output.max(1)) {
-        row.iter_mut().zip(values(bias)).for_each(|(y, b)| *y += b);
-    }
+    let bias = values(bias);
+    y.par_chunks_mut((64 * output).max(1)).for_each(|rows| {
+        for row in rows.chunks_exact_mut(output) {
+            row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+        }
+    });
     tensor(y, [rows, output])
 }
 

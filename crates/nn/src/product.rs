@@ -63,6 +63,9 @@ pub(crate) fn transposed_product(
         }
         return;
     }
+    if m < 64 && k > 2 * SLAB {
+        return narrow_product([k, m, n], a, a_stride, b, c, accumulate);
+    }
     // Pieces of at least 32 rows: each piece packs all of b again.
     let pieces = rayon::current_num_threads().min(m.div_ceil(32)).max(1);
     let level = Level::detect();
@@ -76,9 +79,34 @@ pub(crate) fn transposed_product(
     if pieces == 1 { piece(0) } else { (0..pieces).into_par_iter().for_each(piece) }
 }
 
-/// Rows `rows` of the product, on the calling thread; `c` holds only those.
-#[allow(clippy::too_many_arguments)]
-fn transposed_rows(
+/// Rows of the common axis whose products are summed apart where `c` has too few rows to be split.
+const SLAB: usize = 2048;
+
+/// [`transposed_product`] for few rows of `c`: split along the common axis, in slabs whose size does not depend on the threads, and
+/// summed in their order.
+fn narrow_product([k, m, n]: [usize; 3], a: &[f32], a_stride: usize, b: &[f32], c: &mut [f32], accumulate: bool) {
+    let level = Level::detect();
+    let slab = |at: usize| {
+        let (first, end) = (at * SLAB, k.min((at + 1) * SLAB));
+        let mut sum = Buffer::unspecified(m * n);
+        let b = &b[first * n..end * n];
+        transposed_rows(level, [end - first, a_stride, n], 0..m, &a[first * a_stride..], b, &mut sum, false);
+        sum
+    };
+    let sums: Vec<Buffer> = (0..k.div_ceil(SLAB)).into_par_iter().map(slab).collect();
+    if !accumulate {
+        c.fill(0.0);
+    }
+    for sum in sums {
+        c.iter_mut().zip(&sum[..]).for_each(|(c, s)| *c += s);
+    }
+}
+
+/// Rows `rows` of `c` in [`transposed_product`], on the calling thread; `c` holds only those.
+///
+/// # Shapes
+/// `a`: `[k, ..]`, its rows `a_stride` values apart; `b`: `[k, n]`; `c`: `[rows, n]`
+pub(crate) fn transposed_rows(
     level: Level,
     [k, a_stride, n]: [usize; 3],
     rows: std::ops::Range<usize>,
@@ -222,7 +250,12 @@ mod tests {
 
     #[test]
     fn the_split_over_threads_does_not_alter_a_bit() {
-        let (k, m, n) = (1500, 300, 130);
+        for (k, m, n) in [(1500, 300, 130), (9000, 24, 33)] {
+            check_threads(k, m, n);
+        }
+    }
+
+    fn check_threads(k: usize, m: usize, n: usize) {
         let a: Vec<f32> = (0..k * m).map(|i| ((i * 7919 % 1009) as f32 - 500.0) / 600.0).collect();
         let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729 % 997) as f32 - 500.0) / 600.0).collect();
         let run = |threads| {
@@ -241,20 +274,28 @@ mod tests {
     #[test]
     fn equals_the_naive_product_with_odd_shapes() {
         let value = |i: usize| ((i * 7919 % 1009) as f32 - 500.0) / 600.0;
-        for (k, m, n) in [(1, 1, 1), (3, 15, 33), (513, 29, 31), (40, 300, 64), (1030, 143, 5)] {
+        for (k, m, n) in [(1, 1, 1), (3, 15, 33), (513, 29, 31), (40, 300, 64), (1030, 143, 5), (4100, 24, 40)] {
             let a: Vec<f32> = (0..k * m).map(value).collect();
             let b: Vec<f32> = (0..k * n).map(|i| value(i + 17)).collect();
             let before: Vec<f32> = (0..m * n).map(|i| value(i + 5)).collect();
-            for (level, accumulate) in Level::available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
-                let mut c = before.clone();
-                transposed_rows(level, [k, m, n], 0..m, &a, &b, &mut c, accumulate);
-                for r in 0..m {
-                    for j in 0..n {
-                        let sum: f64 = (0..k).map(|i| f64::from(a[i * m + r]) * f64::from(b[i * n + j])).sum();
-                        let exact = sum + if accumulate { f64::from(before[r * n + j]) } else { 0.0 };
-                        assert!((f64::from(c[r * n + j]) - exact).abs() < 2e-4, "{k} {m} {n} at {r} {j}");
+            for accumulate in [false, true] {
+                let check = |c: &[f32]| {
+                    for r in 0..m {
+                        for j in 0..n {
+                            let sum: f64 = (0..k).map(|i| f64::from(a[i * m + r]) * f64::from(b[i * n + j])).sum();
+                            let exact = sum + if accumulate { f64::from(before[r * n + j]) } else { 0.0 };
+                            assert!((f64::from(c[r * n + j]) - exact).abs() < 4e-4, "{k} {m} {n} at {r} {j}");
+                        }
                     }
+                };
+                for level in Level::available() {
+                    let mut c = before.clone();
+                    transposed_rows(level, [k, m, n], 0..m, &a, &b, &mut c, accumulate);
+                    check(&c);
                 }
+                let mut c = before.clone();
+                transposed_product([k, m, n], &a, m, &b, &mut c, accumulate);
+                check(&c);
             }
         }
     }
