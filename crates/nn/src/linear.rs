@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::flex::{FlexTensor, dims, is_fused, tensor, values};
 use crate::initial;
 use crate::packed::PackedMatrix;
-use crate::product::{column_sums, transposed_product};
+use crate::product::{Factor, column_sums, transposed_products};
 use crate::random::Rng;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -117,7 +117,8 @@ impl Backward<Flex, 3> for LinearBackward {
         }
         if let Some(node) = to_weight {
             let mut dw = Buffer::unspecified(output * input);
-            transposed_product([rows, output, input], values(&dy), output, values(&x), &mut dw, false);
+            let factor = Factor { b: values(&x), n: input, skip: 0, c: &mut dw, accumulate: false };
+            transposed_products([rows, output], values(&dy), output, [factor]);
             grads.register::<Flex>(node.id, tensor(dw, [output, input]));
         }
         if let Some(node) = to_bias {

@@ -10,7 +10,7 @@
 use super::gates;
 use crate::buffer::Buffer;
 use crate::packed::PackedMatrix;
-use crate::product::{Shared, column_sums, transposed_product, transposed_rows};
+use crate::product::{Factor, Shared, column_sums, transposed_products, transposed_rows};
 use crate::simd::Level;
 use rayon::prelude::*;
 
@@ -308,20 +308,14 @@ impl Walk<'_> {
             packed_ih.multiply_parallel(rows, dg, gs, &mut dx, input, false);
             dx
         });
-        let mut dw_ih = Buffer::unspecified(h4 * input);
-        transposed_product([rows, h4, input], dg, gs, self.x, &mut dw_ih, false);
-        let mut dw_hh = Buffer::unspecified(h4 * hidden);
+        let (mut dw_ih, mut dw_hh) = (Buffer::unspecified(h4 * input), Buffer::unspecified(h4 * hidden));
         let later = rows.saturating_sub(batch);
-        transposed_product(
-            [later, h4, hidden],
-            &dg[(rows - later) * gs..],
-            gs,
-            &self.y[..later * hidden],
-            &mut dw_hh,
-            false,
-        );
+        let ih = Factor { b: self.x, n: input, skip: 0, c: &mut dw_ih, accumulate: false };
+        let hh = Factor { b: &self.y[..later * hidden], n: hidden, skip: batch, c: &mut dw_hh, accumulate: false };
+        transposed_products([rows, h4], dg, gs, [ih, hh]);
         if steps > 0 && self.h0.iter().any(|v| *v != 0.0) {
-            transposed_product([batch, h4, hidden], dg, gs, self.h0, &mut dw_hh, true);
+            let start = Factor { b: self.h0, n: hidden, skip: 0, c: &mut dw_hh, accumulate: true };
+            transposed_products([batch, h4], dg, gs, [start]);
         }
         let mut db = Buffer::unspecified(h4);
         column_sums(h4, gs, dg, &mut db);
@@ -361,13 +355,16 @@ impl Walk<'_> {
                             self.gather_added(t, first, m, g, d_added);
                         }
                         let x = &self.x[row * input..][..m * input];
-                        transposed_rows(self.level, [m, gs, input], 0..h4, g, x, &mut dw_ih, true);
                         let before = match t {
                             0 => &self.h0[first * hidden..end * hidden],
                             _ => &self.y[(row - batch) * hidden..][..m * hidden],
                         };
+                        let ih = Factor { b: x, n: input, skip: 0, c: &mut dw_ih, accumulate: true };
                         if t > 0 || known_start {
-                            transposed_rows(self.level, [m, gs, hidden], 0..h4, g, before, &mut dw_hh, true);
+                            let hh = Factor { b: before, n: hidden, skip: 0, c: &mut dw_hh, accumulate: true };
+                            transposed_rows(self.level, m, 0..h4, g, gs, [ih, hh]);
+                        } else {
+                            transposed_rows(self.level, m, 0..h4, g, gs, [ih]);
                         }
                         for g in g.chunks(gs) {
                             db.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
