@@ -4,6 +4,7 @@
 //! - [`structure`]: self-similarity, repetition, structureness.
 //! - [`originality`]: what of a piece also stands in the training music, where, and whether that is more than real pieces share.
 //! - [`Comparison`]: a set against a set, by distances within and between them.
+//! - [`report::Report`]: all of it together, for a terminal, as JSON, and as a page.
 //! - [`picture`]: the figures as SVG.
 //!
 //! Nothing here knows a composer: pieces are compared as [`cantus_score::Score`]s, wherever they come from.
@@ -12,6 +13,7 @@ pub mod comparison;
 pub mod muspy;
 pub mod originality;
 pub mod picture;
+pub mod report;
 mod statistics;
 pub mod structure;
 mod summary;

@@ -22,6 +22,9 @@ mod held_out;
 mod index;
 mod lines;
 
+#[cfg(test)]
+pub(crate) use index::tests;
+
 pub use digest::{Digest, DigestError, Sketch};
 pub use held_out::{HeldOut, Range};
 pub use index::{Index, Originality, Passage, Shares};

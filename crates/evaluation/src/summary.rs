@@ -65,6 +65,29 @@ pub struct Spread {
     pub std: f64,
 }
 
+impl Spread {
+    /// The mean alone, in as many digits as the spread deserves.
+    pub fn short(&self) -> String {
+        match self.pieces {
+            0 => "-".to_owned(),
+            _ if self.mean.abs() >= 100.0 => format!("{:.0}", self.mean),
+            _ if self.mean.abs() >= 10.0 => format!("{:.1}", self.mean),
+            _ => format!("{:.2}", self.mean),
+        }
+    }
+}
+
+/// Mean and standard deviation.
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.pieces {
+            0 => f.pad("-"),
+            _ if self.mean >= 100.0 => f.pad(&format!("{:.0} ± {:.0}", self.mean, self.std)),
+            _ => f.pad(&format!("{:.3} ± {:.3}", self.mean, self.std)),
+        }
+    }
+}
+
 /// What several pieces are like.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
@@ -112,7 +135,7 @@ pub fn side_by_side(columns: &[(&str, &Summary)]) -> String {
     let names = |(name, summary): &(&str, &Summary)| format!("{name} ({})", summary.pieces);
     rows.push(row("", &mut columns.iter().map(names)));
     for (k, figure) in FIGURES.iter().enumerate() {
-        rows.push(row(figure.name, &mut columns.iter().map(|(_, summary)| cell(&summary.figures[k]))));
+        rows.push(row(figure.name, &mut columns.iter().map(|(_, summary)| summary.figures[k].to_string())));
     }
     for what in ["notes of", "onsets after"] {
         let histograms: Vec<&Histogram> = columns
@@ -134,14 +157,6 @@ pub fn side_by_side(columns: &[(&str, &Summary)]) -> String {
         }
     }
     lines(&rows)
-}
-
-fn cell(spread: &Spread) -> String {
-    match spread.pieces {
-        0 => "-".to_owned(),
-        _ if spread.mean >= 100.0 => format!("{:.0} ± {:.0}", spread.mean, spread.std),
-        _ => format!("{:.3} ± {:.3}", spread.mean, spread.std),
-    }
 }
 
 /// Cells lined up: the first column to the left, the others to the right.

@@ -187,7 +187,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::index::tests::{random_piece, transformed};
+    use super::super::tests::{random_piece, transformed};
     use super::*;
 
     fn index(pieces: u64) -> (Index, Vec<Score>) {

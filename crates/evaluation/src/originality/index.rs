@@ -4,6 +4,7 @@ use super::LENGTHS;
 use super::lines::{Line, Voice, lines};
 use cantus_score::Score;
 use serde::Serialize;
+use std::fmt;
 
 /// The n-grams of a corpus, with their places.
 ///
@@ -61,6 +62,26 @@ pub struct Passage {
     pub transposition: i32,
     /// How many times as fast as theirs it goes, beat for beat.
     pub tempo: f64,
+}
+
+/// `31 chords from bar 9 on (4 bars): bar 12 of a.mid, 5 semitones higher, 2 times as fast`.
+impl fmt::Display for Passage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.voice == Voice::Chords { "chords".to_owned() } else { format!("notes of {}", self.voice) };
+        let bars = if self.bars == 1 { "bar" } else { "bars" };
+        write!(f, "{} {what} from bar {} on ({} {bars}): ", self.onsets, self.bar, self.bars)?;
+        write!(f, "bar {} of {}", self.their_bar, self.piece)?;
+        match self.transposition {
+            0 => {}
+            up if up > 0 => write!(f, ", {up} semitones higher")?,
+            down => write!(f, ", {} semitones lower", -down)?,
+        }
+        if (self.tempo - 1.0).abs() > 1e-9 {
+            let tempo = (self.tempo * 100.0).round() / 100.0;
+            write!(f, ", {tempo} times as fast")?;
+        }
+        Ok(())
+    }
 }
 
 impl Index {
