@@ -15,8 +15,13 @@ use std::fmt::Write;
 const HELD_OUT: usize = 300;
 /// Findings that are said in words.
 const FINDINGS: usize = 8;
-/// An overlap under this is worth a word.
-const FAR: f64 = 0.75;
+/// A difference of means of more corpus' standard deviations than this is worth a word: half of the pieces' spread (J. Cohen, "Statistical
+/// Power Analysis for the Behavioral Sciences", 1988, calls it a medium effect).
+const FAR: f64 = 0.5;
+/// An overlap of distributions under this is worth a word.
+const OTHER: f64 = 0.75;
+/// The first figures are notes and bars: how long a piece is was asked for, and is no finding.
+const LENGTHS_ASKED_FOR: usize = 2;
 
 /// A piece to be looked at; its score is quantised, on the same grid as all others.
 #[derive(Clone, Copy, Debug)]
@@ -182,18 +187,25 @@ impl Report {
         if looping > 0 {
             findings.push(format!("{looping} of {pieces} pieces strike one chord more than 16 times in a row"));
         }
-        let mut rows: Vec<_> = self.comparison.rows.iter().filter(|row| row.overlap < FAR).collect();
-        rows.sort_by(|a, b| a.overlap.total_cmp(&b.overlap));
-        for row in rows.into_iter().take(FINDINGS) {
-            let figure = FIGURES.iter().position(|figure| figure.name == row.name);
-            findings.push(match figure {
-                Some(k) => {
-                    let (real, ours) = (&self.corpus_summary.figures[k], &self.set_summary.figures[k]);
-                    let more = if ours.mean > real.mean { "more" } else { "less" };
-                    format!("{}: {more} than the corpus ({} instead of {})", row.name, ours.short(), real.short())
-                }
-                None => format!("{}: other ones than in the corpus (overlap {:.0}%)", row.name, 100.0 * row.overlap),
-            });
+        let mut differences: Vec<(f64, String)> = Vec::new();
+        for (k, figure) in FIGURES.iter().enumerate().skip(LENGTHS_ASKED_FOR) {
+            let (real, ours) = (&self.corpus_summary.figures[k], &self.set_summary.figures[k]);
+            let Some(difference) = ours.difference(real).filter(|difference| difference.abs() > FAR) else { continue };
+            let more = if difference > 0.0 { "more" } else { "less" };
+            let words =
+                format!("{}: {more} than the corpus ({} instead of {})", figure.name, ours.short(), real.short());
+            differences.push((difference.abs(), words));
+        }
+        differences.sort_by(|a, b| b.0.total_cmp(&a.0));
+        findings.extend(differences.into_iter().take(FINDINGS).map(|(_, words)| words));
+        for row in self.comparison.rows.iter().filter(|row| row.overlap < OTHER) {
+            if FIGURES.iter().all(|figure| figure.name != row.name) {
+                findings.push(format!(
+                    "{}: other ones than in the corpus (overlap {:.0}%)",
+                    row.name,
+                    100.0 * row.overlap
+                ));
+            }
         }
         if findings.is_empty() {
             findings.push(

@@ -66,6 +66,17 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// How far this mean lies from that of `reference`, in standard deviations of the reference's pieces; `None` where either has fewer
+    /// than two pieces, or the distance is within three standard errors and may be chance.
+    pub fn difference(&self, reference: &Spread) -> Option<f64> {
+        if self.pieces < 2 || reference.pieces < 2 {
+            return None;
+        }
+        let distance = self.mean - reference.mean;
+        let errors = (self.std.powi(2) / self.pieces as f64 + reference.std.powi(2) / reference.pieces as f64).sqrt();
+        (distance.abs() > 3.0 * errors).then(|| distance / reference.std.max(f64::MIN_POSITIVE))
+    }
+
     /// The mean alone, in as many digits as the spread deserves.
     pub fn short(&self) -> String {
         match self.pieces {
@@ -208,6 +219,16 @@ mod tests {
         assert!(line("  in common").ends_with("1.000             0.250"), "{table}");
         let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
         assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
+    }
+
+    #[test]
+    fn differences_are_in_the_reference_spread_and_no_chance() {
+        let spread = |pieces, mean, std| Spread { name: "", pieces, mean, std };
+        let corpus = spread(100, 10.0, 2.0);
+        assert_eq!(spread(100, 13.0, 1.0).difference(&corpus), Some(1.5));
+        assert_eq!(spread(100, 9.0, 1.0).difference(&corpus), Some(-0.5));
+        assert_eq!(spread(4, 9.0, 2.0).difference(&corpus), None, "four pieces may differ so much by chance");
+        assert_eq!(spread(1, 13.0, 0.0).difference(&corpus), None);
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Density {
             let (p, q) = (p.max(FLOOR), q.max(FLOOR));
             p * (p / q).ln()
         };
-        grid.step * self.0.iter().zip(&other.0).map(term).sum::<f64>()
+        // Rounding must not make equal densities closer than equal.
+        (grid.step * self.0.iter().zip(&other.0).map(term).sum::<f64>()).max(0.0)
     }
 }
 

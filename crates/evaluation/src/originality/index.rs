@@ -71,10 +71,10 @@ impl fmt::Display for Passage {
         let bars = if self.bars == 1 { "bar" } else { "bars" };
         write!(f, "{} {what} from bar {} on ({} {bars}): ", self.onsets, self.bar, self.bars)?;
         write!(f, "bar {} of {}", self.their_bar, self.piece)?;
-        match self.transposition {
-            0 => {}
-            up if up > 0 => write!(f, ", {up} semitones higher")?,
-            down => write!(f, ", {} semitones lower", -down)?,
+        if self.transposition != 0 {
+            let (many, direction) = (self.transposition.abs(), if self.transposition > 0 { "higher" } else { "lower" });
+            let semitones = if many == 1 { "semitone" } else { "semitones" };
+            write!(f, ", {many} {semitones} {direction}")?;
         }
         if (self.tempo - 1.0).abs() > 1e-9 {
             let tempo = (self.tempo * 100.0).round() / 100.0;

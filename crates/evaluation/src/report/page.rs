@@ -44,7 +44,7 @@ pub(super) fn page(report: &Report, title: &str, pictures: &[Picture]) -> String
     add(originality(report));
     add("<h2>Statistics</h2>\n<p class=\"small\">Mean and standard deviation of the pieces. The overlap says how far from the corpus \
          the pieces are, by the corpus' own measure: 100% where a piece is as far from the corpus' pieces as these are from one \
-         another; under 75% is marked.</p>\n"
+         another. The difference is that of the means, in standard deviations of the corpus; more than a half is marked.</p>\n"
         .to_owned());
     add(statistics(report));
     add(format!("<figure>{}</figure>\n", comparison(&report.comparison, &report.corpus, &report.set)));
@@ -114,22 +114,22 @@ fn originality(report: &Report) -> String {
 
 fn statistics(report: &Report) -> String {
     let mut html = format!(
-        "<table><tr><th></th><th>{}</th><th>{}</th><th>overlap</th><th>KL (nats)</th></tr>",
+        "<table><tr><th></th><th>{}</th><th>{}</th><th>difference</th><th>overlap</th><th>KL (nats)</th></tr>",
         escaped(&report.corpus),
         escaped(&report.set)
     );
     for row in &report.comparison.rows {
         let figure = report.corpus_summary.figures.iter().position(|figure| figure.name == row.name);
-        let cells = figure.map_or(("".to_owned(), "".to_owned()), |k| {
-            (report.corpus_summary.figures[k].to_string(), report.set_summary.figures[k].to_string())
-        });
-        let mark = if row.overlap < super::FAR { " class=\"far\"" } else { "" };
+        let spreads = figure.map(|k| (&report.corpus_summary.figures[k], &report.set_summary.figures[k]));
+        let (real, ours) = spreads.map_or(Default::default(), |(real, ours)| (real.to_string(), ours.to_string()));
+        let difference = spreads.and_then(|(real, ours)| ours.difference(real));
+        let is_far = difference.map_or(figure.is_none() && row.overlap < super::OTHER, |by| by.abs() > super::FAR);
         let _ = write!(
             html,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td{mark}>{:.0}%</td><td>{:.3}</td></tr>",
+            "<tr{}><td>{}</td><td>{real}</td><td>{ours}</td><td>{}</td><td>{:.0}%</td><td>{:.3}</td></tr>",
+            if is_far { " class=\"far\"" } else { "" },
             escaped(row.name),
-            cells.0,
-            cells.1,
+            difference.map_or_else(String::new, |by| format!("{by:+.1}")),
             100.0 * row.overlap,
             row.divergence
         );

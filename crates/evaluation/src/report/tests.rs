@@ -63,7 +63,7 @@ fn the_page_stands_alone_and_escapes_what_it_is_given() {
         assert!(!page.contains(outside), "{outside} is loaded from elsewhere");
     }
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
-    assert_eq!(page.matches("<tr>").count(), page.matches("</tr>").count());
+    assert_eq!(page.matches("<tr").count(), page.matches("</tr>").count());
     assert!(!page.contains("NaN"));
 }
 
