@@ -21,7 +21,8 @@ pub fn self_similarity(matrix: &SelfSimilarity, title: &str) -> String {
     let cell = (480 / bars).clamp(1, 16);
     let side = cell * bars;
     let (left, top) = (34, 44);
-    let (width, height) = (left + side.max(240) + 14, top + side + 14);
+    // The width of a text is not known here: 8 pixels a character at this size.
+    let (width, height) = (left + side.max(8 * title.chars().count()) + 14, top + side + 14);
     let mut svg = open(width, height);
     text(&mut svg, left, 18, 15, INK, "start", title);
     let mut shades = vec![String::new(); SHADES];
@@ -120,9 +121,12 @@ fn densities(svg: &mut String, row: &Row, (x, y): (usize, usize), (width, height
         let _ = writeln!(svg, "<path d=\"M{curve}\" {}/>", stroke(k));
     }
     let _ = writeln!(svg, "<path d=\"M{x} {bottom}h{width}\" stroke=\"{FAINT}\"/>");
-    let from = row.grid.from.max(0.0);
-    let to = row.grid.from + row.grid.step * (POINTS - 1) as f64;
-    text(svg, x, bottom + 12, 10, FAINT, "start", &short(from));
+    let span = row.grid.step * (POINTS - 1) as f64;
+    let to = row.grid.from + span;
+    // The kernels spread a little below the smallest distance there can be: the axis says where 0 is.
+    let zero = x + (width as f64 * (-row.grid.from / span).clamp(0.0, 1.0)) as usize;
+    let _ = writeln!(svg, "<path d=\"M{zero} {bottom}v3\" stroke=\"{FAINT}\"/>");
+    text(svg, zero, bottom + 12, 10, FAINT, "middle", "0");
     text(svg, x + width, bottom + 12, 10, FAINT, "end", &short(to));
 }
 
