@@ -10,6 +10,7 @@
 //! Nothing here knows a composer: pieces are compared as [`cantus_score::Score`]s, wherever they come from.
 
 pub mod comparison;
+mod mixing;
 pub mod muspy;
 pub mod originality;
 pub mod picture;

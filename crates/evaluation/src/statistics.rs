@@ -71,6 +71,8 @@ pub struct Statistics {
     pub repetition: Repetition,
     /// How much of the piece repeats, in spans of short, middle and long length.
     pub structureness: Structureness,
+    /// The same with the bars in random order: what the piece would have without form.
+    pub structureness_of_shuffled_bars: Structureness,
     /// How often in a row the same note or chord is struck, at most. See [`longest_run`].
     pub longest_run: usize,
     /// Shares of the pitch classes.
@@ -139,6 +141,7 @@ impl Statistics {
             groove_consistency: rhythm::groove(&bars, &distinct(&all)),
             repetition: Repetition::of(&bars, &merged, score.ticks_per_quarter),
             structureness: Structureness::of(&bars, &merged),
+            structureness_of_shuffled_bars: Structureness::of_shuffled_bars(&bars, &merged),
             longest_run: longest_run(&merged),
             pitch_classes: Histogram { shares: shares(&classes) },
             transitions: Histogram { shares: pitch::transitions(&notes, Ticks(quarter / 10)) },

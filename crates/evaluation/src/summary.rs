@@ -1,5 +1,6 @@
 //! The statistics of several pieces, and of two sets of pieces side by side.
 
+use crate::structure::Structureness;
 use crate::{Histogram, Statistics};
 use serde::Serialize;
 use std::fmt::Write;
@@ -14,7 +15,7 @@ pub struct Figure {
 }
 
 /// Every figure, in the order of the tables.
-pub const FIGURES: [Figure; 35] = [
+pub const FIGURES: [Figure; 38] = [
     Figure { name: "notes", of: |piece| Some(piece.notes as f64) },
     Figure { name: "bars", of: |piece| Some(piece.bars as f64) },
     Figure { name: "pitch range (semitones)", of: |piece| piece.pitch_range.map(f64::from) },
@@ -49,8 +50,16 @@ pub const FIGURES: [Figure; 35] = [
     Figure { name: "structureness, 2-4 bars", of: |piece| piece.structureness.short },
     Figure { name: "structureness, 4-8 bars", of: |piece| piece.structureness.middle },
     Figure { name: "structureness, 8 bars and more", of: |piece| piece.structureness.long },
+    Figure { name: "structure, 2-4 over shuffled bars", of: |piece| over_shuffled(piece, |of| of.short) },
+    Figure { name: "structure, 4-8 over shuffled bars", of: |piece| over_shuffled(piece, |of| of.middle) },
+    Figure { name: "structure, 8+ over shuffled bars", of: |piece| over_shuffled(piece, |of| of.long) },
     Figure { name: "longest run of one chord", of: |piece| Some(piece.longest_run as f64) },
 ];
+
+/// What a piece's structureness has over that of its own bars in random order.
+fn over_shuffled(piece: &Statistics, span: fn(&Structureness) -> Option<f64>) -> Option<f64> {
+    Some(span(&piece.structureness)? - span(&piece.structureness_of_shuffled_bars)?)
+}
 
 /// A figure over several pieces.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -212,7 +221,7 @@ mod tests {
         let compositions = Summary::of(&[piece(300, None, &[0.0, 0.25, 0.75])]);
         let table = side_by_side(&[("corpus", &corpus), ("compositions", &compositions)]);
         let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-        assert_eq!(line("notes  "), "notes                           10.000 ± 0.000           300 ± 0");
+        assert_eq!(line("notes  "), "notes                              10.000 ± 0.000           300 ± 0");
         assert!(line("polyphony").ends_with("  1.000 ± 0.000                 -"), "{table}");
         assert!(line("notes of 1 step").ends_with("100.0%             25.0%"), "{table}");
         assert!(line("notes of 2 or more steps").ends_with("75.0%"), "{table}");

@@ -1,5 +1,6 @@
 //! A score as lines of events that can be compared whatever their key and tempo.
 
+use crate::mixing::mix;
 use cantus_score::{Note, Part, Score, Ticks, merge_parts};
 use serde::Serialize;
 use std::fmt;
@@ -130,14 +131,6 @@ fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
         (a, b) = (b, a % b);
     }
     a.max(1)
-}
-
-/// The finaliser of SplitMix64 (G. Steele, D. Lea and C. Flood, OOPSLA 2014) over the two numbers.
-fn mix(a: u64, b: u64) -> u64 {
-    let mut x = a.rotate_left(23).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 impl Line {

@@ -13,6 +13,7 @@
 //! Cost: n^4 / 6 cells for n frames; at most 96 frames, by doubling their length: 14 million.
 
 use super::similarity::{chroma, cosine};
+use crate::mixing::mix;
 use cantus_score::{Bar, Note, Ticks};
 use serde::Serialize;
 
@@ -26,6 +27,9 @@ const KEPT: f64 = 0.25;
 const PENALTY: f32 = -2.0;
 
 /// The highest fitness of a span, 0-1, by the span's length in bars. `None` where the piece has no such spans.
+///
+/// The longer a piece, the higher its fitness, even where it wanders: a quarter of all cells always counts as alike. Pieces of different
+/// lengths are compared by what their fitness has over that of their own [bars in random order](Structureness::of_shuffled_bars).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Structureness {
     /// Of 2 to 4 bars: motifs and half phrases.
@@ -39,10 +43,38 @@ pub struct Structureness {
 impl Structureness {
     /// The indicators of a piece; `notes` sorted by onset.
     pub fn of(bars: &[Bar], notes: &[Note]) -> Structureness {
-        // Halves of bars, or as many whole bars to a frame as it takes.
+        let frames = Frames::of(bars, notes);
+        frames.structureness(&frames.chroma)
+    }
+
+    /// The same of the piece with its bars in random order, always the same one: what there is without form.
+    pub fn of_shuffled_bars(bars: &[Bar], notes: &[Note]) -> Structureness {
+        let frames = Frames::of(bars, notes);
+        let mut order: Vec<&[[f32; 12]]> = frames.chroma.chunks(frames.to_a_bar).collect();
+        let mut number = 0;
+        order.sort_by_cached_key(|_| {
+            number += 1;
+            mix(0, number)
+        });
+        frames.structureness(&order.concat())
+    }
+}
+
+/// A piece cut into frames of equal musical length.
+struct Frames {
+    chroma: Vec<[f32; 12]>,
+    /// Two for halves of bars, one for whole bars and more.
+    to_a_bar: usize,
+    /// Bars in a frame of one bar or more.
+    bars: usize,
+}
+
+impl Frames {
+    /// Halves of bars, or as many whole bars to a frame as it takes.
+    fn of(bars: &[Bar], notes: &[Note]) -> Frames {
         let halves = 2 * bars.len() <= MOST_FRAMES;
         let together = bars.len().div_ceil(MOST_FRAMES).next_power_of_two();
-        let frames: Vec<(Ticks, Ticks)> = if halves {
+        let spans: Vec<(Ticks, Ticks)> = if halves {
             let cut = |bar: &Bar| {
                 let middle = bar.start + Ticks(bar.length.0 / 2);
                 [(bar.start, middle), (middle, bar.end())]
@@ -51,11 +83,15 @@ impl Structureness {
         } else {
             bars.chunks(together).map(|bars| (bars[0].start, bars[bars.len() - 1].end())).collect()
         };
-        let scape = FitnessScape::of(&enhanced(&chroma(&frames, notes)), frames.len());
-        let frames_in = |bars: usize| if halves { 2 * bars } else { bars / together };
+        Frames { chroma: chroma(&spans, notes), to_a_bar: if halves { 2 } else { 1 }, bars: together }
+    }
+
+    fn structureness(&self, chroma: &[[f32; 12]]) -> Structureness {
+        let scape = FitnessScape::of(&enhanced(chroma), chroma.len());
+        let frames_in = |bars: usize| self.to_a_bar * bars / self.bars;
         // A span of one frame is a chord that comes again, not structure.
-        let within = |from: usize, to: usize| scape.highest(frames_in(from).max(2), frames_in(to));
-        Structureness { short: within(2, 4), middle: within(4, 8), long: within(8, bars.len()) }
+        let within = |from: usize, to: usize| scape.highest(frames_in(from).max(2), to);
+        Structureness { short: within(2, frames_in(4)), middle: within(4, frames_in(8)), long: within(8, chroma.len()) }
     }
 }
 
@@ -293,9 +329,17 @@ mod tests {
         };
         let wandering = of(random(32));
         let (a, b) = (random(8), random(8));
-        let formed = of([a.clone(), b, a.clone(), a].concat());
+        let formed = of([a.clone(), b, a.clone(), a.clone()].concat());
         assert!(formed.long.unwrap() > 0.5 && formed.long > wandering.long, "{formed:?} {wandering:?}");
         assert!(formed.middle > wandering.middle, "{formed:?} {wandering:?}");
+        // In random order the bars have no more form than bars that never had any.
+        let score = piece(&[a.clone(), random(8), a.clone(), a].concat().into_iter().map(Some).collect::<Vec<_>>());
+        let bars: Vec<Bar> = score.bars().collect();
+        let (ordered, shuffled) = (
+            Structureness::of(&bars, &score.parts[0].notes),
+            Structureness::of_shuffled_bars(&bars, &score.parts[0].notes),
+        );
+        assert!(ordered.long > shuffled.long && ordered.middle > shuffled.middle, "{ordered:?} {shuffled:?}");
         assert_eq!(of(random(3)).long, None);
         // 200 bars fit into 96 frames of 4 bars; spans of fewer than two frames are not looked at.
         let long = of(random(200));
