@@ -313,6 +313,31 @@ mod tests {
         }
     }
 
+    /// Against a second implementation, in Python, of the recurrences in M. Müller's FMP notebook C4S3.
+    #[test]
+    fn fitness_is_that_of_another_implementation() {
+        const ROWS: [[f32; 7]; 7] = [
+            [1.0, 0.25, -2.0, 0.5, 0.75, -2.0, 0.5],
+            [0.25, 1.0, 0.5, -2.0, 0.75, 0.5, -2.0],
+            [-2.0, 0.5, 1.0, 0.25, -2.0, 0.75, 0.75],
+            [0.5, -2.0, 0.25, 1.0, 0.5, -2.0, 0.25],
+            [0.75, 0.75, -2.0, 0.5, 1.0, 0.25, -2.0],
+            [-2.0, 0.5, 0.75, -2.0, 0.25, 1.0, 0.5],
+            [0.5, -2.0, 0.75, 0.25, -2.0, 0.5, 1.0],
+        ];
+        let scape = FitnessScape::of(&ROWS.concat(), 7);
+        let expected: [&[f32]; 4] = [
+            &[0.470588, 0.470588, 0.503497, 0.393443, 0.503497, 0.470588, 0.470588],
+            &[0.298507, 0.324324, 0.266667, 0.298507, 0.324324, 0.298507],
+            &[0.375, 0.347107, 0.0, 0.375, 0.375],
+            &[0.315789, 0.0, 0.0, 0.342857],
+        ];
+        for (found, expected) in scape.fitness.iter().zip(expected) {
+            let close = found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5);
+            assert!(close && found.len() == expected.len(), "{found:?} instead of {expected:?}");
+        }
+    }
+
     #[test]
     fn pieces_with_form_have_more_structure_than_pieces_without() {
         let of = |bars: Vec<(u8, u8)>| {
