@@ -71,6 +71,9 @@ impl fmt::Display for Passage {
         let bars = if self.bars == 1 { "bar" } else { "bars" };
         write!(f, "{} {what} from bar {} on ({} {bars}): ", self.onsets, self.bar, self.bars)?;
         write!(f, "bar {} of {}", self.their_bar, self.piece)?;
+        if self.their_voice != self.voice {
+            write!(f, ", there in {}", self.their_voice)?;
+        }
         if self.transposition != 0 {
             let (many, direction) = (self.transposition.abs(), if self.transposition > 0 { "higher" } else { "lower" });
             let semitones = if many == 1 { "semitone" } else { "semitones" };

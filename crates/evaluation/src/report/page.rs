@@ -44,7 +44,11 @@ pub(super) fn page(report: &Report, title: &str, pictures: &[Picture]) -> String
     add(originality(report));
     add("<h2>Statistics</h2>\n<p class=\"small\">Mean and standard deviation of the pieces. The overlap says how far from the corpus \
          the pieces are, by the corpus' own measure: 100% where a piece is as far from the corpus' pieces as these are from one \
-         another. The difference is that of the means, in standard deviations of the corpus; more than a half is marked.</p>\n"
+         another. The difference is that of the means, in standard deviations of the corpus; more than a half is marked.</p>\n\
+         <p class=\"small\">Repetition says how alike the music is to itself so much later, over that of the same notes in random order: \
+         1 is chance. Form is the same for whole bars over bars in random order: at 1 the order of the bars means nothing. \
+         Structureness is the largest part of a piece that one passage of that length explains by coming again, 0 to 1; longer pieces \
+         have more of it, and over shuffled bars is what the order of the bars adds.</p>\n"
         .to_owned());
     add(statistics(report));
     add(format!("<figure>{}</figure>\n", comparison(&report.comparison, &report.corpus, &report.set)));
