@@ -27,8 +27,6 @@ pub struct ComposerSpec {
     pub encoding: &'static str,
     /// Its named configurations; the first is the default.
     pub configurations: &'static [Configuration],
-    /// Changes to the first configuration that make it small enough for a test.
-    pub tiny: &'static str,
     /// A network that has learnt nothing yet, for a corpus.
     pub create: Create,
     /// A composer out of a model file.
@@ -44,6 +42,8 @@ pub struct Configuration {
     pub summary: &'static str,
     /// The settings, as a JSON object; what is absent has its default.
     pub settings: &'static str,
+    /// Changes to them, as a JSON object, that make it small enough for a test.
+    pub tiny: &'static str,
 }
 
 impl ComposerSpec {
@@ -51,6 +51,15 @@ impl ComposerSpec {
     pub fn settings(&self, configuration: &str) -> Option<Settings> {
         let found = self.configurations.iter().find(|known| known.name == configuration)?;
         serde_json::from_str(found.settings).ok()
+    }
+
+    /// The settings of a named configuration made small enough for a test, or `None` where there is no such name.
+    pub fn tiny_settings(&self, configuration: &str) -> Option<Settings> {
+        let found = self.configurations.iter().find(|known| known.name == configuration)?;
+        let mut settings = self.settings(configuration)?;
+        let tiny: serde_json::Map<String, Settings> = serde_json::from_str(found.tiny).ok()?;
+        settings.as_object_mut()?.extend(tiny);
+        Some(settings)
     }
 }
 

@@ -6,6 +6,7 @@
 //! sampler, the prompt, the baselines.
 
 mod autoregressive;
+pub mod checkpoint;
 mod composer;
 mod expression;
 mod file;
@@ -22,7 +23,7 @@ pub use expression::accentuate;
 pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,
 };
-pub use likelihood::{Baseline, Evaluation, Kind, Likelihood};
+pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit};
 pub use prompt::Prompt;
 pub use sampling::{Sampling, SamplingError};
 pub use trainable::{CreateError, Regime, Schedule, StepAt, StepReport, Trainable, TrainingSet};

@@ -229,6 +229,11 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
+    /// What is trained, and on what.
+    pub fn description(&self) -> &RunDescription {
+        &self.description
+    }
+
     /// Epochs done.
     pub fn epochs_done(&self) -> u64 {
         self.standing.epoch
@@ -434,6 +439,7 @@ impl<'a> Training<'a> {
             seed: self.description.seed,
             validation: Likelihood {
                 kind: self.description.likelihood,
+                unit: self.description.unit,
                 nats_per_token: best.valid.nats_per_token,
                 nats_per_quarter: best.valid.nats_per_quarter,
                 protocol: self.description.protocol.clone(),
@@ -491,6 +497,7 @@ impl<'a> Training<'a> {
         let baseline = |known: &Baseline| curves::Baseline { name: known.name.clone(), nats: known.nats_per_token };
         let marks = Marks {
             title: format!("{} on {}", self.description.composer, self.description.corpus.name),
+            loss: self.description.loss(),
             best_epoch: self.standing.best.map(|best| best.epoch as f64),
             remarks: self.metrics.iter().filter_map(remark).collect(),
             baselines: self.description.baselines.iter().map(baseline).collect(),

@@ -81,13 +81,14 @@ fn model(model: &Model, json: bool) -> Result<()> {
             (
                 "validation",
                 format!(
-                    "{:.3} nats per token, {:.3} per quarter note ({})",
-                    validation.nats_per_token, validation.nats_per_quarter, validation.kind
+                    "{:.3} nats per {}, {:.3} per quarter note ({})",
+                    validation.nats_per_token, validation.unit, validation.nats_per_quarter, validation.kind
                 ),
             ),
         ]));
         for baseline in &training.baselines {
-            lines.push((String::new(), format!("{:.3} nats per token: {}", baseline.nats_per_token, baseline.name)));
+            let nats = format!("{:.3} nats per {}: {}", baseline.nats_per_token, validation.unit, baseline.name);
+            lines.push((String::new(), nats));
         }
         lines.push(("protocol".to_owned(), validation.protocol.clone()));
     }
@@ -125,10 +126,12 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
     let best = metrics.iter().rev().find(|line| line.best);
     let figures = |line: &Metrics| {
         format!(
-            "epoch {}: {:.3} nats per token, {:.3} per quarter note, {:.1}% right",
+            "epoch {}: {:.3} nats per {}, {:.3} per quarter note ({}), {:.1}% right",
             line.epoch,
             line.valid.nats_per_token,
+            description.unit,
             line.valid.nats_per_quarter,
+            description.likelihood,
             100.0 * line.valid.accuracy
         )
     };
@@ -161,7 +164,8 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
         ("last", metrics.last().map(figures).unwrap_or_default()),
     ]);
     for baseline in &description.baselines {
-        lines.push((String::new(), format!("{:.3} nats per token: {}", baseline.nats_per_token, baseline.name)));
+        let nats = format!("{:.3} nats per {}: {}", baseline.nats_per_token, description.unit, baseline.name);
+        lines.push((String::new(), nats));
     }
     for line in metrics.iter().filter_map(|line| line.remark.as_ref().map(|remark| (line.epoch, remark))) {
         lines.push((format!("epoch {}", line.0), line.1.clone()));

@@ -1,16 +1,16 @@
 //! Training the default network.
 
+use super::SPEC;
 use super::batches::{Batch, Encoded, Plan, Row, Segment};
 use super::network::{ChordSettings, Masks, Network};
 use super::player::ChordComposer;
-use super::{SPEC, checkpoint};
 use burn::module::Module;
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Vocabulary, encode};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
-    StepAt, StepReport, TensorData, Trainable, TrainingSet, ngram,
+    StepAt, StepReport, TensorData, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::cross_entropy::cross_entropy;
 use cantus_nn::lstm::LstmState;
@@ -198,17 +198,17 @@ impl Trainable for ChordTrainer {
     fn save(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
         let encoding = serde_json::json!({ "note_chord": self.vocabulary });
-        checkpoint::save(self.network(), settings, encoding)
+        checkpoint::save(&SPEC, self.network(), settings, encoding)
     }
 
     fn checkpoint(&self) -> ModelFile {
         let mut file = self.save();
-        checkpoint::add_optimizer(&mut file, &self.optimizer);
+        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
         for (layer, state) in self.carried.iter().enumerate() {
             let shape = vec![state.batch(), state.hidden()];
             for (name, values) in [("h", &state.h), ("c", &state.c)] {
                 let tensor = TensorData { shape: shape.clone(), values: values.clone() };
-                file.tensors.insert(format!("carried.{layer}.{name}"), tensor);
+                file.tensors.insert(format!("{}{layer}.{name}", checkpoint::CARRIED), tensor);
             }
         }
         file
@@ -218,7 +218,7 @@ impl Trainable for ChordTrainer {
         let expected = self.save().header;
         checkpoint::same_training(&file.header, &expected)?;
         let network = checkpoint::restore(self.network().clone(), file)?;
-        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, file)?;
+        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
         let mut carried = network.zeros(0);
         if let Some(first) = file.tensors.get("carried.0.h") {
             let rows = first.shape.first().copied().unwrap_or(0);

@@ -1,24 +1,26 @@
-//! What both families of networks put into files, and take out again.
+//! What composers put into model files and checkpoints, and take out again.
 
-use super::SPEC;
+use crate::{ComposerSpec, CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Settings, TensorData};
 use burn::module::Module;
-use cantus_model::{CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Settings, TensorData};
 use cantus_nn::optimizer::Optimizer;
 use cantus_nn::params::{NamedTensor, ParameterError, load_parameters, named_parameters};
 use std::collections::BTreeMap;
 
-const OPTIMIZER: &str = "optimizer.";
+/// How the tensors of an optimiser begin where a composer has only one.
+pub const OPTIMIZER: &str = "optimizer.";
+/// How the tensors begin that a recurrent network carries from step to step.
+pub const CARRIED: &str = "carried.";
 
-/// A network with its settings and vocabulary.
-pub(super) fn save<M: Module>(network: &M, settings: Settings, encoding: serde_json::Value) -> ModelFile {
+/// A network with its settings and encoding.
+pub fn save<M: Module>(spec: &ComposerSpec, network: &M, settings: Settings, encoding: serde_json::Value) -> ModelFile {
     let tensors: BTreeMap<String, TensorData> = named_parameters(network)
         .into_iter()
         .map(|(name, shape, values)| (name, TensorData { shape, values }))
         .collect();
     let header = Header {
         format: FORMAT_VERSION,
-        composer: SPEC.id.to_owned(),
-        composer_version: SPEC.version,
+        composer: spec.id.to_owned(),
+        composer_version: spec.version,
         settings,
         encoding,
         corpus: CorpusCard::default(),
@@ -30,7 +32,10 @@ pub(super) fn save<M: Module>(network: &M, settings: Settings, encoding: serde_j
 }
 
 /// The network with a file's parameters; where they do not fit, copies of the network stay as they are, too.
-pub(super) fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, ModelError> {
+///
+/// # Errors
+/// [`ModelError::Shape`], naming the parameter.
+pub fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, ModelError> {
     // Copies of a network share their running statistics: all is looked at before anything is replaced.
     for (name, shape, _) in named_parameters(&network) {
         file.tensor(&name, &shape)?;
@@ -43,30 +48,33 @@ pub(super) fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, Mode
 }
 
 /// The number of parameters in a file, those of the network alone: a checkpoint holds more.
-pub(super) fn parameters(file: &ModelFile) -> usize {
-    const NETWORK: [&str; 6] = ["token.", "contexts.", "lstms.", "norms.", "dense.", "output."];
-    let own = |name: &str| NETWORK.iter().any(|prefix| name.starts_with(prefix));
+pub fn parameters(file: &ModelFile) -> usize {
+    let own = |name: &str| !name.starts_with(OPTIMIZER) && !name.starts_with(CARRIED);
     file.tensors.iter().filter(|(name, _)| own(name)).map(|(_, tensor)| tensor.values.len()).sum()
 }
 
-/// Adds the optimiser's moments.
-pub(super) fn add_optimizer(file: &mut ModelFile, optimizer: &Optimizer) {
+/// Adds an optimiser's moments under names that begin with `prefix`, which itself begins with [`OPTIMIZER`].
+pub fn add_optimizer(file: &mut ModelFile, prefix: &str, optimizer: &Optimizer) {
     for (name, shape, values) in optimizer.export_state() {
-        file.tensors.insert(format!("{OPTIMIZER}{name}"), TensorData { shape, values });
+        file.tensors.insert(format!("{prefix}{name}"), TensorData { shape, values });
     }
 }
 
-/// An optimiser like `optimizer` with a file's moments.
-pub(super) fn restore_optimizer<M: Module>(
+/// An optimiser like `optimizer` with a file's moments for `network`.
+///
+/// # Errors
+/// [`ModelError::Damaged`], where they are missing or do not fit.
+pub fn restore_optimizer<M: Module>(
     network: &M,
     optimizer: &Optimizer,
+    prefix: &str,
     file: &ModelFile,
 ) -> Result<Optimizer, ModelError> {
     let state: Vec<NamedTensor> = file
         .tensors
         .iter()
         .filter_map(|(name, tensor)| {
-            let name = name.strip_prefix(OPTIMIZER)?;
+            let name = name.strip_prefix(prefix)?;
             Some((name.to_owned(), tensor.shape.clone(), tensor.values.clone()))
         })
         .collect();
@@ -75,8 +83,11 @@ pub(super) fn restore_optimizer<M: Module>(
     Ok(restored)
 }
 
-/// Whether a checkpoint was made with the settings and the vocabulary at hand.
-pub(super) fn same_training(found: &Header, expected: &Header) -> Result<(), ModelError> {
+/// Whether a checkpoint was made with the settings and the encoding at hand.
+///
+/// # Errors
+/// [`ModelError::OtherTraining`], naming what differs.
+pub fn same_training(found: &Header, expected: &Header) -> Result<(), ModelError> {
     let same = [
         (found.composer == expected.composer, "composer"),
         (found.composer_version == expected.composer_version, "composer's version"),
