@@ -3,4 +3,5 @@
 //! To add one: a file here, an entry in `registry.rs`, a recipe. The conformance tests then run on it unasked.
 
 mod lstm;
+mod octave;
 pub mod registry;

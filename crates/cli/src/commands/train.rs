@@ -45,7 +45,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half"])]
     resume: bool,
     /// Everything random follows from it [default: 1]
     #[arg(long)]
@@ -59,9 +59,15 @@ pub struct Arguments {
     /// Which parts of a file are read: all (merged), first, piano or melody [default: all]
     #[arg(long)]
     parts: Option<Parts>,
-    /// Allow only these metres, as in 4/4,3/4 [default: any]
+    /// Allow only these metres, as in 4/4,3/4; `duple` allows those derived from 4/4 [default: any]
     #[arg(long)]
     meters: Option<MeterFilter>,
+    /// Refuse files with more pitched parts than this [default: no number is too many]
+    #[arg(long, value_name = "N")]
+    max_note_tracks: Option<usize>,
+    /// Refuse files with notes beyond a piano's 88 keys
+    #[arg(long)]
+    piano_only: bool,
     /// Steps of the grid to a quarter note [default: 4]
     #[arg(long, value_name = "STEPS")]
     grid: Option<u32>,
@@ -268,6 +274,8 @@ fn reading_options(arguments: &Arguments, mut options: Options) -> Result<Option
     if let Some(meters) = &arguments.meters {
         options.meters = meters.clone();
     }
+    options.max_note_tracks = arguments.max_note_tracks.or(options.max_note_tracks);
+    options.piano_only |= arguments.piano_only;
     if let Some(steps) = arguments.grid {
         options.grid = TicksPerQuarter::new(steps).ok_or_else(|| {
             Usage("a grid of 0 steps has no room for notes; 4 is usual, 12 has room for triplets".to_owned())

@@ -132,12 +132,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Gathers fragments; `rng` makes the chances of the voices.
-    pub(super) fn gather(
-        pieces: &[Piece],
-        fragments: &[Fragment],
-        settings: &OctaveSettings,
-        rng: &mut Rng,
-    ) -> Batch {
+    pub(super) fn gather(pieces: &[Piece], fragments: &[Fragment], settings: &OctaveSettings, rng: &mut Rng) -> Batch {
         let (rows, steps, past) = (fragments.len(), settings.fragment - 1, settings.past());
         let mut inputs = vec![0.0; steps * rows * INPUT];
         let mut history = vec![0.0; (past + steps) * rows * PitchClasses::COUNT];
@@ -159,8 +154,7 @@ impl Batch {
                 weights[n] = if step + 1 < piece.steps() { 1.0 } else { 0.0 };
             }
         }
-        let reaches =
-            |lag: usize| if settings.source_history && lag > SOURCE_REACHES { 0 } else { past };
+        let reaches = |lag: usize| if settings.source_history && lag > SOURCE_REACHES { 0 } else { past };
         let lags = settings.lags.iter().map(|&lag| Lag { steps: lag, reaches: reaches(lag) }).collect();
         let history = History { values: history.into(), past, width: PitchClasses::COUNT, lags };
         let chances = (0..steps * rows * settings.voices).map(|_| uniform(rng)).collect();
