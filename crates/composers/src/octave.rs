@@ -31,7 +31,7 @@ use cantus_model::{
 };
 
 /// Makes any configuration small enough for a test.
-const TINY: &str = r#"{"local":12,"controller":8,"aggregation":16,"voice":16,"fragment":33,"stride":8,"batch":8,"lags":[1,4,16],
+const TINY: &str = r#"{"local":12,"controller":8,"aggregation":16,"voice":16,"fragment":33,"stride":8,"batch":8,"lags":[1,2,4,16],
                        "transposition":"none","decoder":8,"decoder_hidden":6,"touch":8,"decoder_batch":2,"dropout":0.0}"#;
 
 /// The registry's entry.

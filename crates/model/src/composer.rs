@@ -2,6 +2,7 @@
 
 use crate::{CreateError, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
 use cantus_score::Score;
+use serde::Serialize;
 use std::ops::ControlFlow;
 
 /// A composer's settings, as JSON: a named configuration with a person's changes on top.
@@ -102,6 +103,19 @@ pub struct Composition {
     pub remarks: Vec<String>,
 }
 
+/// Numbers that a composer shows of itself, to be drawn as bars.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chart {
+    /// What a file of it is called, without ending.
+    pub name: &'static str,
+    /// The headline.
+    pub title: String,
+    /// What the bars' names are.
+    pub axis: String,
+    /// Names and numbers, from left to right.
+    pub bars: Vec<(String, f64)>,
+}
+
 /// Told how far a composition is, from 0 to 1; breaking stops it.
 pub type Progress<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 
@@ -115,6 +129,11 @@ pub trait Composer: Send + Sync {
 
     /// What a person would want to know of it: network, vocabulary, size.
     fn describe(&self) -> Vec<(String, String)>;
+
+    /// What can be drawn of it.
+    fn charts(&self) -> Vec<Chart> {
+        Vec::new()
+    }
 
     /// A new piece. The same request and the same generator give the same score.
     ///

@@ -18,7 +18,9 @@ mod trainable;
 
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
-pub use composer::{ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings};
+pub use composer::{
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings,
+};
 pub use expression::accentuate;
 pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,

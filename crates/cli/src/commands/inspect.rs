@@ -7,8 +7,8 @@ use crate::terminal::{command, duration, printable, say, table};
 use cantus_corpus::{CorpusError, Options, survey};
 use cantus_formats::midi::{self, Limits};
 use cantus_training::run_folder::RunFiles;
-use cantus_training::{Metrics, RunDescription};
-use miette::{IntoDiagnostic, Result, WrapErr};
+use cantus_training::{Metrics, RunDescription, bars};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// List every file of a folder, not only the first refused ones
     #[arg(long)]
     verbose: bool,
+    /// Draw what a model shows of itself (where its attention goes, say) to this file
+    #[arg(long, value_name = "SVG")]
+    plot: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -29,6 +32,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let path = &arguments.what;
+    if let Some(plot) = &arguments.plot {
+        return draw(&models::load(&path.to_string_lossy())?, plot);
+    }
     let is_model = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
     if is_model || path == Path::new(models::DEFAULT) && !path.exists() {
         return model(&models::load(&path.to_string_lossy())?, arguments.json);
@@ -51,6 +57,7 @@ fn model(model: &Model, json: bool) -> Result<()> {
     if json {
         return say(serde_json::json!({
             "name": model.name, "sha256": model.digest, "bytes": model.bytes, "header": header, "composer": model.composer.describe(),
+            "charts": model.composer.charts(),
         }));
     }
     let corpus = &header.corpus;
@@ -101,6 +108,20 @@ fn model(model: &Model, json: bool) -> Result<()> {
         ),
     ));
     say(table(&lines))
+}
+
+/// Draws a model's charts: the first to `path`, others beside it under their names.
+fn draw(model: &Model, path: &Path) -> Result<()> {
+    let charts = model.composer.charts();
+    if charts.is_empty() {
+        return Err(miette!("composer `{}` has nothing to draw of its model", model.header.composer));
+    }
+    for (k, chart) in charts.iter().enumerate() {
+        let to = if k == 0 { path.to_owned() } else { path.with_file_name(format!("{}.svg", chart.name)) };
+        files::write_bytes(&to, bars::render(chart).as_bytes())?;
+        say(format!("{}: {}", to.display(), chart.title))?;
+    }
+    Ok(())
 }
 
 fn folder(arguments: &Arguments) -> Result<()> {

@@ -8,7 +8,7 @@ use super::{ATTENTION, SAMPLING, SPEC};
 use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng, Sampling,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng, Sampling,
     checkpoint,
 };
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
@@ -422,6 +422,16 @@ impl Composer for OctaveComposer {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+
+    fn charts(&self) -> Vec<Chart> {
+        let bars = self.settings.lags.iter().zip(&self.mass).map(|(lag, mass)| (lag.to_string(), f64::from(*mass)));
+        vec![Chart {
+            name: "attention",
+            title: "Where the attention goes: mean weight, on the validation pieces".to_owned(),
+            axis: "lag in steps before the one that is predicted".to_owned(),
+            bars: bars.collect(),
+        }]
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
