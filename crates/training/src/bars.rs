@@ -80,7 +80,7 @@ mod tests {
         let found = heights(&svg);
         assert_eq!(found.len(), 3);
         assert!((found[0] / found[1] - 2.0).abs() < 0.05 && found[2] == 0.0, "{found:?}");
-        for said in ["0.500", "0.250", "&lt;it&gt;", "steps back", ">16\n", ">8\n"] {
+        for said in ["0.500", "0.250", "&lt;it&gt;", "steps back", "\n16\n", "\n8\n"] {
             assert!(svg.contains(said), "`{said}` is missing in {svg}");
         }
     }
