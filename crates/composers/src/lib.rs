@@ -3,4 +3,6 @@
 //! To add one: a file here, an entry in `registry.rs`, a recipe. The conformance tests then run on it unasked.
 
 mod lstm;
+mod lstm_frames;
 pub mod registry;
+mod rnn_rbm;

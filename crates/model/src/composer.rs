@@ -1,5 +1,6 @@
 //! What the command line, the studio and evaluation see of a composer.
 
+use crate::frames::JudgesFrames;
 use crate::{CreateError, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
 use cantus_score::Score;
 use std::ops::ControlFlow;
@@ -106,6 +107,11 @@ pub trait Composer: Send + Sync {
 
     /// What a person would want to know of it: network, vocabulary, size.
     fn describe(&self) -> Vec<(String, String)>;
+
+    /// Judges frames with it, where it predicts frames.
+    fn frames(&self) -> Option<&dyn JudgesFrames> {
+        None
+    }
 
     /// A new piece. The same request and the same generator give the same score.
     ///

@@ -6,11 +6,14 @@
 //! sampler, the prompt, the baselines.
 
 mod autoregressive;
+pub mod checkpoint;
 mod composer;
 mod expression;
 mod file;
+pub mod frames;
 mod likelihood;
 pub mod ngram;
+pub mod plan;
 mod prompt;
 mod sampling;
 mod trainable;

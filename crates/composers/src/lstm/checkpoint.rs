@@ -2,44 +2,14 @@
 
 use super::SPEC;
 use burn::module::Module;
-use cantus_model::{CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Settings, TensorData};
-use cantus_nn::optimizer::Optimizer;
-use cantus_nn::params::{NamedTensor, ParameterError, load_parameters, named_parameters};
-use std::collections::BTreeMap;
-
-const OPTIMIZER: &str = "optimizer.";
+pub(super) use cantus_model::checkpoint::{
+    add_carried, add_optimizer, restore, restore_carried, restore_optimizer, same_training,
+};
+use cantus_model::{ModelFile, Settings};
 
 /// A network with its settings and vocabulary.
 pub(super) fn save<M: Module>(network: &M, settings: Settings, encoding: serde_json::Value) -> ModelFile {
-    let tensors: BTreeMap<String, TensorData> = named_parameters(network)
-        .into_iter()
-        .map(|(name, shape, values)| (name, TensorData { shape, values }))
-        .collect();
-    let header = Header {
-        format: FORMAT_VERSION,
-        composer: SPEC.id.to_owned(),
-        composer_version: SPEC.version,
-        settings,
-        encoding,
-        corpus: CorpusCard::default(),
-        training: None,
-        created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
-        state: None,
-    };
-    ModelFile { header, tensors }
-}
-
-/// The network with a file's parameters; where they do not fit, copies of the network stay as they are, too.
-pub(super) fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, ModelError> {
-    // Copies of a network share their running statistics: all is looked at before anything is replaced.
-    for (name, shape, _) in named_parameters(&network) {
-        file.tensor(&name, &shape)?;
-    }
-    let lookup = |name: &str| file.tensors.get(name).map(|tensor| (tensor.shape.clone(), tensor.values.clone()));
-    load_parameters(network, lookup).map_err(|error| match error {
-        ParameterError::Missing { name, expected } => ModelError::Shape { name, expected, found: None },
-        ParameterError::Shape { name, expected, found, .. } => ModelError::Shape { name, expected, found: Some(found) },
-    })
+    cantus_model::checkpoint::save(&SPEC, network, settings, encoding)
 }
 
 /// The number of parameters in a file, those of the network alone: a checkpoint holds more.
@@ -47,46 +17,6 @@ pub(super) fn parameters(file: &ModelFile) -> usize {
     const NETWORK: [&str; 6] = ["token.", "contexts.", "lstms.", "norms.", "dense.", "output."];
     let own = |name: &str| NETWORK.iter().any(|prefix| name.starts_with(prefix));
     file.tensors.iter().filter(|(name, _)| own(name)).map(|(_, tensor)| tensor.values.len()).sum()
-}
-
-/// Adds the optimiser's moments.
-pub(super) fn add_optimizer(file: &mut ModelFile, optimizer: &Optimizer) {
-    for (name, shape, values) in optimizer.export_state() {
-        file.tensors.insert(format!("{OPTIMIZER}{name}"), TensorData { shape, values });
-    }
-}
-
-/// An optimiser like `optimizer` with a file's moments.
-pub(super) fn restore_optimizer<M: Module>(
-    network: &M,
-    optimizer: &Optimizer,
-    file: &ModelFile,
-) -> Result<Optimizer, ModelError> {
-    let state: Vec<NamedTensor> = file
-        .tensors
-        .iter()
-        .filter_map(|(name, tensor)| {
-            let name = name.strip_prefix(OPTIMIZER)?;
-            Some((name.to_owned(), tensor.shape.clone(), tensor.values.clone()))
-        })
-        .collect();
-    let mut restored = optimizer.clone();
-    restored.import_state(network, state).map_err(|error| ModelError::Damaged { problem: error.to_string() })?;
-    Ok(restored)
-}
-
-/// Whether a checkpoint was made with the settings and the vocabulary at hand.
-pub(super) fn same_training(found: &Header, expected: &Header) -> Result<(), ModelError> {
-    let same = [
-        (found.composer == expected.composer, "composer"),
-        (found.composer_version == expected.composer_version, "composer's version"),
-        (found.settings == expected.settings, "list of settings"),
-        (found.encoding == expected.encoding, "vocabulary"),
-    ];
-    match same.iter().find(|(same, _)| !same) {
-        Some((_, what)) => Err(ModelError::OtherTraining { what }),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
