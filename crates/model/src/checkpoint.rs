@@ -2,6 +2,7 @@
 
 use crate::{ComposerSpec, CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Settings, TensorData};
 use burn::module::Module;
+use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::Optimizer;
 use cantus_nn::params::{NamedTensor, ParameterError, load_parameters, named_parameters};
 use std::collections::BTreeMap;
@@ -81,6 +82,36 @@ pub fn restore_optimizer<M: Module>(
     let mut restored = optimizer.clone();
     restored.import_state(network, state).map_err(|error| ModelError::Damaged { problem: error.to_string() })?;
     Ok(restored)
+}
+
+/// Adds the states that a batch's rows carry from step to step, layer by layer.
+pub fn add_carried(file: &mut ModelFile, carried: &[LstmState]) {
+    for (layer, state) in carried.iter().enumerate() {
+        let shape = vec![state.batch(), state.hidden()];
+        for (name, values) in [("h", &state.h), ("c", &state.c)] {
+            let tensor = TensorData { shape: shape.clone(), values: values.clone() };
+            file.tensors.insert(format!("{CARRIED}{layer}.{name}"), tensor);
+        }
+    }
+}
+
+/// The states that [`add_carried`] added, for layers of these sizes; without rows where it added none.
+///
+/// # Errors
+/// [`ModelError::Shape`], where they do not fit.
+pub fn restore_carried(file: &ModelFile, hidden: impl Iterator<Item = usize>) -> Result<Vec<LstmState>, ModelError> {
+    let first = file.tensors.get(&format!("{CARRIED}0.h")).and_then(|tensor| tensor.shape.first());
+    let Some(&rows) = first else { return Ok(hidden.map(|hidden| LstmState::zeros(0, hidden)).collect()) };
+    let state = |(layer, hidden): (usize, usize)| {
+        let (h, c) = (format!("{CARRIED}{layer}.h"), format!("{CARRIED}{layer}.c"));
+        // Both are there in full before memory is taken for so many rows.
+        let (h, c) = (file.tensor(&h, &[rows, hidden])?, file.tensor(&c, &[rows, hidden])?);
+        let mut state = LstmState::zeros(rows, hidden);
+        state.h.copy_from_slice(h);
+        state.c.copy_from_slice(c);
+        Ok(state)
+    };
+    hidden.enumerate().map(state).collect()
 }
 
 /// Whether a checkpoint was made with the settings and the encoding at hand.

@@ -1,5 +1,6 @@
 //! What the command line, the studio and evaluation see of a composer.
 
+use crate::frames::JudgesFrames;
 use crate::{CreateError, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
 use cantus_score::Score;
 use serde::Serialize;
@@ -133,6 +134,11 @@ pub trait Composer: Send + Sync {
     /// What can be drawn of it.
     fn charts(&self) -> Vec<Chart> {
         Vec::new()
+    }
+
+    /// Judges frames with it, where it predicts frames.
+    fn frames(&self) -> Option<&dyn JudgesFrames> {
+        None
     }
 
     /// A new piece. The same request and the same generator give the same score.

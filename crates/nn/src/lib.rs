@@ -7,6 +7,7 @@
 //! Nothing here knows of music, touches a file or a clock, or draws a random number that the caller did not seed.
 
 pub mod batch_norm;
+pub mod bernoulli;
 pub mod buffer;
 pub mod cross_entropy;
 pub mod dropout;

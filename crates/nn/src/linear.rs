@@ -33,6 +33,13 @@ impl Linear {
         }
     }
 
+    /// As [`Linear::new`], with the given biases.
+    pub fn with_bias(input: usize, bias: &[f32], rng: &mut Rng, device: &Device) -> Linear {
+        let output = bias.len();
+        let bias = Param::from_data(TensorData::new(bias.to_vec(), [output]), device);
+        Linear { bias, ..Linear::new(input, output, rng, device) }
+    }
+
     /// Features I of the input.
     pub fn input(&self) -> usize {
         self.weight.dims()[1]

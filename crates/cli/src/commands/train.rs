@@ -29,7 +29,7 @@ const MINUTES: f64 = 10.0;
 /// keeps the best. Ctrl-C saves, and says how to go on. Then: cantus compose -m RUN
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The folder, searched with all folders in it
+    /// The folder, searched with all folders in it; or a file of frames with its own split (.json, .json.gz)
     #[arg(required_unless_present = "resume")]
     folder: Option<PathBuf>,
     /// The composer, or COMPOSER:CONFIGURATION; see `cantus composers` [default: the first of them]
@@ -99,6 +99,9 @@ struct Recipe {
     _description: String,
     /// Which music, for people; where it lies is given on the command line.
     data: String,
+    /// The benchmark that it is a row of, for `cargo xtask bench frames`.
+    #[serde(rename = "benchmark")]
+    _benchmark: Option<String>,
     composer: Option<String>,
     seed: Option<u64>,
     minutes: Option<f64>,

@@ -147,8 +147,10 @@ fn composers_are_listed() {
 fn where_a_model_looks_is_said_and_drawn() {
     let folder = folder();
     fill(&folder.path().join("music"), 6);
-    let sizes = ["local=8", "controller=8", "aggregation=8", "voice=8", "fragment=33", "batch=4", "decoder=8", "touch=8"];
-    let mut arguments = vec!["train", "music", "-c", "octave", "-o", "run", "--epochs", "1", "--meters", "duple", "--piano-only"];
+    let sizes =
+        ["local=8", "controller=8", "aggregation=8", "voice=8", "fragment=33", "batch=4", "decoder=8", "touch=8"];
+    let mut arguments =
+        vec!["train", "music", "-c", "octave", "-o", "run", "--epochs", "1", "--meters", "duple", "--piano-only"];
     arguments.extend(sizes.iter().flat_map(|size| ["--set", size]));
     let out = cantus(folder.path(), &arguments).fine();
     // A surrogate is never shown without saying so.
@@ -165,6 +167,20 @@ fn where_a_model_looks_is_said_and_drawn() {
     contains(&refused, &["has nothing to draw"]);
     // And it composes, with a prompt, too.
     save(&piece(3), &folder.path().join("in.mid"));
-    let compose = ["compose", "-m", "run", "--seed", "3", "--bars", "5", "--prompt", "in.mid", "--prompt-bars", "2", "-o", "x.mid"];
+    let compose = [
+        "compose",
+        "-m",
+        "run",
+        "--seed",
+        "3",
+        "--bars",
+        "5",
+        "--prompt",
+        "in.mid",
+        "--prompt-bars",
+        "2",
+        "-o",
+        "x.mid",
+    ];
     contains(&cantus(folder.path(), &compose).fine(), &["5 bars in 4/4"]);
 }
