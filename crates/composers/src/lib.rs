@@ -3,4 +3,7 @@
 //! To add one: a file here, an entry in `registry.rs`, a recipe. The conformance tests then run on it unasked.
 
 mod lstm;
+mod lstm_frames;
+mod octave;
 pub mod registry;
+mod rnn_rbm;

@@ -12,7 +12,6 @@
 //! Cost: the default, 1.0 million parameters for a vocabulary of 130, takes 6 MFLOP a token in training.
 
 mod batches;
-mod checkpoint;
 mod chords;
 #[cfg(test)]
 mod fixture;
@@ -40,24 +39,30 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             name: "default",
             summary: "two LSTM layers of 256 on note_chord",
             settings: r#"{"network":"chords"}"#,
+            tiny: r#"{"hidden":24,"embedding":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,
+                      "learning_rate":0.01}"#,
         },
         Configuration {
             name: "classic",
             summary: "Sigurgeirsson's network: LSTM 512 x 3, dense 256; RMSProp; windows of 100 note names",
             settings: r#"{"network":"windows","layers":[512,512,512],"dropout":0.3,"batch_norm":false,"dense":256,
                           "relu":false,"optimizer":"rms-prop","batch":128,"epochs":200}"#,
+            tiny: WINDOWS_TINY,
         },
         Configuration {
             name: "softology",
             summary: "Softology's network: LSTM 512, LSTM 256, dense 128, batch norm; Adam; windows of 100 note names",
             settings: r#"{"network":"windows","layers":[512,256],"dropout":0.2,"batch_norm":true,"dense":128,
                           "relu":true,"optimizer":"adam","batch":50,"epochs":500}"#,
+            tiny: WINDOWS_TINY,
         },
     ],
-    tiny: r#"{"network":"chords","hidden":24,"embedding":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"learning_rate":0.01}"#,
     create,
     load,
 };
+
+/// Makes the sources' networks small enough for a test.
+const WINDOWS_TINY: &str = r#"{"layers":[16,16],"dense":16,"window":12,"batch":8}"#;
 
 /// Which of the two families the settings are for.
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! Reading a folder, one file at a time.
 
 use crate::files::{self, Found, LoadError};
+use crate::frames::{self, FrameFileError, is_frame_file};
 use crate::preflight::{grouped, printable};
 use crate::{
     ContentHash, FileReport, Options, OptionsError, Preflight, Prepared, Reason, Totals, Usage, Verdict, prepare,
@@ -96,6 +97,14 @@ pub enum CorpusError {
         /// What the system says.
         source: io::Error,
     },
+    /// A file of frames that is none.
+    #[error("`{}` {problem}", path.display())]
+    Frames {
+        /// Its name.
+        path: PathBuf,
+        /// What is wrong.
+        problem: FrameFileError,
+    },
     /// An option outside its range.
     #[error("{0}")]
     Options(#[from] OptionsError),
@@ -146,7 +155,7 @@ impl Corpus {
     }
 }
 
-/// The corpus in `folder`, or in a single file.
+/// The corpus in `folder`, or in a single file; a file of frames brings its own split ([`crate::FrameFile`]).
 ///
 /// A piece is for validation where its hash, taken as a number from 0 to 1, is less than [`Options::valid_share`]. One exception:
 /// neither side stays empty. Without a validation piece the one with the smallest hash becomes it, without a training piece the one
@@ -156,6 +165,9 @@ impl Corpus {
 /// Where the folder cannot be read, an option is out of range, or fewer than two files can be used; a single bad file is no error,
 /// but a line of the report.
 pub fn read(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
+    if is_frame_file(folder) {
+        return frames::corpus(folder);
+    }
     let corpus = survey(folder, options, progress)?;
     match corpus.pieces.len() {
         0 | 1 => Err(CorpusError::Unusable { report: Box::new(corpus.report) }),

@@ -9,6 +9,7 @@
 
 mod corpus;
 mod files;
+mod frames;
 mod hash;
 mod options;
 mod parts;
@@ -17,6 +18,7 @@ mod prepare;
 
 pub use corpus::{Corpus, CorpusError, Piece, Progress, Split, read, survey};
 pub use files::EXTENSIONS;
+pub use frames::{FrameFile, FrameFileError, is_frame_file};
 pub use hash::ContentHash;
 pub use options::{ChoiceError, MeterFilter, Options, OptionsError, Parts};
 pub use preflight::{FileReport, Listing, Preflight, Reason, Totals, Usage, Verdict};

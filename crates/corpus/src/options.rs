@@ -34,6 +34,8 @@ pub struct Options {
     pub min_notes: usize,
     /// More pitched parts with notes than these are too many; by default no number is.
     pub max_note_tracks: Option<usize>,
+    /// Whether a file is refused that has notes beyond a piano's 88 keys (MIDI 21-108).
+    pub piano_only: bool,
     /// The share of pieces kept for validation, 0-1.
     pub valid_share: f64,
     /// What one file may cost.
@@ -52,6 +54,7 @@ impl Default for Options {
             min_bars: 4,
             min_notes: 16,
             max_note_tracks: None,
+            piano_only: false,
             valid_share: 0.1,
             limits: Limits::default(),
         }
@@ -149,13 +152,16 @@ impl FromStr for Parts {
     }
 }
 
-/// Which metres are allowed: `any`, or a list like `4/4,3/4`. A file that changes to a metre outside the list is refused.
+/// Which metres are allowed: `any`, `duple`, or a list like `4/4,3/4`. A file that changes to a metre outside of them is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum MeterFilter {
     /// All metres.
     #[default]
     Any,
+    /// Those derived from 4/4: of 2, 4, 8 or 16 halves, quarters, eighths or sixteenths. (I. Ivanov, diploma thesis, Moscow State
+    /// University 2018, section 7.1: in these, what repeats does so after powers of two.)
+    Duple,
     /// These alone.
     Only(BTreeSet<Meter>),
 }
@@ -165,6 +171,7 @@ impl MeterFilter {
     pub fn allows(&self, meter: Meter) -> bool {
         match self {
             MeterFilter::Any => true,
+            MeterFilter::Duple => [meter.numerator(), meter.denominator()].iter().all(|n| [2, 4, 8, 16].contains(n)),
             MeterFilter::Only(allowed) => allowed.contains(&meter),
         }
     }
@@ -174,6 +181,7 @@ impl fmt::Display for MeterFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MeterFilter::Any => f.write_str("any"),
+            MeterFilter::Duple => f.write_str("duple"),
             MeterFilter::Only(allowed) => {
                 let names: Vec<String> = allowed.iter().map(Meter::to_string).collect();
                 f.write_str(&names.join(","))
@@ -185,8 +193,10 @@ impl fmt::Display for MeterFilter {
 impl FromStr for MeterFilter {
     type Err = MeterError;
     fn from_str(text: &str) -> Result<MeterFilter, MeterError> {
-        if text.trim().eq_ignore_ascii_case("any") {
-            return Ok(MeterFilter::Any);
+        for named in [MeterFilter::Any, MeterFilter::Duple] {
+            if text.trim().eq_ignore_ascii_case(&named.to_string()) {
+                return Ok(named);
+            }
         }
         text.split(',').map(str::parse).collect::<Result<_, _>>().map(MeterFilter::Only)
     }
@@ -270,7 +280,10 @@ mod tests {
     fn choices_are_words_and_numbers_have_ranges() {
         assert_eq!("Melody ".parse(), Ok(Parts::Melody));
         assert!("tune".parse::<Parts>().unwrap_err().to_string().contains("all, first, piano or melody"));
-        assert_eq!("any".parse(), Ok(MeterFilter::Any));
+        assert_eq!(("any".parse(), "Duple".parse()), (Ok(MeterFilter::Any), Ok(MeterFilter::Duple)));
+        let allowed = |meter: &str| MeterFilter::Duple.allows(meter.parse().unwrap());
+        assert!(["4/4", "2/2", "8/16", "16/2"].into_iter().all(allowed));
+        assert!(!["3/4", "6/8", "12/8", "1/4", "4/1", "4/32", "5/4"].into_iter().any(allowed));
         assert!("4/4,5".parse::<MeterFilter>().is_err());
         assert!(Options::default().check().is_ok());
         for bad in [f64::NAN, -0.1, 1.5] {

@@ -94,6 +94,11 @@ pub enum Reason {
         /// How many are allowed.
         allowed: usize,
     },
+    /// Notes that no piano has.
+    BeyondPiano {
+        /// How many.
+        notes: usize,
+    },
     /// Metres outside the chosen set.
     Meter {
         /// Those outside.
@@ -135,6 +140,7 @@ impl Reason {
             Reason::NoNotes { .. } => "no notes",
             Reason::NoSuchPart { .. } => "without the part asked for",
             Reason::TooManyParts { .. } => "too many parts",
+            Reason::BeyondPiano { .. } => "notes beyond a piano's keys",
             Reason::Meter { .. } => "metre outside the chosen set",
             Reason::OffGrid { .. } => "off the grid",
             Reason::TooShort { .. } => "too short",
@@ -154,6 +160,7 @@ impl fmt::Display for Reason {
             Reason::NoNotes { drums } => write!(f, "no notes but {} drum strokes", grouped(*drums as u64)),
             Reason::NoSuchPart { wanted } => write!(f, "no part is `{wanted}`"),
             Reason::TooManyParts { found, allowed } => write!(f, "{found} parts, {allowed} are allowed"),
+            Reason::BeyondPiano { notes } => write!(f, "{notes} notes lie beyond a piano's 88 keys"),
             Reason::Meter { found } => write!(f, "in {}", found.join(", ")),
             Reason::OffGrid { share, allowed } => {
                 let (share, allowed) = (100.0 * share, 100.0 * allowed);

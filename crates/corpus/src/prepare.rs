@@ -2,7 +2,7 @@
 
 use crate::parts::{select, skyline};
 use crate::{ContentHash, Options, Parts, Reason};
-use cantus_score::{Key, Meter, Note, Part, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{Key, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
 use serde::Serialize;
 
 /// A score ready for encoding.
@@ -57,7 +57,13 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if let Some(allowed) = options.max_note_tracks.filter(|allowed| pitched.len() > *allowed) {
         return Err(Reason::TooManyParts { found: pitched.len(), allowed });
     }
+    let (low, high) = Pitch::PIANO;
+    let beyond = |note: &&Note| !(low..=high).contains(&note.pitch);
     let chosen = select(pitched, options.parts);
+    let notes = chosen.iter().flat_map(|part| &part.notes).filter(beyond).count();
+    if options.piano_only && notes > 0 {
+        return Err(Reason::BeyondPiano { notes });
+    }
     if chosen.is_empty() {
         return Err(Reason::NoSuchPart { wanted: options.parts });
     }
@@ -198,7 +204,7 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Pitch, Velocity};
+    use cantus_score::Velocity;
 
     fn score(notes: &[(u64, u8, u64)], meters: &[(u64, &str)]) -> Score {
         let mut score = Score::new(TicksPerQuarter::DEFAULT);
@@ -273,6 +279,14 @@ mod tests {
         let only = Options { meters: "3/4".parse().unwrap(), ..lenient() };
         let refused = prepare(&score(&notes, &[(0, "3/4"), (2880, "4/4")]), &only).unwrap_err();
         assert_eq!(refused, Reason::Meter { found: vec!["4/4".into()] });
+    }
+
+    #[test]
+    fn notes_beyond_a_piano_are_refused_where_that_is_asked_for() {
+        let high = score(&[(0, 60, 480), (480, 109, 480), (960, 20, 480), (1440, 108, 480)], &[]);
+        assert!(prepare(&high, &lenient()).is_ok());
+        let refused = prepare(&high, &Options { piano_only: true, ..lenient() });
+        assert_eq!(refused.unwrap_err(), Reason::BeyondPiano { notes: 2 });
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What the command line, the studio and evaluation see of a composer.
 
+use crate::frames::JudgesFrames;
 use crate::{CreateError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
 use cantus_score::Score;
+use serde::Serialize;
 use std::ops::ControlFlow;
 
 /// A composer's settings, as JSON: a named configuration with a person's changes on top.
@@ -27,8 +29,6 @@ pub struct ComposerSpec {
     pub encoding: &'static str,
     /// Its named configurations; the first is the default.
     pub configurations: &'static [Configuration],
-    /// Changes to the first configuration that make it small enough for a test.
-    pub tiny: &'static str,
     /// A network that has learnt nothing yet, for a corpus.
     pub create: Create,
     /// A composer out of a model file.
@@ -44,6 +44,8 @@ pub struct Configuration {
     pub summary: &'static str,
     /// The settings, as a JSON object; what is absent has its default.
     pub settings: &'static str,
+    /// Changes to them, as a JSON object, that make it small enough for a test.
+    pub tiny: &'static str,
 }
 
 impl ComposerSpec {
@@ -51,6 +53,15 @@ impl ComposerSpec {
     pub fn settings(&self, configuration: &str) -> Option<Settings> {
         let found = self.configurations.iter().find(|known| known.name == configuration)?;
         serde_json::from_str(found.settings).ok()
+    }
+
+    /// The settings of a named configuration made small enough for a test, or `None` where there is no such name.
+    pub fn tiny_settings(&self, configuration: &str) -> Option<Settings> {
+        let found = self.configurations.iter().find(|known| known.name == configuration)?;
+        let mut settings = self.settings(configuration)?;
+        let tiny: serde_json::Map<String, Settings> = serde_json::from_str(found.tiny).ok()?;
+        settings.as_object_mut()?.extend(tiny);
+        Some(settings)
     }
 }
 
@@ -93,6 +104,19 @@ pub struct Composition {
     pub remarks: Vec<String>,
 }
 
+/// Numbers that a composer shows of itself, to be drawn as bars.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chart {
+    /// What a file of it is called, without ending.
+    pub name: &'static str,
+    /// The headline.
+    pub title: String,
+    /// What the bars' names are.
+    pub axis: String,
+    /// Names and numbers, from left to right.
+    pub bars: Vec<(String, f64)>,
+}
+
 /// Told how far a composition is, from 0 to 1; breaking stops it.
 pub type Progress<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 
@@ -106,6 +130,16 @@ pub trait Composer: Send + Sync {
 
     /// What a person would want to know of it: network, vocabulary, size.
     fn describe(&self) -> Vec<(String, String)>;
+
+    /// What can be drawn of it.
+    fn charts(&self) -> Vec<Chart> {
+        Vec::new()
+    }
+
+    /// Judges frames with it, where it predicts frames.
+    fn frames(&self) -> Option<&dyn JudgesFrames> {
+        None
+    }
 
     /// A new piece. The same request and the same generator give the same score.
     ///

@@ -6,25 +6,30 @@
 //! sampler, the prompt, the baselines.
 
 mod autoregressive;
+pub mod checkpoint;
 mod composer;
 mod expression;
 mod file;
+pub mod frames;
 mod judge;
 mod likelihood;
 pub mod ngram;
+pub mod plan;
 mod prompt;
 mod sampling;
 mod trainable;
 
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
-pub use composer::{ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings};
+pub use composer::{
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings,
+};
 pub use expression::accentuate;
 pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,
 };
 pub use judge::{Judge, Judgement};
-pub use likelihood::{Baseline, Evaluation, Kind, Likelihood};
+pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit};
 pub use prompt::Prompt;
 pub use sampling::{Sampling, SamplingError};
 pub use trainable::{CreateError, Regime, Schedule, StepAt, StepReport, Trainable, TrainingSet};

@@ -28,7 +28,27 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// What a model gives to a set of pieces, summed.
+/// What a model predicts at once. Figures of different units are never compared, but per quarter note.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// A word of a vocabulary.
+    #[default]
+    Token,
+    /// All that happens at one step of the grid.
+    Frame,
+}
+
+impl std::fmt::Display for Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unit::Token => "token",
+            Unit::Frame => "frame",
+        })
+    }
+}
+
+/// What a model gives to a set of pieces, summed. "Token" stands for whatever its [`Unit`] is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Negative log-likelihood of all counted tokens, in nats.
@@ -37,7 +57,7 @@ pub struct Evaluation {
     pub tokens: f64,
     /// Quarter notes that those tokens stand for.
     pub quarters: f64,
-    /// Tokens that were the model's first choice.
+    /// Tokens that were the model's first choice; where tokens are frames, their number times the frame accuracy.
     pub correct: f64,
 }
 
@@ -77,7 +97,10 @@ impl std::ops::AddAssign for Evaluation {
 pub struct Likelihood {
     /// What kind of figure it is.
     pub kind: Kind,
-    /// Negative log-likelihood, nats per token.
+    /// What is predicted at once.
+    #[serde(default)]
+    pub unit: Unit,
+    /// Negative log-likelihood, nats per token (or whatever the unit is).
     pub nats_per_token: f64,
     /// The same, nats per quarter note.
     pub nats_per_quarter: f64,

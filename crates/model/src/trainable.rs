@@ -1,6 +1,6 @@
 //! What the trainer sees of a composer.
 
-use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile};
+use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, Unit};
 use cantus_encoding::VocabularyError;
 use cantus_score::Score;
 
@@ -79,6 +79,11 @@ pub trait Trainable: Send {
     /// What kind of figure its nats are.
     fn likelihood(&self) -> Kind;
 
+    /// What it predicts at once, and its figures count.
+    fn unit(&self) -> Unit {
+        Unit::Token
+    }
+
     /// Which tokens count and what is given, in a sentence.
     fn protocol(&self) -> String;
 
@@ -91,7 +96,7 @@ pub trait Trainable: Send {
     /// The validation pieces under the network (dropout off).
     fn validate(&mut self) -> Evaluation;
 
-    /// What counting models give to the validation tokens.
+    /// What simpler models give to the validation tokens, the weakest first: two at least.
     fn baselines(&self) -> Vec<Baseline>;
 
     /// The network as a file that a composer can be loaded from.

@@ -7,6 +7,7 @@
 //! Nothing here knows of music, touches a file or a clock, or draws a random number that the caller did not seed.
 
 pub mod batch_norm;
+pub mod bernoulli;
 pub mod buffer;
 pub mod cross_entropy;
 pub mod dropout;
@@ -14,12 +15,16 @@ pub mod embedding;
 mod flex;
 pub mod inference;
 pub mod initial;
+pub mod lag_attention;
 pub mod linear;
+mod logistic;
 pub mod lstm;
 pub mod optimizer;
 pub mod packed;
 pub mod params;
 mod product;
 pub mod random;
+pub mod rbm;
 pub mod simd;
 mod tile;
+pub mod voices;

@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::flex::{FlexTensor, dims, is_fused, tensor, values};
 use crate::initial;
 use crate::packed::PackedMatrix;
-use crate::product::{Factor, column_sums, transposed_products};
+use crate::product::{column_sums, transposed_product};
 use crate::random::Rng;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -32,6 +32,13 @@ impl Linear {
             weight: Param::from_data(TensorData::new(weight, [output, input]), device),
             bias: Param::from_data(TensorData::new(vec![0.0f32; output], [output]), device),
         }
+    }
+
+    /// As [`Linear::new`], with the given biases.
+    pub fn with_bias(input: usize, bias: &[f32], rng: &mut Rng, device: &Device) -> Linear {
+        let output = bias.len();
+        let bias = Param::from_data(TensorData::new(bias.to_vec(), [output]), device);
+        Linear { bias, ..Linear::new(input, output, rng, device) }
     }
 
     /// Features I of the input.
@@ -117,8 +124,7 @@ impl Backward<Flex, 3> for LinearBackward {
         }
         if let Some(node) = to_weight {
             let mut dw = Buffer::unspecified(output * input);
-            let factor = Factor { b: values(&x), n: input, skip: 0, c: &mut dw, accumulate: false };
-            transposed_products([rows, output], values(&dy), output, [factor]);
+            transposed_product([rows, output, input], values(&dy), values(&x), &mut dw);
             grads.register::<Flex>(node.id, tensor(dw, [output, input]));
         }
         if let Some(node) = to_bias {

@@ -50,6 +50,14 @@ pub(crate) struct Factor<'a> {
     pub accumulate: bool,
 }
 
+/// The product with one factor from the first row on: `c = a^T b`.
+///
+/// # Shapes
+/// `a`: `[k, m]`, `b`: `[k, n]`, `c`: `[m, n]`, all contiguous
+pub(crate) fn transposed_product([k, m, n]: [usize; 3], a: &[f32], b: &[f32], c: &mut [f32]) {
+    transposed_products([k, m], a, m, [Factor { b, n, skip: 0, c, accumulate: false }]);
+}
+
 /// Makes the products of one `a` with several `b`, with the rows of each `c` split over rayon's threads.
 ///
 /// Both sides are packed block by block along the common axis, `a` once for all factors. Every output is one chain of fused

@@ -33,6 +33,8 @@ pub struct Point {
 pub struct Marks {
     /// The headline: composer and corpus.
     pub title: String,
+    /// What the left panel shows: "loss (nats per token)".
+    pub loss: String,
     /// The best epoch on validation; its figure is that of the point nearest to it.
     pub best_epoch: Option<f64>,
     /// What happened on the way.
@@ -95,7 +97,7 @@ struct Curve {
 
 /// One of the two panels.
 struct Panel<'a> {
-    title: &'static str,
+    title: &'a str,
     curves: [Curve; 2],
     baselines: &'a [Baseline],
     /// Writes a figure of this panel.
@@ -168,7 +170,7 @@ fn loss_panel<'a>(points: &[Point], marks: &'a Marks) -> Panel<'a> {
     let baselines = marks.baselines.iter().map(|baseline| baseline.nats);
     let range = loss_range(&curves, baselines);
     let figure = |nats: f64| format!("{nats:.2}");
-    Panel { title: "loss (nats per token)", curves, baselines: &marks.baselines, figure, range, lower_is_better: true }
+    Panel { title: &marks.loss, curves, baselines: &marks.baselines, figure, range, lower_is_better: true }
 }
 
 fn accuracy_panel(points: &[Point]) -> Panel<'static> {

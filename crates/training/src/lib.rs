@@ -4,6 +4,7 @@
 //! the learning rate fall once validation stands still (or most of the time is used up), keeps the best, and writes checkpoints
 //! from which the same figures follow bit for bit, wherever it was stopped.
 
+pub mod bars;
 pub mod curves;
 mod record;
 pub mod run_folder;

@@ -1,7 +1,7 @@
 //! What a run writes about itself: its description, and a line of figures for each epoch.
 
 use crate::schedule::Bounds;
-use cantus_model::{Baseline, CorpusCard, Evaluation, Kind, Settings};
+use cantus_model::{Baseline, CorpusCard, Evaluation, Kind, Settings, Unit};
 use serde::{Deserialize, Serialize};
 
 /// A run, as `run.json` keeps it: all that is needed to begin it again.
@@ -29,12 +29,25 @@ pub struct RunDescription {
     pub baselines: Vec<Baseline>,
     /// What kind of figure the nats are.
     pub likelihood: Kind,
+    /// What is predicted at once: wherever figures say "token", it stands for this.
+    #[serde(default)]
+    pub unit: Unit,
     /// Which tokens count.
     pub protocol: String,
     /// Number of parameters.
     pub parameters: usize,
     /// The program that began it.
     pub created_by: String,
+}
+
+impl RunDescription {
+    /// What the nats are, for a headline: the unit, and the kind where it is not the model's probability itself.
+    pub fn loss(&self) -> String {
+        match self.likelihood {
+            Kind::Exact => format!("loss (nats per {})", self.unit),
+            kind => format!("loss (nats per {}, {kind})", self.unit),
+        }
+    }
 }
 
 /// Figures of a set of tokens.

@@ -416,6 +416,14 @@ impl RunFolder {
         write_atomically(&self.curves_path(), |file| file.write_all(svg.as_bytes()))
     }
 
+    /// Writes `<name>.svg`.
+    ///
+    /// # Errors
+    /// [`RunFolderError::DiskFull`], [`RunFolderError::Io`].
+    pub fn write_chart(&self, name: &str, svg: &str) -> Result<(), RunFolderError> {
+        write_atomically(&self.path().join(format!("{name}.svg")), |file| file.write_all(svg.as_bytes()))
+    }
+
     /// Writes `samples/<name>` and says where it lies.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! The training loop.
 
+use crate::bars;
 use crate::curves::{self, Marks, Point};
 use crate::record::{Best, Figures, Metrics, RunDescription};
 use crate::run_folder::{RunFolder, RunFolderError};
 use crate::schedule::{Bounds, Phase};
 use cantus_model::{
-    Baseline, ComposeError, Evaluation, Likelihood, ModelError, ModelFile, Precision, Regime, Request, Schedule,
-    StepAt, Trainable, TrainingSummary, derive,
+    Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, Precision, Regime, Request,
+    Schedule, StepAt, Trainable, TrainingSummary, derive,
 };
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
@@ -229,6 +230,11 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
+    /// What is trained, and on what.
+    pub fn description(&self) -> &RunDescription {
+        &self.description
+    }
+
     /// Epochs done.
     pub fn epochs_done(&self) -> u64 {
         self.standing.epoch
@@ -434,6 +440,7 @@ impl<'a> Training<'a> {
             seed: self.description.seed,
             validation: Likelihood {
                 kind: self.description.likelihood,
+                unit: self.description.unit,
                 nats_per_token: best.valid.nats_per_token,
                 nats_per_quarter: best.valid.nats_per_quarter,
                 protocol: self.description.protocol.clone(),
@@ -451,7 +458,11 @@ impl<'a> Training<'a> {
             self.best_written = true;
         }
         self.folder.write_curves(&self.curves())?;
-        let sample = self.sample()?;
+        let composer = self.trainable.composer();
+        for chart in composer.charts() {
+            self.folder.write_chart(chart.name, &bars::render(&chart))?;
+        }
+        let sample = self.sample(composer.as_ref())?;
         self.standing.seconds = clock.seconds();
         let mut file = self.trainable.checkpoint();
         file.header.corpus = self.description.corpus.clone();
@@ -466,8 +477,7 @@ impl<'a> Training<'a> {
     }
 
     /// A composition of the network as it is. That it cannot compose yet is no reason to stop training.
-    fn sample(&self) -> Result<Option<std::path::PathBuf>, TrainError> {
-        let composer = self.trainable.composer();
+    fn sample(&self, composer: &dyn Composer) -> Result<Option<std::path::PathBuf>, TrainError> {
         let request = Request { bars: SAMPLE_BARS, sampling: composer.default_sampling(), prompt: None };
         let mut rng = derive(self.description.seed, "sample", &[self.standing.steps]);
         let composed: Result<_, ComposeError> =
@@ -491,6 +501,7 @@ impl<'a> Training<'a> {
         let baseline = |known: &Baseline| curves::Baseline { name: known.name.clone(), nats: known.nats_per_token };
         let marks = Marks {
             title: format!("{} on {}", self.description.composer, self.description.corpus.name),
+            loss: self.description.loss(),
             best_epoch: self.standing.best.map(|best| best.epoch as f64),
             remarks: self.metrics.iter().filter_map(remark).collect(),
             baselines: self.description.baselines.iter().map(baseline).collect(),

@@ -7,8 +7,8 @@ use crate::terminal::{command, duration, printable, say, table};
 use cantus_corpus::{CorpusError, Options, survey};
 use cantus_formats::midi::{self, Limits};
 use cantus_training::run_folder::RunFiles;
-use cantus_training::{Metrics, RunDescription};
-use miette::{IntoDiagnostic, Result, WrapErr};
+use cantus_training::{Metrics, RunDescription, bars};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// List every file of a folder, not only the first refused ones
     #[arg(long)]
     verbose: bool,
+    /// Draw what a model shows of itself (where its attention goes, say) to this file
+    #[arg(long, value_name = "SVG")]
+    plot: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -29,6 +32,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let path = &arguments.what;
+    if let Some(plot) = &arguments.plot {
+        return draw(&models::load(&path.to_string_lossy())?, plot);
+    }
     let is_model = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
     if is_model || path == Path::new(models::DEFAULT) && !path.exists() {
         return model(&models::load(&path.to_string_lossy())?, arguments.json);
@@ -51,6 +57,7 @@ fn model(model: &Model, json: bool) -> Result<()> {
     if json {
         return say(serde_json::json!({
             "name": model.name, "sha256": model.digest, "bytes": model.bytes, "header": header, "composer": model.composer.describe(),
+            "charts": model.composer.charts(),
         }));
     }
     let corpus = &header.corpus;
@@ -81,13 +88,14 @@ fn model(model: &Model, json: bool) -> Result<()> {
             (
                 "validation",
                 format!(
-                    "{:.3} nats per token, {:.3} per quarter note ({})",
-                    validation.nats_per_token, validation.nats_per_quarter, validation.kind
+                    "{:.3} nats per {}, {:.3} per quarter note ({})",
+                    validation.nats_per_token, validation.unit, validation.nats_per_quarter, validation.kind
                 ),
             ),
         ]));
         for baseline in &training.baselines {
-            lines.push((String::new(), format!("{:.3} nats per token: {}", baseline.nats_per_token, baseline.name)));
+            let nats = format!("{:.3} nats per {}: {}", baseline.nats_per_token, validation.unit, baseline.name);
+            lines.push((String::new(), nats));
         }
         lines.push(("protocol".to_owned(), validation.protocol.clone()));
     }
@@ -100,6 +108,20 @@ fn model(model: &Model, json: bool) -> Result<()> {
         ),
     ));
     say(table(&lines))
+}
+
+/// Draws a model's charts: the first to `path`, others beside it under their names.
+fn draw(model: &Model, path: &Path) -> Result<()> {
+    let charts = model.composer.charts();
+    if charts.is_empty() {
+        return Err(miette!("composer `{}` has nothing to draw of its model", model.header.composer));
+    }
+    for (k, chart) in charts.iter().enumerate() {
+        let to = if k == 0 { path.to_owned() } else { path.with_file_name(format!("{}.svg", chart.name)) };
+        files::write_bytes(&to, bars::render(chart).as_bytes())?;
+        say(format!("{}: {}", to.display(), chart.title))?;
+    }
+    Ok(())
 }
 
 fn folder(arguments: &Arguments) -> Result<()> {
@@ -125,10 +147,12 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
     let best = metrics.iter().rev().find(|line| line.best);
     let figures = |line: &Metrics| {
         format!(
-            "epoch {}: {:.3} nats per token, {:.3} per quarter note, {:.1}% right",
+            "epoch {}: {:.3} nats per {}, {:.3} per quarter note ({}), {:.1}% right",
             line.epoch,
             line.valid.nats_per_token,
+            description.unit,
             line.valid.nats_per_quarter,
+            description.likelihood,
             100.0 * line.valid.accuracy
         )
     };
@@ -161,7 +185,8 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
         ("last", metrics.last().map(figures).unwrap_or_default()),
     ]);
     for baseline in &description.baselines {
-        lines.push((String::new(), format!("{:.3} nats per token: {}", baseline.nats_per_token, baseline.name)));
+        let nats = format!("{:.3} nats per {}: {}", baseline.nats_per_token, description.unit, baseline.name);
+        lines.push((String::new(), nats));
     }
     for line in metrics.iter().filter_map(|line| line.remark.as_ref().map(|remark| (line.epoch, remark))) {
         lines.push((format!("epoch {}", line.0), line.1.clone()));

@@ -6,7 +6,7 @@ use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, Split};
 use cantus_formats::midi;
-use cantus_model::{ComposerSpec, CorpusCard, Settings, TrainingSet};
+use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, TrainingSet, Unit};
 use cantus_score::TicksPerQuarter;
 use cantus_training::run_folder::{RunFiles, RunFolder};
 use cantus_training::{
@@ -29,7 +29,7 @@ const MINUTES: f64 = 10.0;
 /// keeps the best. Ctrl-C saves, and says how to go on. Then: cantus compose -m RUN
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The folder, searched with all folders in it
+    /// The folder, searched with all folders in it; or a file of frames with its own split (.json, .json.gz)
     #[arg(required_unless_present = "resume")]
     folder: Option<PathBuf>,
     /// The composer, or COMPOSER:CONFIGURATION; see `cantus composers` [default: the first of them]
@@ -45,7 +45,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half"])]
     resume: bool,
     /// Everything random follows from it [default: 1]
     #[arg(long)]
@@ -59,9 +59,15 @@ pub struct Arguments {
     /// Which parts of a file are read: all (merged), first, piano or melody [default: all]
     #[arg(long)]
     parts: Option<Parts>,
-    /// Allow only these metres, as in 4/4,3/4 [default: any]
+    /// Allow only these metres, as in 4/4,3/4; `duple` allows those derived from 4/4 [default: any]
     #[arg(long)]
     meters: Option<MeterFilter>,
+    /// Refuse files with more pitched parts than this [default: no number is too many]
+    #[arg(long, value_name = "N")]
+    max_note_tracks: Option<usize>,
+    /// Refuse files with notes beyond a piano's 88 keys
+    #[arg(long)]
+    piano_only: bool,
     /// Steps of the grid to a quarter note [default: 4]
     #[arg(long, value_name = "STEPS")]
     grid: Option<u32>,
@@ -93,6 +99,9 @@ struct Recipe {
     _description: String,
     /// Which music, for people; where it lies is given on the command line.
     data: String,
+    /// The benchmark that it is a row of, for `cargo xtask bench frames`.
+    #[serde(rename = "benchmark")]
+    _benchmark: Option<String>,
     composer: Option<String>,
     seed: Option<u64>,
     minutes: Option<f64>,
@@ -112,8 +121,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     catch_interrupt(&stop)?;
     let (training, corpus_name, run) = if arguments.resume { resume(&arguments)? } else { begin(&arguments)? };
-    let outcome = observe(training, &arguments, &stop)?;
-    close(&outcome, &run, &corpus_name, arguments.json)
+    let units = Units::of(training.description());
+    let outcome = observe(training, units, &arguments, &stop)?;
+    close(&outcome, units, &run, &corpus_name, arguments.json)
 }
 
 /// Prints a line. That nobody reads our output is no reason not to train.
@@ -176,6 +186,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         half: arguments.half || recipe.half,
         baselines: trainable.baselines(),
         likelihood: trainable.likelihood(),
+        unit: trainable.unit(),
         protocol: trainable.protocol(),
         parameters: trainable.parameters(),
         created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -267,6 +278,8 @@ fn reading_options(arguments: &Arguments, mut options: Options) -> Result<Option
     if let Some(meters) = &arguments.meters {
         options.meters = meters.clone();
     }
+    options.max_note_tracks = arguments.max_note_tracks.or(options.max_note_tracks);
+    options.piano_only |= arguments.piano_only;
     if let Some(steps) = arguments.grid {
         options.grid = TicksPerQuarter::new(steps).ok_or_else(|| {
             Usage("a grid of 0 steps has no room for notes; 4 is usual, 12 has room for triplets".to_owned())
@@ -342,7 +355,7 @@ fn introduce(description: &RunDescription, json: bool) -> Result<()> {
     if json {
         return say(serde_json::json!({ "run": description }));
     }
-    let RunDescription { composer, configuration, parameters, seed, bounds, .. } = description;
+    let RunDescription { composer, configuration, parameters, seed, bounds, unit, .. } = description;
     let until = match bounds {
         Bounds { minutes: Some(minutes), .. } => format!("at most {minutes} minutes"),
         Bounds { epochs: Some(epochs), .. } => format!("at most {epochs} epochs"),
@@ -351,22 +364,35 @@ fn introduce(description: &RunDescription, json: bool) -> Result<()> {
     say(format!("\n{composer}:{configuration}, {parameters} parameters, seed {seed}, {until}"))?;
     for baseline in &description.baselines {
         say(format!(
-            "to beat: {:.3} nats per token ({}, on the same validation tokens)",
+            "to beat: {:.3} nats per {unit} ({}, on the same validation {unit}s)",
             baseline.nats_per_token, baseline.name
         ))?;
     }
     say(format!("validation counts {}; {}", description.protocol, description.likelihood))
 }
 
-fn observe(training: Training<'_>, arguments: &Arguments, stop: &AtomicBool) -> Result<Outcome> {
+/// What the figures of a run are called.
+#[derive(Clone, Copy)]
+struct Units {
+    unit: Unit,
+    kind: Kind,
+}
+
+impl Units {
+    fn of(description: &RunDescription) -> Units {
+        Units { unit: description.unit, kind: description.likelihood }
+    }
+}
+
+fn observe(training: Training<'_>, units: Units, arguments: &Arguments, stop: &AtomicBool) -> Result<Outcome> {
     let json = arguments.json;
     let progress = bar(1000, "{prefix} {wide_bar} {msg}");
-    let outcome = training.run(stop, &mut |event| tell(&event, &progress, json));
+    let outcome = training.run(stop, &mut |event| tell(&event, units, &progress, json));
     progress.finish_and_clear();
     outcome.into_diagnostic()
 }
 
-fn tell(event: &Event<'_>, progress: &ProgressBar, json: bool) {
+fn tell(event: &Event<'_>, Units { unit, kind }: Units, progress: &ProgressBar, json: bool) {
     let print = |line: String| {
         // Above the bar, where there is one. A full disk under our output is no reason to stop training, either.
         progress.suspend(|| say(line).unwrap_or_default());
@@ -377,17 +403,18 @@ fn tell(event: &Event<'_>, progress: &ProgressBar, json: bool) {
             progress.set_prefix(format!("epoch {epoch} {step}/{of}"));
             let left = duration(*seconds_left);
             progress.set_message(format!(
-                "{nats_per_token:.3} nats/token, {tokens_per_second:.0} tokens/s, {left} left at most"
+                "{nats_per_token:.3} nats/{unit}, {tokens_per_second:.0} {unit}s/s, {left} left at most"
             ));
         }
         Event::Evaluated(metrics) if json => print(serde_json::json!({ "metrics": metrics }).to_string()),
         Event::Evaluated(metrics) => {
             let (train, valid) = (&metrics.train, &metrics.valid);
             print(format!(
-                "epoch {:>4}  training {:.3}  validation {:.3} nats/token, {:.3}/quarter, {:>4.1}% right  {:>6.0} tokens/s  {}{}",
+                "epoch {:>4}  training {:.3}  validation {:.3} nats/{unit}{}, {:.3}/quarter, {:>4.1}% right  {:>6.0} {unit}s/s  {}{}",
                 metrics.epoch,
                 train.nats_per_token,
                 valid.nats_per_token,
+                if kind == Kind::Exact { String::new() } else { format!(" ({kind})") },
                 valid.nats_per_quarter,
                 100.0 * valid.accuracy,
                 metrics.tokens_per_second,
@@ -411,7 +438,7 @@ fn resume_command(run: &Path) -> String {
     command(["train".as_ref(), "--resume".as_ref(), "-o".as_ref(), run.as_os_str()])
 }
 
-fn close(outcome: &Outcome, run: &Path, corpus: &str, json: bool) -> Result<()> {
+fn close(outcome: &Outcome, Units { unit, kind }: Units, run: &Path, corpus: &str, json: bool) -> Result<()> {
     if json {
         let end = format!("{:?}", outcome.end).to_lowercase();
         let best =
@@ -431,7 +458,7 @@ fn close(outcome: &Outcome, run: &Path, corpus: &str, json: bool) -> Result<()> 
     say(format!("\n{why}: {} epochs in {}", outcome.epochs, duration(outcome.seconds)))?;
     match outcome.best {
         Some(best) => say(format!(
-            "best on {corpus}: epoch {}, {:.3} nats per token, {:.3} per quarter note, {:.1}% right\n\
+            "best on {corpus}: epoch {}, {:.3} nats per {unit}, {:.3} per quarter note ({kind}), {:.1}% right\n\
              model    {}\ncurves   {}\ncompose  {}",
             best.epoch,
             best.valid.nats_per_token,

@@ -142,3 +142,45 @@ fn composers_are_listed() {
         assert!(spec["configurations"].as_array().is_some_and(|list| !list.is_empty()));
     }
 }
+
+#[test]
+fn where_a_model_looks_is_said_and_drawn() {
+    let folder = folder();
+    fill(&folder.path().join("music"), 6);
+    let sizes =
+        ["local=8", "controller=8", "aggregation=8", "voice=8", "fragment=33", "batch=4", "decoder=8", "touch=8"];
+    let mut arguments =
+        vec!["train", "music", "-c", "octave", "-o", "run", "--epochs", "1", "--meters", "duple", "--piano-only"];
+    arguments.extend(sizes.iter().flat_map(|size| ["--set", size]));
+    let out = cantus(folder.path(), &arguments).fine();
+    // A surrogate is never shown without saying so.
+    contains(&out, &["octave:default", "nats per frame", "nats/frame (surrogate)", "per quarter note (surrogate)"]);
+    let curves = std::fs::read_to_string(folder.path().join("run/curves.svg")).unwrap();
+    contains(&curves, &["loss (nats per frame, surrogate)"]);
+    let drawn = std::fs::read_to_string(folder.path().join("run/attention.svg")).unwrap();
+    contains(&drawn, &["Where the attention goes", "\n128\n"]);
+    let out = cantus(folder.path(), &["inspect", "run/best.safetensors"]).fine();
+    contains(&out, &["5 voices of 8", "mean weight by lag in steps", "128: ", "nats per frame", "(surrogate)"]);
+    cantus(folder.path(), &["inspect", "run/best.safetensors", "--plot", "a.svg"]).fine();
+    assert_eq!(std::fs::read_to_string(folder.path().join("a.svg")).unwrap(), drawn);
+    let refused = cantus(folder.path(), &["inspect", "default", "--plot", "b.svg"]).failed(1);
+    contains(&refused, &["has nothing to draw"]);
+    // And it composes, with a prompt, too.
+    save(&piece(3), &folder.path().join("in.mid"));
+    let compose = [
+        "compose",
+        "-m",
+        "run",
+        "--seed",
+        "3",
+        "--bars",
+        "5",
+        "--prompt",
+        "in.mid",
+        "--prompt-bars",
+        "2",
+        "-o",
+        "x.mid",
+    ];
+    contains(&cantus(folder.path(), &compose).fine(), &["5 bars in 4/4"]);
+}

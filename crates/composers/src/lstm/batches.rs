@@ -1,14 +1,10 @@
-//! How pieces become batches for truncated back-propagation.
-//!
-//! A batch has `rows` rows; each reads one segment after another, `window` tokens a step, its state carried from step to step and
-//! reset where a segment begins, so that no window crosses from one piece to the next. A long piece is cut at bar lines into
-//! segments of about [`SEGMENT_WINDOWS`] windows, elsewhere in every epoch, so that rows stay busy to the end of the epoch.
-//! The plan of an epoch is a function of the seed and the epoch alone: nothing of it has to be saved.
+//! How pieces become batches: see [`Plan`].
 
 use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Context, Cursor, Token, Vocabulary};
 use cantus_model::Rng;
-use cantus_nn::random::{below, derive, shuffle};
+pub(super) use cantus_model::plan::{Plan, Row, Segment};
+use cantus_nn::random::{below, derive};
 use std::ops::Range;
 
 /// Windows to a segment.
@@ -79,81 +75,17 @@ impl Encoded {
     }
 }
 
-/// A stretch of a piece: the network reads the tokens of this range, each predicting the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub piece: usize,
-    /// Semitones up.
-    pub shift: i32,
-    pub tokens: Range<usize>,
-}
-
-/// What a row does in one step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub segment: Segment,
-    /// The state is reset before this window.
-    pub begins: bool,
-}
-
-/// An epoch: for each row, its windows in order.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    epoch: u64,
-    rows: Vec<Vec<Row>>,
-}
-
-impl Plan {
-    /// The plan of `epoch`.
-    pub(super) fn new(pieces: &[Encoded], rows: usize, window: usize, seed: u64, epoch: u64) -> Plan {
-        let mut rng = derive(seed, "batches", &[epoch]);
-        let mut segments: Vec<Segment> = Vec::new();
-        for (index, piece) in pieces.iter().enumerate() {
-            let keys = (piece.shifts.end - piece.shifts.start) as usize;
-            let shift = piece.shifts.start + below(&mut rng, keys) as i32;
-            segments.extend(piece.segments(index, window * SEGMENT_WINDOWS, shift, &mut rng));
-        }
-        shuffle(&mut rng, &mut segments);
-        // Rows of equal length: the longest segments first, each to the row that is shortest so far; shuffled before and after.
-        let windows = |segment: &Segment| segment.tokens.len().div_ceil(window);
-        segments.sort_by_key(|segment| std::cmp::Reverse(windows(segment)));
-        let mut lengths = vec![0; rows.min(segments.len()).max(1)];
-        let mut assigned: Vec<Vec<Segment>> = vec![Vec::new(); lengths.len()];
-        for segment in segments {
-            let shortest = (0..lengths.len()).min_by_key(|&row| lengths[row]).unwrap_or(0);
-            lengths[shortest] += windows(&segment);
-            assigned[shortest].push(segment);
-        }
-        let rows = assigned
-            .into_iter()
-            .map(|mut row| {
-                shuffle(&mut rng, &mut row);
-                row.into_iter().flat_map(|segment| cut(segment, window)).collect()
-            })
-            .collect();
-        Plan { epoch, rows }
+/// The plan of `epoch`: a function of the seed and the epoch alone. A long piece is cut at bar lines into segments of about
+/// [`SEGMENT_WINDOWS`] windows, elsewhere in every epoch, so that rows stay busy to its end.
+pub(super) fn plan(pieces: &[Encoded], rows: usize, window: usize, seed: u64, epoch: u64) -> Plan {
+    let mut rng = derive(seed, "batches", &[epoch]);
+    let mut segments: Vec<Segment> = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        let keys = (piece.shifts.end - piece.shifts.start) as usize;
+        let shift = piece.shifts.start + below(&mut rng, keys) as i32;
+        segments.extend(piece.segments(index, window * SEGMENT_WINDOWS, shift, &mut rng));
     }
-
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// Steps in the epoch.
-    pub(super) fn steps(&self) -> usize {
-        self.rows.iter().map(Vec::len).max().unwrap_or(0)
-    }
-
-    /// What each row does in `step`; `None` for a row that is done.
-    pub(super) fn step(&self, step: usize) -> impl Iterator<Item = Option<&Row>> {
-        self.rows.iter().map(move |row| row.get(step))
-    }
-}
-
-fn cut(segment: Segment, window: usize) -> impl Iterator<Item = Row> {
-    let Range { start, end } = segment.tokens;
-    (start..end)
-        .step_by(window)
-        .map(move |at| Row { segment: Segment { tokens: at..end.min(at + window), ..segment }, begins: at == start })
+    Plan::new(epoch, segments, rows, window, &mut rng)
 }
 
 /// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
@@ -250,9 +182,9 @@ mod tests {
         let vocabulary = Vocabulary::build(&scores(), 6).unwrap();
         let pieces = pieces(&vocabulary);
         for epoch in 0..5 {
-            let plan = Plan::new(&pieces, 3, 16, 7, epoch);
+            let plan = super::plan(&pieces, 3, 16, 7, epoch);
             let mut seen: Vec<Vec<usize>> = pieces.iter().map(|piece| vec![0; piece.predicted()]).collect();
-            let mut ends = vec![None; plan.rows.len()];
+            let mut ends = vec![None; plan.rows()];
             for step in 0..plan.steps() {
                 for (b, row) in plan.step(step).enumerate() {
                     let Some(row) = row else { continue };
@@ -270,7 +202,7 @@ mod tests {
     fn plans_are_a_function_of_seed_and_epoch() {
         let vocabulary = Vocabulary::build(&scores(), 6).unwrap();
         let pieces = pieces(&vocabulary);
-        let plan = |seed, epoch| Plan::new(&pieces, 3, 16, seed, epoch).rows;
+        let plan = |seed, epoch| super::plan(&pieces, 3, 16, seed, epoch);
         assert_eq!(plan(1, 2), plan(1, 2));
         assert_ne!(plan(1, 2), plan(1, 3));
         assert_ne!(plan(1, 2), plan(2, 2));

@@ -1,19 +1,19 @@
 //! Training the default network.
 
-use super::batches::{Batch, Encoded, Plan, Row, Segment};
+use super::SPEC;
+use super::batches::{self, Batch, Encoded, Plan, Row, Segment};
 use super::network::{ChordSettings, Masks, Network};
 use super::player::ChordComposer;
-use super::{SPEC, checkpoint};
 use burn::module::Module;
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Vocabulary, encode};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
-    StepAt, StepReport, TensorData, Trainable, TrainingSet, ngram,
+    StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::cross_entropy::cross_entropy;
-use cantus_nn::lstm::LstmState;
+use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
@@ -63,7 +63,7 @@ impl ChordTrainer {
         let quarters: f64 = train.iter().map(|piece| piece.quarters).sum();
         let rule = Rule::adam_w(settings.weight_decay as f32);
         Ok(ChordTrainer {
-            plan: Plan::new(&train, settings.batch, settings.window, seed, 0),
+            plan: batches::plan(&train, settings.batch, settings.window, seed, 0),
             carried: network.zeros(0),
             network: Some(network),
             optimizer: Optimizer::new(rule).with_clipping(settings.clip as f32),
@@ -81,7 +81,7 @@ impl ChordTrainer {
     }
 
     fn plan_for(&self, epoch: u64) -> Plan {
-        Plan::new(&self.train, self.settings.batch, self.settings.window, self.seed, epoch)
+        batches::plan(&self.train, self.settings.batch, self.settings.window, self.seed, epoch)
     }
 
     fn evaluate(&self, pieces: &[Encoded]) -> Evaluation {
@@ -200,19 +200,13 @@ impl Trainable for ChordTrainer {
     fn save(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
         let encoding = serde_json::json!({ "note_chord": self.vocabulary });
-        checkpoint::save(self.network(), settings, encoding)
+        checkpoint::save(&SPEC, self.network(), settings, encoding)
     }
 
     fn checkpoint(&self) -> ModelFile {
         let mut file = self.save();
-        checkpoint::add_optimizer(&mut file, &self.optimizer);
-        for (layer, state) in self.carried.iter().enumerate() {
-            let shape = vec![state.batch(), state.hidden()];
-            for (name, values) in [("h", &state.h), ("c", &state.c)] {
-                let tensor = TensorData { shape: shape.clone(), values: values.clone() };
-                file.tensors.insert(format!("carried.{layer}.{name}"), tensor);
-            }
-        }
+        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
+        checkpoint::add_carried(&mut file, &self.carried);
         file
     }
 
@@ -220,20 +214,8 @@ impl Trainable for ChordTrainer {
         let expected = self.save().header;
         checkpoint::same_training(&file.header, &expected)?;
         let network = checkpoint::restore(self.network().clone(), file)?;
-        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, file)?;
-        let mut carried = network.zeros(0);
-        if let Some(first) = file.tensors.get("carried.0.h") {
-            let rows = first.shape.first().copied().unwrap_or(0);
-            for (layer, state) in carried.iter_mut().enumerate() {
-                let shape = [rows, state.hidden()];
-                let (h, c) = (format!("carried.{layer}.h"), format!("carried.{layer}.c"));
-                // Both are there in full before memory is taken for so many rows.
-                let (h, c) = (file.tensor(&h, &shape)?, file.tensor(&c, &shape)?);
-                *state = LstmState::zeros(rows, state.hidden());
-                state.h.copy_from_slice(h);
-                state.c.copy_from_slice(c);
-            }
-        }
+        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
+        let carried = checkpoint::restore_carried(file, network.lstms.iter().map(Lstm::hidden))?;
         (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
         Ok(())
     }

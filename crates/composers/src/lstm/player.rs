@@ -3,12 +3,12 @@
 use super::batches::indices;
 use super::chords::PROTOCOL;
 use super::network::{ChordSettings, context_sizes};
-use super::{SAMPLING, SPEC, checkpoint};
+use super::{SAMPLING, SPEC};
 use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Cursor, Token, Vocabulary, decode, encode};
 use cantus_model::{
     Autoregressive, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Request, Rng, Sampling, accentuate,
+    ModelFile, Progress, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::{Score, Ticks};

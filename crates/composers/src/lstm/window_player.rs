@@ -1,11 +1,12 @@
 //! Composing with the sources' networks: a training window is read, then word by word, the state carried.
 
+use super::SPEC;
 use super::windows::{KERAS_EPS, WindowSettings};
-use super::{SPEC, checkpoint};
 use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, decode, encode};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng, Sampling,
+    checkpoint,
 };
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::random::below;

@@ -5,14 +5,14 @@
 //! momentum 0.99. Composing starts from a training window drawn at random and takes the likeliest word unless asked otherwise.
 
 use super::window_player::WindowComposer;
-use super::{Family, SPEC, bad_settings, checkpoint};
+use super::{Family, SPEC, bad_settings};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData as Numbers, activation};
 use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, encode};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
-    Settings, StepAt, StepReport, Trainable, TrainingSet, ngram,
+    Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::batch_norm::BatchNorm;
 use cantus_nn::cross_entropy::cross_entropy;
@@ -305,18 +305,18 @@ impl Trainable for WindowTrainer {
             (0..kept).map(|k| &self.train[k * windows / kept..][..self.settings.window]).collect();
         let words: Vec<Vec<u32>> = starts.iter().map(|window| window.iter().map(|token| token.0).collect()).collect();
         let encoding = serde_json::json!({ "pitch_class_chord": self.vocabulary, "windows": words });
-        checkpoint::save(self.network(), settings, encoding)
+        checkpoint::save(&SPEC, self.network(), settings, encoding)
     }
 
     fn checkpoint(&self) -> ModelFile {
         let mut file = self.save();
-        checkpoint::add_optimizer(&mut file, &self.optimizer);
+        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
         file
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
         checkpoint::same_training(&file.header, &self.save().header)?;
-        let optimizer = checkpoint::restore_optimizer(self.network(), &self.optimizer, file)?;
+        let optimizer = checkpoint::restore_optimizer(self.network(), &self.optimizer, checkpoint::OPTIMIZER, file)?;
         self.network = Some(checkpoint::restore(self.network().clone(), file)?);
         self.optimizer = optimizer;
         Ok(())

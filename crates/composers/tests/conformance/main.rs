@@ -3,6 +3,7 @@
 mod composing;
 mod corpus;
 mod files;
+mod hostile;
 mod prompts;
 mod settings;
 mod subject;

@@ -6,7 +6,6 @@ use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Request, Sampling, Settings, StepAt, StepReport, Trainable,
     TrainingSet, seeded,
 };
-use serde_json::json;
 use std::ops::ControlFlow;
 
 /// A composer in a small configuration.
@@ -35,28 +34,14 @@ impl Subject {
     }
 }
 
-/// Each composer's first configuration made tiny by the composer itself, and its others made small by whatever sizes they name.
+/// Every configuration, made small as its composer says.
 pub fn subjects() -> Vec<Subject> {
     let mut subjects = Vec::new();
     for spec in COMPOSERS {
-        for (k, configuration) in spec.configurations.iter().enumerate() {
-            let mut settings = spec.settings(configuration.name).unwrap();
-            let tiny: Settings = serde_json::from_str(spec.tiny).unwrap();
-            let sizes =
-                [("layers", json!([16, 16])), ("dense", json!(16)), ("hidden", json!(16)), ("embedding", json!(12))];
-            if k == 0 {
-                settings.as_object_mut().unwrap().extend(tiny.as_object().unwrap().clone());
-            } else {
-                for (key, small) in sizes {
-                    if settings.get(key).is_some_and(|size| size.is_array() == small.is_array()) {
-                        settings[key] = small;
-                    }
-                }
-            }
-            let subject = Subject { spec, name: format!("{} {}", spec.id, configuration.name), settings };
-            // These have defaults, so that a configuration need not name them.
-            let small = json!({"window": 12, "batch": 8});
-            subjects.push(if k == 0 { subject } else { subject.with(&small) });
+        for configuration in spec.configurations {
+            let name = format!("{} {}", spec.id, configuration.name);
+            let settings = spec.tiny_settings(configuration.name).unwrap_or_else(|| panic!("{name}: no JSON object"));
+            subjects.push(Subject { spec, name, settings });
         }
     }
     subjects

@@ -21,6 +21,7 @@ fn usual(n: usize) -> Vec<Point> {
 fn marks() -> Marks {
     Marks {
         title: "lstm on chopin: 41 pieces, seed 7".to_owned(),
+        loss: "loss (nats per token)".to_owned(),
         best_epoch: Some(31.0),
         remarks: vec![
             Remark { epoch: 18.0, text: "loss rose beyond 3x its best: back to epoch 17, learning rate halved".into() },
@@ -126,6 +127,7 @@ fn text_from_outside_cannot_break_the_document() {
     let text = "a\u{0}b\u{1b}c\nd".repeat(1_000);
     let odd = Marks {
         title: text.clone(),
+        loss: text.clone(),
         best_epoch: Some(f64::NAN),
         remarks: vec![Remark { epoch: f64::INFINITY, text: text.clone() }; 40],
         baselines: vec![Baseline { name: text, nats: f64::NAN }],

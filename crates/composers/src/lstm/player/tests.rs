@@ -1,8 +1,9 @@
 use super::*;
 use crate::lstm::batches::{Batch, Encoded, Row, Segment};
 use crate::lstm::network::Network;
-use crate::lstm::{checkpoint, fixture};
+use crate::lstm::{SPEC, fixture};
 use burn::tensor::Device;
+use cantus_model::checkpoint;
 use cantus_model::seeded;
 use cantus_nn::params::values_of;
 use cantus_score::{Meter, Note, Part, Pitch, TicksPerQuarter, Velocity};
@@ -13,7 +14,7 @@ fn network_and_player(vocabulary: &Vocabulary, seed: u64) -> (Network, ChordComp
     let settings = fixture::settings();
     let network = Network::new(&settings, vocabulary, &mut seeded(seed), &Device::default());
     let encoding = serde_json::json!({ "note_chord": vocabulary });
-    let file = checkpoint::save(&network, serde_json::to_value(&settings).unwrap(), encoding);
+    let file = checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding);
     (network, ChordComposer::load(&file).unwrap())
 }
 
@@ -161,7 +162,7 @@ fn a_grid_beyond_reason_is_refused() {
     for (steps, good) in [(4, true), (960, true), (961, false), (u32::MAX, false)] {
         let mut encoding = serde_json::json!({ "note_chord": vocabulary });
         encoding["note_chord"]["steps_per_quarter"] = serde_json::json!(steps);
-        let file = checkpoint::save(&network, serde_json::to_value(&settings).unwrap(), encoding);
+        let file = checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding);
         assert_eq!(ChordComposer::load(&file).is_ok(), good, "{steps}");
     }
 }

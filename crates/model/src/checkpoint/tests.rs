@@ -1,17 +1,35 @@
 use super::*;
-use crate::lstm::fixture;
-use crate::lstm::network::Network;
+use crate::{Rng, seeded};
 use burn::tensor::Device;
-use cantus_model::seeded;
+use cantus_nn::linear::Linear;
 use cantus_nn::optimizer::Rule;
 
+#[derive(Module, Debug)]
+struct Network {
+    first: Linear,
+    output: Linear,
+}
+
+static SPEC: ComposerSpec = ComposerSpec {
+    id: "test",
+    version: 3,
+    title: "",
+    source: "",
+    departures: "",
+    encoding: "",
+    configurations: &[],
+    create: |_, _, _| Err(crate::CreateError::EmptyCorpus { what: "training" }),
+    load: |_| Err(ModelError::Foreign),
+};
+
 fn network(seed: u64) -> Network {
-    let (vocabulary, _) = fixture::encoded();
-    Network::new(&fixture::settings(), &vocabulary, &mut seeded(seed), &Device::default().autodiff())
+    let rng: &mut Rng = &mut seeded(seed);
+    let device = Device::default().autodiff();
+    Network { first: Linear::new(3, 4, rng, &device), output: Linear::new(4, 2, rng, &device) }
 }
 
 fn saved(network: &Network) -> ModelFile {
-    save(network, serde_json::json!({"a": 1}), serde_json::json!({"b": 2}))
+    save(&SPEC, network, serde_json::json!({"a": 1}), serde_json::json!({"b": 2}))
 }
 
 #[test]
@@ -20,15 +38,16 @@ fn a_network_comes_back_bit_for_bit() {
     assert_ne!(named_parameters(&one), named_parameters(&other));
     let restored = restore(other, &saved(&one)).unwrap();
     assert_eq!(named_parameters(&restored), named_parameters(&one));
+    assert_eq!((saved(&one).header.composer.as_str(), saved(&one).header.composer_version), ("test", 3));
 }
 
 #[test]
 fn what_does_not_fit_is_named() {
     let network = network(1);
     let mut missing = saved(&network);
-    missing.tensors.remove("lstms.1.w_hh");
+    missing.tensors.remove("first.weight");
     match restore(network.clone(), &missing) {
-        Err(ModelError::Shape { name, found: None, .. }) => assert_eq!(name, "lstms.1.w_hh"),
+        Err(ModelError::Shape { name, found: None, .. }) => assert_eq!(name, "first.weight"),
         other => panic!("{other:?}"),
     }
     let mut misshapen = saved(&network);
@@ -49,12 +68,21 @@ fn what_does_not_fit_is_named() {
 fn an_optimiser_without_its_step_count_or_with_foreign_moments_is_refused() {
     let (network, optimizer) = (network(1), Optimizer::new(Rule::adam()));
     let mut file = saved(&network);
-    assert!(restore_optimizer(&network, &optimizer, &file).is_err());
-    add_optimizer(&mut file, &optimizer);
-    assert_eq!(restore_optimizer(&network, &optimizer, &file).unwrap().steps(), 0);
+    assert!(restore_optimizer(&network, &optimizer, OPTIMIZER, &file).is_err());
+    add_optimizer(&mut file, OPTIMIZER, &optimizer);
+    assert_eq!(restore_optimizer(&network, &optimizer, OPTIMIZER, &file).unwrap().steps(), 0);
     let foreign = TensorData { shape: vec![1], values: vec![0.0] };
     file.tensors.insert("optimizer.nobody.first".to_owned(), foreign);
-    assert!(matches!(restore_optimizer(&network, &optimizer, &file), Err(ModelError::Damaged { .. })));
+    assert!(matches!(restore_optimizer(&network, &optimizer, OPTIMIZER, &file), Err(ModelError::Damaged { .. })));
+}
+
+#[test]
+fn only_the_networks_own_numbers_count_as_parameters() {
+    let network = network(1);
+    let mut file = saved(&network);
+    add_optimizer(&mut file, OPTIMIZER, &Optimizer::new(Rule::adam()));
+    file.tensors.insert("carried.0.h".to_owned(), TensorData { shape: vec![5], values: vec![0.0; 5] });
+    assert_eq!(parameters(&file), cantus_nn::params::count_parameters(&network));
 }
 
 #[test]

@@ -1,0 +1,235 @@
+//! Pieces as the networks read them, and batches of fragments.
+
+use super::settings::{Clock, OctaveSettings, Transposition};
+use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
+use cantus_encoding::piano_roll::{self, Frame, Keys, Outside};
+use cantus_model::Rng;
+use cantus_nn::lag_attention::{History, Lag};
+use cantus_nn::random::{below, uniform};
+use cantus_nn::voices::Targets;
+use cantus_score::{Score, merge_parts};
+use std::sync::Arc;
+
+/// What the generator reads at a step: pitch classes and the clock.
+pub(super) const INPUT: usize = PitchClasses::COUNT + TIME_BITS;
+/// What decoder and touch read: pitch classes and keys.
+pub(super) const BOTH: usize = PitchClasses::COUNT + Keys::COUNT;
+/// The source's program sees this far back at a fragment's beginning.
+const SOURCE_REACHES: usize = 32;
+
+/// A key that is struck.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stroke {
+    pub key: usize,
+    /// 0 to 1.
+    pub velocity: f32,
+    /// Steps.
+    pub duration: u64,
+}
+
+/// A piece, step by step.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub keys: Vec<Keys>,
+    pub classes: Vec<PitchClasses>,
+    /// What is struck at each step.
+    pub strokes: Vec<Vec<Stroke>>,
+}
+
+impl Piece {
+    /// `None` where nothing is struck on the 88 keys.
+    pub(super) fn new(score: &Score, clock: Clock) -> Option<Piece> {
+        let frames = piano_roll::encode(score, Outside::Omit).ok()?;
+        let first = frames.iter().position(|frame| !frame.struck.is_empty())?;
+        let last = frames.iter().rposition(|frame| !frame.struck.is_empty())?;
+        let from = match clock {
+            Clock::Onset => first,
+            Clock::Bar => 0,
+        };
+        let mut strokes = vec![Vec::new(); last + 1 - from];
+        for note in merge_parts(score.parts.iter().filter(|part| !part.is_drums())).notes {
+            let step = (note.onset.0 as usize).checked_sub(from).filter(|step| *step < strokes.len());
+            if let (Some(step), Ok(key)) = (step, piano_roll::Key::try_from(note.pitch)) {
+                let velocity = f32::from(note.velocity.get()) / 128.0;
+                strokes[step].push(Stroke { key: key.index(), velocity, duration: note.duration.0.max(1) });
+            }
+        }
+        let keys: Vec<Keys> = frames[from..=last].iter().map(|frame: &Frame| frame.struck).collect();
+        Some(Piece { classes: keys.iter().map(|keys| PitchClasses::from(*keys)).collect(), keys, strokes })
+    }
+
+    pub(super) fn steps(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn classes_at(&self, step: Option<usize>) -> PitchClasses {
+        step.and_then(|step| self.classes.get(step)).copied().unwrap_or_default()
+    }
+}
+
+/// A stretch of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fragment {
+    pub piece: usize,
+    pub start: usize,
+    /// Semitones up.
+    pub shift: i32,
+}
+
+/// All stretches to learn from, unmoved: of each piece one at every `stride` steps.
+pub(super) fn to_learn(pieces: &[Piece], settings: &OctaveSettings) -> Vec<Fragment> {
+    let mut all = Vec::new();
+    for (piece, steps) in pieces.iter().map(Piece::steps).enumerate() {
+        let starts = (0..(steps + 1).saturating_sub(settings.fragment)).step_by(settings.stride);
+        all.extend(starts.map(|start| Fragment { piece, start, shift: 0 }));
+        if settings.short_pieces && (2..settings.fragment).contains(&steps) {
+            all.push(Fragment { piece, start: 0, shift: 0 });
+        }
+    }
+    all
+}
+
+/// All stretches to be judged by: one after another, that of the rest of a piece where short pieces count.
+pub(super) fn to_judge(pieces: &[Piece], settings: &OctaveSettings) -> Vec<Fragment> {
+    let mut all = Vec::new();
+    for (piece, steps) in pieces.iter().map(Piece::steps).enumerate() {
+        for start in (0..steps).step_by(settings.fragment) {
+            let here = steps - start;
+            if here >= settings.fragment || (settings.short_pieces && here > 1) {
+                all.push(Fragment { piece, start, shift: 0 });
+            }
+        }
+    }
+    all
+}
+
+/// As many fragments as a batch has, drawn with replacement and moved at random.
+pub(super) fn draw(fragments: &[Fragment], settings: &OctaveSettings, rng: &mut Rng) -> Vec<Fragment> {
+    let mut shift = || below(rng, 12) as i32 - 6;
+    let shifts: Vec<i32> = match settings.transposition {
+        Transposition::None => vec![0; settings.batch],
+        Transposition::Batch => vec![shift(); settings.batch],
+        Transposition::Fragment => (0..settings.batch).map(|_| shift()).collect(),
+    };
+    shifts.into_iter().map(|shift| Fragment { shift, ..fragments[below(rng, fragments.len())] }).collect()
+}
+
+/// What the generator reads and predicts, time-major: entry `t * rows + b` is step t of row b.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    pub rows: usize,
+    pub steps: usize,
+    /// `[T, B, 18]`
+    pub inputs: Vec<f32>,
+    pub history: History,
+    /// `[T, B]`: what follows.
+    pub sets: Vec<u32>,
+    /// 1 where there is something to be predicted, 0 after a piece's end.
+    pub weights: Vec<f32>,
+    /// `[T, V, B]`
+    chances: Vec<f32>,
+}
+
+impl Batch {
+    /// Gathers fragments; `rng` makes the chances of the voices.
+    pub(super) fn gather(pieces: &[Piece], fragments: &[Fragment], settings: &OctaveSettings, rng: &mut Rng) -> Batch {
+        let (rows, steps, past) = (fragments.len(), settings.fragment - 1, settings.past());
+        let mut inputs = vec![0.0; steps * rows * INPUT];
+        let mut history = vec![0.0; (past + steps) * rows * PitchClasses::COUNT];
+        let mut sets = vec![0; steps * rows];
+        let mut weights = vec![0.0; steps * rows];
+        for (b, fragment) in fragments.iter().enumerate() {
+            let piece = &pieces[fragment.piece];
+            let at = |step: Option<usize>| piece.classes_at(step).rolled(fragment.shift);
+            for k in 0..past + steps {
+                let row = &mut history[(k * rows + b) * PitchClasses::COUNT..][..PitchClasses::COUNT];
+                at((fragment.start + k).checked_sub(past)).write(row);
+            }
+            for t in 0..steps {
+                let (n, step) = (t * rows + b, fragment.start + t);
+                let (classes, clock) = inputs[n * INPUT..(n + 1) * INPUT].split_at_mut(PitchClasses::COUNT);
+                at(Some(step)).write(classes);
+                clock.copy_from_slice(&time_bits(step as u64));
+                sets[n] = u32::from(at(Some(step + 1)).bits());
+                weights[n] = if step + 1 < piece.steps() { 1.0 } else { 0.0 };
+            }
+        }
+        let reaches = |lag: usize| if settings.source_history && lag > SOURCE_REACHES { 0 } else { past };
+        let lags = settings.lags.iter().map(|&lag| Lag { steps: lag, reaches: reaches(lag) }).collect();
+        let history = History { values: history.into(), past, width: PitchClasses::COUNT, lags };
+        let chances = (0..steps * rows * settings.voices).map(|_| uniform(rng)).collect();
+        Batch { rows, steps, inputs, history, sets, weights, chances }
+    }
+
+    /// What the voices are to predict.
+    pub(super) fn targets(&self, settings: &OctaveSettings) -> Targets<'_> {
+        Targets {
+            items: PitchClasses::COUNT,
+            voices: settings.voices,
+            rule: settings.decisions.rule(),
+            sets: &self.sets,
+            weights: &self.weights,
+            chances: &self.chances,
+        }
+    }
+}
+
+/// What decoder and touch learn from: steps 1 to the end of fragments on all 88 keys.
+#[derive(Clone, Debug)]
+pub(super) struct KeyBatch {
+    pub rows: usize,
+    pub steps: usize,
+    /// `[T, B, 100]`: the pitch classes of the step, the keys of the step before.
+    pub before: Vec<f32>,
+    /// `[T, B, 100]`: the pitch classes and the keys of the step.
+    pub now: Vec<f32>,
+    /// `[T * B, 88]`: the keys of the step.
+    pub keys: Arc<[f32]>,
+    /// `[T * B]`: 1 where something is struck.
+    pub weights: Vec<f32>,
+    /// `[T * B, 88]`: velocity, 0 to 1, and binary logarithm of the duration in steps of what is struck.
+    pub velocities: Vec<f32>,
+    pub durations: Vec<f32>,
+}
+
+impl KeyBatch {
+    pub(super) fn gather(pieces: &[Piece], fragments: &[Fragment], settings: &OctaveSettings) -> KeyBatch {
+        let (rows, steps) = (fragments.len(), settings.fragment - 1);
+        let size = steps * rows;
+        let (mut before, mut now) = (vec![0.0; size * BOTH], vec![0.0; size * BOTH]);
+        let mut keys = vec![0.0; size * Keys::COUNT];
+        let (mut velocities, mut durations) = (keys.clone(), keys.clone());
+        let mut weights = vec![0.0; size];
+        for (b, fragment) in fragments.iter().enumerate() {
+            let piece = &pieces[fragment.piece];
+            let moved = |step: usize| shifted(piece.keys.get(step).copied().unwrap_or_default(), fragment.shift);
+            for t in 0..steps {
+                let (n, step) = (t * rows + b, fragment.start + t + 1);
+                let struck = moved(step);
+                let own = n * Keys::COUNT..(n + 1) * Keys::COUNT;
+                for (row, other) in [(&mut before, moved(step - 1)), (&mut now, struck)] {
+                    let (classes, keys) = row[n * BOTH..(n + 1) * BOTH].split_at_mut(PitchClasses::COUNT);
+                    PitchClasses::from(struck).write(classes);
+                    other.write(keys);
+                }
+                struck.write(&mut keys[own.clone()]);
+                weights[n] = if struck.is_empty() { 0.0 } else { 1.0 };
+                for stroke in piece.strokes.get(step).into_iter().flatten() {
+                    let key = stroke.key.checked_add_signed(fragment.shift as isize);
+                    if let Some(key) = key.filter(|key| *key < Keys::COUNT) {
+                        velocities[own.start + key] = stroke.velocity;
+                        durations[own.start + key] = (stroke.duration as f32).log2();
+                    }
+                }
+            }
+        }
+        KeyBatch { rows, steps, before, now, keys: keys.into(), weights, velocities, durations }
+    }
+}
+
+/// Keys so many semitones higher; what leaves the keyboard is gone.
+fn shifted(keys: Keys, semitones: i32) -> Keys {
+    let by = semitones.unsigned_abs();
+    let bits = if semitones >= 0 { keys.bits() << by } else { keys.bits() >> by };
+    Keys::from_bits(bits & Keys::ALL.bits()).unwrap_or(Keys::NONE)
+}

@@ -1,0 +1,477 @@
+//! Composing: step by step, all states carried.
+
+use super::decoder::{DecoderPlayer, DecoderState};
+use super::pieces::INPUT;
+use super::settings::{Clock, Decisions, OctaveSettings};
+use super::touch::TouchPlayer;
+use super::{ATTENTION, SAMPLING, SPEC};
+use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
+use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
+use cantus_model::{
+    Chart, ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng, Sampling,
+    checkpoint,
+};
+use cantus_nn::inference::{Dense, LstmCell, Scratch};
+use cantus_nn::lag_attention;
+use cantus_nn::voices::{Decided, allowed};
+use cantus_score::{Meter, Note, Part, Program, Score, Ticks, TicksPerQuarter};
+use serde::Deserialize;
+
+/// The longest piece that is composed at once.
+const MOST_BARS: usize = 10_000;
+
+/// An LSTM of a file.
+pub(super) fn cell(file: &ModelFile, name: &str, input: usize, hidden: usize) -> Result<LstmCell, ModelError> {
+    let tensor = |part: &str, shape: &[usize]| file.tensor(&format!("{name}.{part}"), shape);
+    let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
+    Ok(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+}
+
+/// A dense layer of a file.
+pub(super) fn dense(file: &ModelFile, name: &str, input: usize, output: usize) -> Result<Dense, ModelError> {
+    let weight = file.tensor(&format!("{name}.weight"), &[output, input])?;
+    Ok(Dense::new(input, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
+}
+
+/// Outputs and cells of a layer.
+#[derive(Clone, Debug)]
+struct Carried {
+    h: Vec<f32>,
+    c: Vec<f32>,
+}
+
+impl Carried {
+    fn zeros(cell: &LstmCell) -> Carried {
+        Carried { h: vec![0.0; cell.hidden()], c: vec![0.0; cell.hidden()] }
+    }
+}
+
+/// What the encoding's part of a header says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Encoding {
+    steps_per_quarter: u32,
+    lowest: usize,
+    highest: usize,
+}
+
+/// Trained networks, ready to compose.
+#[derive(Debug)]
+pub(super) struct OctaveComposer {
+    settings: OctaveSettings,
+    grid: TicksPerQuarter,
+    range: Keys,
+    local: LstmCell,
+    controller: LstmCell,
+    attention: Dense,
+    aggregation: LstmCell,
+    voice: LstmCell,
+    outcome: Dense,
+    decoder: DecoderPlayer,
+    touch: TouchPlayer,
+    mass: Vec<f32>,
+    parameters: usize,
+}
+
+/// Where the generator stands: what it has read, and what its voices remember.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    local: Carried,
+    controller: Carried,
+    aggregation: Carried,
+    voices: Vec<Carried>,
+    /// All that was read, the newest last.
+    past: Vec<PitchClasses>,
+    /// The clock of the step that is read next.
+    clock: u64,
+    /// The attention's weights at the last step.
+    pub weights: Vec<f32>,
+    scratch: Scratch,
+}
+
+/// How a frame comes about.
+enum Source<'a> {
+    /// It is given.
+    Given(PitchClasses),
+    /// It is drawn; where it must sound, it is not empty.
+    Drawn { sampling: &'a Sampling, must_sound: bool },
+}
+
+impl OctaveComposer {
+    pub(super) fn load(file: &ModelFile) -> Result<OctaveComposer, ModelError> {
+        let metadata = |problem: String| ModelError::Metadata { problem };
+        let settings: OctaveSettings =
+            serde_json::from_value(file.header.settings.clone()).map_err(|e| metadata(e.to_string()))?;
+        settings.check().map_err(metadata)?;
+        let encoding: Encoding =
+            serde_json::from_value(file.header.encoding["octave_roll"].clone()).map_err(|e| metadata(e.to_string()))?;
+        let grid = TicksPerQuarter::new(encoding.steps_per_quarter)
+            .filter(|steps| steps.get() <= 960)
+            .ok_or_else(|| metadata(format!("a grid of {} steps a quarter", encoding.steps_per_quarter)))?;
+        let ends = [encoding.lowest, encoding.highest].map(Key::new);
+        let [Some(lowest), Some(highest)] = ends else {
+            return Err(metadata(format!("keys {} to {}", encoding.lowest, encoding.highest)));
+        };
+        let range = super::all_between(Keys::from_iter([lowest, highest]));
+        let OctaveSettings { local, controller, aggregation, voice, .. } = settings;
+        let lags = settings.lags.len();
+        let outcomes = settings.decisions.rule().outcomes(PitchClasses::COUNT);
+        let generator = |name: &str| format!("generator.{name}");
+        Ok(OctaveComposer {
+            grid,
+            range,
+            local: cell(file, &generator("local"), INPUT, local)?,
+            controller: cell(file, &generator("controller"), INPUT, controller)?,
+            attention: dense(file, &generator("attention"), controller, lags)?,
+            aggregation: cell(file, &generator("aggregation"), local + PitchClasses::COUNT, aggregation)?,
+            voice: cell(file, &generator("voices.lstm"), aggregation + 2 * PitchClasses::COUNT, voice)?,
+            outcome: dense(file, &generator("voices.outcome"), voice, outcomes)?,
+            decoder: DecoderPlayer::load(file, &settings)?,
+            touch: TouchPlayer::load(file, &settings)?,
+            mass: file.tensor(ATTENTION, &[lags])?.to_vec(),
+            parameters: checkpoint::parameters(file) - lags,
+            settings,
+        })
+    }
+
+    /// Before the first step of a piece, whose clock says `clock`.
+    pub(super) fn start(&self, clock: u64) -> Reading {
+        Reading {
+            local: Carried::zeros(&self.local),
+            controller: Carried::zeros(&self.controller),
+            aggregation: Carried::zeros(&self.aggregation),
+            voices: vec![Carried::zeros(&self.voice); self.settings.voices],
+            past: Vec::new(),
+            clock,
+            weights: vec![0.0; self.settings.lags.len()],
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// Reads a step. The features of the next one stand in the aggregation's output.
+    pub(super) fn read(&self, state: &mut Reading, frame: PitchClasses) {
+        state.past.push(frame);
+        let mut x = [0.0; INPUT];
+        let (classes, clock) = x.split_at_mut(PitchClasses::COUNT);
+        frame.write(classes);
+        clock.copy_from_slice(&time_bits(state.clock)[..TIME_BITS]);
+        state.clock = state.clock.wrapping_add(1);
+        let Reading { local, controller, aggregation, scratch, weights, past, .. } = state;
+        self.local.step(&x, &mut local.h, &mut local.c, scratch);
+        self.controller.step(&x, &mut controller.h, &mut controller.c, scratch);
+        let mut scores = vec![0.0; weights.len()];
+        self.attention.forward(&controller.h, &mut scores);
+        lag_attention::weights(&scores, weights);
+        let mut input = local.h.clone();
+        let mut row = [0.0; PitchClasses::COUNT];
+        let mut read = [0.0; PitchClasses::COUNT];
+        for (a, lag) in weights.iter().zip(&self.settings.lags) {
+            let there = past.len().checked_sub(*lag).map_or(PitchClasses::NONE, |at| past[at]);
+            there.write(&mut row);
+            read.iter_mut().zip(&row).for_each(|(r, x)| *r += a * x);
+        }
+        input.extend_from_slice(&read);
+        self.aggregation.step(&input, &mut aggregation.h, &mut aggregation.c, scratch);
+    }
+
+    /// Lets the voices decide about the next step; they remember what they saw. A frame that is given is decided as in training: a
+    /// voice chooses the pitch class, the frame says whether it sounds.
+    fn decide(&self, state: &mut Reading, source: Source<'_>, rng: &mut Rng) -> Result<PitchClasses, ComposeError> {
+        const ITEMS: usize = PitchClasses::COUNT;
+        let rule = self.settings.decisions.rule();
+        let Reading { aggregation, voices, scratch, .. } = state;
+        let mut input = aggregation.h.clone();
+        let features = input.len();
+        input.resize(features + 2 * ITEMS, 0.0);
+        let mut logits = vec![0.0; rule.outcomes(ITEMS)];
+        let mut decided = Decided::default();
+        let (given, sampling, must_sound) = match source {
+            Source::Given(frame) => (Some(u32::from(frame.bits())), &Sampling::default(), false),
+            Source::Drawn { sampling, must_sound } => (None, sampling, must_sound),
+        };
+        let last = voices.len() - 1;
+        for (v, carried) in voices.iter_mut().enumerate() {
+            decided.write(&mut input[features..]);
+            self.voice.step(&input, &mut carried.h, &mut carried.c, scratch);
+            self.outcome.forward(&carried.h, &mut logits);
+            let silent = must_sound && decided.inside == 0;
+            match self.settings.decisions {
+                Decisions::Final => {
+                    for (outcome, logit) in logits.iter_mut().enumerate() {
+                        if !allowed(outcome, decided, ITEMS, rule) || silent && outcome >= ITEMS {
+                            *logit = f32::NEG_INFINITY;
+                        }
+                    }
+                    let drawn = sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)?;
+                    let outcome = match given {
+                        Some(set) => drawn % ITEMS + if set >> (drawn % ITEMS) & 1 == 1 { 0 } else { ITEMS },
+                        None => drawn,
+                    };
+                    decided = decided.with(outcome, ITEMS, rule);
+                }
+                Decisions::Ordered if decided.all().count_ones() as usize == ITEMS => {}
+                Decisions::Ordered if v == last => {
+                    let free = |item: &usize| allowed(*item, decided, ITEMS, rule);
+                    let open: Vec<usize> = (0..ITEMS).filter(free).collect();
+                    for &item in &open {
+                        let inside = match given {
+                            Some(set) => set >> item & 1 == 1,
+                            None => sampling.draw(&[0.0, logits[item]], rng).ok_or(ComposeError::NoToken)? == 1,
+                        };
+                        decided.inside |= u32::from(inside) << item;
+                    }
+                    if given.is_none() && silent && decided.inside == 0 {
+                        let likeliest = open.iter().max_by(|a, b| logits[**a].total_cmp(&logits[**b]));
+                        decided.inside |= likeliest.map_or(0, |item| 1 << *item);
+                    }
+                    decided.outside = !decided.inside & ((1 << ITEMS) - 1);
+                }
+                Decisions::Ordered => {
+                    for (outcome, logit) in logits.iter_mut().enumerate() {
+                        if !allowed(outcome, decided, ITEMS, rule) || silent && outcome == ITEMS {
+                            *logit = f32::NEG_INFINITY;
+                        }
+                    }
+                    let outcome = match given {
+                        Some(set) => {
+                            let next = |item: &usize| allowed(*item, decided, ITEMS, rule) && set >> item & 1 == 1;
+                            (0..ITEMS).find(next).unwrap_or(ITEMS)
+                        }
+                        None => sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)?,
+                    };
+                    decided = decided.with(outcome, ITEMS, rule);
+                }
+            }
+        }
+        let bits = given.unwrap_or(decided.inside) as u16;
+        Ok(PitchClasses::from_bits(bits).unwrap_or_default())
+    }
+
+    /// Everything before the first step to be composed: the keys of the prompt, if there is one, what had to be left out of it, and
+    /// the states after it.
+    fn open(&self, request: &Request, rng: &mut Rng) -> Result<Opened, ComposeError> {
+        let mut remarks = Vec::new();
+        let Some(prompt) = &request.prompt else {
+            // Silence at the clock's last step before the piece.
+            let mut reading = self.start(u64::MAX);
+            self.read(&mut reading, PitchClasses::NONE);
+            return Ok(Opened { keys: Vec::new(), reading, decoding: self.decoder.start(), remarks });
+        };
+        let score = prompt.on_grid(self.grid);
+        let end = prompt.end_in(&score).0;
+        let outside = score.notes().filter(|note| Key::try_from(note.pitch).is_err()).count();
+        if outside > 0 {
+            remarks.push(format!(
+                "{outside} notes of the prompt lie beyond the 88 keys of a piano, and the model did not hear them; the prompt itself is kept as it is"
+            ));
+        }
+        if end > piano_roll::MOST_STEPS {
+            return Err(ComposeError::Bars { bars: prompt.bars(), most: MOST_BARS });
+        }
+        let frames = piano_roll::encode(&score, Outside::Omit).unwrap_or_default();
+        let mut keys: Vec<Keys> = frames.iter().map(|frame| frame.struck).collect();
+        keys.resize(end as usize, Keys::NONE);
+        let heard = match self.settings.clock {
+            Clock::Onset => keys.iter().position(|keys| !keys.is_empty()).unwrap_or(0),
+            Clock::Bar => 0,
+        };
+        let mut reading = self.start(0);
+        let mut decoding = self.decoder.start();
+        for (k, keys) in keys[heard..].iter().enumerate() {
+            let frame = PitchClasses::from(*keys);
+            if k > 0 {
+                self.decide(&mut reading, Source::Given(frame), rng)?;
+            }
+            self.read(&mut reading, frame);
+            self.decoder.read(&mut decoding, *keys);
+        }
+        Ok(Opened { keys, reading, decoding, remarks })
+    }
+
+    /// Frames as a score, from step `from` on.
+    fn score(&self, keys: &[Keys], from: usize) -> Score {
+        let mut part = Part { programs: vec![(Ticks::ZERO, Program::PIANO)], ..Part::default() };
+        let played = self.touch.play(keys);
+        let mut next = vec![keys.len(); Keys::COUNT];
+        for (step, (keys, played)) in keys.iter().zip(&played).enumerate().skip(from).rev() {
+            for (key, (velocity, duration)) in keys.iter().zip(played) {
+                // Until it is struck again, at the longest.
+                let most = next[key.index()] - step;
+                next[key.index()] = step;
+                let duration = (*duration).clamp(1, most as u64);
+                part.notes.push(Note {
+                    onset: Ticks((step - from) as u64),
+                    pitch: key.pitch(),
+                    duration: Ticks(duration),
+                    velocity: *velocity,
+                });
+            }
+        }
+        part.notes.sort_unstable();
+        let mut score = Score::new(self.grid);
+        score.parts.push(part);
+        score
+    }
+}
+
+/// What the tests look at.
+#[cfg(test)]
+impl OctaveComposer {
+    pub(super) fn features(&self, state: &Reading) -> Vec<f32> {
+        state.aggregation.h.clone()
+    }
+
+    pub(super) fn decoder(&self) -> &DecoderPlayer {
+        &self.decoder
+    }
+
+    pub(super) fn follow(&self, state: &mut Reading, frame: PitchClasses, rng: &mut Rng) -> Result<(), ComposeError> {
+        self.decide(state, Source::Given(frame), rng).map(|_| ())
+    }
+
+    pub(super) fn draw(
+        &self,
+        state: &mut Reading,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Result<PitchClasses, ComposeError> {
+        self.decide(state, Source::Drawn { sampling, must_sound: false }, rng)
+    }
+
+    /// What a frame costs where decisions are ordered, written down once more and plainly.
+    pub(super) fn nats(&self, state: &mut Reading, frame: PitchClasses) -> f64 {
+        const ITEMS: usize = PitchClasses::COUNT;
+        let mut input = state.aggregation.h.clone();
+        let features = input.len();
+        input.resize(features + 2 * ITEMS, 0.0);
+        let (mut logits, mut nats, mut from) = (vec![0.0; ITEMS + 1], 0.0, 0);
+        let last = state.voices.len() - 1;
+        for (v, carried) in state.voices.iter_mut().enumerate() {
+            for item in 0..from {
+                input[features + item] = f32::from(u8::from(frame.contains(item as u8)));
+                input[features + ITEMS + item] = 1.0 - input[features + item];
+            }
+            self.voice.step(&input, &mut carried.h, &mut carried.c, &mut state.scratch);
+            self.outcome.forward(&carried.h, &mut logits);
+            let logits: Vec<f64> = logits.iter().map(|z| f64::from(*z)).collect();
+            if v == last {
+                let cost = |item: &usize| {
+                    let sign = if frame.contains(*item as u8) { 1.0 } else { -1.0 };
+                    (1.0 + (-sign * logits[*item]).exp()).ln()
+                };
+                return nats + (from..ITEMS).map(|item| cost(&item)).sum::<f64>();
+            }
+            let next = (from..ITEMS).find(|item| frame.contains(*item as u8)).unwrap_or(ITEMS);
+            nats += logits[from..].iter().map(|z| z.exp()).sum::<f64>().ln() - logits[next];
+            if next == ITEMS {
+                return nats;
+            }
+            from = next + 1;
+        }
+        nats
+    }
+}
+
+/// See [`OctaveComposer::open`].
+struct Opened {
+    keys: Vec<Keys>,
+    reading: Reading,
+    decoding: DecoderState,
+    remarks: Vec<String>,
+}
+
+impl Composer for OctaveComposer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn default_sampling(&self) -> Sampling {
+        SAMPLING
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let OctaveSettings { local, controller, aggregation, voice, voices, .. } = self.settings;
+        let ends: Vec<Key> = self.range.iter().collect();
+        let range = match (ends.first(), ends.last()) {
+            (Some(low), Some(high)) => format!("{} to {}", low.pitch(), high.pitch()),
+            _ => "none".to_owned(),
+        };
+        let attention = match self.mass.iter().any(|mass| *mass > 0.0) {
+            true => self
+                .settings
+                .lags
+                .iter()
+                .zip(&self.mass)
+                .map(|(lag, mass)| format!("{lag}: {:.1}%", 100.0 * mass))
+                .collect::<Vec<String>>()
+                .join(", "),
+            false => "not measured yet".to_owned(),
+        };
+        [
+            (
+                "network",
+                format!(
+                    "local {local}, controller {controller}, aggregation {aggregation}, {voices} voices of {voice}; with decoder and \
+                     touch {} parameters",
+                    self.parameters
+                ),
+            ),
+            ("keys", range),
+            ("grid", format!("{} steps a quarter", self.grid.get())),
+            ("attention", format!("mean weight by lag in steps, on validation: {attention}")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn charts(&self) -> Vec<Chart> {
+        let bars = self.settings.lags.iter().zip(&self.mass).map(|(lag, mass)| (lag.to_string(), f64::from(*mass)));
+        vec![Chart {
+            name: "attention",
+            title: "Where the attention goes: mean weight, on the validation pieces".to_owned(),
+            axis: "lag in steps before the one that is predicted".to_owned(),
+            bars: bars.collect(),
+        }]
+    }
+
+    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        request.check(MOST_BARS)?;
+        let Opened { mut keys, mut reading, mut decoding, remarks } = self.open(request, rng)?;
+        let from = keys.len();
+        let (meter, kept) = match &request.prompt {
+            Some(prompt) => {
+                let last = prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter);
+                (last, prompt.bars())
+            }
+            None => (Meter::COMMON, 0),
+        };
+        let (bar, bars) = (meter.bar(self.grid).0 as usize, request.bars - kept);
+        let mut silent = false;
+        for k in 0..bars {
+            let mut sounded = false;
+            for step in 0..bar {
+                // No bar without an onset after another, and none at the end: a piece ends where it was asked to.
+                let must_sound = step == 0 && (silent || k + 1 == bars || (k == 0 && from == 0));
+                let source = Source::Drawn { sampling: &request.sampling, must_sound };
+                let frame = self.decide(&mut reading, source, rng)?;
+                let struck = self.decoder.decode(&mut decoding, frame, self.range, &request.sampling, rng);
+                sounded |= !struck.is_empty();
+                keys.push(struck);
+                self.read(&mut reading, frame);
+            }
+            silent = !sounded;
+            if progress((k + 1) as f64 / bars as f64).is_break() {
+                return Err(ComposeError::Stopped);
+            }
+        }
+        let mut composed = self.score(&keys, from).before(Ticks((bar * bars) as u64));
+        let score = match &request.prompt {
+            Some(prompt) => prompt.join(&composed, Ticks::ZERO),
+            None => {
+                composed.meters.push((Ticks::ZERO, meter));
+                composed
+            }
+        };
+        Ok(Composition { score, remarks })
+    }
+}

@@ -1,0 +1,98 @@
+//! How loud and how long: an LSTM that reads classes and keys of a step, and says velocity and duration of each key that is struck.
+//!
+//! Departure: the source's network says velocities alone; there, whatever sounds is released where the next note begins.
+
+use super::pieces::{BOTH, KeyBatch};
+use super::settings::OctaveSettings;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use cantus_encoding::octave_roll::PitchClasses;
+use cantus_encoding::piano_roll::Keys;
+use cantus_model::{ModelError, ModelFile, Rng};
+use cantus_nn::inference::{Dense, LstmCell, Scratch};
+use cantus_nn::linear::Linear;
+use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_score::Velocity;
+
+/// The longest that a key is held, in steps: two to the power of six.
+const LONGEST: f32 = 6.0;
+
+/// The touch.
+#[derive(Module, Debug)]
+pub(super) struct Touch {
+    pub lstm: Lstm,
+    /// Velocities, 0 to 1.
+    pub velocity: Linear,
+    /// Binary logarithms of durations in steps.
+    pub duration: Linear,
+}
+
+impl Touch {
+    pub(super) fn new(settings: &OctaveSettings, rng: &mut Rng, device: &Device) -> Touch {
+        Touch {
+            lstm: Lstm::new(BOTH, settings.touch, rng, device),
+            velocity: Linear::new(settings.touch, Keys::COUNT, rng, device),
+            duration: Linear::new(settings.touch, Keys::COUNT, rng, device),
+        }
+    }
+
+    /// The mean squared errors over all keys that are struck, of velocities and of durations, added up.
+    pub(super) fn loss(&self, batch: &KeyBatch, device: &Device) -> Tensor<1> {
+        let rows = batch.steps * batch.rows;
+        let x = TensorData::new(batch.now.clone(), [batch.steps, batch.rows, BOTH]);
+        let (h, _) =
+            self.lstm.forward(Tensor::<3>::from_data(x, device), &LstmState::zeros(batch.rows, self.lstm.hidden()));
+        let h = h.reshape([rows, self.lstm.hidden()]);
+        let table =
+            |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, Keys::COUNT]), device);
+        let struck = table(&batch.keys);
+        let count = batch.keys.iter().sum::<f32>().max(1.0);
+        let error = |found: Tensor<2>, wanted: &[f32]| {
+            let difference = (found - table(wanted)) * struck.clone();
+            (difference.clone() * difference).sum() / count
+        };
+        error(self.velocity.forward(h.clone()), &batch.velocities) + error(self.duration.forward(h), &batch.durations)
+    }
+}
+
+/// The touch, ready to compose.
+#[derive(Clone, Debug)]
+pub(super) struct TouchPlayer {
+    lstm: LstmCell,
+    velocity: Dense,
+    duration: Dense,
+}
+
+impl TouchPlayer {
+    pub(super) fn load(file: &ModelFile, settings: &OctaveSettings) -> Result<TouchPlayer, ModelError> {
+        Ok(TouchPlayer {
+            lstm: super::player::cell(file, "touch.lstm", BOTH, settings.touch)?,
+            velocity: super::player::dense(file, "touch.velocity", settings.touch, Keys::COUNT)?,
+            duration: super::player::dense(file, "touch.duration", settings.touch, Keys::COUNT)?,
+        })
+    }
+
+    /// Velocity and duration in steps of all keys that are struck, step by step, each in the order of keys.
+    pub(super) fn play(&self, frames: &[Keys]) -> Vec<Vec<(Velocity, u64)>> {
+        let (mut h, mut c) = (vec![0.0; self.lstm.hidden()], vec![0.0; self.lstm.hidden()]);
+        let (mut x, mut scratch) = ([0.0; BOTH], Scratch::new());
+        let (mut velocities, mut durations) = ([0.0; Keys::COUNT], [0.0; Keys::COUNT]);
+        let mut played = Vec::with_capacity(frames.len());
+        for frame in frames {
+            let (of_classes, of_keys) = x.split_at_mut(PitchClasses::COUNT);
+            PitchClasses::from(*frame).write(of_classes);
+            frame.write(of_keys);
+            self.lstm.step(&x, &mut h, &mut c, &mut scratch);
+            self.velocity.forward(&h, &mut velocities);
+            self.duration.forward(&h, &mut durations);
+            let one = |key: usize| {
+                // Numbers that are none end at the lowest.
+                let velocity = (128.0 * velocities[key]).round().max(1.0).min(127.0) as u8;
+                let steps = durations[key].max(0.0).min(LONGEST).exp2().round() as u64;
+                (Velocity::try_from(velocity).unwrap_or(Velocity::DEFAULT), steps)
+            };
+            played.push(frame.iter().map(|key| one(key.index())).collect());
+        }
+        played
+    }
+}

@@ -1,0 +1,278 @@
+//! Training: the generator by its loss, decoder and touch beside it on a part of the same fragments.
+
+use super::decoder::Decoder;
+use super::generator::{Generator, Masks, add_mass};
+use super::pieces::{Batch, Fragment, KeyBatch, Piece, draw, to_judge, to_learn};
+use super::player::OctaveComposer;
+use super::rates;
+use super::settings::{Decisions, OctaveSettings};
+use super::touch::Touch;
+use super::{ATTENTION, SPEC, bad_settings};
+use burn::module::Module;
+use burn::tensor::Device;
+use cantus_encoding::piano_roll::Keys;
+use cantus_model::{
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
+    StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
+};
+use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::params::count_parameters;
+use cantus_nn::random::derive;
+use cantus_score::Score;
+
+/// Validation draws with the same chances in every training.
+const VALIDATION_SEED: u64 = 1;
+/// The gradients of decoder and touch are clipped to this norm.
+const KEYS_CLIP: f32 = 1.0;
+/// The touch learns at this rate, with Adam's usual constants: the source does not say.
+const TOUCH_LEARNING_RATE: f64 = 1e-3;
+
+/// All that is trained.
+#[derive(Module, Debug)]
+struct Networks {
+    generator: Generator,
+    decoder: Decoder,
+    touch: Touch,
+}
+
+/// The optimisers, in the order of the networks.
+#[derive(Clone, Debug)]
+struct Optimizers {
+    generator: Optimizer,
+    decoder: Optimizer,
+    touch: Optimizer,
+}
+
+/// How their moments' names begin.
+const MOMENTS: [&str; 3] = ["optimizer.generator.", "optimizer.decoder.", "optimizer.touch."];
+
+/// The composer in training.
+pub(super) struct OctaveTrainer {
+    settings: OctaveSettings,
+    seed: u64,
+    steps_per_quarter: u32,
+    /// The keys that are struck in the corpus, and all between them.
+    range: Keys,
+    train: Vec<Piece>,
+    valid: Vec<Piece>,
+    to_learn: Vec<Fragment>,
+    to_judge: Vec<Fragment>,
+    /// Taken out only while a step replaces it.
+    networks: Option<Networks>,
+    optimizers: Optimizers,
+    /// The attention's mean weight of each lag when last judged; zeros before.
+    mass: Vec<f32>,
+}
+
+impl OctaveTrainer {
+    pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<OctaveTrainer, CreateError> {
+        let settings = OctaveSettings::read(settings)?;
+        let pieces = |scores: &[Score]| -> Vec<Piece> {
+            scores.iter().filter_map(|score| Piece::new(score, settings.clock)).collect()
+        };
+        let (train, valid) = (pieces(&set.train), pieces(&set.valid));
+        let (learnt, judged) = (to_learn(&train, &settings), to_judge(&valid, &settings));
+        for (pieces, fragments, what) in [(&train, &learnt, "training"), (&valid, &judged, "validation")] {
+            if pieces.is_empty() {
+                return Err(CreateError::EmptyCorpus { what });
+            }
+            if fragments.is_empty() {
+                return Err(bad_settings(format!(
+                    "no {what} piece has the {} steps of a fragment; choose shorter ones with --set fragment=64, or let short \
+                     pieces in with --set short_pieces=true",
+                    settings.fragment
+                )));
+            }
+        }
+        let struck = train.iter().chain(&valid).flat_map(|piece| &piece.keys).fold(Keys::NONE, |all, keys| all | *keys);
+        let device = Device::default().autodiff();
+        let rng = &mut derive(seed, "parameters", &[]);
+        let networks = Networks {
+            generator: Generator::new(&settings, rng, &device),
+            decoder: Decoder::new(&settings, rng, &device),
+            touch: Touch::new(&settings, rng, &device),
+        };
+        let clipped = |optimizer: Optimizer, clip: f32| {
+            if clip > 0.0 { optimizer.with_clipping(clip) } else { optimizer }
+        };
+        let decoding =
+            Rule::AdamW { beta1: 0.9, beta2: 0.999, eps: settings.decoder_epsilon as f32, weight_decay: 0.0 };
+        let optimizers = Optimizers {
+            generator: clipped(Optimizer::new(Rule::adam_w(settings.weight_decay as f32)), settings.clip as f32),
+            decoder: Optimizer::new(decoding).with_clipping(KEYS_CLIP),
+            touch: Optimizer::new(Rule::adam()).with_clipping(KEYS_CLIP),
+        };
+        Ok(OctaveTrainer {
+            steps_per_quarter: set.all().next().map_or(4, |score| score.ticks_per_quarter.get()),
+            range: super::all_between(struck),
+            mass: vec![0.0; settings.lags.len()],
+            networks: Some(networks),
+            optimizers,
+            settings,
+            seed,
+            train,
+            valid,
+            to_learn: learnt,
+            to_judge: judged,
+        })
+    }
+
+    fn networks(&self) -> &Networks {
+        self.networks.as_ref().expect("a step gives the networks back")
+    }
+
+    fn evaluation(&self, figures: cantus_nn::cross_entropy::Figures) -> Evaluation {
+        Evaluation::of_batch(figures, figures.counted / f64::from(self.steps_per_quarter))
+    }
+
+    /// Batches of the fragments to be judged, always with the same chances.
+    fn validation_batches(&self) -> impl Iterator<Item = Batch> + '_ {
+        self.to_judge.chunks(self.settings.batch).enumerate().map(|(k, fragments)| {
+            Batch::gather(
+                &self.valid,
+                fragments,
+                &self.settings,
+                &mut derive(VALIDATION_SEED, "validation", &[k as u64]),
+            )
+        })
+    }
+}
+
+impl Trainable for OctaveTrainer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn parameters(&self) -> usize {
+        count_parameters(self.networks())
+    }
+
+    fn regime(&self) -> Regime {
+        let OctaveSettings { learning_rate, patience, epochs, .. } = self.settings;
+        let schedule = match patience {
+            0 => Schedule::Constant,
+            _ => Schedule::WarmupStableDecay { warmup: 1 },
+        };
+        Regime { learning_rate, schedule, patience: patience.max(1), epochs }
+    }
+
+    fn likelihood(&self) -> Kind {
+        self.settings.decisions.kind()
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Frame
+    }
+
+    fn protocol(&self) -> String {
+        let figure = match self.settings.decisions {
+            Decisions::Final => "binary cross-entropy of the twelve pitch classes given one drawn path of decisions",
+            Decisions::Ordered => "negative log-likelihood of the set of pitch classes",
+        };
+        format!(
+            "pitch-class onsets of every step but the first of consecutive fragments of {} steps, states begin anew with each; {figure}; \
+             mean over steps",
+            self.settings.fragment
+        )
+    }
+
+    /// Batches are drawn with replacement: an epoch is as many as it takes to draw as many fragments as there are.
+    fn steps(&self, _epoch: u64) -> u64 {
+        self.to_learn.len().div_ceil(self.settings.batch) as u64
+    }
+
+    fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
+        let device = Device::default().autodiff();
+        let step = (at.epoch << 32) | at.step;
+        let counters = [at.epoch, at.step];
+        let fragments = draw(&self.to_learn, &self.settings, &mut derive(self.seed, "fragments", &counters));
+        let chances = &mut derive(self.seed, "chances", &counters);
+        let batch = Batch::gather(&self.train, &fragments, &self.settings, chances);
+        let Some(Networks { generator, decoder, touch }) = self.networks.take() else {
+            unreachable!("a step gives the networks back")
+        };
+        let masks =
+            (self.settings.dropout > 0.0).then_some(Masks { rate: self.settings.dropout, seed: self.seed, step });
+        let (loss, prediction, _) = generator.forward(&batch, &self.settings, masks, &device);
+        let gradients = loss.backward();
+        let (generator, report) = self.optimizers.generator.step(generator, gradients, learning_rate);
+
+        let few = &fragments[..fragments.len().min(self.settings.decoder_batch)];
+        let keys = KeyBatch::gather(&self.train, few, &self.settings);
+        // The other rates follow the generator's schedule.
+        let share = learning_rate / self.settings.learning_rate;
+        let gradients = decoder.loss(&keys, self.settings.gibbs, self.seed ^ step, &device).backward();
+        let (decoder, _) =
+            self.optimizers.decoder.step(decoder, gradients, share * self.settings.decoder_learning_rate);
+        let gradients = touch.loss(&keys, &device).backward();
+        let (touch, _) = self.optimizers.touch.step(touch, gradients, share * TOUCH_LEARNING_RATE);
+        self.networks = Some(Networks { generator, decoder, touch });
+        StepReport {
+            batch: self.evaluation(prediction.figures),
+            gradient_norm: report.gradient_norm,
+            finite: report.finite && prediction.figures.nats.is_finite(),
+        }
+    }
+
+    fn validate(&mut self) -> Evaluation {
+        let generator = self.networks().generator.valid();
+        let mut total = Evaluation::default();
+        let mut mass = vec![0.0; self.mass.len()];
+        for batch in self.validation_batches() {
+            let (_, prediction, scores) = generator.forward(&batch, &self.settings, None, &Device::default());
+            add_mass(scores, &batch.weights, &mut mass);
+            total += self.evaluation(prediction.figures);
+        }
+        self.mass = mass.iter().map(|mass| (mass / total.tokens.max(1.0)) as f32).collect();
+        total
+    }
+
+    fn baselines(&self) -> Vec<Baseline> {
+        rates::baselines(&self.train, &self.valid, &self.to_judge, self.settings.fragment)
+    }
+
+    fn save(&self) -> ModelFile {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let keys: Vec<usize> = self.range.iter().map(|key| key.index()).collect();
+        let encoding = serde_json::json!({"octave_roll": {
+            "steps_per_quarter": self.steps_per_quarter, "lowest": keys.first(), "highest": keys.last(),
+        }});
+        let mut file = checkpoint::save(&SPEC, self.networks(), settings, encoding);
+        let mass = TensorData { shape: vec![self.mass.len()], values: self.mass.clone() };
+        file.tensors.insert(ATTENTION.to_owned(), mass);
+        file
+    }
+
+    fn checkpoint(&self) -> ModelFile {
+        let mut file = self.save();
+        let Optimizers { generator, decoder, touch } = &self.optimizers;
+        for (prefix, optimizer) in MOMENTS.into_iter().zip([generator, decoder, touch]) {
+            checkpoint::add_optimizer(&mut file, prefix, optimizer);
+        }
+        file
+    }
+
+    fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
+        checkpoint::same_training(&file.header, &self.save().header)?;
+        let mass = file.tensor(ATTENTION, &[self.mass.len()])?.to_vec();
+        let networks = checkpoint::restore(self.networks().clone(), file)?;
+        let Optimizers { generator, decoder, touch } = &self.optimizers;
+        let [of_generator, of_decoder, of_touch] = MOMENTS;
+        let optimizers = Optimizers {
+            generator: checkpoint::restore_optimizer(&networks.generator, generator, of_generator, file)?,
+            decoder: checkpoint::restore_optimizer(&networks.decoder, decoder, of_decoder, file)?,
+            touch: checkpoint::restore_optimizer(&networks.touch, touch, of_touch, file)?,
+        };
+        (self.networks, self.optimizers, self.mass) = (Some(networks), optimizers, mass);
+        Ok(())
+    }
+
+    fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
+        self.networks = Some(checkpoint::restore(self.networks().clone(), model)?);
+        Ok(())
+    }
+
+    fn composer(&self) -> Box<dyn Composer> {
+        Box::new(OctaveComposer::load(&self.save()).expect("the networks' own file fits them"))
+    }
+}

@@ -1,0 +1,271 @@
+//! RNN-RBM: writes piano music as frames whose notes know of one another.
+//!
+//! Source: N. Boulanger-Lewandowski, Y. Bengio, P. Vincent, Modeling Temporal Dependencies in High-Dimensional Sequences, ICML 2012,
+//! arXiv:1206.6392v1, section 4: a recurrent network gives the biases of a restricted Boltzmann machine over the 88 keys at each step.
+//! Departures: LSTM cells in the place of the simple recurrent network (as in Q. Lyu et al., IJCAI 2015), Adam in the place of
+//! stochastic gradient descent or Hessian-free training; the biases see the last frame directly as well; a clock is read beside the
+//! keys; dropout; chains that grow longer from epoch to epoch; no separate pre-training: the visible biases begin at the keys'
+//! frequencies.
+//!
+//! Its likelihood is an estimate (annealed importance sampling), always with its standard error.
+//!
+//! Cost: the default, 0.5 million parameters; a frame takes 2.7 MFLOP and, for each step of its chain, 0.05 MFLOP in training.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use cantus_encoding::piano_roll::{Key, Keys};
+use cantus_model::frames::{
+    Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
+    LossAt,
+};
+use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_nn::inference::Dense;
+use cantus_nn::linear::Linear;
+use cantus_nn::lstm::Lstm;
+use cantus_nn::params::values_of;
+use cantus_nn::random::derive;
+use cantus_nn::rbm::{Annealing, Chain, Contrast, PackedRbm, Rbm};
+use rand_chacha::rand_core::Rng as _;
+use serde::{Deserialize, Serialize};
+
+/// The registry's entry.
+pub static SPEC: ComposerSpec = ComposerSpec {
+    id: "rnn_rbm",
+    version: 1,
+    title: "RNN-RBM: an LSTM gives the biases of a Boltzmann machine over 88 keys",
+    source: "Boulanger-Lewandowski, Bengio and Vincent 2012 (RNN-RBM)",
+    departures: "LSTM cells; Adam; the biases see the last frame, too; a clock is read; dropout; chains that grow longer",
+    encoding: "piano_roll",
+    configurations: &[Configuration {
+        name: "default",
+        summary: "one LSTM layer of 256, 150 hidden units, on the keys that sound",
+        settings: r#"{"reading":"sounding"}"#,
+        tiny: r#"{"hidden":24,"units":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,
+              "learning_rate":0.01,"divergence":3,"most_divergence":5,"judged":200,"chains":6,"temperatures":30,"gibbs":5}"#,
+    }],
+    create: FrameTrainer::<Network>::create,
+    load: FrameComposer::<Network>::load,
+};
+
+/// Settings of the machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Own {
+    /// Hidden units.
+    units: usize,
+    /// Steps of the chains of contrastive divergence, at first.
+    divergence: usize,
+    /// And at last.
+    most_divergence: usize,
+    /// Epochs after which they are one step longer.
+    lengthen: u64,
+    /// Validation frames that are judged, about.
+    judged: usize,
+    /// Chains of annealing for each of them.
+    chains: usize,
+    /// Temperatures of annealing.
+    temperatures: usize,
+    /// Steps of the chain that draws a frame.
+    gibbs: usize,
+}
+
+impl Default for Own {
+    fn default() -> Own {
+        Own {
+            units: 150,
+            divergence: 5,
+            most_divergence: 25,
+            lengthen: 2,
+            judged: 1000,
+            chains: 14,
+            temperatures: 100,
+            gibbs: 50,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    lstms: Vec<Lstm>,
+    visible: Linear,
+    hidden: Linear,
+    rbm: Rbm,
+}
+
+impl FrameNetwork for Network {
+    type Head = Head;
+    type OwnSettings = Own;
+
+    fn spec() -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn check(own: &Own) -> Result<(), String> {
+        let ranges = [
+            ("units", own.units, 1, 4096),
+            ("divergence", own.divergence, 1, 10_000),
+            ("most_divergence", own.most_divergence, own.divergence, 10_000),
+            ("lengthen", usize::try_from(own.lengthen).unwrap_or(usize::MAX), 1, 1_000_000),
+            ("judged", own.judged, 1, 1_000_000_000),
+            ("chains", own.chains, 2, 10_000),
+            ("temperatures", own.temperatures, 1, 1_000_000),
+            ("gibbs", own.gibbs, 1, 10_000),
+        ];
+        match ranges.iter().find(|(_, value, low, high)| !(low..=high).contains(&value)) {
+            Some((name, value, low, high)) => Err(format!("{name} = {value} is outside {low}-{high}")),
+            None => Ok(()),
+        }
+    }
+
+    fn new(
+        settings: &FrameSettings,
+        own: &Own,
+        frequencies: &[f32; Keys::COUNT],
+        rng: &mut Rng,
+        device: &Device,
+    ) -> Network {
+        let (lstms, features) = (settings.lstms(rng, device), settings.features());
+        Network {
+            lstms,
+            visible: Linear::with_bias(features, &frequencies.map(|p| (p / (1.0 - p)).ln()), rng, device),
+            hidden: Linear::new(features, own.units, rng, device),
+            rbm: Rbm::new(Keys::COUNT, own.units, 0.01, rng, device),
+        }
+    }
+
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
+
+    fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: LossAt) -> (Tensor<1>, FrameSums) {
+        let seed = derive(at.seed, "divergence", &[at.step]).next_u64();
+        let steps = (own.divergence + (at.epoch / own.lengthen) as usize).min(own.most_divergence);
+        let (visible, hidden) = (self.visible.forward(features.clone()), self.hidden.forward(features));
+        let sums = self.glance(&visible, &hidden, batch, seed);
+        let contrast = Contrast { data: &batch.targets, weights: &batch.weights, steps, seed };
+        (self.rbm.contrastive_divergence(visible, hidden, contrast), sums)
+    }
+
+    fn validation_effort(own: &Own, frames: usize) -> Effort {
+        Effort { every: (frames / own.judged).max(1), chains: own.chains, temperatures: own.temperatures }
+    }
+}
+
+/// One of so many frames of a batch is judged while training.
+const GLANCE: usize = 128;
+const GLANCE_EFFORT: Effort = Effort { every: 1, chains: 7, temperatures: 60 };
+
+impl Network {
+    /// A rough estimate of a batch's likelihood, from a few of its frames.
+    fn glance(&self, visible: &Tensor<2>, hidden: &Tensor<2>, batch: &Batch, seed: u64) -> FrameSums {
+        let counted: Vec<usize> = (0..batch.keys.len()).filter(|k| batch.weights[*k] > 0.0).collect();
+        let chosen: Vec<usize> =
+            counted.iter().copied().skip(seed as usize % GLANCE.min(counted.len().max(1))).step_by(GLANCE).collect();
+        let (visible, hidden) = (values_of(visible.clone()), values_of(hidden.clone()));
+        let units = self.rbm.hidden();
+        let pick = |values: &[f32], width: usize| -> Vec<f32> {
+            chosen.iter().flat_map(|k| values[k * width..][..width].iter().copied()).collect()
+        };
+        let targets: Vec<Keys> = chosen.iter().map(|k| batch.keys[*k]).collect();
+        let (bv, bh) = (pick(&visible, Keys::COUNT), pick(&hidden, units));
+        let figures = judge(&PackedRbm::from(&self.rbm), &bv, &bh, &targets, GLANCE_EFFORT, seed);
+        let share = counted.len() as f64 / figures.len().max(1) as f64;
+        figures.iter().fold(FrameSums { frames: counted.len() as f64, ..FrameSums::default() }, |sums, figure| {
+            FrameSums {
+                nats: sums.nats + share * figure.nats,
+                hits: sums.hits + share * figure.hits,
+                union: sums.union + share * figure.union,
+                ..sums
+            }
+        })
+    }
+}
+
+/// Figures of frames, given their biases.
+fn judge(rbm: &PackedRbm, bv: &[f32], bh: &[f32], targets: &[Keys], effort: Effort, seed: u64) -> Vec<FrameFigure> {
+    let mut data = vec![0.0; targets.len() * Keys::COUNT];
+    data.chunks_exact_mut(Keys::COUNT).zip(targets).for_each(|(row, keys)| keys.write(row));
+    let annealing = Annealing { chains: effort.chains, temperatures: effort.temperatures };
+    let (partitions, marginals) = rbm.log_partition(bv, bh, annealing, seed);
+    let energies = rbm.free_energies(&data, bv, bh);
+    let rows = data.chunks_exact(Keys::COUNT).zip(marginals.chunks_exact(Keys::COUNT));
+    rows.zip(partitions.iter().zip(energies))
+        .map(|((data, p), (partition, energy))| {
+            let hits: f64 = data.iter().zip(p).map(|(y, p)| f64::from(y * p)).sum();
+            let union: f64 = data.iter().zip(p).map(|(y, p)| f64::from(y + p - y * p)).sum();
+            FrameFigure { nats: energy + partition.value, variance: partition.variance, hits, union }
+        })
+        .collect()
+}
+
+/// Biases out of features, and the weights.
+struct Head {
+    visible: Dense,
+    hidden: Dense,
+    rbm: PackedRbm,
+    gibbs: usize,
+}
+
+impl Head {
+    fn biases(&self, features: &[f32], rows: usize) -> (Vec<f32>, Vec<f32>) {
+        let (mut bv, mut bh) = (vec![0.0; rows * Keys::COUNT], vec![0.0; rows * self.rbm.hidden()]);
+        self.visible.forward(features, &mut bv);
+        self.hidden.forward(features, &mut bh);
+        (bv, bh)
+    }
+}
+
+impl FrameHead for Head {
+    type Settings = Own;
+
+    fn load(file: &ModelFile, own: &Own, features: usize) -> Result<Head, ModelError> {
+        let dense = |name: &str, output: usize| {
+            let weight = file.tensor(&format!("{name}.weight"), &[output, features])?;
+            Ok::<_, ModelError>(Dense::new(features, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
+        };
+        Ok(Head {
+            visible: dense("visible", Keys::COUNT)?,
+            hidden: dense("hidden", own.units)?,
+            rbm: PackedRbm::new(Keys::COUNT, own.units, file.tensor("rbm.weight", &[own.units, Keys::COUNT])?),
+            gibbs: own.gibbs,
+        })
+    }
+
+    fn kind() -> Kind {
+        Kind::Estimate
+    }
+
+    fn league() -> League {
+        League::Joint
+    }
+
+    fn describe(&self) -> String {
+        format!("a Boltzmann machine of 88 keys and {} hidden units", self.rbm.hidden())
+    }
+
+    fn default_sampling() -> Sampling {
+        Sampling::default()
+    }
+
+    fn judge(&self, features: &[f32], targets: &[Keys], effort: Effort, seed: u64) -> Vec<FrameFigure> {
+        let (bv, bh) = self.biases(features, targets.len());
+        judge(&self.rbm, &bv, &bh, targets, effort, seed)
+    }
+
+    /// A chain from the frame before; temperature divides all energies, top-k and top-p bear on the last step, key by key.
+    fn draw(&self, features: &[f32], before: Keys, allowed: Keys, sampling: &Sampling, rng: &mut Rng) -> Option<Keys> {
+        let (bv, bh) = self.biases(features, 1);
+        let chain = Chain { steps: self.gibbs - 1, temperature: sampling.temperature as f32, seed: rng.next_u64() };
+        let (mut v, mut logits) = ([0.0; Keys::COUNT], [0.0; Keys::COUNT]);
+        before.write(&mut v);
+        self.rbm.gibbs(&mut v, &bv, &bh, chain);
+        let last = Chain { seed: rng.next_u64(), ..chain };
+        self.rbm.visible_logits(&v, &bv, &bh, last, &mut logits);
+        let mut drawn = Keys::NONE;
+        for (k, logit) in logits.into_iter().enumerate() {
+            let on = sampling.draw(&[0.0, logit], rng).filter(|_| logit.is_finite())?;
+            drawn = if on == 1 { drawn | Key::new(k).into_iter().collect() } else { drawn };
+        }
+        Some(drawn & allowed)
+    }
+}

@@ -1,0 +1,260 @@
+//! The polyphonic-music benchmark: files of frames with their own split.
+//!
+//! A file is JSON, as it is or gzipped: `train`, `valid` and `test` are lists of pieces, a piece is a list of steps, a step is a list
+//! of the MIDI pitches that sound. `step` says in words what a step is: a quarter note, or (where it does not begin so) an eighth, as
+//! the benchmark's page has it.
+//!
+//! Source: N. Boulanger-Lewandowski, Y. Bengio, P. Vincent, ICML 2012, arXiv:1206.6392v1, and the data's page,
+//! <http://www-etud.iro.umontreal.ca/~boulanni/icml2012>.
+//!
+//! Each pitch of a step becomes a note of one step, so that the frames can be had back exactly. Only silence at a piece's end is
+//! lost, for a score ends with its last note.
+
+use crate::corpus::{Corpus, CorpusError, Piece, Split};
+use crate::{ContentHash, FileReport, Preflight, Quantization, Totals, Usage, Verdict};
+use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Velocity};
+use flate2::read::MultiGzDecoder;
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The most bytes of JSON that are read.
+const MOST_BYTES: u64 = 1 << 28;
+/// What a gzipped file begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// A benchmark file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameFile {
+    /// Its name.
+    pub name: String,
+    /// Learnt from.
+    pub train: Vec<Score>,
+    /// The checkpoint is chosen on these.
+    pub valid: Vec<Score>,
+    /// Judged at the very end.
+    pub test: Vec<Score>,
+    /// Silent steps at the ends of pieces, which were left out.
+    pub silent: usize,
+}
+
+/// Why a file is no benchmark file.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameFileError {
+    /// The system refused.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// It has more bytes than any benchmark.
+    #[error("has more than {MOST_BYTES} bytes of JSON")]
+    TooLarge,
+    /// It is no JSON, or of another kind.
+    #[error("is no file of frames: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A number that is no pitch.
+    #[error("piece {piece} of `{side}`, step {step}: {pitch} is no MIDI pitch (0-127)")]
+    Pitch {
+        /// Which list.
+        side: &'static str,
+        /// Which piece of it, from 0.
+        piece: usize,
+        /// Which step of that, from 0.
+        step: usize,
+        /// The number.
+        pitch: i64,
+    },
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    name: String,
+    step: String,
+    train: Vec<RawPiece>,
+    valid: Vec<RawPiece>,
+    test: Vec<RawPiece>,
+}
+
+type RawPiece = Vec<Vec<i64>>;
+
+/// Whether a file's name says that it holds frames.
+pub fn is_frame_file(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    path.is_file() && (name.ends_with(".json") || name.ends_with(".json.gz"))
+}
+
+impl FrameFile {
+    /// Reads a file, gzipped or not.
+    ///
+    /// # Errors
+    /// [`FrameFileError`]
+    pub fn open(path: &Path) -> Result<FrameFile, FrameFileError> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+        FrameFile::read(&bytes)
+    }
+
+    /// Reads the bytes of a file, gzipped or not.
+    ///
+    /// # Errors
+    /// [`FrameFileError`]
+    pub fn read(bytes: &[u8]) -> Result<FrameFile, FrameFileError> {
+        let mut unpacked = Vec::new();
+        let json = if bytes.starts_with(&GZIP) {
+            // A small file may promise a large one.
+            MultiGzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut unpacked)?;
+            &unpacked
+        } else {
+            bytes
+        };
+        if json.len() as u64 > MOST_BYTES {
+            return Err(FrameFileError::TooLarge);
+        }
+        let raw: Raw = serde_json::from_slice(json)?;
+        let quarter = raw.step.trim_start().to_lowercase().starts_with("quarter");
+        let grid = if quarter {
+            const { TicksPerQuarter::new(1).unwrap() }
+        } else {
+            const { TicksPerQuarter::new(2).unwrap() }
+        };
+        let mut silent = 0;
+        let mut scores = |side: &'static str, pieces: &[RawPiece]| -> Result<Vec<Score>, FrameFileError> {
+            let pieces = pieces.iter().enumerate().map(|(piece, steps)| {
+                silent += steps.iter().rev().take_while(|step| step.is_empty()).count();
+                score(steps, grid, &format!("{side}/{piece}")).map_err(|(step, pitch)| FrameFileError::Pitch {
+                    side,
+                    piece,
+                    step,
+                    pitch,
+                })
+            });
+            pieces.collect()
+        };
+        let (train, valid) = (scores("train", &raw.train)?, scores("valid", &raw.valid)?);
+        let test = scores("test", &raw.test)?;
+        Ok(FrameFile { name: raw.name, train, valid, test, silent })
+    }
+}
+
+/// A note of one step for each pitch of each step; the place and the number that is none, else.
+fn score(steps: &[Vec<i64>], grid: TicksPerQuarter, title: &str) -> Result<Score, (usize, i64)> {
+    let mut part = Part { programs: vec![(Ticks::ZERO, Program::PIANO)], ..Part::default() };
+    for (step, pitches) in steps.iter().enumerate() {
+        for &pitch in pitches {
+            part.notes.push(Note {
+                onset: Ticks(step as u64),
+                pitch: Pitch::try_from(pitch).map_err(|_| (step, pitch))?,
+                duration: Ticks(1),
+                velocity: Velocity::DEFAULT,
+            });
+        }
+    }
+    part.notes.sort_unstable();
+    part.notes.dedup();
+    let mut score = Score::new(grid);
+    score.title = Some(title.to_owned());
+    score.parts.push(part);
+    Ok(score)
+}
+
+/// A benchmark file as a corpus: its own training and validation pieces; the test pieces are not looked at. Nothing is refused, not
+/// even a piece that stands in both: the splits are canonical.
+pub(crate) fn corpus(path: &Path) -> Result<Corpus, CorpusError> {
+    let unreadable = |problem: FrameFileError| CorpusError::Frames { path: path.to_path_buf(), problem };
+    let file = FrameFile::open(path).map_err(unreadable)?;
+    let (mut pieces, mut files) = (Vec::new(), Vec::new());
+    let sides = [(Split::Train, &file.train), (Split::Valid, &file.valid)];
+    for (split, scores) in sides {
+        for score in scores.iter().filter(|score| score.note_count() > 0) {
+            let name = score.title.clone().unwrap_or_default();
+            let (hash, quarters) = (ContentHash::of(score), score.end().quarters(score.ticks_per_quarter));
+            let usage = Usage {
+                hash,
+                split,
+                notes: score.note_count(),
+                bars: score.bars().count() as u64,
+                quarters,
+                meters: Vec::new(),
+                key: None,
+                quantization: Quantization { notes_read: score.note_count(), ..Quantization::default() },
+                warnings: Vec::new(),
+            };
+            files.push(FileReport { path: name.clone(), verdict: Verdict::Used(usage) });
+            pieces.push(Piece { path: name, hash, split, score: score.clone(), quarters });
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    pieces.sort_by_key(|piece| (piece.hash, piece.split));
+    let totals = Totals::of(&files, 0);
+    let mut remarks = vec![format!(
+        "the benchmark {} with its own split; its {} test pieces are left alone",
+        file.name,
+        file.test.len()
+    )];
+    if file.silent > 0 {
+        remarks.push(format!("{} silent steps at the ends of pieces were left out", file.silent));
+    }
+    let report = Preflight { folder: path.to_string_lossy().into_owned(), files, totals, remarks };
+    let corpus = Corpus { pieces, report };
+    let lacks = |split| corpus.pieces_of(split).next().is_none();
+    if lacks(Split::Train) || lacks(Split::Valid) {
+        return Err(CorpusError::Unusable { report: Box::new(corpus.report) });
+    }
+    Ok(corpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    const SMALL: &str = r#"{"name":"small","step":"quarter note; one list a step","more":1,
+        "train":[[[60,64],[],[60]],[[21,108],[]]],"valid":[[[62],[62]]],"test":[[[65]]]}"#;
+
+    fn notes(score: &Score) -> Vec<(u64, u8)> {
+        score.notes().map(|note| (note.onset.0, note.pitch.get())).collect()
+    }
+
+    #[test]
+    fn frames_become_notes_of_one_step_packed_or_not() {
+        let file = FrameFile::read(SMALL.as_bytes()).unwrap();
+        assert_eq!((file.name.as_str(), file.silent), ("small", 1));
+        assert_eq!(notes(&file.train[0]), [(0, 60), (0, 64), (2, 60)]);
+        assert_eq!(notes(&file.train[1]), [(0, 21), (0, 108)]);
+        assert!(file.train[0].notes().all(|note| note.duration == Ticks(1)));
+        assert_eq!((file.valid[0].ticks_per_quarter.get(), file.test.len()), (1, 1));
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(SMALL.as_bytes()).unwrap();
+        assert_eq!(FrameFile::read(&packed.finish().unwrap()).unwrap(), file);
+        let eighths = SMALL.replace("quarter note", "fixed grid");
+        assert_eq!(FrameFile::read(eighths.as_bytes()).unwrap().train[0].ticks_per_quarter.get(), 2);
+    }
+
+    #[test]
+    fn what_is_no_benchmark_is_named() {
+        let error = |text: &str| FrameFile::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error("{}").contains("no file of frames"));
+        assert!(error("").contains("no file of frames"));
+        assert!(error(&SMALL.replace("[62],[62]", "[62],[128]")).contains("piece 0 of `valid`, step 1: 128"));
+        assert!(error(&SMALL.replace("[65]", "[-1]")).contains("`test`"));
+        assert!(FrameFile::read(&[0x1f, 0x8b, 0, 1, 2]).is_err());
+        assert!(FrameFile::open(Path::new("no such file")).is_err());
+    }
+
+    #[test]
+    fn a_corpus_keeps_the_split_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small.json");
+        std::fs::write(&path, SMALL).unwrap();
+        let corpus = crate::read(&path, &crate::Options::default(), &mut |_| {}).unwrap();
+        assert_eq!((corpus.pieces_of(Split::Train).count(), corpus.pieces_of(Split::Valid).count()), (2, 1));
+        assert_eq!((corpus.report.totals.used, corpus.report.totals.train, corpus.report.totals.valid), (3, 2, 1));
+        assert!(corpus.report.to_string().contains("small"));
+        std::fs::write(&path, SMALL.replace("[[62],[62]]", "[]")).unwrap();
+        let found = crate::read(&path, &crate::Options::default(), &mut |_| {});
+        assert!(matches!(found, Err(CorpusError::Unusable { .. })));
+        std::fs::write(&path, "[1]").unwrap();
+        let found = crate::read(&path, &crate::Options::default(), &mut |_| {});
+        assert!(matches!(found, Err(CorpusError::Frames { .. })));
+    }
+}

@@ -1,0 +1,145 @@
+//! Composers of frames: sets of keys, one a step, each predicted from those before it.
+//!
+//! Everything that such composers share is here: how pieces become batches, training, judging, composing. What tells one from another
+//! is its head: how features of the past become a distribution over the next frame ([`FrameNetwork`] to train it, [`FrameHead`] to
+//! judge and to draw). The past is read by LSTM layers, whose input at a step is the frame before it.
+
+mod baselines;
+mod batches;
+mod player;
+mod settings;
+mod trainer;
+
+pub use batches::Batch;
+pub use player::FrameComposer;
+pub use settings::{FrameSettings, Reading, Roll};
+pub use trainer::{FrameNetwork, FrameTrainer, LossAt};
+
+use crate::{Evaluation, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_encoding::piano_roll::Keys;
+use serde::{Deserialize, Serialize};
+
+/// Whether the notes of a frame depend on one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum League {
+    /// Independent keys, given the past.
+    Factored,
+    /// A distribution over sets of keys.
+    Joint,
+}
+
+impl std::fmt::Display for League {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            League::Factored => "factored",
+            League::Joint => "joint",
+        })
+    }
+}
+
+/// What a model gives to one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FrameFigure {
+    /// Negative log-likelihood, in nats.
+    pub nats: f64,
+    /// Variance of `nats` where it is an estimate, else 0.
+    pub variance: f64,
+    /// Expected number of keys that are both there and predicted.
+    pub hits: f64,
+    /// Expected number of keys that are there or predicted.
+    pub union: f64,
+}
+
+/// Figures of many frames, summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FrameSums {
+    /// Negative log-likelihood, in nats.
+    pub nats: f64,
+    /// Frames counted.
+    pub frames: f64,
+    /// As in [`FrameFigure`].
+    pub hits: f64,
+    /// As in [`FrameFigure`].
+    pub union: f64,
+}
+
+/// The frame accuracy `TP / (TP + FP + FN)`, 0-1: expectations under the model, both parts summed over all frames; 1 where nothing is
+/// there nor expected.
+///
+/// Source: M. Bay, A. Ehmann, J. Downie, Evaluation of Multiple-F0 Estimation and Tracking Systems, ISMIR 2009; expected: N.
+/// Boulanger-Lewandowski et al., ICML 2012, arXiv:1206.6392v1, section 6.
+pub fn frame_accuracy<'f>(figures: impl IntoIterator<Item = &'f FrameFigure>) -> f64 {
+    let (hits, union) = figures.into_iter().fold((0.0, 0.0), |(h, u), figure| (h + figure.hits, u + figure.union));
+    if union > 0.0 { hits / union } else { 1.0 }
+}
+
+/// The figures of frames that all count, as an evaluation.
+pub fn evaluation<'f>(figures: impl IntoIterator<Item = &'f FrameFigure> + Clone, quarters: f64) -> Evaluation {
+    let (nats, tokens) = figures.clone().into_iter().fold((0.0, 0.0), |(n, t), figure| (n + figure.nats, t + 1.0));
+    Evaluation { nats, tokens, quarters, correct: tokens * frame_accuracy(figures) }
+}
+
+/// How much work estimates of likelihoods may cost; exact models care for `every` alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Every so many frames one is judged; 1 judges all.
+    pub every: usize,
+    /// Independent chains a frame.
+    pub chains: usize,
+    /// Temperatures of annealing.
+    pub temperatures: usize,
+}
+
+/// Judges pieces frame by frame.
+pub trait JudgesFrames: Send + Sync {
+    /// How its frames are read from scores.
+    fn reading(&self) -> Reading;
+
+    /// What kind of figure its nats are.
+    fn kind(&self) -> Kind;
+
+    /// Whether the notes of a frame depend on one another.
+    fn league(&self) -> League;
+
+    /// Figures for all frames of each piece, the first (predicted from nothing) included; `None` for frames left out by
+    /// [`Effort::every`]. A function of its arguments alone.
+    fn judge_frames(&self, pieces: &[Vec<Keys>], effort: Effort, seed: u64) -> Vec<Vec<Option<FrameFigure>>>;
+}
+
+/// How features of the past become a distribution over the next frame: the trained form, out of a file.
+pub trait FrameHead: Send + Sync + Sized {
+    /// Its own settings, beside those of [`FrameSettings`].
+    type Settings;
+
+    /// Out of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError`], where a tensor is missing or has another shape.
+    fn load(file: &ModelFile, settings: &Self::Settings, features: usize) -> Result<Self, ModelError>;
+
+    /// What kind of figure its nats are.
+    fn kind() -> Kind;
+
+    /// Whether the notes of a frame depend on one another.
+    fn league() -> League;
+
+    /// What a person would want to know of it, in a line.
+    fn describe(&self) -> String;
+
+    /// How it draws unless told otherwise.
+    fn default_sampling() -> Sampling;
+
+    /// Figures of frames, given the features of their past.
+    ///
+    /// # Shapes
+    /// `features`: `[N, F]`, `targets`: `[N]` -> `[N]`
+    fn judge(&self, features: &[f32], targets: &[Keys], effort: Effort, seed: u64) -> Vec<FrameFigure>;
+
+    /// A frame of `allowed` keys, given the features of its past and the frame before; `None` where the model gives no number. Takes
+    /// as many numbers from `rng` whatever they are.
+    ///
+    /// # Shapes
+    /// `features`: `[F]`
+    fn draw(&self, features: &[f32], before: Keys, allowed: Keys, sampling: &Sampling, rng: &mut Rng) -> Option<Keys>;
+}

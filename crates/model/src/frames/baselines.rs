@@ -1,0 +1,52 @@
+//! What counting models give to frames: each key by itself.
+
+use super::batches::Piece;
+use crate::Baseline;
+use cantus_encoding::piano_roll::Keys;
+
+/// How many observations a prior counts for.
+const STRENGTH: f64 = 2.0;
+
+/// Independent keys: each by its frequency, and each after its own last two steps. All frames but a piece's first count.
+pub(super) fn baselines(train: &[Piece], valid: &[Piece]) -> Vec<Baseline> {
+    // Which of the last two steps a key was on in: 0-3.
+    let context = |keys: &[Keys], at: usize, k: usize| -> usize {
+        let on = |back: usize| at >= back && keys[at - back].bits() >> k & 1 == 1;
+        usize::from(on(1)) + 2 * usize::from(on(2))
+    };
+    let mut counts = vec![[[0.0f64; 2]; 4]; Keys::COUNT];
+    for piece in train {
+        for at in 1..piece.keys.len() {
+            for (k, counts) in counts.iter_mut().enumerate() {
+                let now = (piece.keys[at].bits() >> k & 1) as usize;
+                counts[context(&piece.keys, at, k)][now] += 1.0;
+            }
+        }
+    }
+    let sum = |counts: &[[f64; 2]; 4]| counts.iter().fold([0.0, 0.0], |sum, c| [sum[0] + c[0], sum[1] + c[1]]);
+    // What all keys do in a context, for keys that were seldom in it.
+    let pooled: Vec<[f64; 2]> = (0..4)
+        .map(|c| counts.iter().fold([0.5, 0.5], |sum, counts| [sum[0] + counts[c][0], sum[1] + counts[c][1]]))
+        .collect();
+    let probability = |counts: [f64; 2], prior: [f64; 2], now: usize| {
+        let prior = prior[now] / (prior[0] + prior[1]);
+        (counts[now] + STRENGTH * prior) / (counts[0] + counts[1] + STRENGTH)
+    };
+    let (mut unigram, mut trigram, mut frames) = (0.0, 0.0, 0.0);
+    for piece in valid {
+        for at in 1..piece.keys.len() {
+            frames += 1.0;
+            for (k, counts) in counts.iter().enumerate() {
+                let now = (piece.keys[at].bits() >> k & 1) as usize;
+                let c = context(&piece.keys, at, k);
+                unigram -= probability(sum(counts), [0.98, 0.02], now).ln();
+                trigram -= probability(counts[c], pooled[c], now).ln();
+            }
+        }
+    }
+    let named = |name: &str, nats: f64| Baseline { name: name.to_owned(), nats_per_token: nats / frames };
+    vec![
+        named("unigram: each key by its frequency", unigram),
+        named("trigram: each key after its own last two steps", trigram),
+    ]
+}

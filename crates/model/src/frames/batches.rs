@@ -1,0 +1,97 @@
+//! Pieces as frames, and batches of windows of them.
+
+use super::{FrameSettings, Reading};
+use crate::plan::{Plan, Row, Segment};
+use cantus_encoding::piano_roll::Keys;
+use cantus_nn::random::{below, derive};
+use cantus_score::Score;
+
+/// Windows to a segment, so that rows stay busy to the end of an epoch.
+const SEGMENT_WINDOWS: usize = 8;
+
+/// A piece as the network reads it.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub keys: Vec<Keys>,
+    /// Transpositions that keep all keys on the keyboard, down and up.
+    shifts: (i32, i32),
+}
+
+impl Piece {
+    pub(super) fn new(score: &Score, reading: Reading, transposition: u8) -> Piece {
+        let keys = reading.frames(score);
+        let all = keys.iter().fold(Keys::NONE, |all, keys| all | *keys);
+        let room = |by: i32| (0..=by.abs()).rev().find(|by_less| all.transposed(by_less * by.signum()).is_some());
+        let most = i32::from(transposition);
+        let shifts = (-room(-most.min(5)).unwrap_or(0), room(most.min(6)).unwrap_or(0));
+        Piece { keys, shifts }
+    }
+}
+
+/// The plan of `epoch`: every frame of every piece is predicted once, long pieces in segments cut elsewhere in every epoch.
+pub(super) fn plan(pieces: &[Piece], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
+    let mut rng = derive(seed, "batches", &[epoch]);
+    let longest = settings.window * SEGMENT_WINDOWS;
+    let mut segments = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        let shift = piece.shifts.0 + below(&mut rng, (piece.shifts.1 - piece.shifts.0 + 1) as usize) as i32;
+        let length = piece.keys.len();
+        let mut start = 0;
+        if length > longest + longest / 2 {
+            let mut next = longest / 2 + below(&mut rng, longest);
+            while length - next.min(length) > longest / 4 {
+                segments.push(Segment { piece: index, shift, tokens: start..next });
+                (start, next) = (next, next + longest);
+            }
+        }
+        segments.push(Segment { piece: index, shift, tokens: start..length });
+    }
+    Plan::new(epoch, segments, settings.batch, settings.window, &mut rng)
+}
+
+/// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Rows B.
+    pub rows: usize,
+    /// Steps T.
+    pub steps: usize,
+    /// What is read: `[T * B, I]`.
+    pub input: Vec<f32>,
+    /// What is to be predicted.
+    pub keys: Vec<Keys>,
+    /// The same as `[T * B, 88]`, 0 or 1.
+    pub targets: Vec<f32>,
+    /// 1 where it counts, 0 for padding.
+    pub weights: Vec<f32>,
+}
+
+impl Batch {
+    /// Gathers `rows`; absent rows and the ends of short ones are padding.
+    pub(super) fn gather(pieces: &[Piece], rows: &[Option<&Row>], settings: &FrameSettings) -> Batch {
+        let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
+        let (size, width) = (rows.len() * steps, settings.input());
+        let mut batch = Batch {
+            rows: rows.len(),
+            steps,
+            input: vec![0.0; size * width],
+            keys: vec![Keys::NONE; size],
+            targets: vec![0.0; size * Keys::COUNT],
+            weights: vec![0.0; size],
+        };
+        for (b, row) in rows.iter().enumerate() {
+            let Some(Row { segment, .. }) = row else { continue };
+            let keys = &pieces[segment.piece].keys;
+            // Within the keyboard by the choice of shifts.
+            let moved = |k: usize| keys[k].transposed(segment.shift).unwrap_or(keys[k]);
+            for (t, k) in segment.tokens.clone().enumerate() {
+                let at = t * rows.len() + b;
+                settings.write_input(k.checked_sub(1).map(moved), k, &mut batch.input[at * width..][..width]);
+                batch.keys[at] = moved(k);
+                moved(k).write(&mut batch.targets[at * Keys::COUNT..]);
+                batch.weights[at] = 1.0;
+            }
+        }
+        batch
+    }
+}

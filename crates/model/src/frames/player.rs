@@ -1,0 +1,319 @@
+//! Judging and composing with a trained network: the state is carried, one step of work a frame.
+
+use super::{Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Reading, Roll};
+use crate::{
+    ComposeError, Composer, ComposerSpec, Composition, Kind, ModelError, ModelFile, Progress, Prompt, Request, Rng,
+    Sampling, accentuate, checkpoint,
+};
+use cantus_encoding::piano_roll::{self, Frame, Key, Keys};
+use cantus_nn::inference::{LstmCell, Scratch};
+use cantus_nn::random::derive;
+use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter};
+
+/// The longest piece that is composed at once.
+const MOST_BARS: usize = 10_000;
+/// Pieces that are judged side by side.
+const ROWS: usize = 32;
+/// Frames whose features are kept before they are judged.
+const KEPT: usize = 4096;
+/// Ticks to a step of composed scores: bars of every metre end on one.
+const FINE: u32 = 16;
+
+/// A trained network, ready to judge and to compose.
+pub struct FrameComposer<N: FrameNetwork> {
+    settings: FrameSettings,
+    roll: Roll,
+    cells: Vec<LstmCell>,
+    head: N::Head,
+    parameters: usize,
+}
+
+/// What the layers remember of `rows` pieces.
+struct Memory {
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    input: Vec<f32>,
+    scratch: Scratch,
+}
+
+impl<N: FrameNetwork> FrameComposer<N> {
+    /// Out of a model file, for the registry.
+    ///
+    /// # Errors
+    /// [`ModelError`], where the file does not fit.
+    pub fn load(file: &ModelFile) -> Result<Box<dyn Composer>, ModelError> {
+        Ok(Box::new(FrameComposer::<N>::open(file)?))
+    }
+
+    /// Out of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError`], where the file does not fit.
+    pub fn open(file: &ModelFile) -> Result<FrameComposer<N>, ModelError> {
+        let metadata = |problem: String| ModelError::Metadata { problem };
+        let (settings, own) = FrameSettings::read::<N::OwnSettings>(&file.header.settings).map_err(metadata)?;
+        N::check(&own).map_err(metadata)?;
+        let roll: Roll =
+            serde_json::from_value(file.header.encoding["piano_roll"].clone()).map_err(|e| metadata(e.to_string()))?;
+        roll.check().map_err(metadata)?;
+        let hidden = settings.hidden;
+        let cell = |layer: usize| {
+            let input = if layer == 0 { settings.input() } else { hidden };
+            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
+            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
+            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+        };
+        Ok(FrameComposer {
+            cells: (0..settings.layers).map(cell).collect::<Result<_, _>>()?,
+            head: N::Head::load(file, &own, settings.features())?,
+            parameters: checkpoint::parameters(file),
+            settings,
+            roll,
+        })
+    }
+
+    fn memory(&self, rows: usize) -> Memory {
+        Memory {
+            layers: self
+                .cells
+                .iter()
+                .map(|cell| (vec![0.0; rows * cell.hidden()], vec![0.0; rows * cell.hidden()]))
+                .collect(),
+            input: vec![0.0; rows * self.settings.input()],
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// Moves the first rows on, each by the frame before frame `step`.
+    fn advance(&self, memory: &mut Memory, step: usize, before: &[Option<Keys>]) {
+        let (rows, width) = (before.len(), self.settings.input());
+        memory.input.truncate(rows * width);
+        memory.input.fill(0.0);
+        for (row, before) in memory.input.chunks_exact_mut(width).zip(before) {
+            self.settings.write_input(*before, step, row);
+        }
+        for (k, cell) in self.cells.iter().enumerate() {
+            let (below, here) = memory.layers.split_at_mut(k);
+            let (h, c) = &mut here[0];
+            h.truncate(rows * cell.hidden());
+            c.truncate(rows * cell.hidden());
+            let x = below.last().map_or(&memory.input, |(h, _)| h);
+            cell.step(x, h, c, &mut memory.scratch);
+        }
+    }
+
+    /// What the head sees of a row.
+    fn features(&self, memory: &Memory, row: usize, features: &mut Vec<f32>) {
+        let (hidden, width) = (self.settings.hidden, self.settings.input());
+        if let Some((h, _)) = memory.layers.last() {
+            features.extend_from_slice(&h[row * hidden..][..hidden]);
+        }
+        if self.settings.skip {
+            features.extend_from_slice(&memory.input[row * width..][..width]);
+        }
+    }
+}
+
+impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
+    fn reading(&self) -> Reading {
+        self.settings.reading
+    }
+
+    fn kind(&self) -> Kind {
+        N::Head::kind()
+    }
+
+    fn league(&self) -> League {
+        N::Head::league()
+    }
+
+    fn judge_frames(&self, pieces: &[Vec<Keys>], effort: Effort, seed: u64) -> Vec<Vec<Option<FrameFigure>>> {
+        let mut figures: Vec<Vec<Option<FrameFigure>>> = pieces.iter().map(|piece| vec![None; piece.len()]).collect();
+        // Where each piece begins among all frames: which are judged does not depend on the order of work.
+        let starts: Vec<usize> =
+            pieces.iter().scan(0, |sum, piece| Some(std::mem::replace(sum, *sum + piece.len()))).collect();
+        let mut order: Vec<usize> = (0..pieces.len()).collect();
+        order.sort_by_key(|&piece| std::cmp::Reverse(pieces[piece].len()));
+        let mut waiting: (Vec<f32>, Vec<(usize, usize)>) = Default::default();
+        let mut batches = 0;
+        let mut settle = |waiting: &mut (Vec<f32>, Vec<(usize, usize)>)| {
+            let (features, places) = std::mem::take(waiting);
+            let targets: Vec<Keys> = places.iter().map(|(piece, at)| pieces[*piece][*at]).collect();
+            // Chance differs from batch to batch, and is the same in every judgement of the same pieces.
+            let seed = rand_chacha::rand_core::Rng::next_u64(&mut derive(seed, "judge", &[batches]));
+            batches += 1;
+            for ((piece, at), figure) in places.into_iter().zip(self.head.judge(&features, &targets, effort, seed)) {
+                figures[piece][at] = Some(figure);
+            }
+        };
+        for group in order.chunks(ROWS) {
+            let mut memory = self.memory(group.len());
+            for step in 0..pieces[group[0]].len() {
+                // The longest come first: those that are done are always the last.
+                let active = group.partition_point(|&piece| pieces[piece].len() > step);
+                let before: Vec<Option<Keys>> =
+                    group[..active].iter().map(|&piece| step.checked_sub(1).map(|at| pieces[piece][at])).collect();
+                self.advance(&mut memory, step, &before);
+                for (row, &piece) in group[..active].iter().enumerate() {
+                    if (starts[piece] + step).is_multiple_of(effort.every.max(1)) {
+                        self.features(&memory, row, &mut waiting.0);
+                        waiting.1.push((piece, step));
+                    }
+                }
+                if waiting.1.len() >= KEPT {
+                    settle(&mut waiting);
+                }
+            }
+        }
+        settle(&mut waiting);
+        figures
+    }
+}
+
+impl<N: FrameNetwork> Composer for FrameComposer<N> {
+    fn spec(&self) -> &'static ComposerSpec {
+        N::spec()
+    }
+
+    fn default_sampling(&self) -> Sampling {
+        N::Head::default_sampling()
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let FrameSettings { hidden, layers, reading, .. } = self.settings;
+        let name = |key: usize| Key::new(key).map_or_else(String::new, |key| key.pitch().to_string());
+        [
+            (
+                "network",
+                format!("{layers} LSTM layers of {hidden}, {}, {} parameters", self.head.describe(), self.parameters),
+            ),
+            (
+                "frames",
+                match reading {
+                    Reading::Sounding => "the keys that sound at each step".to_owned(),
+                    Reading::Onsets => "the keys that are struck at each step".to_owned(),
+                },
+            ),
+            ("keys", format!("{} to {}", name(self.roll.range.0), name(self.roll.range.1))),
+            ("grid", format!("{} steps a quarter", self.roll.steps_per_quarter)),
+            ("metre", self.roll.meter.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn frames(&self) -> Option<&dyn JudgesFrames> {
+        Some(self)
+    }
+
+    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        request.check(MOST_BARS)?;
+        let Opened { mut memory, mut last, heard, meter, bars, remarks } = self.open_with(request.prompt.as_ref());
+        let bars = request.bars - bars;
+        let grid = self.roll.grid();
+        let fine = TicksPerQuarter::new(grid.get() * FINE).unwrap_or(grid);
+        let bar = meter.bar(fine).0.max(1);
+        let first_step = |bar_number: usize| (bar_number as u64 * bar).div_ceil(u64::from(FINE)) as usize;
+        let (end, last_bar) = (first_step(bars), first_step(bars - 1));
+        let allowed = self.roll.allowed();
+        let mut frames: Vec<Frame> = Vec::with_capacity(end);
+        let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
+        for at in 0..end {
+            let before = last.unwrap_or_default();
+            self.advance(&mut memory, heard.len() + at, &[last]);
+            features.clear();
+            self.features(&memory, 0, &mut features);
+            let drawn = self.head.draw(&features, before, allowed, &request.sampling, rng);
+            let mut keys = drawn.ok_or(ComposeError::NoToken)?;
+            // A prompt's notes end with it: what goes on is struck again.
+            let before = if at == 0 { Keys::NONE } else { before };
+            let mut frame = match self.settings.reading {
+                Reading::Onsets => Frame { struck: keys, held: Keys::NONE },
+                Reading::Sounding => Frame { struck: keys - before, held: keys & before },
+            };
+            closed |= at >= last_bar && !frame.struck.is_empty();
+            if at + 1 == end && !closed {
+                // A piece does not fade out before its last bar: what sounds, or sounded last, is struck once more.
+                let sounded = frames.iter().rev().map(|frame| frame.sounding()).chain(heard.iter().rev().copied());
+                let found = [keys].into_iter().chain(sounded).map(|keys| keys & allowed).find(|keys| !keys.is_empty());
+                keys = found.or(middle(allowed)).unwrap_or_default();
+                frame = Frame { struck: keys, held: Keys::NONE };
+            }
+            frames.push(frame);
+            last = Some(keys);
+            let done = (at as u64 + 1) * u64::from(FINE) / bar;
+            if done > reported {
+                reported = done;
+                if progress((done as f64 / bars as f64).min(1.0)).is_break() {
+                    return Err(ComposeError::Stopped);
+                }
+            }
+        }
+        let mut composed = self.roll.open();
+        composed.parts = piano_roll::decode(&frames, grid).parts;
+        composed = composed.rescaled(fine).before(Ticks(bars as u64 * bar));
+        composed.meters = vec![(Ticks::ZERO, meter)];
+        accentuate(&mut composed, Ticks::ZERO);
+        let score = match &request.prompt {
+            Some(prompt) => prompt.join(&composed, Ticks::ZERO),
+            None => composed,
+        };
+        Ok(Composition { score, remarks })
+    }
+}
+
+/// A key in the middle of a set.
+fn middle(keys: Keys) -> Option<Keys> {
+    keys.iter().nth(keys.len() / 2).map(|key| [key].into_iter().collect())
+}
+
+/// Where a composition begins.
+struct Opened {
+    memory: Memory,
+    /// The frame before the first to be composed.
+    last: Option<Keys>,
+    /// The frames of the prompt.
+    heard: Vec<Keys>,
+    /// The metre from there on.
+    meter: Meter,
+    /// Bars of the prompt.
+    bars: usize,
+    remarks: Vec<String>,
+}
+
+impl<N: FrameNetwork> FrameComposer<N> {
+    /// Reads the prompt.
+    fn open_with(&self, prompt: Option<&Prompt>) -> Opened {
+        let mut opened = Opened {
+            memory: self.memory(1),
+            last: None,
+            heard: Vec::new(),
+            meter: self.roll.meter.parse().unwrap_or(Meter::COMMON),
+            bars: 0,
+            remarks: Vec::new(),
+        };
+        let Some(prompt) = prompt else { return opened };
+        let score = prompt.on_grid(self.roll.grid());
+        opened.bars = prompt.bars();
+        opened.meter = prompt.score().bars().last().map_or(opened.meter, |bar| bar.meter);
+        opened.heard = self.settings.reading.frames(&score);
+        let steps = prompt.end_in(&Score::new(self.roll.grid())).0.min(piano_roll::MOST_STEPS) as usize;
+        opened.heard.resize(steps, Keys::NONE);
+        let allowed = self.roll.allowed();
+        let strange = score.notes().filter(|note| !knows(allowed, note.pitch)).count();
+        if strange > 0 {
+            opened.remarks.push(format!(
+                "the model has never heard the pitches of {strange} notes of the prompt; the prompt itself is kept as it is"
+            ));
+        }
+        for (at, _) in opened.heard.iter().enumerate() {
+            self.advance(&mut opened.memory, at, &[opened.last]);
+            opened.last = Some(opened.heard[at]);
+        }
+        opened
+    }
+}
+
+/// Whether a pitch lies within a set of keys.
+fn knows(keys: Keys, pitch: Pitch) -> bool {
+    Key::try_from(pitch).is_ok_and(|key| keys.contains(key))
+}

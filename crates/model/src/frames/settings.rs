@@ -1,0 +1,245 @@
+//! Settings that all composers of frames share, and what they know of their corpus.
+
+use crate::{Rng, Settings, TrainingSet};
+use burn::tensor::Device;
+use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
+use cantus_nn::lstm::Lstm;
+use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Which keys of a step a network reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// All that sound: notes have durations, but where one is struck again is lost. The benchmark's reading.
+    #[default]
+    Sounding,
+    /// Those that are struck: durations are lost.
+    Onsets,
+}
+
+impl Reading {
+    /// The frames of a quantised score, notes beyond the keyboard moved onto it by octaves; none where the score is no piano roll.
+    pub fn frames(self, score: &Score) -> Vec<Keys> {
+        let frames = piano_roll::encode(score, Outside::Fold).unwrap_or_default();
+        match self {
+            Reading::Sounding => piano_roll::sounding(&frames),
+            Reading::Onsets => piano_roll::onsets(&frames),
+        }
+    }
+}
+
+/// Settings of the layers that read the past, and of the training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FrameSettings {
+    /// Which keys are read.
+    pub reading: Reading,
+    /// Cells of each LSTM layer.
+    pub hidden: usize,
+    /// LSTM layers.
+    pub layers: usize,
+    /// Whether the head sees the last frame itself beside what the layers make of it.
+    pub skip: bool,
+    /// Steps after which the clock that is read beside the keys begins anew; 0 is no clock.
+    pub clock: usize,
+    /// Dropout after each LSTM layer.
+    pub dropout: f32,
+    /// Dropout of the frames that are read.
+    pub input_dropout: f32,
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Frames of a row that back-propagation sees at once.
+    pub window: usize,
+    /// Semitones that a piece is moved by at random, up (at most 6) and down (at most 5).
+    pub transposition: u8,
+    /// The learning rate at its height.
+    pub learning_rate: f64,
+    /// Decoupled weight decay of matrices.
+    pub weight_decay: f64,
+    /// The gradient's norm is clipped to it.
+    pub clip: f64,
+    /// Steps over which the learning rate rises.
+    pub warmup: u64,
+    /// Epochs without improvement before the learning rate falls.
+    pub patience: u32,
+    /// Epochs where nothing else bounds the training.
+    pub epochs: u32,
+}
+
+impl Default for FrameSettings {
+    fn default() -> FrameSettings {
+        FrameSettings {
+            reading: Reading::Sounding,
+            hidden: 256,
+            layers: 1,
+            skip: true,
+            clock: 16,
+            dropout: 0.5,
+            input_dropout: 0.2,
+            batch: 16,
+            window: 64,
+            transposition: 6,
+            learning_rate: 2e-3,
+            weight_decay: 0.01,
+            clip: 1.0,
+            warmup: 100,
+            patience: 10,
+            epochs: 400,
+        }
+    }
+}
+
+impl FrameSettings {
+    /// These settings and a head's own, out of one list; each key belongs to one of the two.
+    pub(super) fn read<S: DeserializeOwned>(settings: &Settings) -> Result<(FrameSettings, S), String> {
+        let list =
+            settings.as_object().ok_or_else(|| format!("invalid settings: {settings} is no list of settings"))?;
+        let known = serde_json::to_value(FrameSettings::default()).unwrap_or_default();
+        let (shared, own): (serde_json::Map<_, _>, _) =
+            list.clone().into_iter().partition(|(key, _)| known.get(key).is_some());
+        let shared: FrameSettings = serde_json::from_value(shared.into()).map_err(|e| e.to_string())?;
+        let own = serde_json::from_value(own.into()).map_err(|e| e.to_string())?;
+        shared.check()?;
+        Ok((shared, own))
+    }
+
+    /// Both as one list again.
+    pub(super) fn write<S: Serialize>(&self, own: &S) -> Settings {
+        let (mut all, own) =
+            (serde_json::to_value(self).unwrap_or_default(), serde_json::to_value(own).unwrap_or_default());
+        if let (Some(all), serde_json::Value::Object(mut own)) = (all.as_object_mut(), own) {
+            all.append(&mut own);
+        }
+        all
+    }
+
+    /// Width of what the first layer reads: the keys, whether a piece begins, the clock.
+    pub fn input(&self) -> usize {
+        Keys::COUNT + 1 + self.clock
+    }
+
+    /// Width of what the head sees.
+    pub fn features(&self) -> usize {
+        self.hidden + if self.skip { self.input() } else { 0 }
+    }
+
+    /// Fresh layers.
+    pub fn lstms(&self, rng: &mut Rng, device: &Device) -> Vec<Lstm> {
+        let input = |layer: usize| if layer == 0 { self.input() } else { self.hidden };
+        (0..self.layers).map(|layer| Lstm::new(input(layer), self.hidden, rng, device)).collect()
+    }
+
+    /// Writes what is read before frame `step` of a piece.
+    ///
+    /// # Shapes
+    /// `row`: `[I]`, zeros
+    pub(super) fn write_input(&self, before: Option<Keys>, step: usize, row: &mut [f32]) {
+        match before {
+            Some(keys) => keys.write(row),
+            None => row[Keys::COUNT] = 1.0,
+        }
+        if self.clock > 0 {
+            row[Keys::COUNT + 1 + step % self.clock] = 1.0;
+        }
+    }
+
+    /// Whether a network of these settings can be built within reason; file data passes through here, too.
+    fn check(&self) -> Result<(), String> {
+        within("hidden", self.hidden, 1, 8192)?;
+        within("layers", self.layers, 1, 16)?;
+        within("clock", self.clock, 0, 4096)?;
+        within("batch", self.batch, 1, 4096)?;
+        within("window", self.window, 2, 65_536)?;
+        within("patience", self.patience as usize, 1, 1_000_000)?;
+        within("epochs", self.epochs as usize, 1, 1_000_000)?;
+        within("warmup", usize::try_from(self.warmup).unwrap_or(usize::MAX), 0, 1_000_000)?;
+        within("transposition", usize::from(self.transposition), 0, 6)?;
+        share("dropout", self.dropout)?;
+        share("input_dropout", self.input_dropout)?;
+        positive("learning_rate", self.learning_rate)?;
+        positive("clip", self.clip)?;
+        positive("weight_decay", self.weight_decay + f64::MIN_POSITIVE)
+    }
+}
+
+/// `value` is within a range.
+pub(crate) fn within(name: &str, value: usize, low: usize, high: usize) -> Result<(), String> {
+    if (low..=high).contains(&value) { Ok(()) } else { Err(format!("{name} = {value} is outside {low}-{high}")) }
+}
+
+fn share(name: &str, value: f32) -> Result<(), String> {
+    if (0.0..1.0).contains(&value) { Ok(()) } else { Err(format!("{name} = {value} is outside 0-1 (1 excluded)")) }
+}
+
+fn positive(name: &str, value: f64) -> Result<(), String> {
+    if value > 0.0 && value.is_finite() { Ok(()) } else { Err(format!("{name} = {value} must be a positive number")) }
+}
+
+/// What a composer of frames keeps of its corpus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roll {
+    /// Steps to a quarter note.
+    pub steps_per_quarter: u32,
+    /// The lowest and the highest key heard, 0-87.
+    pub range: (usize, usize),
+    /// The most frequent metre.
+    pub meter: String,
+    /// The middle one of the pieces' first tempos, microseconds a quarter note.
+    pub tempo: Option<u32>,
+}
+
+impl Roll {
+    /// What the pieces of a corpus have in common; `None` where none has a note.
+    pub(super) fn of(set: &TrainingSet, reading: Reading) -> Option<Roll> {
+        let sounding = set.all().flat_map(|piece| reading.frames(piece)).fold(Keys::NONE, |all, keys| all | keys);
+        let range = (sounding.iter().next()?.index(), sounding.iter().next_back()?.index());
+        let mut meters: BTreeMap<Meter, u64> = BTreeMap::new();
+        for bar in set.all().flat_map(Score::bars) {
+            *meters.entry(bar.meter).or_default() += 1;
+        }
+        let meter = meters.iter().max_by_key(|(_, bars)| **bars).map_or(Meter::COMMON, |(meter, _)| *meter);
+        let mut tempos: Vec<u32> =
+            set.all().filter_map(|piece| piece.tempos.first()).map(|(_, tempo)| tempo.micros_per_quarter()).collect();
+        tempos.sort_unstable();
+        Some(Roll {
+            steps_per_quarter: set.all().next()?.ticks_per_quarter.get(),
+            range,
+            meter: meter.to_string(),
+            tempo: tempos.get(tempos.len() / 2).copied(),
+        })
+    }
+
+    /// Whether a file's can be used.
+    pub(super) fn check(&self) -> Result<(), String> {
+        within("steps_per_quarter", self.steps_per_quarter as usize, 1, 96)?;
+        within("range", self.range.1, self.range.0, Keys::COUNT - 1)?;
+        self.meter.parse::<Meter>().map_err(|e| e.to_string())?;
+        match self.tempo {
+            Some(micros) if Tempo::from_micros_per_quarter(micros).is_none() => {
+                Err(format!("a tempo of {micros} microseconds a quarter is none"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Keys that were heard, and those between them.
+    pub(super) fn allowed(&self) -> Keys {
+        (self.range.0..=self.range.1).filter_map(Key::new).collect()
+    }
+
+    pub(super) fn grid(&self) -> TicksPerQuarter {
+        TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
+    }
+
+    /// An empty score in the corpus's metre and tempo.
+    pub(super) fn open(&self) -> Score {
+        let mut score = Score::new(self.grid());
+        score.meters.extend(self.meter.parse::<Meter>().ok().map(|meter| (Ticks::ZERO, meter)));
+        score.tempos.extend(self.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));
+        score
+    }
+}

@@ -1,0 +1,302 @@
+//! Training a composer of frames.
+
+use super::batches::{self, Batch, Piece};
+use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Roll, baselines, evaluation};
+use crate::plan::{Plan, Row};
+use crate::{
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
+    Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
+};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use cantus_encoding::piano_roll::Keys;
+use cantus_nn::dropout::{MaskKey, dropout};
+use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::params::count_parameters;
+use cantus_nn::random::derive;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Where in a training a loss is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct LossAt {
+    /// The run's seed.
+    pub seed: u64,
+    /// Epochs done.
+    pub epoch: u64,
+    /// A number that no other step has.
+    pub step: u64,
+}
+
+/// A network that predicts frames, as it is trained.
+pub trait FrameNetwork: Module + Send + 'static {
+    /// Its head out of a file.
+    type Head: FrameHead<Settings = Self::OwnSettings> + 'static;
+    /// The head's settings, beside those of [`FrameSettings`].
+    type OwnSettings: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The composer.
+    fn spec() -> &'static ComposerSpec;
+
+    /// Whether the head's settings make sense.
+    ///
+    /// # Errors
+    /// What is wrong, beginning with the setting's name.
+    fn check(settings: &Self::OwnSettings) -> Result<(), String>;
+
+    /// A network that has learnt nothing but how often each key sounds, 0-1.
+    fn new(
+        settings: &FrameSettings,
+        own: &Self::OwnSettings,
+        frequencies: &[f32; Keys::COUNT],
+        rng: &mut Rng,
+        device: &Device,
+    ) -> Self;
+
+    /// Its layers. Parameters must be named `lstms`.
+    fn lstms(&self) -> &[Lstm];
+
+    /// The loss of a batch, and its figures.
+    ///
+    /// # Shapes
+    /// `features`: `[T * B, F]` -> `[1]`
+    fn loss(
+        &self,
+        own: &Self::OwnSettings,
+        features: Tensor<2>,
+        batch: &Batch,
+        at: LossAt,
+    ) -> (Tensor<1>, super::FrameSums);
+
+    /// How validation frames are judged, given how many there are.
+    fn validation_effort(own: &Self::OwnSettings, frames: usize) -> Effort;
+}
+
+/// A network in training.
+pub struct FrameTrainer<N: FrameNetwork> {
+    settings: FrameSettings,
+    own: N::OwnSettings,
+    seed: u64,
+    roll: Roll,
+    train: Vec<Piece>,
+    valid: Vec<Piece>,
+    /// Taken out only while a step replaces it.
+    network: Option<N>,
+    optimizer: Optimizer,
+    plan: Plan,
+    /// The states of the batch's rows after the last step.
+    carried: Vec<LstmState>,
+}
+
+impl<N: FrameNetwork> FrameTrainer<N> {
+    /// A network that has learnt nothing yet.
+    ///
+    /// # Errors
+    /// [`CreateError`], for settings and for a corpus without music.
+    pub fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError> {
+        for (pieces, what) in [(&set.train, "training"), (&set.valid, "validation")] {
+            if pieces.iter().all(|piece| piece.note_count() == 0) {
+                return Err(CreateError::EmptyCorpus { what });
+            }
+        }
+        let bad = |problem: String| CreateError::Settings { composer: N::spec().id, problem };
+        let (settings, own) = FrameSettings::read::<N::OwnSettings>(settings).map_err(bad)?;
+        N::check(&own).map_err(bad)?;
+        let roll = Roll::of(set, settings.reading).ok_or(CreateError::EmptyCorpus { what: "training" })?;
+        let pieces = |scores: &[cantus_score::Score], transposition| -> Vec<Piece> {
+            let pieces = scores.iter().map(|score| Piece::new(score, settings.reading, transposition));
+            pieces.filter(|piece| !piece.keys.is_empty()).collect()
+        };
+        let (train, valid) = (pieces(&set.train, settings.transposition), pieces(&set.valid, 0));
+        for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
+            if pieces.is_empty() {
+                return Err(CreateError::EmptyCorpus { what });
+            }
+        }
+        let device = Device::default().autodiff();
+        let mut rng = derive(seed, "parameters", &[]);
+        let network = N::new(&settings, &own, &frequencies(&train), &mut rng, &device);
+        let rule = Rule::adam_w(settings.weight_decay as f32);
+        Ok(Box::new(FrameTrainer {
+            plan: batches::plan(&train, &settings, seed, 0),
+            carried: zeros(&network, 0),
+            network: Some(network),
+            optimizer: Optimizer::new(rule).with_clipping(settings.clip as f32),
+            settings,
+            own,
+            seed,
+            roll,
+            train,
+            valid,
+        }))
+    }
+
+    fn network(&self) -> &N {
+        self.network.as_ref().expect("a step gives the network back")
+    }
+
+    fn plan_for(&self, epoch: u64) -> Plan {
+        batches::plan(&self.train, &self.settings, self.seed, epoch)
+    }
+
+    /// What the head sees, `[T * B, F]`; the states move on.
+    fn features(&mut self, network: &N, batch: &Batch, step: u64) -> Tensor<2> {
+        let FrameSettings { dropout: after, input_dropout, hidden, .. } = self.settings;
+        let device = Device::default().autodiff();
+        let width = self.settings.input();
+        let key = |layer: usize| Some(MaskKey { seed: self.seed, step, layer: layer as u64 });
+        let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
+        let input: Tensor<3> = dropout(Tensor::from_data(input, &device), input_dropout, key(0));
+        let mut x = input.clone();
+        for (k, (lstm, state)) in network.lstms().iter().zip(&mut self.carried).enumerate() {
+            let (y, last) = lstm.forward(x, state);
+            *state = last;
+            x = dropout(y, after, key(k + 1));
+        }
+        let size = batch.steps * batch.rows;
+        let x = x.reshape([size, hidden]);
+        if self.settings.skip { Tensor::cat(vec![x, input.reshape([size, width])], 1) } else { x }
+    }
+}
+
+/// How often each key sounds, a little smoothed.
+fn frequencies(pieces: &[Piece]) -> [f32; Keys::COUNT] {
+    let frames: usize = pieces.iter().map(|piece| piece.keys.len()).sum();
+    let mut counts = [0usize; Keys::COUNT];
+    pieces.iter().flat_map(|piece| &piece.keys).flat_map(|keys| keys.iter()).for_each(|key| counts[key.index()] += 1);
+    counts.map(|count| (count as f32 + 0.1) / (frames as f32 + 1.0))
+}
+
+fn zeros<N: FrameNetwork>(network: &N, rows: usize) -> Vec<LstmState> {
+    network.lstms().iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
+}
+
+impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
+    fn spec(&self) -> &'static ComposerSpec {
+        N::spec()
+    }
+
+    fn parameters(&self) -> usize {
+        count_parameters(self.network())
+    }
+
+    fn regime(&self) -> Regime {
+        Regime {
+            learning_rate: self.settings.learning_rate,
+            schedule: Schedule::WarmupStableDecay { warmup: self.settings.warmup },
+            patience: self.settings.patience,
+            epochs: self.settings.epochs,
+        }
+    }
+
+    fn likelihood(&self) -> Kind {
+        N::Head::kind()
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Frame
+    }
+
+    fn protocol(&self) -> String {
+        let every = self.validation_effort().every;
+        let which = if every == 1 { "all frames".to_owned() } else { format!("one of every {every} frames") };
+        format!(
+            "{which} after the first of each piece, in its own key; a frame is all keys of one step; mean over frames; right: the frame \
+             accuracy"
+        )
+    }
+
+    fn steps(&self, epoch: u64) -> u64 {
+        if epoch == self.plan.epoch() { self.plan.steps() as u64 } else { self.plan_for(epoch).steps() as u64 }
+    }
+
+    fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
+        if self.plan.epoch() != at.epoch {
+            self.plan = self.plan_for(at.epoch);
+        }
+        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
+        let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
+        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
+            self.carried = zeros(&network, rows.len());
+        }
+        for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
+            self.carried.iter_mut().for_each(|state| state.reset_row(b));
+        }
+        let batch = Batch::gather(&self.train, &rows, &self.settings);
+        let at = LossAt { seed: self.seed, epoch: at.epoch, step: (at.epoch << 32) | at.step };
+        let features = self.features(&network, &batch, at.step);
+        let (loss, sums) = network.loss(&self.own, features, &batch, at);
+        let gradients = loss.backward();
+        let report;
+        (network, report) = self.optimizer.step(network, gradients, learning_rate);
+        self.network = Some(network);
+        if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
+            self.carried.clear();
+        }
+        let accuracy = if sums.union > 0.0 { sums.hits / sums.union } else { 1.0 };
+        StepReport {
+            batch: Evaluation {
+                nats: sums.nats,
+                tokens: sums.frames,
+                quarters: sums.frames / f64::from(self.roll.steps_per_quarter),
+                correct: sums.frames * accuracy,
+            },
+            gradient_norm: report.gradient_norm,
+            finite: report.finite && sums.nats.is_finite(),
+        }
+    }
+
+    fn validate(&mut self) -> Evaluation {
+        let composer = self.frame_composer();
+        let pieces: Vec<Vec<Keys>> = self.valid.iter().map(|piece| piece.keys.clone()).collect();
+        let figures = composer.judge_frames(&pieces, self.validation_effort(), self.seed);
+        let counted: Vec<_> = figures.iter().flat_map(|piece| piece.iter().skip(1).flatten()).collect();
+        let steps = f64::from(self.roll.steps_per_quarter);
+        evaluation(counted.iter().copied(), counted.len() as f64 / steps)
+    }
+
+    fn baselines(&self) -> Vec<Baseline> {
+        baselines::baselines(&self.train, &self.valid)
+    }
+
+    fn save(&self) -> ModelFile {
+        let encoding = serde_json::json!({ "piano_roll": self.roll });
+        checkpoint::save(N::spec(), self.network(), self.settings.write(&self.own), encoding)
+    }
+
+    fn checkpoint(&self) -> ModelFile {
+        let mut file = self.save();
+        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
+        checkpoint::add_carried(&mut file, &self.carried);
+        file
+    }
+
+    fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
+        checkpoint::same_training(&file.header, &self.save().header)?;
+        let network = checkpoint::restore(self.network().clone(), file)?;
+        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
+        let carried = checkpoint::restore_carried(file, network.lstms().iter().map(Lstm::hidden))?;
+        (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
+        Ok(())
+    }
+
+    fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
+        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
+        Ok(())
+    }
+
+    fn composer(&self) -> Box<dyn Composer> {
+        Box::new(self.frame_composer())
+    }
+}
+
+impl<N: FrameNetwork> FrameTrainer<N> {
+    fn frame_composer(&self) -> FrameComposer<N> {
+        FrameComposer::open(&self.save()).expect("a network's own file fits it")
+    }
+
+    fn validation_effort(&self) -> Effort {
+        N::validation_effort(&self.own, self.valid.iter().map(|piece| piece.keys.len()).sum())
+    }
+}
