@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
         for changes in
-            [vec![], vec![("skip", false.into()), ("clock", 0.into()), ("layers", 2.into()), ("window", 7.into())]]
+            [vec![], vec![("skip", false.into()), ("clock", 0.into()), ("layers", 2.into()), ("window", 40.into())]]
         {
             let mut trainable = trainer(&changes);
             // Away from the first parameters; then an epoch that changes nothing.

@@ -2,8 +2,9 @@ use super::*;
 use crate::lstm::fixture;
 use crate::lstm::network::Network;
 use burn::tensor::Device;
-use cantus_model::seeded;
-use cantus_nn::optimizer::Rule;
+use cantus_model::{Header, ModelError, TensorData, seeded};
+use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::params::named_parameters;
 
 fn network(seed: u64) -> Network {
     let (vocabulary, _) = fixture::encoded();
