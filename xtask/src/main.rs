@@ -9,7 +9,7 @@ mod suite;
 mod tidy;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
 Tasks of the Cantus project
@@ -18,6 +18,7 @@ Tasks of the Cantus project
   cargo xtask test --only STEP      one of them: tools, fmt, tidy, clippy, tests, docs
   cargo xtask tidy                  check the invariants that ARCHITECTURE.md states
   cargo xtask fuzz [SECONDS]        fuzz the MIDI reader (600 seconds unless told otherwise)
+  cargo xtask bench ...             time Cantus beside its peers: `cargo xtask bench help`
   cargo xtask help                  this text
 ";
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         ["test"] => return suite::run(&root, None),
         ["test", "--only", step] => return suite::run(&root, Some(step)),
         ["tidy"] => tidy::run(&root),
+        ["bench", ..] => bench(&root, &arguments[1..]),
         ["fuzz"] => fuzz::run(&root, 600),
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(&root, seconds),
@@ -47,6 +49,20 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds the benchmarks, and the program that some of them time, and hands the arguments over.
+fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let cargo = |arguments: &[&str]| {
+        let status = Command::new(env!("CARGO")).args(arguments).current_dir(root).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("the benchmark ended with {status}")),
+            Err(error) => Err(format!("cargo cannot be started: {error}")),
+        }
+    };
+    cargo(&["build", "--release", "-p", "cantus-cli"])?;
+    cargo(&[&["run", "--release", "-q", "-p", "cantus-benches", "--"], arguments].concat())
 }
 
 fn usage(problem: &str) -> ExitCode {

@@ -2,6 +2,7 @@
 
 pub mod compose;
 pub mod composers;
+pub mod evaluate;
 pub mod inspect;
 pub mod render;
 pub mod train;

@@ -28,6 +28,7 @@ enum Command {
     Compose(commands::compose::Arguments),
     Train(commands::train::Arguments),
     Inspect(commands::inspect::Arguments),
+    Evaluate(commands::evaluate::Arguments),
     Render(commands::render::Arguments),
     Composers(commands::composers::Arguments),
 }
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Compose(arguments) => commands::compose::run(&arguments),
         Command::Train(arguments) => commands::train::run(arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::Render(arguments) => commands::render::run(&arguments),
         Command::Composers(arguments) => commands::composers::run(&arguments),
     };

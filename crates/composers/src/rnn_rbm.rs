@@ -173,8 +173,7 @@ impl Network {
         figures.iter().fold(FrameSums { frames: counted.len() as f64, ..FrameSums::default() }, |sums, figure| {
             FrameSums {
                 nats: sums.nats + share * figure.nats,
-                hits: sums.hits + share * figure.hits,
-                union: sums.union + share * figure.union,
+                accuracies: sums.accuracies + share * figure.accuracy(),
                 ..sums
             }
         })

@@ -1,12 +1,24 @@
 //! What music is like, in figures, and what compositions are like beside the corpus they were learnt from.
 //!
-//! [`Statistics`] are those of one piece, [`Summary`] those of several, [`side_by_side`] a table for people. Nothing here knows
-//! a composer: pieces are compared as [`cantus_score::Score`]s, wherever they come from.
+//! - [`Statistics`] of one piece, and [`Summary`] of several, [`side_by_side`] in a table: after MusPy, MuseGAN and mgeval.
+//! - [`structure`]: self-similarity, repetition, structureness.
+//! - [`originality`]: what of a piece also stands in the training music, where, and whether that is more than real pieces share.
+//! - [`Comparison`]: a set against a set, by distances within and between them.
+//! - [`report::Report`]: all of it together, for a terminal, as JSON, and as a page.
+//! - [`picture`]: the figures as SVG.
+//!
+//! Nothing here knows a composer: pieces are compared as [`cantus_score::Score`]s, wherever they come from.
 
-mod repetition;
+pub mod comparison;
+mod mixing;
+pub mod muspy;
+pub mod originality;
+pub mod picture;
+pub mod report;
 mod statistics;
+pub mod structure;
 mod summary;
 
-pub use repetition::{LAGS, longest_run, repetition};
-pub use statistics::{Histogram, Statistics};
+pub use comparison::Comparison;
+pub use statistics::{Histogram, Statistics, pitch_entropy, pitch_in_scale_rate};
 pub use summary::{FIGURES, Figure, Spread, Summary, side_by_side};

@@ -1,18 +1,28 @@
 //! The statistics of one piece.
 //!
 //! Definitions follow MusPy (H.-W. Dong, K. Chen, J. McAuley and T. Berg-Kirkpatrick, "MusPy: A Toolkit for Symbolic Music
-//! Generation", ISMIR 2020, `muspy.metrics`) where it has them, MuseGAN (H.-W. Dong et al., AAAI 2018, section 5) for the empty
-//! bars, and L.-C. Yang and A. Lerch, "On the evaluation of generative models in music", 2020 ("mgeval") for the histograms.
+//! Generation", ISMIR 2020, `muspy.metrics` of version 0.5.0) where it has them; MuseGAN (H.-W. Dong et al., AAAI 2018, section 5) for
+//! qualified notes; mgeval (L.-C. Yang and A. Lerch, "On the evaluation of generative models in music", Neural Computing and
+//! Applications 32, 2020) for lengths, intervals and transitions; S.-L. Wu and Y.-H. Yang, "The Jazz Transformer on the Front Line",
+//! ISMIR 2020, for the entropy of 4 bars. Where ours differ from MusPy's, [`crate::muspy`] has its own, and says why.
 //!
-//! Departures: drums are left out everywhere; bars are those of the piece's own metre, not 4/4 throughout.
+//! Drums are no pitches and are left out, except where MusPy hears them, too: in what is empty, in the groove, and in the length.
 
-use crate::repetition::{LAGS, longest_run, repetition};
+mod pitch;
+mod rhythm;
+mod texture;
+
+pub(crate) use pitch::pitch_classes;
+pub use pitch::{pitch_entropy, pitch_in_scale_rate};
+
+use crate::structure::{LAGS, Repetition, Structureness, longest_run};
 use cantus_score::{Bar, Note, Part, Score, Ticks, merge_parts};
 use serde::Serialize;
+use texture::Texture;
 
 /// What one piece is like. A figure is `None` where the piece is too small to have it.
 ///
-/// The piece is a quantised score: a step is one of its ticks. Its pitched parts are taken as one, as a keyboard would play them.
+/// A step is one tick of the score: put it on a grid first ([`cantus_score::quantize`]). "Onset" is a step at which a note begins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Statistics {
     /// Number of notes.
@@ -23,25 +33,56 @@ pub struct Statistics {
     pub pitch_range: Option<u8>,
     /// Number of different pitches (MusPy `n_pitches_used`).
     pub pitches_used: usize,
-    /// `-sum p(c) log2 p(c)` over the pitch classes c of the notes, in bits: 0 for one class, 3.58 for twelve equally often (MusPy
-    /// `pitch_class_entropy`).
+    /// Number of different pitch classes (MusPy `n_pitch_classes_used`).
+    pub pitch_classes_used: usize,
+    /// `-sum p(k) log2 p(k)` over the pitches k of the notes, in bits (MusPy `pitch_entropy`).
+    pub pitch_entropy: Option<f64>,
+    /// The same over pitch classes: 0 for one class, 3.58 for twelve equally often (MusPy `pitch_class_entropy`).
     pub pitch_class_entropy: Option<f64>,
-    /// Pitches sounding at a step, averaged over the steps at which at least one sounds (MusPy `polyphony`).
-    pub polyphony: Option<f64>,
-    /// Share of bars in which nothing sounds (MuseGAN's "EB").
-    pub empty_bar_rate: Option<f64>,
-    /// Steps at which a note begins / steps up to the last note's end.
-    pub onset_step_rate: Option<f64>,
+    /// The mean of that over all stretches of 4 bars, hopping bar by bar (Wu and Yang's "H4").
+    pub pitch_class_entropy_of_4_bars: Option<f64>,
+    /// Share of notes inside the scale of the first key signature (MusPy `pitch_in_scale_rate`); `None` without a signature.
+    pub in_key_rate: Option<f64>,
     /// Share of notes inside the scale that holds most of them, of 12 major and 12 natural minor scales (MusPy `scale_consistency`).
     pub scale_consistency: Option<f64>,
-    /// `1 - mean over neighbouring bars of (steps that are an onset in just one of them) / (steps to the bar)`; bars of
-    /// different lengths are no neighbours (MusPy `groove_consistency`, after S.-L. Wu and Y.-H. Yang, "The Jazz Transformer on the
-    /// Front Line", ISMIR 2020).
+    /// Mean distance in semitones from one melody note to the next, the melody being the highest note at each onset (mgeval
+    /// `avg_pitch_shift`, which takes a track's notes as they stand and so counts the inside of chords, too).
+    pub mean_interval: Option<f64>,
+    /// Pitches sounding at a step, averaged over the steps at which at least one sounds (MusPy `polyphony`).
+    pub polyphony: Option<f64>,
+    /// Steps at which *more than 2* pitches sound / all steps (MusPy and MuseGAN `polyphony_rate` with their default threshold).
+    pub polyphony_rate: Option<f64>,
+    /// Share of quarters in which nothing sounds.
+    pub empty_beat_rate: Option<f64>,
+    /// Share of bars in which nothing sounds (MuseGAN's "EB").
+    pub empty_bar_rate: Option<f64>,
+    /// Onsets / all steps.
+    pub active_step_rate: Option<f64>,
+    /// Notes / onsets: how many notes are struck together.
+    pub notes_per_onset: Option<f64>,
+    /// Mean distance between neighbouring onsets, in quarters (mgeval `avg_IOI`, there in seconds).
+    pub mean_inter_onset: Option<f64>,
+    /// Share of notes that last a 32nd or longer (MuseGAN's "QN"). On a grid of sixteenths it is 1.
+    pub qualified_note_rate: Option<f64>,
+    /// `1 - mean over neighbouring bars of (steps that are an onset in just one of them) / (steps to the bar)`; bars of different
+    /// lengths are no neighbours (MusPy `groove_consistency`, after Wu and Yang, who compare all pairs of bars).
     pub groove_consistency: Option<f64>,
-    /// For each of [`LAGS`]: how much alike bars so far apart are, over how much alike any two bars are. See [`repetition`].
-    pub repetition: [Option<f64>; LAGS.len()],
+    /// Repetition after so many bars and after 32 quarters.
+    pub repetition: Repetition,
+    /// How much of the piece repeats, in spans of short, middle and long length.
+    pub structureness: Structureness,
+    /// The same with the bars in random order: what the piece would have without form.
+    pub structureness_of_shuffled_bars: Structureness,
     /// How often in a row the same note or chord is struck, at most. See [`longest_run`].
     pub longest_run: usize,
+    /// Shares of the pitch classes.
+    pub pitch_classes: Histogram,
+    /// Shares of the transitions between pitch classes, `[from * 12 + to]`: from a note to each that begins when it ends (mgeval
+    /// `pitch_class_transition_matrix`, normalised by its sum).
+    pub transitions: Histogram,
+    /// Shares of mgeval's 12 note lengths: whole, half, quarter, 8th, 16th, dotted half, quarter, 8th, 16th, half, quarter and 8th
+    /// triplet.
+    pub length_classes: Histogram,
     /// Lengths of notes, in steps, up to four quarters.
     pub note_lengths: Histogram,
     /// Steps from one onset to the next, up to four quarters.
@@ -51,58 +92,90 @@ pub struct Statistics {
 impl Statistics {
     /// The statistics of `score`, whose ticks are the steps of a grid.
     pub fn of(score: &Score) -> Statistics {
-        let notes = merge_parts(score.parts.iter().filter(|part: &&Part| !part.is_drums())).notes;
-        let mut onsets: Vec<Ticks> = notes.iter().map(|note| note.onset).collect();
-        onsets.dedup();
-        let end = notes.iter().map(Note::end).max().unwrap_or_default();
+        let pitched = || score.parts.iter().filter(|part: &&Part| !part.is_drums());
+        let mut notes: Vec<Note> = pitched().flat_map(|part| &part.notes).copied().collect();
+        notes.sort_unstable();
+        let mut all: Vec<Note> = score.notes().copied().collect();
+        all.sort_unstable();
+        let distinct = |notes: &[Note]| {
+            let mut onsets: Vec<Ticks> = notes.iter().map(|note| note.onset).collect();
+            onsets.dedup();
+            onsets
+        };
+        let onsets = distinct(&notes);
+        let end = all.iter().map(Note::end).max().unwrap_or_default();
         let bars: Vec<Bar> = score.bars().take_while(|bar| bar.start < end).collect();
-        let longest = 4 * score.ticks_per_quarter.get() as usize;
-        let rate = |count: f64, of: f64| if of > 0.0 { Some(count / of) } else { None };
+        let merged = merge_parts(pitched()).notes;
+        let quarter = u64::from(score.ticks_per_quarter.get());
+        let quarters = |ticks: f64| ticks / quarter as f64;
+        let rate = |count: u64, of: u64| (of > 0).then(|| count as f64 / of as f64);
         let low = notes.iter().map(|note| note.pitch.get()).min();
         let high = notes.iter().map(|note| note.pitch.get()).max();
-        let classes = pitch_classes(&notes);
-        let sounding: u64 = notes.iter().map(|note| note.duration.0).sum();
+        let (pitches, classes) = (pitch::pitches(&notes), pitch_classes(&notes));
+        let texture = Texture::of(&notes);
+        let beats = (0..end.0.div_ceil(quarter)).map(|beat| (Ticks(beat * quarter), Ticks((beat + 1) * quarter)));
+        let inter_onsets = || onsets.windows(2).map(|pair| (pair[1] - pair[0]).0);
+        let count = notes.len() as u64;
+        let qualified = notes.iter().filter(|note| 8 * note.duration.0 >= quarter).count() as u64;
+        let longest = 4 * quarter as usize;
         Statistics {
             notes: notes.len(),
             bars: bars.len(),
             pitch_range: low.zip(high).map(|(low, high)| high - low),
-            pitches_used: (0..128).filter(|pitch| notes.iter().any(|note| note.pitch.get() == *pitch)).count(),
-            pitch_class_entropy: entropy(&classes),
-            polyphony: rate(sounding as f64, union(&notes) as f64),
-            empty_bar_rate: rate(empty(&bars, &notes) as f64, bars.len() as f64),
-            onset_step_rate: rate(onsets.len() as f64, end.0 as f64),
-            scale_consistency: rate(in_best_scale(&classes) as f64, notes.len() as f64),
-            groove_consistency: groove(&bars, &onsets),
-            repetition: repetition(&bars, &notes),
-            longest_run: longest_run(&notes),
+            pitches_used: pitches.iter().filter(|count| **count > 0).count(),
+            pitch_classes_used: classes.iter().filter(|count| **count > 0).count(),
+            pitch_entropy: pitch::entropy(&pitches),
+            pitch_class_entropy: pitch::entropy(&classes),
+            pitch_class_entropy_of_4_bars: pitch::windowed_entropy(&bars, &notes, 4),
+            in_key_rate: score.keys.first().and_then(|(_, key)| pitch::in_key(&classes, *key)),
+            scale_consistency: pitch::scale_consistency(&classes),
+            mean_interval: pitch::mean_interval(&notes),
+            polyphony: rate(texture.cells, texture.sounding),
+            polyphony_rate: rate(texture.thick, end.0),
+            empty_beat_rate: texture::empty_rate(beats, &all),
+            empty_bar_rate: texture::empty_rate(bars.iter().map(|bar| (bar.start, bar.end())), &all),
+            active_step_rate: rate(onsets.len() as u64, end.0),
+            notes_per_onset: rate(count, onsets.len() as u64),
+            mean_inter_onset: mean(inter_onsets().map(|steps| quarters(steps as f64))),
+            qualified_note_rate: rate(qualified, count),
+            groove_consistency: rhythm::groove(&bars, &distinct(&all)),
+            repetition: Repetition::of(&bars, &merged, score.ticks_per_quarter),
+            structureness: Structureness::of(&bars, &merged),
+            structureness_of_shuffled_bars: Structureness::of_shuffled_bars(&bars, &merged),
+            longest_run: longest_run(&merged),
+            pitch_classes: Histogram { shares: shares(&classes) },
+            transitions: Histogram { shares: pitch::transitions(&notes, Ticks(quarter / 10)) },
+            length_classes: rhythm::note_lengths(notes.iter().map(|note| note.duration), score.ticks_per_quarter),
             note_lengths: Histogram::of(notes.iter().map(|note| note.duration.0), longest),
-            inter_onsets: Histogram::of(onsets.windows(2).map(|pair| (pair[1] - pair[0]).0), longest),
+            inter_onsets: Histogram::of(inter_onsets(), longest),
         }
+    }
+
+    /// Of [`LAGS`], the repetition after `bars` bars over that of shuffled time.
+    pub fn repetition_after(&self, bars: usize) -> Option<f64> {
+        let lag = LAGS.iter().position(|lag| *lag == bars)?;
+        self.repetition.over_shuffled_time[lag]
     }
 }
 
-/// How often each number of steps occurs.
+/// How often each of several kinds occurs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Histogram {
-    /// The share of k steps at index k; the last one is of that many or more. Sums to 1, or is empty.
+    /// The share of each kind. Sums to 1, or is empty.
     pub shares: Vec<f64>,
 }
 
 impl Histogram {
     /// The histogram of `values`; what is above `largest` counts as `largest`.
-    fn of(values: impl Iterator<Item = u64>, largest: usize) -> Histogram {
+    pub(crate) fn of(values: impl Iterator<Item = u64>, largest: usize) -> Histogram {
         let mut counts = vec![0usize; largest + 1];
         values.for_each(|value| counts[usize::try_from(value).map_or(largest, |value| value.min(largest))] += 1);
-        let sum: usize = counts.iter().sum();
-        match sum {
-            0 => Histogram::default(),
-            _ => Histogram { shares: counts.into_iter().map(|count| count as f64 / sum as f64).collect() },
-        }
+        Histogram { shares: shares(&counts) }
     }
 
-    /// The share of k steps.
-    pub fn share(&self, steps: usize) -> f64 {
-        self.shares.get(steps).copied().unwrap_or(0.0)
+    /// The share of kind k.
+    pub fn share(&self, k: usize) -> f64 {
+        self.shares.get(k).copied().unwrap_or(0.0)
     }
 
     /// What two histograms have in common, `sum min(p, q)`: 0 nothing, 1 everything.
@@ -111,151 +184,19 @@ impl Histogram {
     }
 }
 
-fn pitch_classes(notes: &[Note]) -> [usize; 12] {
-    let mut counts = [0; 12];
-    notes.iter().for_each(|note| counts[usize::from(note.pitch.class())] += 1);
-    counts
-}
-
-fn entropy(counts: &[usize; 12]) -> Option<f64> {
-    let sum: usize = counts.iter().sum();
-    let shares = counts.iter().filter(|count| **count > 0).map(|count| *count as f64 / sum as f64);
-    // `0.0 -` and not a sign: a single class has entropy 0, not -0.
-    (sum > 0).then(|| 0.0 - shares.map(|share| share * share.log2()).sum::<f64>())
-}
-
-/// Notes inside the best diatonic scale. A natural minor scale has the notes of its relative major: twelve sets are enough.
-fn in_best_scale(counts: &[usize; 12]) -> usize {
-    const MAJOR: [usize; 7] = [0, 2, 4, 5, 7, 9, 11];
-    (0..12).map(|tonic| MAJOR.iter().map(|step| counts[(tonic + step) % 12]).sum()).max().unwrap_or(0)
-}
-
-/// Steps at which something sounds; `notes` sorted by onset.
-fn union(notes: &[Note]) -> u64 {
-    let (mut covered, mut until) = (0, Ticks::ZERO);
-    for note in notes {
-        covered += (note.end() - note.onset.max(until)).0;
-        until = until.max(note.end());
+/// `counts` over their sum; nothing where the sum is 0.
+fn shares(counts: &[usize]) -> Vec<f64> {
+    match counts.iter().sum::<usize>() {
+        0 => Vec::new(),
+        sum => counts.iter().map(|count| *count as f64 / sum as f64).collect(),
     }
-    covered
 }
 
-/// Bars in which nothing sounds; both in order of time.
-fn empty(bars: &[Bar], notes: &[Note]) -> usize {
-    let (mut next, mut until) = (0, Ticks::ZERO);
-    let is_empty = |bar: &&Bar| {
-        let held = until > bar.start;
-        let before = next;
-        while let Some(note) = notes.get(next).filter(|note| note.onset < bar.end()) {
-            until = until.max(note.end());
-            next += 1;
-        }
-        !held && next == before
-    };
-    bars.iter().filter(is_empty).count()
-}
-
-/// See [`Statistics::groove_consistency`].
-fn groove(bars: &[Bar], onsets: &[Ticks]) -> Option<f64> {
-    let patterns: Vec<Vec<u64>> = bars
-        .iter()
-        .map(|bar| {
-            let from = onsets.partition_point(|onset| *onset < bar.start);
-            let to = onsets.partition_point(|onset| *onset < bar.end());
-            onsets[from..to].iter().map(|onset| (*onset - bar.start).0).collect()
-        })
-        .collect();
-    let neighbours = bars.windows(2).zip(patterns.windows(2)).filter(|(bars, _)| bars[0].length == bars[1].length);
-    let (mut pairs, mut distance) = (0, 0.0);
-    for (bars, patterns) in neighbours {
-        let common = patterns[0].iter().filter(|step| patterns[1].binary_search(step).is_ok()).count();
-        let different = patterns[0].len() + patterns[1].len() - 2 * common;
-        distance += different as f64 / bars[0].length.0 as f64;
-        pairs += 1;
-    }
-    (pairs > 0).then(|| 1.0 - distance / f64::from(pairs))
+/// The mean; `None` of nothing.
+pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0usize, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use cantus_score::{Pitch, TicksPerQuarter, Velocity};
-
-    /// A score on a grid of sixteenths; notes as (step, pitch, steps).
-    fn score(notes: &[(u64, u8, u64)]) -> Score {
-        let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
-        let note = |&(onset, pitch, duration): &(u64, u8, u64)| Note {
-            onset: Ticks(onset),
-            pitch: Pitch::try_from(pitch).unwrap(),
-            duration: Ticks(duration),
-            velocity: Velocity::DEFAULT,
-        };
-        score.parts.push(Part { notes: notes.iter().map(note).collect(), ..Part::default() });
-        score
-    }
-
-    #[test]
-    fn nothing_has_no_figures_and_no_panic() {
-        let none = Statistics::of(&Score::new(TicksPerQuarter::DEFAULT));
-        assert_eq!((none.notes, none.bars, none.pitches_used, none.longest_run), (0, 0, 0, 0));
-        assert_eq!((none.polyphony, none.pitch_class_entropy, none.scale_consistency), (None, None, None));
-        assert_eq!(none.note_lengths, Histogram::default());
-    }
-
-    #[test]
-    fn pitches() {
-        // Two Cs, an E and an F sharp: half, a quarter, a quarter.
-        let figures = Statistics::of(&score(&[(0, 60, 4), (4, 72, 4), (8, 64, 4), (12, 66, 4)]));
-        assert_eq!((figures.notes, figures.pitch_range, figures.pitches_used), (4, Some(12), 4));
-        assert_eq!(figures.pitch_class_entropy, Some(1.5));
-        // G major has C, E and F sharp.
-        assert_eq!(figures.scale_consistency, Some(1.0));
-        let chromatic = Statistics::of(&score(&(0..12).map(|k| (u64::from(k), 60 + k, 1)).collect::<Vec<_>>()));
-        assert_eq!(chromatic.scale_consistency, Some(7.0 / 12.0));
-        assert!((chromatic.pitch_class_entropy.unwrap() - 12f64.log2()).abs() < 1e-12);
-        assert_eq!(Statistics::of(&score(&[(0, 60, 1)])).pitch_class_entropy, Some(0.0));
-    }
-
-    #[test]
-    fn time() {
-        // A held C under a moving voice, a silent bar, one more note.
-        let figures = Statistics::of(&score(&[(0, 48, 8), (0, 60, 2), (2, 62, 2), (8, 64, 4), (32, 60, 4)]));
-        assert_eq!(figures.bars, 3);
-        assert_eq!(figures.empty_bar_rate, Some(1.0 / 3.0));
-        // 20 steps of notes, of which 16 are distinct in time.
-        assert_eq!(figures.polyphony, Some(20.0 / 16.0));
-        assert_eq!(figures.onset_step_rate, Some(4.0 / 36.0));
-        assert_eq!([2, 4, 8].map(|steps| figures.note_lengths.share(steps)), [0.4, 0.4, 0.2]);
-        // Onsets 0, 2, 8, 32: the last distance is more than four quarters.
-        assert_eq!([2, 6, 16].map(|steps| figures.inter_onsets.share(steps)), [1.0 / 3.0; 3]);
-    }
-
-    #[test]
-    fn a_note_held_over_a_bar_fills_it() {
-        let figures = Statistics::of(&score(&[(0, 48, 40), (44, 48, 4)]));
-        assert_eq!((figures.bars, figures.empty_bar_rate), (3, Some(0.0)));
-    }
-
-    #[test]
-    fn grooves() {
-        // Bars 1 and 2 have the same onsets; 2 and 3 differ at two steps of 16.
-        let bars = [(0, 60, 4), (8, 60, 4), (16, 60, 4), (24, 62, 4), (32, 60, 4), (36, 60, 12)];
-        assert_eq!(Statistics::of(&score(&bars)).groove_consistency, Some(1.0 - (2.0 / 16.0) / 2.0));
-        assert_eq!(Statistics::of(&score(&bars[..2])).groove_consistency, None);
-    }
-
-    #[test]
-    fn drums_are_left_out() {
-        let mut drums = score(&[(0, 36, 1)]);
-        drums.parts[0].channel = Part::DRUM_CHANNEL;
-        assert_eq!(Statistics::of(&drums).notes, 0);
-    }
-
-    #[test]
-    fn histograms_overlap() {
-        let histogram = |values: &[u64]| Histogram::of(values.iter().copied(), 8);
-        assert_eq!(histogram(&[1, 1, 2, 4]).overlap(&histogram(&[1, 2, 2, 8])), 0.5);
-        assert_eq!(histogram(&[u64::MAX]).share(8), 1.0);
-        assert_eq!(histogram(&[]).overlap(&histogram(&[1])), 0.0);
-    }
-}
+mod tests;

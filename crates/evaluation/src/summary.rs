@@ -1,6 +1,6 @@
 //! The statistics of several pieces, and of two sets of pieces side by side.
 
-use crate::repetition::LAGS;
+use crate::structure::Structureness;
 use crate::{Histogram, Statistics};
 use serde::Serialize;
 use std::fmt::Write;
@@ -15,24 +15,51 @@ pub struct Figure {
 }
 
 /// Every figure, in the order of the tables.
-pub const FIGURES: [Figure; 11 + LAGS.len()] = [
+pub const FIGURES: [Figure; 38] = [
     Figure { name: "notes", of: |piece| Some(piece.notes as f64) },
     Figure { name: "bars", of: |piece| Some(piece.bars as f64) },
     Figure { name: "pitch range (semitones)", of: |piece| piece.pitch_range.map(f64::from) },
     Figure { name: "pitches used", of: |piece| Some(piece.pitches_used as f64) },
+    Figure { name: "pitch classes used", of: |piece| Some(piece.pitch_classes_used as f64) },
+    Figure { name: "pitch entropy (bits)", of: |piece| piece.pitch_entropy },
     Figure { name: "pitch-class entropy (bits)", of: |piece| piece.pitch_class_entropy },
+    Figure { name: "pitch-class entropy of 4 bars", of: |piece| piece.pitch_class_entropy_of_4_bars },
+    Figure { name: "in the key's scale", of: |piece| piece.in_key_rate },
     Figure { name: "scale consistency", of: |piece| piece.scale_consistency },
+    Figure { name: "melodic interval (semitones)", of: |piece| piece.mean_interval },
     Figure { name: "polyphony", of: |piece| piece.polyphony },
-    Figure { name: "onsets per step", of: |piece| piece.onset_step_rate },
+    Figure { name: "polyphony rate (more than 2)", of: |piece| piece.polyphony_rate },
+    Figure { name: "empty beats", of: |piece| piece.empty_beat_rate },
     Figure { name: "empty bars", of: |piece| piece.empty_bar_rate },
+    Figure { name: "steps with an onset", of: |piece| piece.active_step_rate },
+    Figure { name: "notes per onset", of: |piece| piece.notes_per_onset },
+    Figure { name: "quarters between onsets", of: |piece| piece.mean_inter_onset },
+    Figure { name: "qualified notes", of: |piece| piece.qualified_note_rate },
     Figure { name: "groove consistency", of: |piece| piece.groove_consistency },
+    Figure { name: "repetition after 1 bar", of: |piece| piece.repetition.over_shuffled_time[0] },
+    Figure { name: "repetition after 2 bars", of: |piece| piece.repetition.over_shuffled_time[1] },
+    Figure { name: "repetition after 4 bars", of: |piece| piece.repetition.over_shuffled_time[2] },
+    Figure { name: "repetition after 8 bars", of: |piece| piece.repetition.over_shuffled_time[3] },
+    Figure { name: "repetition after 16 bars", of: |piece| piece.repetition.over_shuffled_time[4] },
+    Figure { name: "repetition after 32 quarters", of: |piece| piece.repetition.after_32_quarters },
+    Figure { name: "form after 1 bar", of: |piece| piece.repetition.over_shuffled_bars[0] },
+    Figure { name: "form after 2 bars", of: |piece| piece.repetition.over_shuffled_bars[1] },
+    Figure { name: "form after 4 bars", of: |piece| piece.repetition.over_shuffled_bars[2] },
+    Figure { name: "form after 8 bars", of: |piece| piece.repetition.over_shuffled_bars[3] },
+    Figure { name: "form after 16 bars", of: |piece| piece.repetition.over_shuffled_bars[4] },
+    Figure { name: "structureness, 2-4 bars", of: |piece| piece.structureness.short },
+    Figure { name: "structureness, 4-8 bars", of: |piece| piece.structureness.middle },
+    Figure { name: "structureness, 8 bars and more", of: |piece| piece.structureness.long },
+    Figure { name: "structure, 2-4 over shuffled bars", of: |piece| over_shuffled(piece, |of| of.short) },
+    Figure { name: "structure, 4-8 over shuffled bars", of: |piece| over_shuffled(piece, |of| of.middle) },
+    Figure { name: "structure, 8+ over shuffled bars", of: |piece| over_shuffled(piece, |of| of.long) },
     Figure { name: "longest run of one chord", of: |piece| Some(piece.longest_run as f64) },
-    Figure { name: "repetition after 1 bar", of: |piece| piece.repetition[0] },
-    Figure { name: "repetition after 2 bars", of: |piece| piece.repetition[1] },
-    Figure { name: "repetition after 4 bars", of: |piece| piece.repetition[2] },
-    Figure { name: "repetition after 8 bars", of: |piece| piece.repetition[3] },
-    Figure { name: "repetition after 16 bars", of: |piece| piece.repetition[4] },
 ];
+
+/// What a piece's structureness has over that of its own bars in random order.
+fn over_shuffled(piece: &Statistics, span: fn(&Structureness) -> Option<f64>) -> Option<f64> {
+    Some(span(&piece.structureness)? - span(&piece.structureness_of_shuffled_bars)?)
+}
 
 /// A figure over several pieces.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,6 +72,40 @@ pub struct Spread {
     pub mean: f64,
     /// Their standard deviation (over n, not n - 1: the pieces are all there are).
     pub std: f64,
+}
+
+impl Spread {
+    /// How far this mean lies from that of `reference`, in standard deviations of the reference's pieces; `None` where either has fewer
+    /// than two pieces, or the distance is within three standard errors and may be chance.
+    pub fn difference(&self, reference: &Spread) -> Option<f64> {
+        if self.pieces < 2 || reference.pieces < 2 {
+            return None;
+        }
+        let distance = self.mean - reference.mean;
+        let errors = (self.std.powi(2) / self.pieces as f64 + reference.std.powi(2) / reference.pieces as f64).sqrt();
+        (distance.abs() > 3.0 * errors).then(|| distance / reference.std.max(f64::MIN_POSITIVE))
+    }
+
+    /// The mean alone, in as many digits as the spread deserves.
+    pub fn short(&self) -> String {
+        match self.pieces {
+            0 => "-".to_owned(),
+            _ if self.mean.abs() >= 100.0 => format!("{:.0}", self.mean),
+            _ if self.mean.abs() >= 10.0 => format!("{:.1}", self.mean),
+            _ => format!("{:.2}", self.mean),
+        }
+    }
+}
+
+/// Mean and standard deviation.
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.pieces {
+            0 => f.pad("-"),
+            _ if self.mean >= 100.0 => f.pad(&format!("{:.0} ± {:.0}", self.mean, self.std)),
+            _ => f.pad(&format!("{:.3} ± {:.3}", self.mean, self.std)),
+        }
+    }
 }
 
 /// What several pieces are like.
@@ -94,7 +155,7 @@ pub fn side_by_side(columns: &[(&str, &Summary)]) -> String {
     let names = |(name, summary): &(&str, &Summary)| format!("{name} ({})", summary.pieces);
     rows.push(row("", &mut columns.iter().map(names)));
     for (k, figure) in FIGURES.iter().enumerate() {
-        rows.push(row(figure.name, &mut columns.iter().map(|(_, summary)| cell(&summary.figures[k]))));
+        rows.push(row(figure.name, &mut columns.iter().map(|(_, summary)| summary.figures[k].to_string())));
     }
     for what in ["notes of", "onsets after"] {
         let histograms: Vec<&Histogram> = columns
@@ -118,16 +179,8 @@ pub fn side_by_side(columns: &[(&str, &Summary)]) -> String {
     lines(&rows)
 }
 
-fn cell(spread: &Spread) -> String {
-    match spread.pieces {
-        0 => "-".to_owned(),
-        _ if spread.mean >= 100.0 => format!("{:.0} ± {:.0}", spread.mean, spread.std),
-        _ => format!("{:.3} ± {:.3}", spread.mean, spread.std),
-    }
-}
-
 /// Cells lined up: the first column to the left, the others to the right.
-fn lines(rows: &[Vec<String>]) -> String {
+pub(crate) fn lines(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -168,7 +221,7 @@ mod tests {
         let compositions = Summary::of(&[piece(300, None, &[0.0, 0.25, 0.75])]);
         let table = side_by_side(&[("corpus", &corpus), ("compositions", &compositions)]);
         let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-        assert_eq!(line("notes  "), "notes                       10.000 ± 0.000           300 ± 0");
+        assert_eq!(line("notes  "), "notes                              10.000 ± 0.000           300 ± 0");
         assert!(line("polyphony").ends_with("  1.000 ± 0.000                 -"), "{table}");
         assert!(line("notes of 1 step").ends_with("100.0%             25.0%"), "{table}");
         assert!(line("notes of 2 or more steps").ends_with("75.0%"), "{table}");
@@ -178,10 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn differences_are_in_the_reference_spread_and_no_chance() {
+        let spread = |pieces, mean, std| Spread { name: "", pieces, mean, std };
+        let corpus = spread(100, 10.0, 2.0);
+        assert_eq!(spread(100, 13.0, 1.0).difference(&corpus), Some(1.5));
+        assert_eq!(spread(100, 9.0, 1.0).difference(&corpus), Some(-0.5));
+        assert_eq!(spread(4, 9.0, 2.0).difference(&corpus), None, "four pieces may differ so much by chance");
+        assert_eq!(spread(1, 13.0, 0.0).difference(&corpus), None);
+    }
+
+    #[test]
     fn names_follow_the_lags() {
-        for (lag, figure) in LAGS.iter().zip(&FIGURES[11..]) {
-            let bars = if *lag == 1 { "1 bar".to_owned() } else { format!("{lag} bars") };
-            assert_eq!(figure.name, format!("repetition after {bars}"));
+        for (what, first) in [("repetition", 20), ("form", 26)] {
+            for (lag, figure) in crate::structure::LAGS.iter().zip(&FIGURES[first..]) {
+                let bars = if *lag == 1 { "1 bar".to_owned() } else { format!("{lag} bars") };
+                assert_eq!(figure.name, format!("{what} after {bars}"));
+            }
         }
     }
 }

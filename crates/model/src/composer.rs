@@ -1,7 +1,7 @@
 //! What the command line, the studio and evaluation see of a composer.
 
 use crate::frames::JudgesFrames;
-use crate::{CreateError, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
+use crate::{CreateError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
 use cantus_score::Score;
 use std::ops::ControlFlow;
 
@@ -118,6 +118,11 @@ pub trait Composer: Send + Sync {
     /// # Errors
     /// [`ComposeError`]; nothing is half written.
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError>;
+
+    /// The composer as a judge of music, or `None` where it cannot say how likely a piece is.
+    fn judge(&self) -> Option<&dyn Judge> {
+        None
+    }
 }
 
 /// Why nothing was composed.

@@ -2,7 +2,7 @@
 //!
 //! A composer is reached through its [`ComposerSpec`] alone: the registry lists them, and training, evaluation and the command
 //! line know nothing else. What a composer is able to do, it says by the traits that it implements: [`Composer`] writes music,
-//! [`Trainable`] learns, [`Autoregressive`] predicts token by token. Here, too, is what all of them share: the model file, the
+//! [`Trainable`] learns, [`Judge`] says how likely music is, [`Autoregressive`] predicts token by token. Here, too, is what all of them share: the model file, the
 //! sampler, the prompt, the baselines.
 
 mod autoregressive;
@@ -11,6 +11,7 @@ mod composer;
 mod expression;
 mod file;
 pub mod frames;
+mod judge;
 mod likelihood;
 pub mod ngram;
 pub mod plan;
@@ -25,6 +26,7 @@ pub use expression::accentuate;
 pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,
 };
+pub use judge::{Judge, Judgement};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood};
 pub use prompt::Prompt;
 pub use sampling::{Sampling, SamplingError};

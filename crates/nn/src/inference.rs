@@ -1,8 +1,9 @@
 //! Generation without burn and without allocation: packed weights, one step of work per token.
 //!
-//! Everything works on `n` rows at once, reading the weights once for all of them. A row's result has the same bits
-//! whatever the other rows are, and the same as the training form gives (both are the products of [`crate::packed`],
-//! on the same machine).
+//! Everything works on `n` rows at once, reading the weights once for all of them. Weights are rounded to 16 bits, since a token waits
+//! for nothing but their way through the memory; sums are made in 32. A row's result has the same bits whatever the other
+//! rows are, and the same as the training form gives with weights so rounded (both are the products of
+//! [`crate::packed`], on the same machine): a model stored in 16 bits composes as the same model stored in 32.
 
 use crate::embedding::Embedding;
 use crate::linear::Linear;
@@ -10,12 +11,13 @@ use crate::lstm::{Lstm, step_in_place};
 use crate::packed::PackedMatrix;
 use crate::params::values_of;
 use crate::simd::Level;
+use half::f16;
 
 /// An LSTM that advances one step at a time; see [`Lstm`] for the equations and the layout.
 #[derive(Clone, Debug)]
 pub struct LstmCell {
-    w_ih: PackedMatrix,
-    w_hh: PackedMatrix,
+    w_ih: PackedMatrix<f16>,
+    w_hh: PackedMatrix<f16>,
     bias: Vec<f32>,
 }
 
@@ -44,8 +46,8 @@ impl LstmCell {
         let h4 = 4 * hidden;
         assert_eq!((w_ih.len(), w_hh.len(), bias.len()), (h4 * input, h4 * hidden, h4), "an LSTM {input} -> {hidden}");
         LstmCell {
-            w_ih: PackedMatrix::new(input, h4, w_ih, 1, input),
-            w_hh: PackedMatrix::new(hidden, h4, w_hh, 1, hidden),
+            w_ih: PackedMatrix::rounded(input, h4, w_ih, 1, input),
+            w_hh: PackedMatrix::rounded(hidden, h4, w_hh, 1, hidden),
             bias: bias.to_vec(),
         }
     }
@@ -95,7 +97,7 @@ impl From<&Lstm> for LstmCell {
 /// `y = W x + b`, optionally through a rectifier.
 #[derive(Clone, Debug)]
 pub struct Dense {
-    weight: PackedMatrix,
+    weight: PackedMatrix<f16>,
     bias: Vec<f32>,
     relu: bool,
 }
@@ -110,7 +112,7 @@ impl Dense {
     /// If the lengths do not agree.
     pub fn new(input: usize, output: usize, weight: &[f32], bias: &[f32]) -> Dense {
         assert_eq!((weight.len(), bias.len()), (input * output, output), "a dense layer {input} -> {output}");
-        Dense { weight: PackedMatrix::new(input, output, weight, 1, input), bias: bias.to_vec(), relu: false }
+        Dense { weight: PackedMatrix::rounded(input, output, weight, 1, input), bias: bias.to_vec(), relu: false }
     }
 
     /// The same with `max(0, y)` as its output.
@@ -207,7 +209,23 @@ mod tests {
     use super::*;
     use crate::lstm::LstmState;
     use crate::random::{below, normal, seeded};
+    use burn::module::{Module, ModuleMapper, Param};
     use burn::tensor::{Device, Tensor, TensorData};
+
+    /// A layer with the weights that composing reads.
+    fn rounded<M: Module>(layer: M) -> M {
+        struct Round;
+        impl ModuleMapper for Round {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|tensor| {
+                    let (shape, device) = (tensor.dims(), tensor.device());
+                    let values: Vec<f32> = values_of(tensor).into_iter().map(|v| f16::from_f32(v).to_f32()).collect();
+                    Tensor::from_data(TensorData::new(values, shape), &device)
+                })
+            }
+        }
+        layer.map(&mut Round)
+    }
 
     #[test]
     fn a_network_steps_to_the_bits_of_its_training_form() {
@@ -215,8 +233,8 @@ mod tests {
         let rng = &mut seeded(4);
         let (steps, n, vocabulary) = (9, 5, 13);
         let embedding = Embedding::new(vocabulary, 7, rng, &device);
-        let (first, second) = (Lstm::new(7, 40, rng, &device), Lstm::new(40, 19, rng, &device));
-        let out = Linear::new(19, vocabulary, rng, &device);
+        let (first, second) = (rounded(Lstm::new(7, 40, rng, &device)), rounded(Lstm::new(40, 19, rng, &device)));
+        let out = rounded(Linear::new(19, vocabulary, rng, &device));
         let tokens: Vec<u32> = (0..steps * n).map(|_| below(rng, vocabulary) as u32).collect();
 
         let x = embedding.forward_sequence(&tokens, steps, n);
@@ -265,7 +283,7 @@ mod tests {
     fn agrees_with_the_reference_form() {
         let device = Device::flex();
         let rng = &mut seeded(6);
-        let lstm = Lstm::new(5, 21, rng, &device);
+        let lstm = rounded(Lstm::new(5, 21, rng, &device));
         let x: Vec<f32> = (0..8 * 5).map(|_| normal(rng)).collect();
         let input = Tensor::from_data(TensorData::new(x.clone(), [8, 1, 5]), &device);
         let (_, state) = lstm.forward_reference(input, &LstmState::zeros(1, 21));

@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::flex::{FlexTensor, dims, is_fused, tensor, values};
 use crate::initial;
 use crate::packed::PackedMatrix;
-use crate::product::{column_sums, transposed_product};
+use crate::product::{Factor, column_sums, transposed_products};
 use crate::random::Rng;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -13,6 +13,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// A dense layer over the last axis.
 #[derive(Module, Debug)]
@@ -88,10 +89,13 @@ fn forward(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> FlexTensor
     let ([rows, input], [output, _]) = (dims(x), dims(weight));
     let packed = PackedMatrix::new(input, output, values(weight), 1, input);
     let mut y = Buffer::unspecified(rows * output);
-    packed.multiply_parallel(rows, values(x), &mut y, false);
-    for row in y.chunks_exact_mut(output.max(1)) {
-        row.iter_mut().zip(values(bias)).for_each(|(y, b)| *y += b);
-    }
+    packed.multiply_parallel(rows, values(x), input, &mut y, output, false);
+    let bias = values(bias);
+    y.par_chunks_mut((64 * output).max(1)).for_each(|rows| {
+        for row in rows.chunks_exact_mut(output) {
+            row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+        }
+    });
     tensor(y, [rows, output])
 }
 
@@ -115,17 +119,18 @@ impl Backward<Flex, 3> for LinearBackward {
         if let Some(node) = to_x {
             let packed = PackedMatrix::new(output, input, values(&weight), input, 1);
             let mut dx = Buffer::unspecified(rows * input);
-            packed.multiply_parallel(rows, values(&dy), &mut dx, false);
+            packed.multiply_parallel(rows, values(&dy), output, &mut dx, input, false);
             grads.register::<Flex>(node.id, tensor(dx, [rows, input]));
         }
         if let Some(node) = to_weight {
             let mut dw = Buffer::unspecified(output * input);
-            transposed_product(rows, output, input, values(&dy), values(&x), &mut dw, false);
+            let factor = Factor { b: values(&x), n: input, skip: 0, c: &mut dw, accumulate: false };
+            transposed_products([rows, output], values(&dy), output, [factor]);
             grads.register::<Flex>(node.id, tensor(dw, [output, input]));
         }
         if let Some(node) = to_bias {
             let mut db = Buffer::unspecified(output);
-            column_sums(output, values(&dy), &mut db);
+            column_sums(output, output, values(&dy), &mut db);
             grads.register::<Flex>(node.id, tensor(db, [output]));
         }
     }

@@ -115,17 +115,37 @@ impl Lstm {
     /// # Panics
     /// If `x` or `state` does not fit the layer.
     pub fn forward(&self, x: Tensor<3>, state: &LstmState) -> (Tensor<3>, LstmState) {
-        self.check(&x, state);
-        if !is_fused(&x) {
-            return reference::forward(self, x, state);
-        }
-        node::run(x, self.w_ih.val(), self.w_hh.val(), self.bias.val(), state)
+        self.run(x, None, state, true)
+    }
+
+    /// [`forward`](Self::forward) with `added` on top of the gates' sums: the product of an input that several sequences, or all
+    /// steps of this one, have in common, and that so is made once.
+    ///
+    /// # Shapes
+    /// `x`: `[T, B, I]`, `added`: `[T, B, 4H]` or, the same at every step, `[1, B, 4H]` -> `[T, B, H]`
+    ///
+    /// # Panics
+    /// If `x`, `added` or `state` does not fit the layer.
+    pub fn forward_added(&self, x: Tensor<3>, added: Tensor<3>, state: &LstmState) -> (Tensor<3>, LstmState) {
+        self.run(x, Some(added), state, true)
     }
 
     /// [`forward`](Self::forward) made of burn's own operations: works on every backend, many times slower.
     pub fn forward_reference(&self, x: Tensor<3>, state: &LstmState) -> (Tensor<3>, LstmState) {
+        self.run(x, None, state, false)
+    }
+
+    fn run(&self, x: Tensor<3>, added: Option<Tensor<3>>, state: &LstmState, fused: bool) -> (Tensor<3>, LstmState) {
         self.check(&x, state);
-        reference::forward(self, x, state)
+        if let Some(added) = &added {
+            let ([steps, batch, _], [at, rows, sums]) = (x.dims(), added.dims());
+            let fits = (at == 1 || at == steps) && (rows, sums) == (batch, 4 * self.hidden());
+            assert!(fits, "what is added to an LSTM's gates is {:?}", added.dims());
+        }
+        if fused && is_fused(&x) {
+            return node::run(self, x, added, state);
+        }
+        reference::forward(self, x, added, state)
     }
 
     fn check(&self, x: &Tensor<3>, state: &LstmState) {

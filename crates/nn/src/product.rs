@@ -1,7 +1,7 @@
 //! The gradient of a weight: `C = A^T B` over a long common axis.
 
 use crate::buffer::Buffer;
-use crate::simd::{LANES, Level};
+use crate::simd::{LANES, Level, per_level, prefetch};
 use crate::tile::{self, DEPTH, Tile, max_rows};
 use rayon::prelude::*;
 
@@ -37,100 +37,141 @@ impl<'a> Shared<'a> {
 /// Rows of c that share one packing of a: 140 x 512 values are 280 KiB.
 const ROWS: usize = 140;
 
-/// `c = a^T b`, or `c += a^T b` where `accumulate`, with the rows of `c` split over rayon's threads.
-///
-/// Both sides are packed block by block along the common axis. Every output is one chain of fused multiply-adds in the
-/// order of that axis, so that the result does not depend on the number of threads.
+/// One of the products that [`transposed_products`] makes of the same `a`: `c = a^T b`, or `c += a^T b` where `accumulate`.
 ///
 /// # Shapes
-/// `a`: `[k, m]`, `b`: `[k, n]`, `c`: `[m, n]`, all contiguous
-pub(crate) fn transposed_product(k: usize, m: usize, n: usize, a: &[f32], b: &[f32], c: &mut [f32], accumulate: bool) {
-    assert!(a.len() == k * m && b.len() == k * n && c.len() == m * n, "shapes of a transposed product");
-    if m == 0 || n == 0 {
+/// `b`: `[k - skip, n]`, `c`: `[m, n]`, both contiguous
+pub(crate) struct Factor<'a> {
+    pub b: &'a [f32],
+    pub n: usize,
+    /// Rows of `a` that come before the first row of `b`, and do not count.
+    pub skip: usize,
+    pub c: &'a mut [f32],
+    pub accumulate: bool,
+}
+
+/// Makes the products of one `a` with several `b`, with the rows of each `c` split over rayon's threads.
+///
+/// Both sides are packed block by block along the common axis, `a` once for all factors. Every output is one chain of fused
+/// multiply-adds in the order of that axis (for very few rows of `c`: a sum of chains of fixed length), so that the result does not
+/// depend on the number of threads.
+///
+/// # Shapes
+/// `a`: `[k, m]`, its rows `a_stride` values apart
+pub(crate) fn transposed_products<const N: usize>(
+    [k, m]: [usize; 2],
+    a: &[f32],
+    a_stride: usize,
+    factors: [Factor; N],
+) {
+    let fits = k == 0 || a_stride >= m && a.len() >= (k - 1) * a_stride + m;
+    let fit = |f: &Factor| f.b.len() == k.saturating_sub(f.skip) * f.n && f.c.len() == m * f.n;
+    assert!(fits && factors.iter().all(fit), "shapes of a transposed product");
+    if m == 0 {
         return;
     }
-    if k == 0 {
-        if !accumulate {
-            c.fill(0.0);
-        }
-        return;
+    let level = Level::detect();
+    if m < 64 && k > 2 * SLAB {
+        return factors.into_iter().for_each(|factor| narrow_product(level, [k, m], a, a_stride, factor));
     }
     // Pieces of at least 32 rows: each piece packs all of b again.
     let pieces = rayon::current_num_threads().min(m.div_ceil(32)).max(1);
-    let level = Level::detect();
-    let shared = Shared::new(c);
+    let shared = factors.map(|f| (f.b, f.n, f.skip, Shared::new(f.c), f.accumulate));
     let piece = |at: usize| {
         let rows = m * at / pieces..m * (at + 1) / pieces;
-        // SAFETY: pieces are disjoint rows of c.
-        let c = unsafe { shared.slice(rows.start * n, rows.len() * n) };
-        transposed_rows(level, k, m, n, rows, a, b, c, accumulate);
+        let factors = shared.each_ref().map(|(b, n, skip, c, accumulate)| {
+            // SAFETY: pieces are disjoint rows of c.
+            let c = unsafe { c.slice(rows.start * n, rows.len() * n) };
+            Factor { b, n: *n, skip: *skip, c, accumulate: *accumulate }
+        });
+        transposed_rows(level, k, rows, a, a_stride, factors);
     };
     if pieces == 1 { piece(0) } else { (0..pieces).into_par_iter().for_each(piece) }
 }
 
-/// Rows `rows` of the product, on the calling thread; `c` holds only those.
-#[allow(clippy::too_many_arguments)]
-fn transposed_rows(
+/// Rows of the common axis whose products are summed apart where `c` has too few rows to be split.
+const SLAB: usize = 2048;
+
+/// A product with few rows of `c`: split along the common axis, in slabs whose size does not depend on the threads, and summed in
+/// their order.
+fn narrow_product(level: Level, [k, m]: [usize; 2], a: &[f32], a_stride: usize, factor: Factor) {
+    let Factor { b, n, skip, c, accumulate } = factor;
+    let slab = |at: usize| {
+        let (first, end) = (skip + at * SLAB, k.min(skip + (at + 1) * SLAB));
+        let mut sum = Buffer::unspecified(m * n);
+        let b = &b[(first - skip) * n..(end - skip) * n];
+        let factor = Factor { b, n, skip: 0, c: &mut sum, accumulate: false };
+        transposed_rows(level, end - first, 0..m, &a[first * a_stride..], a_stride, [factor]);
+        sum
+    };
+    let sums: Vec<Buffer> = (0..k.saturating_sub(skip).div_ceil(SLAB)).into_par_iter().map(slab).collect();
+    if !accumulate {
+        c.fill(0.0);
+    }
+    for sum in sums {
+        c.iter_mut().zip(&sum[..]).for_each(|(c, s)| *c += s);
+    }
+}
+
+/// [`transposed_products`] on the calling thread, rows `rows` of each `c`, which hold only those.
+pub(crate) fn transposed_rows<const N: usize>(
     level: Level,
     k: usize,
-    m: usize,
-    n: usize,
     rows: std::ops::Range<usize>,
     a: &[f32],
-    b: &[f32],
-    c: &mut [f32],
-    accumulate: bool,
+    a_stride: usize,
+    mut factors: [Factor; N],
 ) {
-    let (panels, full) = (n.div_ceil(LANES), n / LANES);
-    let mut packed_b = Buffer::unspecified(DEPTH.min(k) * panels * LANES);
-    let mut packed_a = Buffer::unspecified(DEPTH.min(k) * ROWS);
+    for factor in factors.iter_mut().filter(|f| !f.accumulate && f.skip >= k) {
+        factor.c.fill(0.0);
+    }
+    let most = max_rows(level);
+    // A group's rows, and room for what the last copy writes too much.
+    let size = DEPTH.min(k) * most + 16;
+    let mut packed_a = Buffer::unspecified(ROWS.div_ceil(most) * size);
+    let mut packed_b = factors.each_ref().map(|f| Buffer::unspecified(DEPTH.min(k) * f.n.next_multiple_of(LANES)));
     for first in (0..k).step_by(DEPTH) {
-        let depth = DEPTH.min(k - first);
-        for (panel, destination) in packed_b[..depth * panels * LANES].chunks_exact_mut(depth * LANES).enumerate() {
-            let width = LANES.min(n - panel * LANES);
-            for (row, source) in destination.chunks_exact_mut(LANES).zip(b[first * n..].chunks_exact(n)) {
-                row[..width].copy_from_slice(&source[panel * LANES..panel * LANES + width]);
-                row[width..].fill(0.0);
+        let end = k.min(first + DEPTH);
+        for (factor, packed) in factors.iter().zip(&mut packed_b) {
+            let (n, from) = (factor.n, first.max(factor.skip).min(end));
+            let packed = &mut packed[..(end - from) * n.next_multiple_of(LANES)];
+            if from < end {
+                pack_panels(level, end - from, n, &factor.b[(from - factor.skip) * n..(end - factor.skip) * n], packed);
             }
         }
         for start in rows.clone().step_by(ROWS) {
             let count = ROWS.min(rows.end - start);
-            let groups = count.div_ceil(max_rows(level));
+            let groups = count.div_ceil(most);
             let bounds = |group: usize| (count * group / groups, count * (group + 1) / groups);
-            // Group by group `[depth][rows of the group]`, read row by row of a. Copies of a fixed 16 values are several
-            // times faster than exact ones; what they write too much is written again, by a later row.
-            for at in 0..depth {
-                for group in 0..groups {
-                    let (from, to) = bounds(group);
-                    let (width, source) = (to - from, (first + at) * m + start + from);
-                    let destination = &mut packed_a[from * depth + at * width..to * depth];
-                    match (destination.first_chunk_mut::<16>(), a[source..].first_chunk::<16>()) {
-                        (Some(destination), Some(source)) => *destination = *source,
-                        _ => destination[..width].copy_from_slice(&a[source..source + width]),
-                    }
-                }
-            }
-            for panel in 0..panels {
-                for group in 0..groups {
-                    let (from, to) = bounds(group);
-                    let y = &mut c[(start - rows.start + from) * n + panel * LANES..];
-                    let tile = Tile {
-                        depth,
-                        x: packed_a[from * depth..to * depth].as_ptr(),
-                        x_stride: 0,
-                        w: packed_b[panel * depth * LANES..(panel + 1) * depth * LANES].as_ptr(),
-                        panels: 1,
-                        y: y.as_mut_ptr(),
-                        y_stride: n,
-                        accumulate: accumulate || first > 0,
-                    };
-                    // SAFETY: packed pieces of these lengths were just sliced; y has `to - from` rows of the panel's
-                    // width, and `c` is borrowed uniquely.
-                    unsafe {
-                        if panel < full {
-                            tile::run::<true>(level, to - from, &tile);
-                        } else {
-                            tile::run_narrow::<true>(level, to - from, n - full * LANES, &tile);
+            let source = &a[first * a_stride + start..];
+            pack_groups(level, end - first, a_stride, source, count, size, &mut packed_a[..groups * size]);
+            for (factor, packed) in factors.iter_mut().zip(&packed_b) {
+                let (n, from) = (factor.n, first.max(factor.skip).min(end));
+                let (depth, full) = (end - from, n / LANES);
+                let panels = if depth > 0 { n.div_ceil(LANES) } else { 0 };
+                for panel in 0..panels {
+                    for group in 0..groups {
+                        let (row, after) = bounds(group);
+                        let width = after - row;
+                        let y = &mut factor.c[(start - rows.start + row) * n + panel * LANES..];
+                        let tile = Tile {
+                            depth,
+                            x: packed_a[group * size + (from - first) * width..][..width * depth].as_ptr(),
+                            x_stride: 0,
+                            w: packed[panel * depth * LANES..(panel + 1) * depth * LANES].as_ptr(),
+                            panels: 1,
+                            y: y.as_mut_ptr(),
+                            y_stride: n,
+                            accumulate: factor.accumulate || from > factor.skip,
+                        };
+                        // SAFETY: packed pieces of these lengths were just sliced; y has `width` rows of the panel's
+                        // columns, and `c` is borrowed uniquely.
+                        unsafe {
+                            if panel < full {
+                                tile::run::<f32, true>(level, width, &tile);
+                            } else {
+                                tile::run_narrow::<f32, true>(level, width, n - full * LANES, &tile);
+                            }
                         }
                     }
                 }
@@ -139,21 +180,92 @@ fn transposed_rows(
     }
 }
 
+/// Rows of `[depth, n]` into panels `[depth][32]`, the last one padded with zeros.
+fn pack_panels(level: Level, depth: usize, n: usize, rows: &[f32], packed: &mut [f32]) {
+    per_level!(level, pack_panels_any(depth: usize, n: usize, rows: &[f32], packed: &mut [f32]))
+}
+
+#[inline(always)]
+fn pack_panels_any<const FMA: bool>(depth: usize, n: usize, rows: &[f32], packed: &mut [f32]) {
+    for (panel, destination) in packed.chunks_exact_mut(depth * LANES).enumerate() {
+        let width = LANES.min(n - panel * LANES);
+        for (row, source) in destination.chunks_exact_mut(LANES).zip(rows.chunks_exact(n)) {
+            let source = &source[panel * LANES..panel * LANES + width];
+            if let (Some(row), Some(source)) = (row.first_chunk_mut::<LANES>(), source.first_chunk::<LANES>()) {
+                // In two halves, which the compiler moves in registers; the whole would be a call of memcpy.
+                for (row, source) in row.chunks_exact_mut(16).zip(source.chunks_exact(16)) {
+                    row.copy_from_slice(source);
+                }
+            } else {
+                row[..width].copy_from_slice(source);
+                row[width..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// The last values of a matrix; apart, lest the compiler merge it with the common case into a call of memcpy.
+#[cold]
+#[inline(never)]
+fn copy_end(source: &[f32], block: &mut [f32; 16]) {
+    block[..source.len()].copy_from_slice(source);
+}
+
+/// The first `count` columns of `depth` rows into even groups, `size` values each: `[depth][columns of the group]`.
+fn pack_groups(level: Level, depth: usize, stride: usize, a: &[f32], count: usize, size: usize, packed: &mut [f32]) {
+    per_level!(
+        level,
+        pack_groups_any(depth: usize, stride: usize, a: &[f32], count: usize, size: usize, packed: &mut [f32])
+    )
+}
+
+#[inline(always)]
+fn pack_groups_any<const FMA: bool>(
+    depth: usize,
+    stride: usize,
+    a: &[f32],
+    count: usize,
+    size: usize,
+    packed: &mut [f32],
+) {
+    let groups = packed.len() / size;
+    for at in 0..depth {
+        // A row is a few cache lines of another page each time: too little for the hardware to see what comes next.
+        for ahead in (0..count).step_by(16) {
+            prefetch::<true, _>(a.as_ptr().wrapping_add((at + 12) * stride + ahead));
+        }
+        for (group, packed) in packed.chunks_exact_mut(size).enumerate() {
+            let (from, to) = (count * group / groups, count * (group + 1) / groups);
+            let (width, source) = (to - from, &a[at * stride + from..]);
+            // Sixteen values, through registers, are copied several times faster than exactly `width` of them; what is
+            // too much is written again by the next row.
+            let mut block = [0.0; 16];
+            match source.first_chunk::<16>() {
+                Some(source) => block = *source,
+                None => copy_end(source, &mut block),
+            }
+            if let Some(destination) = packed[at * width..].first_chunk_mut::<16>() {
+                *destination = block;
+            }
+        }
+    }
+}
+
 /// `sums[j] = sum over rows of values[row, j]`, in chunks of rows whose size does not depend on the threads.
 ///
 /// # Shapes
-/// `values`: `[rows, n]`, `sums`: `[n]`
-pub(crate) fn column_sums(n: usize, values: &[f32], sums: &mut [f32]) {
+/// `values`: `[rows, n]`, rows `stride` values apart; `sums`: `[n]`
+pub(crate) fn column_sums(n: usize, stride: usize, values: &[f32], sums: &mut [f32]) {
     const CHUNK: usize = 256;
     sums.fill(0.0);
     if n == 0 {
         return;
     }
     let partial: Vec<Vec<f32>> = values
-        .par_chunks(CHUNK * n)
+        .par_chunks(CHUNK * stride)
         .map(|chunk| {
             let mut sums = vec![0.0; n];
-            for row in chunk.chunks_exact(n) {
+            for row in chunk.chunks(stride) {
                 sums.iter_mut().zip(row).for_each(|(s, v)| *s += v);
             }
             sums
@@ -170,13 +282,20 @@ mod tests {
 
     #[test]
     fn the_split_over_threads_does_not_alter_a_bit() {
-        let (k, m, n) = (1500, 300, 130);
+        for (k, m, n) in [(1500, 300, 130), (9000, 24, 33)] {
+            check_threads(k, m, n);
+        }
+    }
+
+    fn check_threads(k: usize, m: usize, n: usize) {
         let a: Vec<f32> = (0..k * m).map(|i| ((i * 7919 % 1009) as f32 - 500.0) / 600.0).collect();
         let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729 % 997) as f32 - 500.0) / 600.0).collect();
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut c = vec![0.0; m * n];
-            pool.install(|| transposed_product(k, m, n, &a, &b, &mut c, false));
+            pool.install(|| {
+                transposed_products([k, m], &a, m, [Factor { b: &b, n, skip: 0, c: &mut c, accumulate: false }])
+            });
             c
         };
         let one = run(1);
@@ -189,21 +308,53 @@ mod tests {
     #[test]
     fn equals_the_naive_product_with_odd_shapes() {
         let value = |i: usize| ((i * 7919 % 1009) as f32 - 500.0) / 600.0;
-        for (k, m, n) in [(1, 1, 1), (3, 15, 33), (513, 29, 31), (40, 300, 64), (1030, 143, 5)] {
+        for (k, m, n) in [(1, 1, 1), (3, 15, 33), (513, 29, 31), (40, 300, 64), (1030, 143, 5), (4100, 24, 40)] {
             let a: Vec<f32> = (0..k * m).map(value).collect();
             let b: Vec<f32> = (0..k * n).map(|i| value(i + 17)).collect();
             let before: Vec<f32> = (0..m * n).map(|i| value(i + 5)).collect();
-            for (level, accumulate) in Level::available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
-                let mut c = before.clone();
-                transposed_rows(level, k, m, n, 0..m, &a, &b, &mut c, accumulate);
-                for r in 0..m {
-                    for j in 0..n {
-                        let sum: f64 = (0..k).map(|i| f64::from(a[i * m + r]) * f64::from(b[i * n + j])).sum();
-                        let exact = sum + if accumulate { f64::from(before[r * n + j]) } else { 0.0 };
-                        assert!((f64::from(c[r * n + j]) - exact).abs() < 2e-4, "{k} {m} {n} at {r} {j}");
+            for accumulate in [false, true] {
+                let check = |c: &[f32]| {
+                    for r in 0..m {
+                        for j in 0..n {
+                            let sum: f64 = (0..k).map(|i| f64::from(a[i * m + r]) * f64::from(b[i * n + j])).sum();
+                            let exact = sum + if accumulate { f64::from(before[r * n + j]) } else { 0.0 };
+                            assert!((f64::from(c[r * n + j]) - exact).abs() < 4e-4, "{k} {m} {n} at {r} {j}");
+                        }
                     }
+                };
+                for level in Level::available() {
+                    let mut c = before.clone();
+                    let factor = Factor { b: &b, n, skip: 0, c: &mut c, accumulate };
+                    transposed_rows(level, k, 0..m, &a, m, [factor]);
+                    check(&c);
                 }
+                let mut c = before.clone();
+                transposed_products([k, m], &a, m, [Factor { b: &b, n, skip: 0, c: &mut c, accumulate }]);
+                check(&c);
             }
+        }
+    }
+
+    #[test]
+    fn factors_share_a_and_may_begin_later() {
+        for (k, m, skip) in [(700, 70, 3), (700, 70, 600), (20, 40, 25), (5000, 30, 7)] {
+            let value = |i: usize| ((i * 7919 % 1009) as f32 - 500.0) / 600.0;
+            let (n1, n2, later) = (33, 8, usize::saturating_sub(k, skip));
+            let a: Vec<f32> = (0..k * m).map(value).collect();
+            let (b1, b2): (Vec<f32>, Vec<f32>) =
+                ((0..k * n1).map(value).collect(), (0..later * n2).map(value).collect());
+            let (mut c1, mut c2) = (vec![7.0; m * n1], vec![7.0; m * n2]);
+            let one = Factor { b: &b1, n: n1, skip: 0, c: &mut c1, accumulate: false };
+            let two = Factor { b: &b2, n: n2, skip, c: &mut c2, accumulate: true };
+            transposed_products([k, m], &a, m, [one, two]);
+            let (mut alone1, mut alone2) = (vec![0.0; m * n1], vec![7.0; m * n2]);
+            let one = Factor { b: &b1, n: n1, skip: 0, c: &mut alone1, accumulate: false };
+            transposed_products([k, m], &a, m, [one]);
+            let two = Factor { b: &b2, n: n2, skip: 0, c: &mut alone2, accumulate: true };
+            transposed_products([later, m], &a[(k - later) * m..], m, [two]);
+            assert_eq!(c1, alone1);
+            let worst = c2.iter().zip(&alone2).fold(0.0f32, |w, (a, b)| w.max((a - b).abs()));
+            assert!(worst < 1e-3, "{k} {m} {skip}: {worst}");
         }
     }
 
@@ -211,7 +362,7 @@ mod tests {
     fn column_sums_add_every_row() {
         let values: Vec<f32> = (0..1000 * 3).map(|i| (i % 3) as f32).collect();
         let mut sums = [9.0; 3];
-        column_sums(3, &values, &mut sums);
+        column_sums(3, 3, &values, &mut sums);
         assert_eq!(sums, [0.0, 1000.0, 2000.0]);
     }
 }

@@ -4,12 +4,15 @@
 //! `#[target_feature]`, and the best level that the processor reports is taken at run time. On other architectures
 //! than x86-64 the portable form is what the compiler vectorises by itself (NEON is part of the aarch64 baseline).
 
+use crate::buffer::Buffer;
+use half::f16;
+
 /// The widest vector instructions that kernels may use on this processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Plain Rust, vectorised by the compiler for the baseline of the target.
     Portable,
-    /// AVX2 and FMA: 8 lanes.
+    /// AVX2, FMA and F16C: 8 lanes.
     Avx2,
     /// AVX-512 F, VL, BW and DQ: 16 lanes.
     Avx512,
@@ -29,7 +32,7 @@ impl Level {
             {
                 return Level::Avx512;
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
                 return Level::Avx2;
             }
         }
@@ -67,6 +70,19 @@ macro_rules! per_level {
     }};
 }
 pub(crate) use per_level;
+
+/// Asks for the cache line at `p`, which need not exist: into the second-level cache, or, where `NEAR`, into the first.
+#[inline(always)]
+pub(crate) fn prefetch<const NEAR: bool, T>(p: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: part of the baseline; a prefetch of any address is harmless.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        if NEAR { _mm_prefetch::<_MM_HINT_T0>(p.cast()) } else { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
 
 /// `a * b + c`, as one instruction where there is one.
 #[inline(always)]
@@ -123,10 +139,68 @@ pub(crate) unsafe trait Panel: Copy {
     unsafe fn store(self, p: *mut f32);
     /// `self + a * b`, lane by lane, `a` in every lane.
     unsafe fn fma(self, a: f32, b: Self) -> Self;
+    /// Reads 32 values of 16 bits (IEEE binary16).
+    unsafe fn load_half(p: *const f16) -> Self;
 }
 
 /// Lanes of a [`Panel`].
 pub(crate) const LANES: usize = 32;
+
+/// How the numbers of a matrix are stored; sums are always made in 32 bits.
+pub trait Number: Copy + Send + Sync + 'static {
+    /// Memory for many of them.
+    type Storage: std::ops::DerefMut<Target = [Self]> + Clone + std::fmt::Debug + Send + Sync;
+
+    /// Memory for `len` of them, with unspecified contents.
+    fn storage(len: usize) -> Self::Storage;
+
+    /// The nearest number of this kind.
+    fn of(value: f32) -> Self;
+
+    /// Reads 32 of them.
+    ///
+    /// # Safety
+    /// As for [`Panel`]'s methods.
+    #[doc(hidden)]
+    #[allow(private_bounds)]
+    unsafe fn load<P: Panel>(p: *const Self) -> P;
+}
+
+impl Number for f32 {
+    type Storage = Buffer;
+
+    fn storage(len: usize) -> Buffer {
+        Buffer::unspecified(len)
+    }
+    #[inline(always)]
+    fn of(value: f32) -> f32 {
+        value
+    }
+    #[inline(always)]
+    #[allow(private_bounds)]
+    unsafe fn load<P: Panel>(p: *const f32) -> P {
+        // SAFETY: the caller's promise.
+        unsafe { P::load(p) }
+    }
+}
+
+impl Number for f16 {
+    type Storage = Vec<f16>;
+
+    fn storage(len: usize) -> Vec<f16> {
+        vec![f16::ZERO; len]
+    }
+    #[inline(always)]
+    fn of(value: f32) -> f16 {
+        f16::from_f32(value)
+    }
+    #[inline(always)]
+    #[allow(private_bounds)]
+    unsafe fn load<P: Panel>(p: *const f16) -> P {
+        // SAFETY: the caller's promise.
+        unsafe { P::load_half(p) }
+    }
+}
 
 // SAFETY: uses no instruction beyond the baseline.
 unsafe impl Panel for [f32; LANES] {
@@ -138,6 +212,11 @@ unsafe impl Panel for [f32; LANES] {
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: the caller promises 32 readable values.
         unsafe { p.cast::<Self>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_half(p: *const f16) -> Self {
+        // SAFETY: the caller promises 32 readable values.
+        unsafe { p.cast::<[f16; LANES]>().read_unaligned() }.map(f16::to_f32)
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
@@ -156,6 +235,7 @@ unsafe impl Panel for [f32; LANES] {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{LANES, Panel};
+    use half::f16;
     use std::arch::x86_64::*;
 
     // SAFETY: AVX-512F instructions only, as the trait demands of the caller.
@@ -169,6 +249,11 @@ mod x86 {
         unsafe fn load(p: *const f32) -> Self {
             // SAFETY: the caller enables AVX-512F and promises 32 readable values.
             unsafe { [_mm512_loadu_ps(p), _mm512_loadu_ps(p.add(16))] }
+        }
+        #[inline(always)]
+        unsafe fn load_half(p: *const f16) -> Self {
+            // SAFETY: the caller enables AVX-512F and promises 32 readable values.
+            unsafe { [0, 16].map(|at| _mm512_cvtph_ps(_mm256_loadu_si256(p.add(at).cast()))) }
         }
         #[inline(always)]
         unsafe fn store(self, p: *mut f32) {
@@ -188,7 +273,7 @@ mod x86 {
         }
     }
 
-    // SAFETY: AVX and FMA instructions only, as the trait demands of the caller.
+    // SAFETY: AVX, F16C and FMA instructions only, as the trait demands of the caller.
     unsafe impl Panel for [__m256; LANES / 8] {
         #[inline(always)]
         unsafe fn zero() -> Self {
@@ -201,6 +286,11 @@ mod x86 {
             unsafe {
                 [_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8)), _mm256_loadu_ps(p.add(16)), _mm256_loadu_ps(p.add(24))]
             }
+        }
+        #[inline(always)]
+        unsafe fn load_half(p: *const f16) -> Self {
+            // SAFETY: the caller enables AVX2 and F16C and promises 32 readable values.
+            unsafe { [0, 8, 16, 24].map(|at| _mm256_cvtph_ps(_mm_loadu_si128(p.add(at).cast()))) }
         }
         #[inline(always)]
         unsafe fn store(self, p: *mut f32) {

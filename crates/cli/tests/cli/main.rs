@@ -2,6 +2,7 @@
 
 mod common;
 mod compose;
+mod evaluate;
 mod inspect;
 mod interrupted;
 mod models;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn help_names_the_options() {
     let folder = folder();
-    let cases: [(&str, &[&str]); 5] = [
+    let cases: [(&str, &[&str]); 6] = [
         (
             "compose",
             &[
@@ -52,6 +52,7 @@ fn help_names_the_options() {
             ],
         ),
         ("inspect", &["--verbose", "--json", "default"]),
+        ("evaluate", &["--count", "--bars", "--seed", "--output", ".html", "--json", "--max-notes", "originality"]),
         ("render", &["--output", "--soundfont", "--max-notes"]),
         ("composers", &["--json"]),
     ];

@@ -19,6 +19,9 @@ use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use cantus_score::Score;
 
+/// What the figures of validation and of a loaded model count.
+pub(super) const PROTOCOL: &str = "all tokens after the start of each piece, end included, in its own key; the number of bars is given; mean over tokens";
+
 /// Rows of a validation batch.
 const VALIDATION_ROWS: usize = 32;
 
@@ -148,8 +151,7 @@ impl Trainable for ChordTrainer {
     }
 
     fn protocol(&self) -> String {
-        "all tokens after the start of each piece, end included, in its own key; the number of bars is given; mean over tokens"
-            .to_owned()
+        PROTOCOL.to_owned()
     }
 
     fn steps(&self, epoch: u64) -> u64 {

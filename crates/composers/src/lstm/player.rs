@@ -1,13 +1,14 @@
 //! Composing with the default network: the state is carried, one step of work a token.
 
 use super::batches::indices;
+use super::chords::PROTOCOL;
 use super::network::{ChordSettings, context_sizes};
 use super::{SAMPLING, SPEC, checkpoint};
 use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Cursor, Token, Vocabulary, decode, encode};
 use cantus_model::{
-    Autoregressive, ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng,
-    Sampling, accentuate,
+    Autoregressive, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
+    ModelFile, Progress, Request, Rng, Sampling, accentuate,
 };
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::{Score, Ticks};
@@ -102,6 +103,44 @@ impl ChordComposer {
     }
 }
 
+impl ChordComposer {
+    /// The network's own logits of the next token, all of them.
+    fn predict(&self, state: &mut State<'_>) {
+        let last = state.layers.last().map_or(&state.input, |(h, _)| h);
+        self.output.forward(last, &mut state.logits);
+    }
+}
+
+impl Judge for ChordComposer {
+    fn kind(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn protocol(&self) -> String {
+        PROTOCOL.to_owned()
+    }
+
+    fn judge(&self, piece: &Score) -> Judgement {
+        let (tokens, adjustments) = encode(piece, &self.vocabulary);
+        let bar = self.vocabulary.id(Token::Bar);
+        let mut state = self.start(tokens.iter().filter(|token| **token == bar).count());
+        let quarters = piece.end().quarters(piece.ticks_per_quarter);
+        let mut figures = Evaluation { quarters, ..Evaluation::default() };
+        for pair in tokens.windows(2) {
+            self.advance(&mut state, pair[0]);
+            self.predict(&mut state);
+            let (logits, target) = (&state.logits, pair[1].0 as usize);
+            let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
+            figures.nats += sum.ln() - f64::from(logits[target] - highest);
+            figures.tokens += 1.0;
+            // The first of several likeliest, as in training.
+            figures.correct += if logits.iter().position(|z| *z == highest) == Some(target) { 1.0 } else { 0.0 };
+        }
+        Judgement { figures, is_adjusted: !adjustments.is_empty() }
+    }
+}
+
 /// Where a composition stands.
 pub(super) struct State<'a> {
     cursor: Cursor<'a>,
@@ -166,8 +205,7 @@ impl Autoregressive for ChordComposer {
     }
 
     fn logits<'s>(&self, state: &'s mut State<'_>) -> &'s mut [f32] {
-        let last = state.layers.last().map_or(&state.input, |(h, _)| h);
-        self.output.forward(last, &mut state.logits);
+        self.predict(state);
         // Grammar first; then the length: no end before the last bar, an onset in the last bar, no long silence.
         let (first_bar, in_last) = (state.cursor.bars() == 0, state.cursor.bars() >= state.bars);
         let (lowest, highest) = self.vocabulary.heard_range();
@@ -246,6 +284,10 @@ impl Composer for ChordComposer {
             None => composed,
         };
         Ok(Composition { score, remarks })
+    }
+
+    fn judge(&self) -> Option<&dyn Judge> {
+        Some(self)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::corpus;
 use crate::subject::{BEGINNING, compose, each, request, steps};
-use cantus_model::{ModelError, ModelFile, Precision, StepAt, TensorData, Trainable};
+use cantus_model::{Evaluation, ModelError, ModelFile, Precision, StepAt, TensorData, Trainable};
 use serde_json::json;
 
 fn baseline(trainable: &dyn Trainable, name: &str) -> f64 {
@@ -26,6 +26,27 @@ fn a_small_corpus_is_learnt_by_heart() {
         }
         println!("{before} -> {found} (bound {bound}) at {at:?}");
         assert!(found < bound, "{before} -> {found}, which is not under {bound}");
+    });
+}
+
+#[test]
+fn a_judge_says_of_pieces_what_validation_says() {
+    each(|subject| {
+        let set = corpus::set();
+        let mut trainable = subject.create(&set, 8);
+        steps(trainable.as_mut(), BEGINNING, 5, 0.01);
+        let (composer, expected) = (trainable.composer(), trainable.validate());
+        let Some(judge) = composer.judge() else { return };
+        let mut found = Evaluation::default();
+        for piece in &set.valid {
+            let judgement = judge.judge(piece);
+            assert!(!judgement.is_adjusted, "the vocabulary was built from these pieces");
+            found += judgement.figures;
+        }
+        assert!((found.nats / expected.nats - 1.0).abs() < 1e-4, "{found:?} {expected:?}");
+        assert!((found.quarters - expected.quarters).abs() < 1e-9);
+        assert_eq!((found.tokens, found.correct), (expected.tokens, expected.correct));
+        assert_eq!((judge.kind(), judge.protocol()), (trainable.likelihood(), trainable.protocol()));
     });
 }
 

@@ -1,7 +1,7 @@
 //! The LSTM as one node of burn's autodiff graph.
 
-use super::LstmState;
-use super::kernel::{self, Saved, Shape, Weights};
+use super::kernel::{self, Added, Saved, Shape, Weights};
+use super::{Lstm, LstmState};
 use crate::flex::{FlexTensor, dims, tensor, values};
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -17,9 +17,11 @@ pub type SharedState = Arc<Mutex<LstmState>>;
 /// The backend operation; see [`crate::lstm::Lstm::forward`].
 #[backend_extension(Autodiff, Flex)]
 pub trait LstmBackend: Backend {
-    /// `[T, B, I]` and parameters -> `[T, B, H]`; `state` is replaced by the final state.
+    /// `[T, B, I]`, what is added (`[1 or T, B, 4H]`, or empty for nothing) and parameters -> `[T, B, H]`; `state` is replaced by
+    /// the final state.
     fn fused_lstm(
         x: FloatTensor<Self>,
+        added: FloatTensor<Self>,
         w_ih: FloatTensor<Self>,
         w_hh: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -31,15 +33,17 @@ pub trait LstmBackend: Backend {
 #[derive(Clone, Debug)]
 struct Inputs {
     x: FlexTensor,
+    added: FlexTensor,
     w_ih: FlexTensor,
     w_hh: FlexTensor,
     bias: FlexTensor,
 }
 
 impl Inputs {
-    fn new(x: FlexTensor, w_ih: FlexTensor, w_hh: FlexTensor, bias: FlexTensor) -> Inputs {
+    fn new([x, added, w_ih, w_hh, bias]: [FlexTensor; 5]) -> Inputs {
         Inputs {
             x: x.to_contiguous(),
+            added: added.to_contiguous(),
             w_ih: w_ih.to_contiguous(),
             w_hh: w_hh.to_contiguous(),
             bias: bias.to_contiguous(),
@@ -59,7 +63,9 @@ impl Inputs {
     fn forward(&self, state: &SharedState) -> (FlexTensor, Saved) {
         let shape = self.shape();
         let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (y, saved, c) = kernel::forward(shape, values(&self.x), self.weights(), &state.h, &state.c);
+        let [steps, _, _] = dims(&self.added);
+        let added = (steps > 0).then(|| Added { values: values(&self.added), steps });
+        let (y, saved, c) = kernel::forward(shape, values(&self.x), added, self.weights(), &state.h, &state.c);
         if shape.steps > 0 {
             state.h.copy_from_slice(&y[(shape.steps - 1) * shape.batch * shape.hidden..]);
             state.c = c;
@@ -71,12 +77,13 @@ impl Inputs {
 impl LstmBackend for Flex {
     fn fused_lstm(
         x: FlexTensor,
+        added: FlexTensor,
         w_ih: FlexTensor,
         w_hh: FlexTensor,
         bias: FlexTensor,
         state: SharedState,
     ) -> FlexTensor {
-        Inputs::new(x, w_ih, w_hh, bias).forward(&state).0
+        Inputs::new([x, added, w_ih, w_hh, bias]).forward(&state).0
     }
 }
 
@@ -91,21 +98,24 @@ struct Kept {
 #[derive(Debug)]
 struct LstmBackward;
 
-impl Backward<Flex, 4> for LstmBackward {
+impl Backward<Flex, 5> for LstmBackward {
     type State = Kept;
 
-    fn backward(self, ops: Ops<Kept, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Kept, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
         let Kept { inputs, y, saved } = ops.state;
         let saved = saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let saved = saved.expect("burn runs each backward step once");
         let shape = inputs.shape();
-        let [x, w_ih, w_hh, bias] = ops.parents;
+        let [x, added, w_ih, w_hh, bias] = ops.parents;
         let g =
             kernel::backward(shape, values(&inputs.x), inputs.weights(), values(&y), saved, values(&dy), x.is_some());
         let h4 = 4 * shape.hidden;
         if let (Some(node), Some(dx)) = (x, g.dx) {
             grads.register::<Flex>(node.id, tensor(dx, [shape.steps, shape.batch, shape.input]));
+        }
+        if let (Some(node), Some(d_added)) = (added, g.d_added) {
+            grads.register::<Flex>(node.id, tensor(d_added, dims::<3>(&inputs.added)));
         }
         if let Some(node) = w_ih {
             grads.register::<Flex>(node.id, tensor(g.dw_ih, [h4, shape.input]));
@@ -122,14 +132,15 @@ impl Backward<Flex, 4> for LstmBackward {
 impl<C: CheckpointStrategy> LstmBackend for Autodiff<Flex, C> {
     fn fused_lstm(
         x: FloatTensor<Self>,
+        added: FloatTensor<Self>,
         w_ih: FloatTensor<Self>,
         w_hh: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         state: SharedState,
     ) -> FloatTensor<Self> {
-        let nodes = [x.node(), w_ih.node(), w_hh.node(), bias.node()];
-        let inputs =
-            Inputs::new(x.into_primitive(), w_ih.into_primitive(), w_hh.into_primitive(), bias.into_primitive());
+        let all = [x, added, w_ih, w_hh, bias];
+        let nodes = all.each_ref().map(|tensor| tensor.node());
+        let inputs = Inputs::new(all.map(|tensor| tensor.into_primitive()));
         match LstmBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (y, saved) = inputs.forward(&state);
@@ -142,19 +153,15 @@ impl<C: CheckpointStrategy> LstmBackend for Autodiff<Flex, C> {
 }
 
 /// Runs the node on burn's tensors.
-pub(super) fn run(
-    x: Tensor<3>,
-    w_ih: Tensor<2>,
-    w_hh: Tensor<2>,
-    bias: Tensor<1>,
-    state: &LstmState,
-) -> (Tensor<3>, LstmState) {
+pub(super) fn run(lstm: &Lstm, x: Tensor<3>, added: Option<Tensor<3>>, state: &LstmState) -> (Tensor<3>, LstmState) {
     let shared = Arc::new(Mutex::new(state.clone()));
+    let added = added.unwrap_or_else(|| Tensor::zeros([0, 0, 0], &x.device()));
     let y = <Dispatch as LstmBackend>::fused_lstm(
         x.into_dispatch(),
-        w_ih.into_dispatch(),
-        w_hh.into_dispatch(),
-        bias.into_dispatch(),
+        added.into_dispatch(),
+        lstm.w_ih.val().into_dispatch(),
+        lstm.w_hh.val().into_dispatch(),
+        lstm.bias.val().into_dispatch(),
         shared.clone(),
     );
     let state = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();

@@ -3,7 +3,12 @@
 use super::{Lstm, LstmState};
 use burn::tensor::{Tensor, TensorData, activation, s};
 
-pub(super) fn forward(lstm: &Lstm, x: Tensor<3>, state: &LstmState) -> (Tensor<3>, LstmState) {
+pub(super) fn forward(
+    lstm: &Lstm,
+    x: Tensor<3>,
+    added: Option<Tensor<3>>,
+    state: &LstmState,
+) -> (Tensor<3>, LstmState) {
     let [steps, batch, input] = x.dims();
     let hidden = lstm.hidden();
     let device = x.device();
@@ -15,6 +20,10 @@ pub(super) fn forward(lstm: &Lstm, x: Tensor<3>, state: &LstmState) -> (Tensor<3
     let projected =
         x.reshape([steps * batch, input]).matmul(lstm.w_ih.val().transpose()) + lstm.bias.val().unsqueeze::<2>();
     let projected = projected.reshape([steps, batch, 4 * hidden]);
+    let projected = match added {
+        Some(added) => projected + added,
+        None => projected,
+    };
     let recurrent = lstm.w_hh.val().transpose();
     let mut outputs = Vec::with_capacity(steps);
     for t in 0..steps {

@@ -47,8 +47,16 @@ fn run(lstm: &Lstm, x: &[f32], shape: [usize; 3], state: &LstmState, direction: 
     Run { y: plain(y), state, gradients }
 }
 
-const SHAPES: [(usize, usize, usize, usize); 7] =
-    [(7, 5, 3, 11), (1, 1, 1, 1), (1, 4, 6, 9), (13, 50, 20, 33), (3, 300, 18, 24), (5, 2, 40, 64), (4, 1, 33, 40)];
+const SHAPES: [(usize, usize, usize, usize); 8] = [
+    (7, 5, 3, 11),
+    (1, 1, 1, 1),
+    (1, 4, 6, 9),
+    (13, 50, 20, 33),
+    (3, 300, 18, 24),
+    (5, 2, 40, 64),
+    (4, 1, 33, 40),
+    (3, 700, 7, 12),
+];
 
 #[test]
 fn equals_burns_own_operations_with_every_gradient() {
@@ -74,6 +82,29 @@ fn equals_burns_own_operations_with_every_gradient() {
 }
 
 #[test]
+fn what_is_added_has_the_effect_and_the_gradient_of_burns_own_operations() {
+    let device = Device::flex().autodiff();
+    for (t, b, at) in [(4, 6, 1), (4, 6, 4), (1, 3, 1), (3, 700, 1), (3, 700, 3)] {
+        let (i, h) = (5, 12);
+        let rng = &mut seeded(21);
+        let lstm = Lstm::new(i, h, rng, &device);
+        let (x, state) = (tensor3(&normals(rng, t * b * i), [t, b, i], &device), random_state(rng, b, h));
+        let added = tensor3(&normals(rng, at * b * 4 * h), [at, b, 4 * h], &device).require_grad();
+        let direction = tensor3(&normals(rng, t * b * h), [t, b, h], &device);
+        let run = |fused| {
+            let (y, state) = lstm.run(x.clone(), Some(added.clone()), &state, fused);
+            let grads = (y.clone() * direction.clone()).sum().backward();
+            (plain(y), state.c, plain(added.grad(&grads).unwrap()), plain(lstm.w_ih.val().grad(&grads).unwrap()))
+        };
+        let (fused, reference) = (run(true), run(false));
+        assert!(distance(&fused.0, &reference.0) < 1e-5, "{t} {b} {at}: outputs");
+        assert!(distance(&fused.1, &reference.1) < 1e-5, "{t} {b} {at}: cells");
+        assert!(distance(&fused.2, &reference.2) < 1e-5, "{t} {b} {at}: gradient of what is added");
+        assert!(distance(&fused.3, &reference.3) < 1e-5, "{t} {b} {at}: gradient of the weights");
+    }
+}
+
+#[test]
 fn gradients_agree_with_central_differences() {
     let device = Device::flex().autodiff();
     let (t, b, i, h) = (4, 3, 2, 5);
@@ -85,7 +116,7 @@ fn gradients_agree_with_central_differences() {
     let shape = kernel::Shape { steps: t, batch: b, input: i, hidden: h };
     let loss = |p: &[Vec<f32>; 4]| -> f64 {
         let w = kernel::Weights { w_ih: &p[1], w_hh: &p[2], bias: &p[3] };
-        let (y, _, _) = kernel::forward(shape, &p[0], w, &state.h, &state.c);
+        let (y, _, _) = kernel::forward(shape, &p[0], None, w, &state.h, &state.c);
         y.iter().zip(&direction).map(|(y, d)| f64::from(*y) * f64::from(*d)).sum()
     };
     for which in 0..4 {
@@ -146,7 +177,7 @@ fn a_row_does_not_see_the_others() {
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let device = Device::flex().autodiff();
-    for (t, b, i, h) in [(5, 7, 6, 40), (3, 700, 5, 16)] {
+    for (t, b, i, h) in [(5, 7, 6, 40), (3, 300, 5, 16), (3, 700, 5, 16)] {
         let rng = &mut seeded(10);
         let lstm = Lstm::new(i, h, rng, &device);
         let (x, state, direction) = (normals(rng, t * b * i), random_state(rng, b, h), normals(rng, t * b * h));

@@ -78,7 +78,7 @@ impl PackedRbm {
         assert_eq!(v.len(), rows * nv, "visible units of {rows} rows");
         let level = Level::detect();
         let mut inputs = Buffer::unspecified(rows * nh);
-        self.up.multiply_parallel(rows, v, &mut inputs, false);
+        self.up.multiply_parallel(rows, v, nv, &mut inputs, nh, false);
         let row = |r: usize| -> f64 {
             let (x, bias) = (&inputs[r * nh..][..nh], &hidden_bias[r * nh..][..nh]);
             let soft = per_level!(level, sum_of_softplus(x: &[f32], bias: &[f32]) -> f32);
@@ -102,7 +102,7 @@ impl PackedRbm {
         let rows = self.rows(visible_bias, hidden_bias);
         let (nv, nh) = (self.visible, self.hidden);
         let level = Level::detect();
-        self.up.multiply_parallel(rows, v, hidden, false);
+        self.up.multiply_parallel(rows, v, nv, hidden, nh, false);
         let each = hidden.par_chunks_mut(nh.max(1)).enumerate().map(|(r, x)| {
             let bias = &hidden_bias[r * nh..][..nh];
             let soft = per_level!(level, softplus_to_sigmoid(x: &mut [f32], bias: &[f32]) -> f32);

@@ -3,7 +3,7 @@
 use super::{Chain, Contrast, PackedRbm};
 use crate::buffer::Buffer;
 use crate::flex::{FlexTensor, dims, tensor, values};
-use crate::product::transposed_product;
+use crate::product::{Factor, transposed_products};
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -68,7 +68,8 @@ fn run_job(weight: &FlexTensor, bv: &FlexTensor, bh: &FlexTensor, job: &Divergen
         of_sample.iter_mut().for_each(|h| *h *= share);
     }
     let mut dw = Buffer::unspecified(hidden * visible);
-    transposed_product(2 * rows, hidden, visible, &h, &v, &mut dw, false);
+    let factor = Factor { b: &v, n: visible, skip: 0, c: &mut dw, accumulate: false };
+    transposed_products([2 * rows, hidden], &h, hidden, [factor]);
     let mut dbh = Buffer::unspecified(rows * hidden);
     let (of_data, of_sample) = h.split_at(rows * hidden);
     dbh.iter_mut().zip(of_data).zip(of_sample).for_each(|((d, a), b)| *d = a + b);

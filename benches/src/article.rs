@@ -1,0 +1,36 @@
+//! The network of the article (lstm:softology), trained by our trainer's own code, beside the same in Keras.
+
+use crate::Common;
+use crate::clock::Contender;
+use crate::report::Report;
+use cantus_composers::registry;
+use cantus_corpus::{Options, Split};
+use cantus_model::{StepAt, TrainingSet};
+use std::io::{Error, Result};
+use std::path::Path;
+
+/// Steps in a turn.
+const STEPS: usize = 10;
+
+/// A step of 50 windows of 100 words.
+pub fn run(common: &Common, data: &Path) -> Result<Report> {
+    let corpus = cantus_corpus::read(data, &Options::default(), &mut |_| ()).map_err(Error::other)?;
+    let pieces = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
+    let set = TrainingSet { train: pieces(Split::Train), valid: pieces(Split::Valid) };
+    let spec = registry::find("lstm").ok_or_else(|| Error::other("there is no composer lstm"))?;
+    let settings = spec.settings("softology").ok_or_else(|| Error::other("lstm has no configuration softology"))?;
+    let mut trainer = (spec.create)(&settings, &set, 1).map_err(Error::other)?;
+    let classes = trainer.save().header.encoding["pitch_class_chord"]["words"].as_array().map_or(376, Vec::len);
+    let (rate, mut step) = (trainer.regime().learning_rate, 0);
+    let work = move || {
+        for _ in 0..STEPS {
+            let report = trainer.step(StepAt { epoch: 0, step: step % trainer.steps(0) }, rate);
+            assert!(report.finite);
+            step += 1;
+        }
+    };
+    let mut contenders = vec![Contender::timed("ours", STEPS, work)];
+    let (threads, classes) = (common.threads.to_string(), classes.to_string());
+    contenders.extend(common.peer("Keras (TensorFlow)", "keras_peer.py", &["train", &classes, &threads])?);
+    Ok(common.race("article", "milliseconds a training step, 50 x 100 words", contenders, Vec::new()))
+}

@@ -1,0 +1,89 @@
+//! `cantus evaluate`: a model or a folder beside a corpus.
+
+use crate::common::{bytes, cantus, command, fill, folder, piece, save, trained};
+use serde_json::Value;
+use std::path::Path;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn a_run_is_judged_by_what_it_did_not_learn_from() {
+    let run = trained();
+    let found = json(&cantus(run, &["evaluate", "run", "music", "-n", "4", "--bars", "4", "--json"]).fine());
+    let inspected = json(&cantus(run, &["inspect", "run/best.safetensors", "--json"]).fine());
+    let header = &inspected["header"];
+    let (line, validation) = (&found["likelihood"][0], &header["training"]["validation"]);
+    assert_eq!(
+        (&line["count"], &found["indexed"]),
+        (&header["corpus"]["valid_pieces"], &header["corpus"]["train_pieces"])
+    );
+    assert_eq!((&line["protocol"], &line["kind"]), (&validation["protocol"], &validation["kind"]));
+    for unit in ["nats_per_token", "nats_per_quarter"] {
+        let (ours, theirs) = (line[unit].as_f64().unwrap(), validation[unit].as_f64().unwrap());
+        // The file may hold its numbers in 16 bits.
+        assert!((ours / theirs - 1.0).abs() < 1e-2, "{unit}: {ours} instead of {theirs}");
+    }
+    assert_eq!(found["pieces"].as_array().unwrap().len(), 4);
+    assert_eq!(found["pieces"][0]["name"], "seed 1");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report() {
+    let run = trained();
+    let report =
+        |seed: &str| cantus(run, &["evaluate", "run", "music", "-n", "3", "--bars", "3", "--seed", seed]).fine();
+    assert_eq!(report("7"), report("7"));
+    assert_ne!(report("7"), report("8"));
+}
+
+#[test]
+fn a_copy_among_files_is_found_with_its_place() {
+    let place = folder();
+    let at = |name: &str| place.path().join(name);
+    fill(&at("corpus"), 24);
+    std::fs::create_dir(at("mine")).unwrap();
+    save(&piece(900), &at("mine/own.mid"));
+    save(&piece(11).transposed(5).unwrap(), &at("mine/copy.mid"));
+    let ran = cantus(place.path(), &["evaluate", "mine", "corpus", "-o", "report.html", "-o", "report.json"]).fine();
+    assert!(ran.contains("of 11.mid, 5 semitones higher  more than real pieces share"), "{ran}");
+    assert!(!ran.contains("Likelihood"), "{ran}");
+    let report = json(&String::from_utf8(bytes(place.path(), "report.json")).unwrap());
+    let copied = |name: &str| {
+        let pieces = report["pieces"].as_array().unwrap();
+        pieces.iter().find(|piece| piece["name"] == name).unwrap()["is_copied"].as_bool().unwrap()
+    };
+    assert!(copied("copy.mid") && !copied("own.mid"));
+    let page = String::from_utf8(bytes(place.path(), "report.html")).unwrap();
+    assert!(page.contains("mine beside corpus") && page.contains("11.mid"), "{page}");
+    for outside in ["src=", "href=", "url(", "<script"] {
+        assert!(!page.contains(outside), "{outside} is loaded from elsewhere");
+    }
+}
+
+#[test]
+fn another_corpus_than_the_models_is_said_to_be_one() {
+    let run = trained();
+    let place = folder();
+    fill(&place.path().join("others"), 5);
+    save(&piece(77), &place.path().join("others/77.mid"));
+    let others = place.path().join("others");
+    let ran = cantus(run, &["evaluate", "run", others.to_str().unwrap(), "-n", "2", "--bars", "2"]).fine();
+    assert!(ran.contains("trained on other music") && ran.contains("pieces of another corpus"), "{ran}");
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_refused_by_name() {
+    let place = folder();
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    fill(&place.path().join("corpus"), 2);
+    let failed = |arguments: &[&str], code| cantus(place.path(), arguments).failed(code);
+    assert!(failed(&["evaluate", "default", "corpus", "-o", "report.txt"], 2).contains(".html or .json"));
+    assert!(failed(&["evaluate", "default", "nowhere"], 1).contains("there is no folder `nowhere`"));
+    assert!(failed(&["evaluate", "corpus", "empty"], 1).contains("no file of `empty` can be used"));
+    assert!(failed(&["evaluate", "nowhere.safetensors", "corpus"], 1).contains("nowhere.safetensors"));
+    assert!(failed(&["evaluate", "default", "corpus", "-n", "1"], 2).contains("1"));
+    assert!(!Path::new("report.txt").exists());
+    assert_eq!(command(place.path(), &["evaluate"]).output().unwrap().status.code(), Some(2));
+}

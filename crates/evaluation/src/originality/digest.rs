@@ -1,0 +1,255 @@
+//! A digest of an index that is small enough for a model file: it knows whether an n-gram stands in the training music, not where.
+//!
+//! Source: B. Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 13(7), 1970; two hashes in the place of k,
+//! A. Kirsch and M. Mitzenmacher, "Less Hashing, Same Performance", ESA 2006. What a filter finds by mistake is known and taken off.
+
+use super::lines::{Voice, lines};
+use super::{HeldOut, Index, LENGTHS, Shares};
+use cantus_score::Score;
+use serde::{Deserialize, Serialize};
+
+/// Bits for each n-gram, where they fit: one in a hundred is found by mistake.
+const BITS: u64 = 10;
+/// More hashes than these are no filter of ours.
+const MOST_HASHES: u32 = 16;
+
+/// The n-grams of the lines of a corpus as Bloom filters, and what real pieces share with them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Pieces in it.
+    pub pieces: usize,
+    /// What pieces that are not in it show.
+    pub held_out: HeldOut,
+    /// One for each of [`LENGTHS`].
+    filters: [Filter; LENGTHS.len()],
+}
+
+/// What a digest says of a piece.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Sketch {
+    /// Shares of the melody's n-grams, for each of [`LENGTHS`].
+    pub melody: Shares,
+    /// The longest run of notes of the melody all of whose 8-note n-grams are found, be it in several places: at most so long is what
+    /// the melody has copied. 0 where none is found.
+    pub longest: usize,
+}
+
+/// Why bytes are no digest.
+#[derive(Debug, thiserror::Error)]
+pub enum DigestError {
+    /// No JSON, or not of this form.
+    #[error("this is no digest of training music: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Digest {
+    /// How large a digest is at most, in bytes, unless told otherwise; in JSON a third more.
+    pub const MOST_BYTES: usize = 256 << 10;
+
+    /// The digest of an index, with filters of `most_bytes` bytes at most. Where they have no room for all n-grams at 10 bits each, they
+    /// are less sure, and the shares that come of them noisier.
+    pub fn new(index: &Index, held_out: HeldOut, most_bytes: usize) -> Digest {
+        let grams = [0, 1, 2].map(|length| index.grams(length));
+        let all: u64 = grams.iter().map(|grams| grams.len() as u64).sum();
+        let bytes = (all * BITS).div_ceil(8).min(most_bytes as u64);
+        let filter = |grams: Vec<u64>| Filter::new(&grams, (bytes * grams.len() as u64 / all.max(1)) as usize);
+        Digest { pieces: index.pieces(), held_out, filters: grams.map(filter) }
+    }
+
+    /// What of the melody of `score`, quantised, stands in the training music.
+    pub fn check(&self, score: &Score) -> Sketch {
+        let lines = lines(score);
+        let Some(line) = lines.iter().find(|line| line.voice == Voice::Top) else { return Sketch::default() };
+        let found = |length: usize| {
+            let filter = &self.filters[length];
+            (0..line.events.len()).map(move |at| Some(filter.holds(line.gram(at, LENGTHS[length])?)))
+        };
+        let share = |length: usize| {
+            let raw = crate::statistics::mean(found(length).flatten().map(|found| if found { 1.0 } else { 0.0 }))?;
+            let mistaken = self.filters[length].mistaken();
+            Some(((raw - mistaken) / (1.0 - mistaken)).clamp(0.0, 1.0))
+        };
+        let (mut run, mut most) = (0, 0);
+        for found in found(1) {
+            run = if found == Some(true) { run + 1 } else { 0 };
+            most = most.max(run);
+        }
+        Sketch { melody: [0, 1, 2].map(share), longest: if most == 0 { 0 } else { most + LENGTHS[1] - 1 } }
+    }
+
+    /// The digest as JSON: for a model file, or a file of its own.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Digest::to_json`] gave.
+    ///
+    /// # Errors
+    /// [`DigestError`], where it is something else, or does not hold together.
+    pub fn from_json(json: &serde_json::Value) -> Result<Digest, DigestError> {
+        Ok(Digest::deserialize(json)?)
+    }
+}
+
+/// A set that may hold more than was put in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+struct Filter {
+    hashes: u32,
+    bytes: Vec<u8>,
+}
+
+/// As it stands in a file.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    hashes: u32,
+    bits: String,
+}
+
+impl Filter {
+    fn new(grams: &[u64], size: usize) -> Filter {
+        let bytes = vec![0; size.max(1)];
+        // ln 2 times the bits to a key is the best number of hashes.
+        let bits = 8.0 * bytes.len() as f64 / grams.len().max(1) as f64;
+        let hashes = (bits * std::f64::consts::LN_2).round().clamp(1.0, f64::from(MOST_HASHES)) as u32;
+        let mut filter = Filter { hashes, bytes };
+        for gram in grams {
+            for (byte, bit) in filter.places(*gram).collect::<Vec<_>>() {
+                filter.bytes[byte] |= bit;
+            }
+        }
+        filter
+    }
+
+    fn places(&self, gram: u64) -> impl Iterator<Item = (usize, u8)> {
+        let bits = 8 * self.bytes.len() as u64;
+        let (first, step) = (gram, gram.rotate_right(32) | 1);
+        (0..u64::from(self.hashes)).map(move |k| {
+            let place = first.wrapping_add(k.wrapping_mul(step)) % bits;
+            ((place / 8) as usize, 1 << (place % 8))
+        })
+    }
+
+    fn holds(&self, gram: u64) -> bool {
+        self.places(gram).all(|(byte, bit)| self.bytes[byte] & bit != 0)
+    }
+
+    /// The share of other n-grams that are found by mistake.
+    fn mistaken(&self) -> f64 {
+        let set: u64 = self.bytes.iter().map(|byte| u64::from(byte.count_ones())).sum();
+        let full = set as f64 / (8 * self.bytes.len()) as f64;
+        // Of a full filter nothing can be learnt; dividing by what is left must not give infinity.
+        full.powi(self.hashes as i32).min(1.0 - f64::EPSILON)
+    }
+}
+
+impl From<Filter> for Stored {
+    fn from(filter: Filter) -> Stored {
+        Stored { hashes: filter.hashes, bits: base64(&filter.bytes) }
+    }
+}
+
+impl TryFrom<Stored> for Filter {
+    type Error = String;
+    fn try_from(stored: Stored) -> Result<Filter, String> {
+        let bytes = from_base64(&stored.bits).ok_or("the bits of a filter are no base64")?;
+        if bytes.is_empty() || !(1..=MOST_HASHES).contains(&stored.hashes) {
+            return Err(format!("a filter of {} bytes with {} hashes", bytes.len(), stored.hashes));
+        }
+        Ok(Filter { hashes: stored.hashes, bytes })
+    }
+}
+
+/// RFC 4648, section 4, without padding.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn base64(bytes: &[u8]) -> String {
+    let group = |chunk: &[u8]| {
+        let word = chunk.iter().enumerate().fold(0u32, |word, (k, byte)| word | u32::from(*byte) << (16 - 8 * k));
+        let digits = chunk.len() + 1;
+        (0..digits).map(move |k| char::from(ALPHABET[(word >> (18 - 6 * k)) as usize & 63])).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: &u8| ALPHABET.iter().position(|known| known == c).map(|k| k as u32);
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    for chunk in text.as_bytes().chunks(4) {
+        let digits: Vec<u32> = chunk.iter().map(digit).collect::<Option<_>>()?;
+        let word = digits.iter().enumerate().fold(0u32, |word, (k, digit)| word | digit << (18 - 6 * k));
+        let length = digits.len().checked_sub(1).filter(|length| *length > 0)?;
+        bytes.extend((0..length).map(|k| (word >> (16 - 8 * k)) as u8));
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{random_piece, transformed};
+    use super::*;
+
+    fn index(pieces: u64) -> (Index, Vec<Score>) {
+        let scores: Vec<Score> = (0..pieces).map(random_piece).collect();
+        let names: Vec<String> = (0..pieces).map(|k| format!("{k}")).collect();
+        (Index::new(names.iter().map(String::as_str).zip(&scores)), scores)
+    }
+
+    #[test]
+    fn a_digest_says_what_the_index_says() {
+        let (index, scores) = index(60);
+        let digest = Digest::new(&index, HeldOut::default(), Digest::MOST_BYTES);
+        let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 0.05;
+        for seed in [1000, 1001, 1002] {
+            let (exact, sketch) = (index.check(&random_piece(seed)), digest.check(&random_piece(seed)));
+            assert!((0..3).all(|k| close(exact.melody[k], sketch.melody[k])), "{exact:?} {sketch:?}");
+        }
+        let copy = digest.check(&transformed(&scores[7], 3, 1));
+        assert_eq!(copy.melody, [Some(1.0); 3]);
+        let exact = index.check(&scores[7]).longest.unwrap();
+        assert_eq!(exact.piece, "7");
+        assert!(copy.longest >= 60, "{copy:?}");
+    }
+
+    #[test]
+    fn a_digest_survives_storing_and_is_bounded() {
+        let (index, _) = index(60);
+        let digest = Digest::new(&index, HeldOut::default(), Digest::MOST_BYTES);
+        let json = digest.to_json();
+        assert_eq!(Digest::from_json(&json).unwrap(), digest);
+        let small = Digest::new(&index, HeldOut::default(), 3000);
+        let size: usize = small.filters.iter().map(|filter| filter.bytes.len()).sum();
+        assert!(size <= 3000, "{size}");
+        assert!(small.to_json().to_string().len() < 6000);
+        // One bit to the n-gram is unsure, and says so.
+        assert!(small.filters[1].mistaken() > 0.1 && digest.filters[1].mistaken() < 0.02);
+    }
+
+    #[test]
+    fn damaged_digests_are_refused() {
+        let (index, scores) = index(3);
+        let good = Digest::new(&index, HeldOut::default(), Digest::MOST_BYTES).to_json();
+        let with = |field: &str, value: serde_json::Value| {
+            let mut json = good.clone();
+            json["filters"][0][field] = value;
+            Digest::from_json(&json)
+        };
+        assert!(with("bits", "".into()).is_err());
+        assert!(with("bits", "*".into()).is_err());
+        assert!(with("bits", "A".into()).is_err());
+        assert!(with("hashes", 0.into()).is_err());
+        assert!(with("hashes", 4_000_000_000u32.into()).is_err());
+        // A filter of another size is another filter, and no panic.
+        assert!(with("bits", "AAAA".into()).unwrap().check(&scores[0]).melody[0].is_some());
+        assert!(Digest::from_json(&serde_json::Value::Null).is_err());
+    }
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        for (plain, coded) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(plain.as_bytes()), coded);
+            assert_eq!(from_base64(coded).as_deref(), Some(plain.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Everything about a set of pieces beside a corpus, put together: for a terminal, as JSON, and as a page that stands alone.
+
+mod page;
+
+pub use page::Picture;
+
+use crate::originality::{HeldOut, Index, LENGTHS, Originality, Range};
+use crate::{Comparison, FIGURES, Statistics, Summary, side_by_side};
+use cantus_score::Score;
+use rayon::prelude::*;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// Of a larger corpus so many pieces, evenly spread, say what real pieces share with one another.
+const HELD_OUT: usize = 300;
+/// Findings that are said in words.
+const FINDINGS: usize = 8;
+/// A difference of means of more corpus' standard deviations than this is worth a word: half of the pieces' spread (J. Cohen, "Statistical
+/// Power Analysis for the Behavioral Sciences", 1988, calls it a medium effect).
+const FAR: f64 = 0.5;
+/// An overlap of distributions under this is worth a word.
+const OTHER: f64 = 0.75;
+/// The first figures are notes and bars: how long a piece is was asked for, and is no finding.
+const LENGTHS_ASKED_FOR: usize = 2;
+
+/// A piece to be looked at; its score is quantised, on the same grid as all others.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// Its file's name, or its seed.
+    pub name: &'a str,
+    /// Its music.
+    pub score: &'a Score,
+}
+
+/// A corpus as the measure: the pieces that a model may have copied, and others like them, if there are any.
+#[derive(Clone, Copy, Debug)]
+pub struct Corpus<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// What was learnt from: originality is asked of these.
+    pub learnt: &'a [Piece<'a>],
+    /// What was kept from learning.
+    pub kept: &'a [Piece<'a>],
+}
+
+/// A figure of a model on pieces that it did not learn from, with its protocol.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LikelihoodLine {
+    /// Which pieces, in words.
+    pub pieces: String,
+    /// How many pieces.
+    pub count: usize,
+    /// What kind of figure: exact, bound, ...
+    pub kind: String,
+    /// Nats per token, all tokens alike.
+    pub nats_per_token: f64,
+    /// Nats per quarter note, all quarters alike.
+    pub nats_per_quarter: f64,
+    /// The mean of the pieces' nats per token: every piece counts alike.
+    pub nats_per_token_by_piece: f64,
+    /// Share of tokens predicted right, 0-1.
+    pub accuracy: f64,
+    /// Pieces that the model's vocabulary could only say roughly.
+    pub adjusted: usize,
+    /// Which tokens count, what is given.
+    pub protocol: String,
+}
+
+/// A set of pieces beside a corpus.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What the corpus is called.
+    pub corpus: String,
+    /// What the set is called.
+    pub set: String,
+    /// A model's likelihoods, where a model is looked at.
+    pub likelihood: Vec<LikelihoodLine>,
+    /// What the corpus is like.
+    pub corpus_summary: Summary,
+    /// What the set is like.
+    pub set_summary: Summary,
+    /// The one against the other.
+    pub comparison: Comparison,
+    /// Pieces that originality was asked of.
+    pub indexed: usize,
+    /// What real pieces share with those.
+    pub held_out: HeldOut,
+    /// The shares of the real pieces' melodies' 8-note n-grams.
+    pub held_out_shares: Vec<f64>,
+    /// Each piece of the set.
+    pub pieces: Vec<PieceReport>,
+    /// A piece of the corpus and one of the set that are as structured as the middle of their like, by number.
+    #[serde(skip)]
+    typical: (Option<usize>, Option<usize>),
+}
+
+/// A piece of the set.
+#[derive(Clone, Debug, Serialize)]
+pub struct PieceReport {
+    /// Its name.
+    pub name: String,
+    /// What it is like.
+    pub statistics: Statistics,
+    /// What of it stands in the corpus.
+    pub originality: Originality,
+    /// Whether that is more than 19 of 20 real pieces show.
+    pub is_copied: bool,
+}
+
+impl Report {
+    /// Looks at `set` beside `corpus`.
+    ///
+    /// What real pieces share is asked of the kept ones, and of the learnt ones with themselves left out.
+    pub fn new(name: &str, set: &[Piece<'_>], corpus: Corpus<'_>) -> Report {
+        let statistics = |pieces: &[Piece<'_>]| -> Vec<Statistics> {
+            pieces.par_iter().map(|piece| Statistics::of(piece.score)).collect()
+        };
+        let all: Vec<Piece<'_>> = corpus.learnt.iter().chain(corpus.kept).copied().collect();
+        let (real, ours) = (statistics(&all), statistics(set));
+        let index = Index::new(corpus.learnt.iter().map(|piece| (piece.name, piece.score)));
+        let asked = all.len().min(HELD_OUT);
+        let left_out: Vec<Originality> = (0..asked)
+            .into_par_iter()
+            .map(|k| {
+                let number = k * all.len() / asked;
+                match number < corpus.learnt.len() {
+                    true => index.check_left_out(all[number].score, number),
+                    false => index.check(all[number].score),
+                }
+            })
+            .collect();
+        let held_out = HeldOut::of(&left_out);
+        let found: Vec<Originality> = set.par_iter().map(|piece| index.check(piece.score)).collect();
+        let comparison = Comparison::of(&real, &ours);
+        let typical = (middle(&real), middle(&ours));
+        let (corpus_summary, set_summary) = (Summary::of(&real), Summary::of(&ours));
+        let pieces = set.iter().zip(ours).zip(found).map(|((piece, statistics), originality)| PieceReport {
+            name: piece.name.to_owned(),
+            statistics,
+            is_copied: held_out.is_exceeded_by(&originality),
+            originality,
+        });
+        Report {
+            corpus: corpus.name.to_owned(),
+            set: name.to_owned(),
+            likelihood: Vec::new(),
+            corpus_summary,
+            set_summary,
+            comparison,
+            indexed: index.pieces(),
+            held_out,
+            held_out_shares: left_out.iter().filter_map(|piece| piece.melody[1]).collect(),
+            pieces: pieces.collect(),
+            typical,
+        }
+    }
+
+    /// The number of the corpus' piece (learnt ones first) and of the set's piece that are in the middle of their like by structure.
+    pub fn typical(&self) -> (Option<usize>, Option<usize>) {
+        self.typical
+    }
+
+    /// The numbers of the set's pieces, the one that shares most with the corpus first.
+    pub fn most_copied(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.pieces.len()).collect();
+        let key = |k: &usize| {
+            let originality = &self.pieces[*k].originality;
+            (originality.melody[1].unwrap_or(0.0), originality.longest.as_ref().map_or(0, |passage| passage.onsets))
+        };
+        order.sort_by(|a, b| key(b).partial_cmp(&key(a)).unwrap_or(std::cmp::Ordering::Equal));
+        order
+    }
+
+    /// What a musician should hear of first: copies, loops, and the statistics in which the set is furthest from the corpus.
+    pub fn findings(&self) -> Vec<String> {
+        let mut findings = Vec::new();
+        let copied = self.pieces.iter().filter(|piece| piece.is_copied).count();
+        let pieces = self.pieces.len();
+        // One real piece in 20 shares as much by chance; twice as many, and at least two, are no chance.
+        if pieces > 0 && copied > 1.max(pieces / 10) {
+            findings.push(format!(
+                "{copied} of {pieces} pieces share more with {} than nearly all real pieces do",
+                self.corpus
+            ));
+        }
+        let looping = self.pieces.iter().filter(|piece| piece.statistics.longest_run > 16).count();
+        if looping > 0 {
+            findings.push(format!("{looping} of {pieces} pieces strike one chord more than 16 times in a row"));
+        }
+        let mut differences: Vec<(f64, String)> = Vec::new();
+        for (k, figure) in FIGURES.iter().enumerate().skip(LENGTHS_ASKED_FOR) {
+            let (real, ours) = (&self.corpus_summary.figures[k], &self.set_summary.figures[k]);
+            let Some(difference) = ours.difference(real).filter(|difference| difference.abs() > FAR) else { continue };
+            let more = if difference > 0.0 { "more" } else { "less" };
+            let words =
+                format!("{}: {more} than the corpus ({} instead of {})", figure.name, ours.short(), real.short());
+            differences.push((difference.abs(), words));
+        }
+        differences.sort_by(|a, b| b.0.total_cmp(&a.0));
+        findings.extend(differences.into_iter().take(FINDINGS).map(|(_, words)| words));
+        for row in self.comparison.rows.iter().filter(|row| row.overlap < OTHER) {
+            if FIGURES.iter().all(|figure| figure.name != row.name) {
+                findings.push(format!(
+                    "{}: other ones than in the corpus (overlap {:.0}%)",
+                    row.name,
+                    100.0 * row.overlap
+                ));
+            }
+        }
+        if findings.is_empty() {
+            findings.push(
+                "in every statistic the pieces are about as far from the corpus as its own pieces are from one another"
+                    .to_owned(),
+            );
+        }
+        findings
+    }
+
+    /// The report for a terminal. Lines end with a line break.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let mut line = |words: String| {
+            let _ = writeln!(text, "{words}");
+        };
+        for likelihood in &self.likelihood {
+            line(format!("Likelihood of {}", likelihood.words()));
+        }
+        line("\nStatistics, mean and standard deviation of the pieces\n".to_owned());
+        line(side_by_side(&[(&self.corpus, &self.corpus_summary), (&self.set, &self.set_summary)]));
+        line(
+            "Distances between pieces; overlap and divergence of those across with those within the corpus\n"
+                .to_owned(),
+        );
+        line(self.comparison.table());
+        line(format!(
+            "Originality: n-grams of the melody that stand in the {} pieces of {}\n",
+            self.indexed, self.corpus
+        ));
+        line(self.shares_table());
+        for number in self.most_copied().into_iter().take(5) {
+            let piece = &self.pieces[number];
+            if let Some(passage) = &piece.originality.longest {
+                let mark = if piece.is_copied { "  more than real pieces share" } else { "" };
+                line(format!("{}: {passage}{mark}", piece.name));
+            }
+        }
+        line("\nIn short".to_owned());
+        self.findings().into_iter().for_each(|finding| line(format!("- {finding}")));
+        text
+    }
+
+    fn shares_table(&self) -> String {
+        let mut rows = vec![["", "real pieces, left out", "", "these pieces", ""].map(str::to_owned).to_vec()];
+        rows.push(["", "median", "19 of 20 under", "median", "highest"].map(str::to_owned).to_vec());
+        let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+        let mut add = |name: String, real: &Range, ours: Range, say: &dyn Fn(f64) -> String| {
+            rows.push(vec![name, say(real.median), say(real.high), say(ours.median), say(ours.highest)]);
+        };
+        let ours = |of: &dyn Fn(&Originality) -> Option<f64>| {
+            Range::of(self.pieces.iter().filter_map(|piece| of(&piece.originality)))
+        };
+        for (k, length) in LENGTHS.iter().enumerate() {
+            add(format!("{length} notes of the melody"), &self.held_out.melody[k], ours(&|o| o.melody[k]), &percent);
+        }
+        for (k, length) in LENGTHS.iter().enumerate() {
+            add(format!("{length} chords"), &self.held_out.chords[k], ours(&|o| o.chords[k]), &percent);
+        }
+        let longest = |o: &Originality| o.longest.as_ref().map(|passage| passage.onsets as f64);
+        add("longest passage (onsets)".to_owned(), &self.held_out.longest, ours(&longest), &|x| format!("{x:.0}"));
+        crate::summary::lines(&rows)
+    }
+
+    /// The report as a page: one file, nothing to load, with `pictures` where they belong.
+    pub fn page(&self, title: &str, pictures: &[Picture]) -> String {
+        page::page(self, title, pictures)
+    }
+}
+
+impl LikelihoodLine {
+    fn words(&self) -> String {
+        let adjusted = match self.adjusted {
+            0 => String::new(),
+            some => format!("; {some} of them said in the nearest words the model has"),
+        };
+        format!(
+            "{} ({}{adjusted}): {:.3} nats per token, {:.3} per quarter note, {:.1}% right; every piece alike {:.3} nats per token\n  \
+             {}; {}",
+            self.pieces,
+            self.count,
+            self.nats_per_token,
+            self.nats_per_quarter,
+            100.0 * self.accuracy,
+            self.nats_per_token_by_piece,
+            self.kind,
+            self.protocol
+        )
+    }
+}
+
+/// The number of the piece with the middle structureness of 4 to 8 bars.
+fn middle(pieces: &[Statistics]) -> Option<usize> {
+    let mut order: Vec<(f64, usize)> =
+        pieces.iter().enumerate().filter_map(|(k, piece)| Some((piece.structureness.middle?, k))).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    order.get(order.len() / 2).map(|(_, k)| *k)
+}
+
+#[cfg(test)]
+mod tests;

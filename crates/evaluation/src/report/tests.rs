@@ -1,0 +1,76 @@
+use super::*;
+use crate::originality::tests::{random_piece, transformed};
+
+fn report() -> Report {
+    let scores: Vec<Score> = (0..12).map(random_piece).collect();
+    let names: Vec<String> = (0..12).map(|k| format!("<{k}>.mid")).collect();
+    let pieces: Vec<Piece<'_>> = names.iter().zip(&scores).map(|(name, score)| Piece { name, score }).collect();
+    let own: Vec<Score> = vec![random_piece(90), transformed(&scores[3], 4, 2), random_piece(91)];
+    let set: Vec<Piece<'_>> =
+        ["one", "two", "three"].iter().zip(&own).map(|(name, score)| Piece { name, score }).collect();
+    let corpus = Corpus { name: "a corpus", learnt: &pieces[..10], kept: &pieces[10..] };
+    Report::new("a set", &set, corpus)
+}
+
+#[test]
+fn a_copy_is_named_first_and_alone() {
+    let report = report();
+    assert_eq!((report.indexed, report.pieces.len(), report.corpus_summary.pieces), (10, 3, 12));
+    assert_eq!(report.most_copied()[0], 1);
+    assert_eq!(report.pieces.iter().map(|piece| piece.is_copied).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(report.held_out.melody[1].pieces, 12);
+    let passage = report.pieces[1].originality.longest.as_ref().unwrap();
+    assert_eq!(
+        passage.to_string(),
+        format!(
+            "{} chords from bar 1 on (12 bars): bar 1 of <3>.mid, 4 semitones higher, 2 times as fast",
+            passage.onsets
+        )
+    );
+}
+
+#[test]
+fn the_text_has_every_section() {
+    let mut report = report();
+    report.likelihood.push(LikelihoodLine {
+        pieces: "kept pieces".to_owned(),
+        count: 2,
+        kind: "exact".to_owned(),
+        nats_per_token: 1.25,
+        nats_per_quarter: 6.5,
+        nats_per_token_by_piece: 1.5,
+        accuracy: 0.5,
+        adjusted: 1,
+        protocol: "all tokens".to_owned(),
+    });
+    let text = report.text();
+    for words in
+        ["1.250 nats per token", "exact; all tokens", "a corpus (12)", "a set (3)", "mean overlap", "two: ", "In short"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn the_page_stands_alone_and_escapes_what_it_is_given() {
+    let report = report();
+    let picture = Picture { caption: "look & see".to_owned(), svg: "<svg></svg>".to_owned() };
+    let page = report.page("a <title>", &[picture]);
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert!(page.contains("<h1>a &lt;title&gt;</h1>") && page.contains("look &amp; see"));
+    assert!(page.contains("&lt;3&gt;.mid") && !page.contains("<3>.mid"));
+    for outside in ["src=", "href=", "url(", "<script", "@import"] {
+        assert!(!page.contains(outside), "{outside} is loaded from elsewhere");
+    }
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    assert_eq!(page.matches("<tr").count(), page.matches("</tr>").count());
+    assert!(!page.contains("NaN"));
+}
+
+#[test]
+fn nothing_beside_nothing_is_a_report() {
+    let report = Report::new("nothing", &[], Corpus { name: "nothing", learnt: &[], kept: &[] });
+    assert_eq!(report.typical(), (None, None));
+    assert!(report.text().contains("In short"));
+    assert!(report.page("", &[]).contains("</html>"));
+}

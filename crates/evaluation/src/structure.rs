@@ -1,0 +1,12 @@
+//! Structure: what of a piece is like what else of it.
+//!
+//! [`SelfSimilarity`] compares every bar with every other and can be looked at ([`crate::picture::self_similarity`]), [`Repetition`]
+//! says how far apart the likenesses lie, [`Structureness`] how much of the piece a span of short, middle or long length explains.
+
+mod repetition;
+mod scape;
+mod similarity;
+
+pub use repetition::{LAGS, Repetition, longest_run};
+pub use scape::{FitnessScape, Structureness};
+pub use similarity::{Feature, SelfSimilarity};
