@@ -230,7 +230,7 @@ mod tests {
                 let before = y.clone();
                 let packed = PackedMatrix::<f32>::with_level(k, n, &w, n, 1, level);
                 let transposed: Vec<f32> = (0..n * k).map(|i| w[i % k * n + i / k]).collect();
-                let same = PackedMatrix::with_level(k, n, &transposed, 1, k, level);
+                let same = PackedMatrix::<f32>::with_level(k, n, &transposed, 1, k, level);
                 assert_eq!(&packed.data[..], &same.data[..]);
                 for accumulate in [false, true] {
                     y.copy_from_slice(&before);

@@ -111,6 +111,7 @@ struct Recipe {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
+    cantus_nn::buffer::keep_freed_memory();
     let stop = Arc::new(AtomicBool::new(false));
     catch_interrupt(&stop)?;
     let (training, corpus_name, run) = if arguments.resume { resume(&arguments)? } else { begin(&arguments)? };
