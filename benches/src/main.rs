@@ -5,6 +5,7 @@
 mod article;
 mod clock;
 mod composing;
+mod frames;
 mod networks;
 mod peak;
 mod peer;
@@ -77,6 +78,8 @@ enum What {
     },
     /// Products of the shapes that occur, ours beside gemm
     Products(Common),
+    /// The polyphonic-music benchmark: trains by recipe, judges the test pieces
+    Frames(frames::Arguments),
 }
 
 fn main() {
@@ -89,6 +92,7 @@ fn main() {
         What::Reading { data, common } => (common, Box::new(move |c| reading::run(c, &data))),
         What::Startup { cantus, common } => (common, Box::new(move |c| startup::run(c, &cantus))),
         What::Products(common) => (common, Box::new(products::run)),
+        What::Frames(arguments) => return end(frames::run(&arguments)),
     };
     cantus_nn::buffer::keep_freed_memory();
     let done = rayon::ThreadPoolBuilder::new()
@@ -103,6 +107,11 @@ fn main() {
             }
             Ok(())
         });
+    end(done.map_err(Into::into));
+}
+
+/// Exit code 1 where something failed.
+fn end(done: Result<(), Box<dyn std::error::Error>>) {
     if let Err(error) = done {
         eprintln!("{error}");
         std::process::exit(1);

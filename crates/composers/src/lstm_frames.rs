@@ -83,7 +83,7 @@ impl FrameNetwork for Network {
 
     fn loss(&self, _: &Own, features: Tensor<2>, batch: &Batch, _: LossAt) -> (Tensor<1>, FrameSums) {
         let (loss, found) = bernoulli(self.output.forward(features), &batch.targets, &batch.weights);
-        (loss, FrameSums { nats: found.nats, frames: found.counted, hits: found.hits, union: found.union })
+        (loss, FrameSums { nats: found.nats, frames: found.counted, accuracies: found.accuracies })
     }
 
     fn validation_effort(_: &Own, _: usize) -> Effort {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn judge(trainable: &dyn Trainable, pieces: &[Vec<Keys>], effort: Effort) -> Vec<Vec<Option<FrameFigure>>> {
-        trainable.composer().frames().unwrap().judge(pieces, effort, 0)
+        trainable.composer().frames().unwrap().judge_frames(pieces, effort, 0)
     }
 
     fn frames(scores: &[Score]) -> Vec<Vec<Keys>> {
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
         for changes in
-            [vec![], vec![("skip", false.into()), ("clock", 0.into()), ("layers", 2.into()), ("window", 7.into())]]
+            [vec![], vec![("skip", false.into()), ("clock", 0.into()), ("layers", 2.into()), ("window", 40.into())]]
         {
             let mut trainable = trainer(&changes);
             // Away from the first parameters; then an epoch that changes nothing.

@@ -39,7 +39,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, 150 hidden units, on the keys that sound",
-        settings: r#"{"reading":"sounding"}"#,
+        settings: r#"{"reading":"sounding","batch":8,"window":32,"learning_rate":0.004,"warmup":200}"#,
         tiny: r#"{"hidden":24,"units":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,
               "learning_rate":0.01,"divergence":3,"most_divergence":5,"judged":200,"chains":6,"temperatures":30,"gibbs":5}"#,
     }],
@@ -75,10 +75,10 @@ impl Default for Own {
             units: 150,
             divergence: 5,
             most_divergence: 25,
-            lengthen: 2,
-            judged: 1000,
-            chains: 14,
-            temperatures: 100,
+            lengthen: 5,
+            judged: 300,
+            chains: 7,
+            temperatures: 300,
             gibbs: 50,
         }
     }
@@ -173,8 +173,7 @@ impl Network {
         figures.iter().fold(FrameSums { frames: counted.len() as f64, ..FrameSums::default() }, |sums, figure| {
             FrameSums {
                 nats: sums.nats + share * figure.nats,
-                hits: sums.hits + share * figure.hits,
-                union: sums.union + share * figure.union,
+                accuracies: sums.accuracies + share * figure.accuracy(),
                 ..sums
             }
         })

@@ -58,10 +58,15 @@ pub struct FrameSums {
     pub nats: f64,
     /// Frames counted.
     pub frames: f64,
-    /// As in [`FrameFigure`].
-    pub hits: f64,
-    /// As in [`FrameFigure`].
-    pub union: f64,
+    /// The frames' own accuracies.
+    pub accuracies: f64,
+}
+
+impl FrameFigure {
+    /// The frame's own accuracy, 0-1.
+    pub fn accuracy(&self) -> f64 {
+        if self.union > 0.0 { (self.hits / self.union).clamp(0.0, 1.0) } else { 1.0 }
+    }
 }
 
 /// The frame accuracy `TP / (TP + FP + FN)`, 0-1: expectations under the model, both parts summed over all frames; 1 where nothing is
@@ -75,9 +80,13 @@ pub fn frame_accuracy<'f>(figures: impl IntoIterator<Item = &'f FrameFigure>) ->
 }
 
 /// The figures of frames that all count, as an evaluation.
-pub fn evaluation<'f>(figures: impl IntoIterator<Item = &'f FrameFigure> + Clone, quarters: f64) -> Evaluation {
-    let (nats, tokens) = figures.clone().into_iter().fold((0.0, 0.0), |(n, t), figure| (n + figure.nats, t + 1.0));
-    Evaluation { nats, tokens, quarters, correct: tokens * frame_accuracy(figures) }
+pub fn evaluation<'f>(figures: impl IntoIterator<Item = &'f FrameFigure>, quarters: f64) -> Evaluation {
+    figures.into_iter().fold(Evaluation { quarters, ..Evaluation::default() }, |sum, figure| Evaluation {
+        nats: sum.nats + figure.nats,
+        tokens: sum.tokens + 1.0,
+        correct: sum.correct + figure.accuracy(),
+        ..sum
+    })
 }
 
 /// How much work estimates of likelihoods may cost; exact models care for `every` alone.

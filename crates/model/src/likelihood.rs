@@ -57,7 +57,7 @@ pub struct Evaluation {
     pub tokens: f64,
     /// Quarter notes that those tokens stand for.
     pub quarters: f64,
-    /// Tokens that were the model's first choice; where tokens are frames, their number times the frame accuracy.
+    /// Tokens that were the model's first choice; where tokens are frames, the sum of their accuracies `TP / (TP + FP + FN)`.
     pub correct: f64,
 }
 

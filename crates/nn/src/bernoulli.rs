@@ -30,6 +30,8 @@ pub struct Figures {
     pub hits: f64,
     /// Expected true and false positives and false negatives: the weighted sum of `y + p - y p`.
     pub union: f64,
+    /// The rows' own accuracies, `hits / union` of each, summed with their weights.
+    pub accuracies: f64,
 }
 
 impl std::ops::AddAssign for Figures {
@@ -38,6 +40,7 @@ impl std::ops::AddAssign for Figures {
         self.counted += other.counted;
         self.hits += other.hits;
         self.union += other.union;
+        self.accuracies += other.accuracies;
     }
 }
 
@@ -101,11 +104,14 @@ pub fn row(logits: &[f32], targets: &[f32], weight: f32) -> Figures {
 fn figures_of([nats, hits, expected]: [f32; 3], targets: &[f32], weight: f32) -> Figures {
     let present: f32 = targets.iter().sum();
     let (weight, hits) = (f64::from(weight), f64::from(hits));
+    let union = f64::from(present) + f64::from(expected) - hits;
+    let accuracy = if union > 0.0 { (hits / union).clamp(0.0, 1.0) } else { 1.0 };
     Figures {
         nats: weight * f64::from(nats),
         counted: weight,
         hits: weight * hits,
-        union: weight * (f64::from(present) + f64::from(expected) - hits),
+        union: weight * union,
+        accuracies: weight * accuracy,
     }
 }
 

@@ -1,9 +1,11 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a frame.
 
-use super::{Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Reading, Roll};
+use super::{
+    Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Reading, Roll, evaluation,
+};
 use crate::{
-    ComposeError, Composer, ComposerSpec, Composition, Kind, ModelError, ModelFile, Progress, Prompt, Request, Rng,
-    Sampling, accentuate, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile,
+    Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_encoding::piano_roll::{self, Frame, Key, Keys};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -169,6 +171,39 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
     }
 }
 
+/// Which frames count, in a sentence.
+pub(super) fn protocol(every: usize) -> String {
+    let which = if every == 1 { "all frames".to_owned() } else { format!("one of every {every} frames") };
+    format!(
+        "{which} after the first of each piece, in its own key; a frame is all keys of one step; mean over frames; right: the mean \
+         frame accuracy"
+    )
+}
+
+/// The evaluation of a piece, its first frame left out.
+pub(super) fn counted(figures: &[Option<FrameFigure>], steps_per_quarter: u32) -> Evaluation {
+    let some = figures.iter().skip(1).flatten();
+    let quarters = some.clone().count() as f64 / f64::from(steps_per_quarter);
+    evaluation(some, quarters)
+}
+
+impl<N: FrameNetwork> Judge for FrameComposer<N> {
+    fn kind(&self) -> Kind {
+        N::Head::kind()
+    }
+
+    fn protocol(&self) -> String {
+        protocol(1)
+    }
+
+    fn judge(&self, piece: &Score) -> Judgement {
+        let frames = self.settings.reading.frames(piece);
+        let figures = self.judge_frames(&[frames], Effort { every: 1, chains: 1, temperatures: 1 }, 0);
+        let is_adjusted = piece.notes().any(|note| Key::try_from(note.pitch).is_err());
+        Judgement { figures: counted(&figures[0], self.roll.steps_per_quarter), is_adjusted }
+    }
+}
+
 impl<N: FrameNetwork> Composer for FrameComposer<N> {
     fn spec(&self) -> &'static ComposerSpec {
         N::spec()
@@ -203,6 +238,11 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
 
     fn frames(&self) -> Option<&dyn JudgesFrames> {
         Some(self)
+    }
+
+    fn judge(&self) -> Option<&dyn Judge> {
+        // An estimate has a cost and an error that its caller must choose: `frames` lets them.
+        (N::Head::kind() == Kind::Exact).then_some(self)
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {

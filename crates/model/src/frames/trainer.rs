@@ -1,7 +1,8 @@
 //! Training a composer of frames.
 
 use super::batches::{self, Batch, Piece};
-use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Roll, baselines, evaluation};
+use super::player::{counted, protocol};
+use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Roll, baselines};
 use crate::plan::{Plan, Row};
 use crate::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
@@ -199,12 +200,7 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
     }
 
     fn protocol(&self) -> String {
-        let every = self.validation_effort().every;
-        let which = if every == 1 { "all frames".to_owned() } else { format!("one of every {every} frames") };
-        format!(
-            "{which} after the first of each piece, in its own key; a frame is all keys of one step; mean over frames; right: the frame \
-             accuracy"
-        )
+        protocol(self.validation_effort().every)
     }
 
     fn steps(&self, epoch: u64) -> u64 {
@@ -234,13 +230,12 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
             self.carried.clear();
         }
-        let accuracy = if sums.union > 0.0 { sums.hits / sums.union } else { 1.0 };
         StepReport {
             batch: Evaluation {
                 nats: sums.nats,
                 tokens: sums.frames,
                 quarters: sums.frames / f64::from(self.roll.steps_per_quarter),
-                correct: sums.frames * accuracy,
+                correct: sums.accuracies,
             },
             gradient_norm: report.gradient_norm,
             finite: report.finite && sums.nats.is_finite(),
@@ -250,10 +245,11 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
     fn validate(&mut self) -> Evaluation {
         let composer = self.frame_composer();
         let pieces: Vec<Vec<Keys>> = self.valid.iter().map(|piece| piece.keys.clone()).collect();
-        let figures = composer.judge_frames(&pieces, self.validation_effort(), self.seed);
-        let counted: Vec<_> = figures.iter().flat_map(|piece| piece.iter().skip(1).flatten()).collect();
-        let steps = f64::from(self.roll.steps_per_quarter);
-        evaluation(counted.iter().copied(), counted.len() as f64 / steps)
+        let mut total = Evaluation::default();
+        for figures in composer.judge_frames(&pieces, self.validation_effort(), self.seed) {
+            total += counted(&figures, self.roll.steps_per_quarter);
+        }
+        total
     }
 
     fn baselines(&self) -> Vec<Baseline> {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::lstm::fixture;
+use cantus_model::TensorData;
 
 fn trainer() -> ChordTrainer {
     ChordTrainer::new(&serde_json::to_value(fixture::settings()).unwrap(), &fixture::set(), 1).unwrap()
