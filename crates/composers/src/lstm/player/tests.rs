@@ -33,7 +33,8 @@ fn token_by_token_is_the_whole_sequence() {
             player.advance(&mut state, *token);
             let mut raw = vec![0.0; vocabulary.len()];
             player.output.forward(&state.layers.last().unwrap().0, &mut raw);
-            assert!(raw.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{raw:?} {expected:?}");
+            // Composing reads weights of 16 bits.
+            assert!(raw.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "{raw:?} {expected:?}");
             // The mask takes away, and changes nothing else.
             let masked = player.logits(&mut state);
             assert!(masked.iter().zip(&raw).all(|(a, b)| a == b || *a == f32::NEG_INFINITY));

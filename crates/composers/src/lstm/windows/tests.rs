@@ -35,7 +35,8 @@ fn composing_reads_a_window_as_the_network_does_in_evaluation() {
             for token in &trainer.valid[*start as usize..][..6] {
                 composer.read(*token, &mut layers, &mut Scratch::new(), &mut logits);
             }
-            let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4 * (1.0 + b.abs());
+            // Composing reads weights of 16 bits.
+            let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-3 * (1.0 + b.abs());
             assert!(logits.iter().zip(expected).all(close), "{batch_norm} {relu}: {logits:?} {expected:?}");
         }
     }
