@@ -82,8 +82,11 @@ enum What {
     Frames(frames::Arguments),
 }
 
+/// What takes the turns of one benchmark.
+type Benchmark = Box<dyn FnOnce(&Common) -> std::io::Result<Report>>;
+
 fn main() {
-    let (common, run): (Common, Box<dyn FnOnce(&Common) -> std::io::Result<Report>>) = match Arguments::parse().what {
+    let (common, run): (Common, Benchmark) = match Arguments::parse().what {
         What::W1(common) => (common, Box::new(training::w1)),
         What::W2(common) => (common, Box::new(training::w2)),
         What::W3(common) => (common, Box::new(composing::w3)),

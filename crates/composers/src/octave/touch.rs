@@ -87,8 +87,8 @@ impl TouchPlayer {
             self.duration.forward(&h, &mut durations);
             let one = |key: usize| {
                 // Numbers that are none end at the lowest.
-                let velocity = (128.0 * velocities[key]).round().max(1.0).min(127.0) as u8;
-                let steps = durations[key].max(0.0).min(LONGEST).exp2().round() as u64;
+                let velocity = ((128.0 * velocities[key]).round().clamp(1.0, 127.0) as u8).max(1);
+                let steps = (durations[key].clamp(0.0, LONGEST).exp2().round() as u64).max(1);
                 (Velocity::try_from(velocity).unwrap_or(Velocity::DEFAULT), steps)
             };
             played.push(frame.iter().map(|key| one(key.index())).collect());

@@ -84,9 +84,8 @@ impl FinalRow {
         let total: f32 = q[0][..items].iter().chain(&q[1][..items]).sum();
         let mut left = chance * total;
         let mut last = 0;
-        for side in 0..2 {
-            for k in 0..items {
-                let share = q[side][k];
+        for (side, shares) in q.iter().enumerate() {
+            for (k, &share) in shares[..items].iter().enumerate() {
                 if share > 0.0 {
                     last = side * items + k;
                     left -= share;
