@@ -197,7 +197,9 @@ mod tests {
         {
             let mut trainable = trainer(&changes);
             // Away from the first parameters; then an epoch that changes nothing.
-            (0..5).for_each(|step| drop(trainable.step(StepAt { epoch: 0, step }, 0.02)));
+            for step in 0..5 {
+                assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite);
+            }
             let pieces = frames(&set().train);
             let expected: f64 =
                 judge(trainable.as_ref(), &pieces, ALL).iter().flatten().flatten().map(|f| f.nats).sum();

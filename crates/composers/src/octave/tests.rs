@@ -253,7 +253,7 @@ fn no_key_outside_of_the_pitch_classes_ever_sounds() {
         let sampling = Sampling { temperature, ..Sampling::default() };
         let mut state = player.decoder().start();
         for step in 0..300u32 {
-            let classes = PitchClasses::from_bits((step * 2_654_435_761u32 >> 20) as u16 & 0xfff).unwrap();
+            let classes = PitchClasses::from_bits(((step * 2_654_435_761u32) >> 20) as u16 & 0xfff).unwrap();
             for range in [Keys::ALL, all_between(PitchClasses::from_bits(1).unwrap().keys())] {
                 let keys = player.decoder().decode(&mut state, classes, range, &sampling, rng);
                 assert!((keys - classes.keys()).is_empty() && (keys - range).is_empty(), "{classes:?}: {keys:?}");

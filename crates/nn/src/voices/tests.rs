@@ -241,7 +241,7 @@ fn nothing_known_costs_the_uniform_distribution() {
         let w = Weights {
             w_ih: &w_ih,
             w_hh: &w_hh,
-            bias: &vec![0.0; 32],
+            bias: &[0.0; 32],
             w_out: &w_out[..outcomes * 8],
             b_out: &vec![0.0; outcomes],
         };
