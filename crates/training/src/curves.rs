@@ -274,7 +274,11 @@ fn draw_panel(area: &Canvas, panel: &Panel, epochs: (f64, f64), marks: &Marks) -
     let (columns, rows) = plot.get_pixel_range();
     let frame = Frame { plot, area, columns: (columns.start, columns.end), rows: (rows.start, rows.end) };
     let origin = area.get_base_pixel();
-    area.draw(&Text::new(panel.title, (frame.columns.0 - origin.0, px(TITLE_ROW)), text(15, INK, HPos::Left).bold()))?;
+    area.draw(&Text::new(
+        one_line(panel.title, 60),
+        (frame.columns.0 - origin.0, px(TITLE_ROW)),
+        text(15, INK, HPos::Left).bold(),
+    ))?;
 
     let mut labels = Vec::new();
     for baseline in panel.baselines.iter().filter(|baseline| baseline.nats.is_finite()) {

@@ -155,14 +155,15 @@ fn step_by_step_is_the_whole_sequence() {
         for t in 0..59 {
             player.read(&mut reading, piece.classes[t]);
             cantus_nn::lag_attention::weights(&scores[t * 3..t * 3 + 3], &mut weights);
-            assert!(reading.weights.iter().zip(&weights).all(|(a, b)| (a - b).abs() < 1e-4));
+            // Composing reads weights of 16 bits.
+            assert!(reading.weights.iter().zip(&weights).all(|(a, b)| (a - b).abs() < 1e-3));
             let found = player.features(&reading);
             let expected = &features[t * settings.aggregation..(t + 1) * settings.aggregation];
-            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "step {t}");
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "step {t}");
             let next = piece.classes[t + 1];
             if decisions == Decisions::Ordered {
                 let found = player.nats(&mut reading.clone(), next);
-                assert!((found - f64::from(nats[t])).abs() < 1e-3, "step {t}: {found} {}", nats[t]);
+                assert!((found - f64::from(nats[t])).abs() < 1e-2, "step {t}: {found} {}", nats[t]);
             }
             player.follow(&mut reading, next, &mut seeded(t as u64)).unwrap();
         }
@@ -240,8 +241,8 @@ fn a_roll_of_input_and_output_leaves_the_figure_of_a_rolled_network_unchanged() 
         network(file).forward(&batch, &settings, None, &device).1.figures.nats
     };
     let (plain, moved, unmoved) = (nats(&file, 0), nats(&rolled, by), nats(&file, by));
-    assert!((plain - moved).abs() < 1e-3 * plain, "{plain} {moved}");
-    assert!((plain - unmoved).abs() > 1e-3 * plain, "the network does not care for the key at all");
+    assert!((plain - moved).abs() < 1e-5 * plain, "{plain} {moved}");
+    assert!((plain - unmoved).abs() > 1e-4 * plain, "the network does not care for the key at all: {plain} {unmoved}");
 }
 
 #[test]
@@ -253,7 +254,7 @@ fn no_key_outside_of_the_pitch_classes_ever_sounds() {
         let sampling = Sampling { temperature, ..Sampling::default() };
         let mut state = player.decoder().start();
         for step in 0..300u32 {
-            let classes = PitchClasses::from_bits(((step * 2_654_435_761u32) >> 20) as u16 & 0xfff).unwrap();
+            let classes = PitchClasses::from_bits((step.wrapping_mul(2_654_435_761) >> 20) as u16 & 0xfff).unwrap();
             for range in [Keys::ALL, all_between(PitchClasses::from_bits(1).unwrap().keys())] {
                 let keys = player.decoder().decode(&mut state, classes, range, &sampling, rng);
                 assert!((keys - classes.keys()).is_empty() && (keys - range).is_empty(), "{classes:?}: {keys:?}");

@@ -166,7 +166,7 @@ impl Iterator for Iter {
 
 impl DoubleEndedIterator for Iter {
     fn next_back(&mut self) -> Option<Key> {
-        let key = (self.0 != 0).then_some(Key(127 - self.0.leading_zeros() as u8))?;
+        let key = (self.0 != 0).then(|| Key(127 - self.0.leading_zeros() as u8))?;
         self.0 &= !(1 << key.0);
         Some(key)
     }
