@@ -39,7 +39,7 @@ pub struct Common {
     /// A Python that has the peer's library (torch, tensorflow, symusic and mido); without one only our side is timed
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
-    /// Keep the raw figures in this folder, as benches/runs/<date>-<machine>
+    /// Keep the raw figures in this folder, as benches/runs/2026-11-21-xeon
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }

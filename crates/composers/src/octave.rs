@@ -2,7 +2,7 @@
 //! the pitch classes over the keys.
 //!
 //! Source: I. Ivanov, neural generation of polyphonic music (diploma thesis, Moscow State University, 2018), sections 6 and 7, and its
-//! program, https://github.com/FortsAndMills/MusicGeneration, where the text is silent.
+//! program, <https://github.com/FortsAndMills/MusicGeneration>, where the text is silent.
 //!
 //! Departures, each of which mends a defect of that program: lags read the piece before a fragment (`source_history` brings the zeros
 //! back that the attention could not learn from); decoder and touch read in composing what they read in training; while a prompt is
