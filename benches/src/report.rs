@@ -23,11 +23,20 @@ impl Conditions {
         let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
         Conditions {
-            command: std::env::args().collect(),
+            command: std::env::args().map(|word| without_folders(&word)).collect(),
             processor: processor.trim_matches([' ', '\t', ':']).to_owned(),
             instructions: format!("{:?}", cantus_nn::simd::Level::detect()),
             threads,
         }
+    }
+}
+
+/// A word of the command line as it would be typed on any machine: of an absolute path, the last name.
+fn without_folders(word: &str) -> String {
+    let path = Path::new(word);
+    match path.file_name() {
+        Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
+        _ => word.to_owned(),
     }
 }
 
