@@ -11,7 +11,7 @@ use cantus_encoding::piano_roll::Keys;
 use cantus_model::frames::{Effort, FrameFigure, frame_accuracy};
 use cantus_model::{CorpusCard, Kind, ModelFile, Settings, TrainingSet};
 use cantus_training::run_folder::{RunFiles, RunFolder};
-use cantus_training::{Bounds, CheckpointPolicy, Event, RunDescription, Training};
+use cantus_training::{Bounds, CheckpointPolicy, Doctor, Event, RunDescription, Training};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -143,6 +143,7 @@ fn train(recipe: &Recipe, file: &Path, run: &Path, arguments: &Arguments) -> Res
         options: Options::default(),
         corpus: card(&corpus, recipe.benchmark.as_deref().unwrap_or_default()),
         bounds,
+        doctor: true,
         half: false,
         baselines: trainable.baselines(),
         unit: trainable.unit(),
@@ -160,6 +161,8 @@ fn train(recipe: &Recipe, file: &Path, run: &Path, arguments: &Arguments) -> Res
         trainable,
         folder,
         description,
+        // The protocol chooses by validation alone.
+        Doctor::of_figures(),
         policy,
         ("mid", &|score| cantus_formats::midi::write(score).ok()),
     )?;
@@ -176,7 +179,7 @@ fn train(recipe: &Recipe, file: &Path, run: &Path, arguments: &Arguments) -> Res
                 metrics.tokens_per_second,
                 metrics.seconds,
                 if metrics.best { " best" } else { "" },
-                metrics.remark.as_deref().unwrap_or_default(),
+                metrics.remarks.iter().map(ToString::to_string).collect::<Vec<String>>().join("; "),
             );
         }
     })?;

@@ -2,7 +2,8 @@
 
 use crate::files;
 use cantus_composers::registry;
-use cantus_model::{Composer, Header, ModelFile, digest};
+use cantus_evaluation::originality::Digest;
+use cantus_model::{Composer, Header, ModelFile, Sampling, digest};
 use cantus_training::run_folder::RunFiles;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,19 @@ pub struct Model {
     pub header: Header,
     /// What composes with it.
     pub composer: Box<dyn Composer>,
+}
+
+impl Model {
+    /// How it draws where nothing else is asked for.
+    pub fn usual_sampling(&self) -> Sampling {
+        self.header.usual_sampling(self.composer.default_sampling())
+    }
+
+    /// What of its training music a composition can be held against; nothing where the model does not say.
+    pub fn originality(&self) -> Option<Digest> {
+        // A model without it composes as well.
+        Digest::from_json(self.header.originality.as_ref()?).ok()
+    }
 }
 
 /// The model of a name: `default`, a file, or a run's folder.

@@ -76,6 +76,11 @@ pub struct OptionsError {
 }
 
 impl Options {
+    /// Whatever has notes is a piece, however short or far off the grid: for looking at music, not for learning from it.
+    pub fn lenient() -> Options {
+        Options { max_off_grid: 1.0, min_bars: 1, min_notes: 1, ..Options::default() }
+    }
+
     /// Whether every number lies in its range.
     ///
     /// # Errors

@@ -21,4 +21,4 @@ mod summary;
 
 pub use comparison::Comparison;
 pub use statistics::{Histogram, Statistics, pitch_entropy, pitch_in_scale_rate};
-pub use summary::{FIGURES, Figure, Spread, Summary, side_by_side};
+pub use summary::{FIGURES, Figure, Spread, Summary, side_by_side, spread};

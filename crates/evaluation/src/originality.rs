@@ -18,7 +18,7 @@
 //! means nothing by itself: a folk tune shares its turns with others. [`HeldOut`] says what real pieces show that are not in the index.
 //!
 //! A trainer makes the [`Index`] of its training pieces and the [`HeldOut`] of its validation pieces once, and asks at each checkpoint
-//! [`Index::check`] of a few compositions and [`HeldOut::is_exceeded_by_mean`] of the answers.
+//! [`Index::check`] of a few compositions and [`HeldOut::is_exceeded_by_share`] of the answers.
 
 mod digest;
 mod held_out;

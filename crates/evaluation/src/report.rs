@@ -111,24 +111,15 @@ impl Report {
     /// Looks at `set` beside `corpus`.
     ///
     /// What real pieces share is asked of the kept ones, and of the learnt ones with themselves left out.
-    pub fn new(name: &str, set: &[Piece<'_>], corpus: Corpus<'_>) -> Report {
+    pub fn new<'a>(name: &str, set: &[Piece<'_>], corpus: Corpus<'a>) -> Report {
         let statistics = |pieces: &[Piece<'_>]| -> Vec<Statistics> {
             pieces.par_iter().map(|piece| Statistics::of(piece.score)).collect()
         };
-        let all: Vec<Piece<'_>> = corpus.learnt.iter().chain(corpus.kept).copied().collect();
+        let all: Vec<Piece<'a>> = corpus.learnt.iter().chain(corpus.kept).copied().collect();
         let (real, ours) = (statistics(&all), statistics(set));
         let index = Index::new(corpus.learnt.iter().map(|piece| (piece.name, piece.score)));
-        let asked = all.len().min(HELD_OUT);
-        let left_out: Vec<Originality> = (0..asked)
-            .into_par_iter()
-            .map(|k| {
-                let number = k * all.len() / asked;
-                match number < corpus.learnt.len() {
-                    true => index.check_left_out(all[number].score, number),
-                    false => index.check(all[number].score),
-                }
-            })
-            .collect();
+        let scores = |pieces: &[Piece<'a>]| pieces.iter().map(|piece| piece.score).collect::<Vec<&Score>>();
+        let left_out = index.check_real(&scores(corpus.learnt), &scores(corpus.kept), HELD_OUT);
         let held_out = HeldOut::of(&left_out);
         let found: Vec<Originality> = set.par_iter().map(|piece| index.check(piece.score)).collect();
         let comparison = Comparison::of(&real, &ours);

@@ -124,19 +124,27 @@ pub struct Summary {
 impl Summary {
     /// The summary of `pieces`, all on the same grid; each counts alike, whatever its length.
     pub fn of(pieces: &[Statistics]) -> Summary {
-        let figures = FIGURES.iter().map(|figure| spread(figure.name, pieces.iter().filter_map(figure.of))).collect();
+        let figures = FIGURES.iter().map(|figure| figure_spread(figure, pieces)).collect();
         let note_lengths = average(pieces.iter().map(|piece| &piece.note_lengths));
         let inter_onsets = average(pieces.iter().map(|piece| &piece.inter_onsets));
         Summary { pieces: pieces.len(), figures, note_lengths, inter_onsets }
     }
 }
 
-fn spread(name: &'static str, values: impl Iterator<Item = f64>) -> Spread {
-    let values: Vec<f64> = values.collect();
+/// Mean and standard deviation (over n) of values; zeros where there are none.
+pub fn spread(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let values: Vec<f64> = values.into_iter().collect();
     let over = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / over;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / over;
-    Spread { name, pieces: values.len(), mean, std: variance.sqrt() }
+    (mean, variance.sqrt())
+}
+
+fn figure_spread(figure: &Figure, pieces: &[Statistics]) -> Spread {
+    let values: Vec<f64> = pieces.iter().filter_map(figure.of).collect();
+    let pieces = values.len();
+    let (mean, std) = spread(values);
+    Spread { name: figure.name, pieces, mean, std }
 }
 
 fn average<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Histogram {

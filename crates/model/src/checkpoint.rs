@@ -26,6 +26,8 @@ pub fn save<M: Module>(spec: &ComposerSpec, network: &M, settings: Settings, enc
         encoding,
         corpus: CorpusCard::default(),
         training: None,
+        originality: None,
+        temperature_floor: None,
         created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
         state: None,
     };

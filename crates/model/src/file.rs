@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{Baseline, Likelihood, Settings};
+use crate::{Baseline, Likelihood, Sampling, Settings};
 
 /// The newest format that this program reads and the one that it writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -83,11 +83,25 @@ pub struct Header {
     /// How it was trained.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub training: Option<TrainingSummary>,
+    /// What of the training music a composition can be held against: a digest of its melodies, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub originality: Option<serde_json::Value>,
+    /// Below this temperature it repeats itself: where nothing else is asked for, it composes at this one at least.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub temperature_floor: Option<f64>,
     /// The program that wrote it.
     pub created_by: String,
     /// In checkpoints: what a training needs to go on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub state: Option<serde_json::Value>,
+}
+
+impl Header {
+    /// How the model draws where nothing else is asked for: as its `composer` would, but never colder than [`Header::temperature_floor`].
+    pub fn usual_sampling(&self, composer: Sampling) -> Sampling {
+        let floor = self.temperature_floor.filter(|floor| floor.is_finite()).unwrap_or(0.0);
+        Sampling { temperature: composer.temperature.max(floor), ..composer }
+    }
 }
 
 /// How a file stores its numbers.
@@ -286,6 +300,8 @@ mod tests {
             encoding: serde_json::json!({}),
             corpus: CorpusCard::default(),
             training: None,
+            originality: None,
+            temperature_floor: None,
             created_by: "cantus test".into(),
             state: None,
         };

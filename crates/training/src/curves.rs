@@ -1,4 +1,5 @@
-//! The picture of a training: loss on the left, accuracy on the right, epochs from left to right.
+//! The picture of a training: loss on the left, accuracy beside it, then, where compositions were looked at, how much of them stands in
+//! the training music; epochs from left to right.
 //!
 //! It is drawn to be read at the width of a README: a legend above the panels instead of over the curves, the last
 //! figures written at the end of each curve, the baselines that a model must beat as dashed lines with their names, the
@@ -26,6 +27,8 @@ pub struct Point {
     pub training_accuracy: f64,
     /// The same on the validation pieces.
     pub validation_accuracy: f64,
+    /// Share of the compositions' 8-note runs that stand in the training music, 0 to 1.
+    pub copied: f64,
 }
 
 /// What stands in the picture besides the curves.
@@ -41,6 +44,8 @@ pub struct Marks {
     pub remarks: Vec<Remark>,
     /// What a model must beat to have learnt anything.
     pub baselines: Vec<Baseline>,
+    /// The share of copied runs that nearly all real pieces stay under, 0 to 1.
+    pub usual_share: Option<f64>,
 }
 
 /// A remark at its moment.
@@ -63,6 +68,7 @@ pub struct Baseline {
 
 const TRAINING: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 const VALIDATION: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+const COMPOSITIONS: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
 const BEST: RGBColor = RGBColor(0x00, 0x9E, 0x73);
 const REMARK: RGBColor = RGBColor(0xAA, 0x33, 0x77);
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -71,7 +77,8 @@ const GRID: RGBColor = RGBColor(0xE8, 0xE8, 0xE8);
 
 /// The backend has whole pixels only. Drawing at twice the size and showing at half of it makes the curves smooth.
 const SCALE: u32 = 2;
-const WIDTH: u32 = 1000 * SCALE;
+/// The width of a panel.
+const WIDTH: u32 = 500 * SCALE;
 const HEADER: u32 = 76 * SCALE;
 const PANEL: u32 = 356 * SCALE;
 const FOOTNOTE: u32 = 22 * SCALE;
@@ -95,11 +102,12 @@ struct Curve {
     points: Vec<(f64, f64)>,
 }
 
-/// One of the two panels.
+/// One of the panels.
 struct Panel<'a> {
     title: &'a str,
-    curves: [Curve; 2],
-    baselines: &'a [Baseline],
+    /// The last one is that whose figure at the best epoch is written.
+    curves: Vec<Curve>,
+    baselines: Vec<Baseline>,
     /// Writes a figure of this panel.
     figure: fn(f64) -> String,
     /// The lowest and highest value shown.
@@ -117,43 +125,49 @@ struct Panel<'a> {
 /// nats per token, and percent, over epochs
 pub fn render(points: &[Point], marks: &Marks) -> String {
     let footnotes = footnotes(&marks.remarks);
+    let panels = if points.iter().any(|point| point.copied.is_finite()) { 3 } else { 2 };
+    let width = panels * WIDTH;
     let height = HEADER + PANEL + FOOTNOTE * footnotes.len() as u32 + 12 * SCALE;
     let mut svg = String::new();
-    let drawn = draw(&mut svg, height, points, marks, &footnotes);
+    let drawn = draw(&mut svg, (width, height), points, marks, &footnotes);
     if let Err(error) = drawn {
         let text: String = error.to_string().chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
         return format!(
             "<svg width=\"600\" height=\"40\" xmlns=\"http://www.w3.org/2000/svg\"><text y=\"25\">{text}</text></svg>\n"
         );
     }
-    let drawn_size = format!("width=\"{WIDTH}\" height=\"{height}\"");
-    let shown_size = format!("width=\"{}\" height=\"{}\"", WIDTH / SCALE, height / SCALE);
+    let drawn_size = format!("width=\"{width}\" height=\"{height}\"");
+    let shown_size = format!("width=\"{}\" height=\"{}\"", width / SCALE, height / SCALE);
     svg.replacen(&drawn_size, &shown_size, 1)
 }
 
 fn draw(
     svg: &mut String,
-    height: u32,
+    size: (u32, u32),
     points: &[Point],
     marks: &Marks,
     footnotes: &[String],
 ) -> Result<(), DrawingError> {
-    let canvas = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
+    let canvas = SVGBackend::with_string(svg, size).into_drawing_area();
     canvas.fill(&WHITE)?;
     let (header, rest) = canvas.split_vertically(HEADER);
     let (panels, foot) = rest.split_vertically(PANEL);
-    let (left, right) = panels.split_horizontally(WIDTH / 2);
 
     let mut points: Vec<Point> = points.iter().copied().filter(|point| point.epoch.is_finite()).collect();
     points.sort_by(|a, b| a.epoch.total_cmp(&b.epoch));
     draw_header(&header, marks)?;
     if points.is_empty() {
-        let place = ((WIDTH / 2) as i32, (PANEL / 2) as i32);
+        let place = ((size.0 / 2) as i32, (PANEL / 2) as i32);
         panels.draw(&Text::new("no evaluation yet", place, text(18, FAINT, HPos::Center)))?;
     } else {
         let epochs = epoch_range(&points);
-        draw_panel(&left, &loss_panel(&points, marks), epochs, marks)?;
-        draw_panel(&right, &accuracy_panel(&points), epochs, marks)?;
+        let all = [Some(loss_panel(&points, marks)), Some(accuracy_panel(&points)), copying_panel(&points, marks)];
+        let mut rest = panels;
+        for panel in all.into_iter().flatten() {
+            let (place, right) = rest.split_horizontally(WIDTH);
+            draw_panel(&place, &panel, epochs, marks)?;
+            rest = right;
+        }
     }
     for (line, note) in footnotes.iter().enumerate() {
         let y = (FOOTNOTE * line as u32 + FOOTNOTE / 2) as i32;
@@ -163,29 +177,52 @@ fn draw(
 }
 
 fn loss_panel<'a>(points: &[Point], marks: &'a Marks) -> Panel<'a> {
-    let curves = [
+    let curves = vec![
         curve("training", points, |point| point.training_nats),
         curve("validation", points, |point| point.validation_nats),
     ];
     let baselines = marks.baselines.iter().map(|baseline| baseline.nats);
     let range = loss_range(&curves, baselines);
     let figure = |nats: f64| format!("{nats:.2}");
-    Panel { title: &marks.loss, curves, baselines: &marks.baselines, figure, range, lower_is_better: true }
+    Panel { title: &marks.loss, curves, baselines: marks.baselines.clone(), figure, range, lower_is_better: true }
 }
 
 fn accuracy_panel(points: &[Point]) -> Panel<'static> {
-    let curves = [
+    let curves = vec![
         curve("training", points, |point| 100.0 * point.training_accuracy),
         curve("validation", points, |point| 100.0 * point.validation_accuracy),
     ];
-    let highest = finite(&curves).fold(0.0, f64::max);
-    let range = (0.0, (highest * 1.1 / 10.0).ceil().clamp(1.0, 10.0) * 10.0);
+    let range = (0.0, percent_range(finite(&curves).fold(0.0, f64::max)));
     let figure = |percent: f64| format!("{percent:.1}%");
-    Panel { title: "accuracy (%)", curves, baselines: &[], figure, range, lower_is_better: false }
+    Panel { title: "accuracy (%)", curves, baselines: Vec::new(), figure, range, lower_is_better: false }
+}
+
+/// Nothing where no composition was looked at.
+fn copying_panel(points: &[Point], marks: &Marks) -> Option<Panel<'static>> {
+    let looked: Vec<Point> = points.iter().copied().filter(|point| point.copied.is_finite()).collect();
+    if looked.is_empty() {
+        return None;
+    }
+    let curves = vec![curve("compositions", &looked, |point| 100.0 * point.copied)];
+    let usual = marks.usual_share.map(|share| Baseline { name: "real pieces".to_owned(), nats: 100.0 * share });
+    let highest = finite(&curves).chain(usual.iter().map(|usual| usual.nats)).fold(0.0, f64::max);
+    let range = (0.0, percent_range(highest));
+    let figure = |percent: f64| format!("{percent:.1}%");
+    let title = "8-note runs found in the training music (%)";
+    Some(Panel { title, curves, baselines: usual.into_iter().collect(), figure, range, lower_is_better: true })
+}
+
+/// The upper end of an axis of percent.
+fn percent_range(highest: f64) -> f64 {
+    (highest * 1.1 / 10.0).ceil().clamp(1.0, 10.0) * 10.0
 }
 
 fn curve(name: &'static str, points: &[Point], value: impl Fn(&Point) -> f64) -> Curve {
-    let (colour, width) = if name == "training" { (TRAINING, 2) } else { (VALIDATION, 3) };
+    let (colour, width) = match name {
+        "training" => (TRAINING, 2),
+        "validation" => (VALIDATION, 3),
+        _ => (COMPOSITIONS, 2),
+    };
     Curve { name, colour, width, points: points.iter().map(|point| (point.epoch, value(point))).collect() }
 }
 
@@ -195,7 +232,7 @@ fn finite(curves: &[Curve]) -> impl Iterator<Item = f64> + '_ {
 
 /// From the lowest figure to the highest, with some air; but a loss that went crazy is cut at twice what the training
 /// began with or a baseline shows, so that it does not press all the rest flat.
-fn loss_range(curves: &[Curve; 2], baselines: impl Iterator<Item = f64>) -> (f64, f64) {
+fn loss_range(curves: &[Curve], baselines: impl Iterator<Item = f64>) -> (f64, f64) {
     let first = |curve: &Curve| curve.points.iter().map(|&(_, nats)| nats).find(|nats| nats.is_finite());
     let baselines: Vec<f64> = baselines.filter(|nats| nats.is_finite()).collect();
     let usual = curves.iter().filter_map(first).chain(baselines.iter().copied()).fold(0.0, f64::max);
@@ -376,7 +413,8 @@ impl Frame<'_, '_> {
     /// falls, so its upper part is empty; an accuracy rises, so its lower part is.
     fn best_figure(&self, panel: &Panel, best: Option<f64>, epochs: (f64, f64)) -> Result<(), DrawingError> {
         let Some(best) = best.filter(|best| (epochs.0..=epochs.1).contains(best)) else { return Ok(()) };
-        let validation = panel.curves[1].points.iter().filter(|(_, value)| value.is_finite());
+        let Some(curve) = panel.curves.last() else { return Ok(()) };
+        let validation = curve.points.iter().filter(|(_, value)| value.is_finite());
         let nearest = validation.min_by(|a, b| (a.0 - best).abs().total_cmp(&(b.0 - best).abs()));
         let Some(&(_, value)) = nearest else { return Ok(()) };
         let (x, _) = self.pixel(best, value);

@@ -1,5 +1,6 @@
 //! What a run writes about itself: its description, and a line of figures for each epoch.
 
+use crate::doctor::{Remark, Trial};
 use crate::schedule::Bounds;
 use cantus_model::{Baseline, CorpusCard, Evaluation, Kind, Settings, Unit};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct RunDescription {
     pub corpus: CorpusCard,
     /// What ends the training.
     pub bounds: Bounds,
+    /// Whether the doctor acts on what it finds; otherwise it only says so.
+    #[serde(default = "yes")]
+    pub doctor: bool,
     /// Whether the model file is stored in 16 bits.
     pub half: bool,
     /// Counting models on the validation tokens.
@@ -38,6 +42,10 @@ pub struct RunDescription {
     pub parameters: usize,
     /// The program that began it.
     pub created_by: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl RunDescription {
@@ -90,9 +98,12 @@ pub struct Metrics {
     pub valid: Figures,
     /// Whether it is the best so far.
     pub best: bool,
-    /// What happened.
+    /// What a few compositions showed, at the epochs at which some were made.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub remark: Option<String>,
+    pub trial: Option<Trial>,
+    /// What happened since the last line, and what was done.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub remarks: Vec<Remark>,
     /// Seconds of training so far. (Not the same from run to run, unlike all the rest.)
     pub seconds: f64,
     /// Training tokens a second, this epoch.
@@ -108,4 +119,7 @@ pub struct Best {
     pub steps: u64,
     /// Its validation figures.
     pub valid: Figures,
+    /// The lowest temperature at which it does not loop, where its own is too low.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub warmer: Option<f64>,
 }

@@ -2,23 +2,29 @@
 
 use crate::bars;
 use crate::curves::{self, Marks, Point};
+use crate::doctor::{self, Doctor, Illness, Pulse, Remark, Trial};
 use crate::record::{Best, Figures, Metrics, RunDescription};
 use crate::run_folder::{RunFolder, RunFolderError};
 use crate::schedule::{Bounds, Phase};
 use cantus_model::{
-    Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, Precision, Regime, Request,
-    Schedule, StepAt, Trainable, TrainingSummary, derive,
+    Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, Precision, Regime, Request, Rng,
+    Schedule, StepAt, TensorData, Trainable, TrainingSummary, derive,
 };
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Steps without a finite gradient, one after another, after which training is given up.
+/// Steps without a finite gradient, one after another, that are a collapse.
 const HOPELESS_STEPS: u32 = 20;
+/// Collapses after which training is given up: by then the learning rate is a 65,000th of what it was.
+const MOST_COLLAPSES: u32 = 16;
 /// What the best epoch's parameters are called in a checkpoint.
 const BEST: &str = "best.";
+/// What everything is called in it that stood at the end of the last epoch: the way back from a collapse.
+const GOOD: &str = "good.";
 /// Bars of the composition at a checkpoint.
 const SAMPLE_BARS: usize = 16;
 
@@ -37,6 +43,21 @@ struct Standing {
     #[serde(default)]
     fell_for: Option<Bounds>,
     hopeless: u32,
+    /// The training loss of the last steps.
+    #[serde(default)]
+    pulse: Pulse,
+    /// How often the training collapsed: so often the learning rate was halved.
+    #[serde(default)]
+    collapses: u32,
+    /// Whether overfitting since the best epoch has been told.
+    #[serde(default)]
+    overfitting: bool,
+    /// Whether the last compositions looked at were copies.
+    #[serde(default)]
+    copying: bool,
+    /// Remarks for the next line of figures.
+    #[serde(default)]
+    remarks: Vec<Remark>,
     seconds: f64,
 }
 
@@ -62,6 +83,8 @@ pub enum Event<'a> {
     },
     /// After an epoch.
     Evaluated(&'a Metrics),
+    /// Something happened within an epoch; it also stands in the next line of figures.
+    Remarked(&'a Remark),
     /// After a checkpoint.
     Checkpoint {
         /// Where it lies.
@@ -119,6 +142,14 @@ pub enum TrainError {
         /// The epoch.
         epoch: u64,
     },
+    /// It collapsed again and again.
+    #[error(
+        "training failed: it collapsed {MOST_COLLAPSES} times, although the learning rate was halved each time (epoch {epoch}); the last checkpoint is kept; look at the settings, or begin with another seed"
+    )]
+    Collapsed {
+        /// The epoch.
+        epoch: u64,
+    },
     /// The corpus has changed since.
     #[error(
         "the music in {data} is not what this run began with (fingerprint {found}, not {expected}); restore it, or begin a new run"
@@ -156,10 +187,15 @@ pub struct Training<'a> {
     trainable: Box<dyn Trainable>,
     folder: RunFolder,
     description: RunDescription,
+    doctor: Doctor,
+    /// What every model file of this run says of its training music.
+    originality: Option<serde_json::Value>,
     regime: Regime,
     policy: CheckpointPolicy,
     write_sample: SampleWriter<'a>,
     standing: Standing,
+    /// Everything as it stood at the end of the last epoch.
+    good: ModelFile,
     best_model: Option<ModelFile>,
     /// Whether `best_model` is on disk, too.
     best_written: bool,
@@ -175,14 +211,18 @@ impl<'a> Training<'a> {
         trainable: Box<dyn Trainable>,
         folder: RunFolder,
         description: RunDescription,
+        doctor: Doctor,
         policy: CheckpointPolicy,
         write_sample: SampleWriter<'a>,
     ) -> Result<Training<'a>, TrainError> {
         let regime = trainable.regime();
         let mut training = Training {
+            good: trainable.checkpoint(),
             trainable,
             folder,
             description,
+            originality: doctor.digest().map(|digest| digest.to_json()),
+            doctor,
             regime,
             policy,
             write_sample,
@@ -206,14 +246,12 @@ impl<'a> Training<'a> {
             found.is_some()
         })?;
         if let Some((mut file, standing)) = found {
-            let mut best = self.trainable.save();
-            best.tensors.clear();
-            for name in file.tensors.keys().filter(|name| name.starts_with(BEST)).cloned().collect::<Vec<String>>() {
-                if let (Some(tensor), Some(plain)) = (file.tensors.remove(&name), name.strip_prefix(BEST)) {
-                    best.tensors.insert(plain.to_owned(), tensor);
-                }
-            }
+            let best = take_out(&mut file, BEST);
+            let good = take_out(&mut file, GOOD);
             self.trainable.resume(&file)?;
+            let all = self.trainable.checkpoint();
+            let best = ModelFile { tensors: best, ..self.trainable.save() };
+            self.good = if good.is_empty() { all } else { ModelFile { tensors: good, ..all } };
             self.standing = standing;
             // The fall was timed to end with what was allowed then. Whoever allows more wants more than its end.
             if self.standing.fell_for.is_some_and(|then| then != self.bounds()) {
@@ -260,7 +298,7 @@ impl<'a> Training<'a> {
                     interrupted = true;
                     break;
                 }
-                let batch = self.step()?;
+                let Some(batch) = self.step(observer)? else { continue };
                 tokens += batch.tokens;
                 epoch_tokens += batch.tokens;
                 let (done, seconds_left) = self.progress(&clock, of);
@@ -306,47 +344,99 @@ impl<'a> Training<'a> {
         })
     }
 
-    fn step(&mut self) -> Result<Evaluation, TrainError> {
+    /// One step, and its batch; `None` where the training collapsed and went back to the beginning of the epoch.
+    fn step(&mut self, observer: Observer<'_>) -> Result<Option<Evaluation>, TrainError> {
+        let learning_rate = self.learning_rate(self.standing.steps);
         let standing = &mut self.standing;
         let at = StepAt { epoch: standing.epoch, step: standing.step };
-        let learning_rate = standing.phase.learning_rate(&self.regime, standing.steps);
         let report = self.trainable.step(at, learning_rate);
         standing.step += 1;
         standing.steps += 1;
+        let acts = self.description.doctor;
         if report.finite {
             standing.hopeless = 0;
             standing.so_far += report.batch;
+            let collapsed = standing.pulse.beat(&report.batch).filter(|_| acts);
+            if let Some(times) = collapsed {
+                self.go_back(&format!("the training loss rose to {times:.1} times its best"), observer)?;
+                return Ok(None);
+            }
         } else {
             standing.hopeless += 1;
             if standing.hopeless >= HOPELESS_STEPS {
-                return Err(TrainError::NotFinite { epoch: standing.epoch + 1 });
+                if !acts {
+                    return Err(TrainError::NotFinite { epoch: standing.epoch + 1 });
+                }
+                self.go_back(&format!("{HOPELESS_STEPS} steps gave no finite gradient"), observer)?;
+                return Ok(None);
             }
         }
-        Ok(report.batch)
+        Ok(Some(report.batch))
+    }
+
+    fn learning_rate(&self, steps: u64) -> f64 {
+        self.standing.phase.learning_rate(&self.regime, steps) * 0.5f64.powi(self.standing.collapses as i32)
+    }
+
+    /// After a collapse: everything as it stood at the end of the last epoch, at half the learning rate.
+    fn go_back(&mut self, why: &str, observer: Observer<'_>) -> Result<(), TrainError> {
+        let epoch = self.standing.epoch;
+        self.standing.collapses += 1;
+        if self.standing.collapses > MOST_COLLAPSES {
+            return Err(TrainError::Collapsed { epoch: epoch + 1 });
+        }
+        self.trainable.resume(&self.good)?;
+        let at = self.standing.step;
+        self.standing.step = 0;
+        self.standing.hopeless = 0;
+        self.standing.so_far = Evaluation::default();
+        self.standing.pulse.calm();
+        let back = if epoch == 0 { "the beginning".to_owned() } else { format!("the end of epoch {epoch}") };
+        let rate = self.learning_rate(self.standing.steps);
+        let text = format!(
+            "{why} at step {at} of epoch {}: went back to {back}, halved the learning rate to {rate:.2e}",
+            epoch + 1
+        );
+        let remark = Remark { illness: Some(Illness::Collapse), text };
+        observer(Event::Remarked(&remark));
+        self.standing.remarks.push(remark);
+        Ok(())
     }
 
     /// Evaluates at the end of an epoch, keeps the best, and moves the learning rate's phase.
     fn evaluate(&mut self, clock: &Clock, tokens_per_second: f64, observer: Observer<'_>) -> Result<(), TrainError> {
-        let last_step = self.standing.steps.saturating_sub(1);
-        let learning_rate = self.standing.phase.learning_rate(&self.regime, last_step);
+        let learning_rate = self.learning_rate(self.standing.steps.saturating_sub(1));
         let valid: Figures = self.trainable.validate().into();
+        let train: Figures = self.standing.so_far.into();
+        if self.description.doctor
+            && let Some(why) = self.has_collapsed(&train, &valid)
+        {
+            return self.go_back(&why, observer);
+        }
         let standing = &mut self.standing;
-        let train: Figures = std::mem::take(&mut standing.so_far).into();
+        standing.so_far = Evaluation::default();
         standing.epoch += 1;
         standing.step = 0;
-        let better = valid.nats_per_token.is_finite()
+        let mut remarks = std::mem::take(&mut standing.remarks);
+        let improved = valid.nats_per_token.is_finite()
             && standing.best.is_none_or(|best| valid.nats_per_token < best.valid.nats_per_token);
+        let is_time = self.doctor.listens() && (improved || Doctor::is_time(self.standing.epoch));
+        let looked = is_time.then(|| self.look(improved, &mut remarks));
+        let standing = &mut self.standing;
+        standing.copying = looked.map_or(standing.copying, |looked| looked.copies);
+        let better = improved && looked.is_none_or(|looked| looked.may_be_kept);
         if better {
-            standing.best = Some(Best { epoch: standing.epoch, steps: standing.steps, valid });
-            standing.since_best = 0;
-        } else {
-            standing.since_best += 1;
-        }
-        if better {
+            let warmer = looked.and_then(|looked| looked.warmer);
+            standing.best = Some(Best { epoch: standing.epoch, steps: standing.steps, valid, warmer });
+            (standing.since_best, standing.overfitting) = (0, false);
             self.best_model = Some(self.finished(self.trainable.save()));
             self.best_written = false;
+        } else {
+            standing.since_best += 1;
+            remarks.extend(self.overfitting(&train, &valid));
         }
-        let remark = self.move_phase(clock)?;
+        remarks.extend(self.move_phase(clock)?);
+        self.good = self.trainable.checkpoint();
         let metrics = Metrics {
             step: self.standing.steps,
             epoch: self.standing.epoch,
@@ -354,7 +444,8 @@ impl<'a> Training<'a> {
             train,
             valid,
             best: better,
-            remark,
+            trial: looked.map(|looked| looked.trial),
+            remarks,
             seconds: clock.seconds(),
             tokens_per_second,
         };
@@ -364,8 +455,74 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
+    /// What of an epoch's figures is a collapse, though no step was.
+    fn has_collapsed(&self, train: &Figures, valid: &Figures) -> Option<String> {
+        if !valid.nats_per_token.is_finite() {
+            return Some("validation gave no number".to_owned());
+        }
+        let best = self.metrics.iter().map(|line| line.train.nats_per_token).fold(f64::INFINITY, f64::min);
+        let weakest = self.description.baselines.first()?;
+        let unlearns = doctor::unlearns(train.nats_per_token, best, weakest.nats_per_token);
+        unlearns.then(|| format!("the training loss rose to {:.2}, worse than {}", train.nats_per_token, weakest.name))
+    }
+
+    /// Lets the network as it is compose, and has the doctor look at it. `improved`: whether it is the best on validation.
+    fn look(&self, improved: bool, remarks: &mut Vec<Remark>) -> Looked {
+        let composer = self.trainable.composer();
+        let composer = composer.as_ref();
+        let (seed, steps) = (self.description.seed, self.standing.steps);
+        let rng = |k: u64| -> Rng { derive(seed, "trial", &[steps, k]) };
+        let usual = composer.default_sampling();
+        let trial = self.doctor.trial(composer, usual, rng);
+        let findings = self.doctor.findings(&trial);
+        let mut looked = Looked { trial, may_be_kept: true, warmer: None, copies: findings.copying.is_some() };
+        let acts = self.description.doctor;
+        let mut say = |illness, text: String, done: String| {
+            let done = if acts { done } else { "the doctor is off, nothing was done".to_owned() };
+            remarks.push(Remark { illness: Some(illness), text: format!("{text}: {done}") });
+        };
+        if let Some(text) = findings.copying {
+            // Without any other there is no choice.
+            looked.may_be_kept = self.standing.best.is_none() || !acts;
+            let done = match self.standing.best {
+                Some(best) if improved => {
+                    format!("epoch {} stays the best, though validation is better now", best.epoch)
+                }
+                Some(best) => format!("epoch {} stays the best", best.epoch),
+                None => "kept for want of an earlier epoch".to_owned(),
+            };
+            // Told where it begins, and where it decides.
+            if improved || !self.standing.copying {
+                say(Illness::Copying, text, done);
+            }
+        }
+        if let Some(text) = findings.loops.filter(|_| improved && looked.may_be_kept) {
+            looked.warmer = if acts { self.doctor.warmer(composer, usual, rng) } else { None };
+            let done = match looked.warmer {
+                Some(warmer) => format!("composes at a temperature of {warmer} at least"),
+                None => "its temperature is as high as makes sense".to_owned(),
+            };
+            say(Illness::OneNoteLoop, text, done);
+        }
+        looked
+    }
+
+    /// Says once after each best epoch that training falls while validation rises.
+    fn overfitting(&mut self, train: &Figures, valid: &Figures) -> Option<Remark> {
+        let best = self.standing.best?;
+        let then = self.metrics.iter().find(|line| line.epoch == best.epoch)?;
+        let best_figures = (then.train.nats_per_token, best.valid.nats_per_token);
+        let now = (train.nats_per_token, valid.nats_per_token);
+        if self.standing.overfitting || !doctor::is_overfitting(self.standing.since_best, best_figures, now) {
+            return None;
+        }
+        self.standing.overfitting = true;
+        let text = format!("training falls while validation rises: epoch {} stays the best", best.epoch);
+        Some(Remark { illness: Some(Illness::Overfitting), text })
+    }
+
     /// Lets the learning rate fall when it is time, from the best epoch's parameters.
-    fn move_phase(&mut self, clock: &Clock) -> Result<Option<String>, TrainError> {
+    fn move_phase(&mut self, clock: &Clock) -> Result<Option<Remark>, TrainError> {
         let standing = &self.standing;
         if standing.phase != Phase::Stable || self.regime.schedule == Schedule::Constant {
             return Ok(None);
@@ -376,19 +533,25 @@ impl<'a> Training<'a> {
         let plateau = (since_best >= self.regime.patience).then(|| Phase::after_plateau(steps));
         let late = bounds.minutes.and_then(|minutes| Phase::before_minutes(steps, clock.seconds(), minutes));
         let last = bounds.epochs.and_then(|epochs| Phase::before_epochs(steps, epoch, epochs, left));
-        let (phase, why) = match (plateau, late, last) {
-            (Some(phase), ..) => (phase, format!("no better for {since_best} epochs: the learning rate falls")),
-            (None, Some(phase), _) => (phase, "the time allowed draws to its end: the learning rate falls".to_owned()),
-            (None, None, Some(phase)) => (phase, "the last epochs: the learning rate falls".to_owned()),
+        let (phase, illness, mut text) = match (plateau, late, last) {
+            (Some(phase), ..) => {
+                (phase, Some(Illness::Plateau), format!("no better for {since_best} epochs: the learning rate falls"))
+            }
+            (None, Some(phase), _) => {
+                (phase, None, "the time allowed draws to its end: the learning rate falls".to_owned())
+            }
+            (None, None, Some(phase)) => (phase, None, "the last epochs: the learning rate falls".to_owned()),
             (None, None, None) => return Ok(None),
         };
         self.standing.phase = phase;
         self.standing.fell_for = Some(bounds);
-        let best = self.standing.best.filter(|best| best.epoch < epoch);
-        let (Some(best), Some(model)) = (best, &self.best_model) else { return Ok(Some(why)) };
-        // What was learnt by heart since then would stay learnt by heart.
-        self.trainable.adopt(model)?;
-        Ok(Some(format!("{why}, from epoch {} on", best.epoch)))
+        let best = self.standing.best.filter(|best| best.epoch < epoch && self.description.doctor);
+        if let (Some(best), Some(model)) = (best, &self.best_model) {
+            // What was learnt by heart since then would stay learnt by heart.
+            self.trainable.adopt(model)?;
+            text += &format!(", from epoch {} on", best.epoch);
+        }
+        Ok(Some(Remark { illness, text }))
     }
 
     fn bounds(&self) -> Bounds {
@@ -434,6 +597,8 @@ impl<'a> Training<'a> {
     /// A model file with its header completed for the best epoch.
     fn finished(&self, mut file: ModelFile) -> ModelFile {
         file.header.corpus = self.description.corpus.clone();
+        file.header.originality.clone_from(&self.originality);
+        file.header.temperature_floor = self.standing.best.and_then(|best| best.warmer);
         file.header.training = self.standing.best.map(|best| TrainingSummary {
             epoch: best.epoch,
             steps: best.steps,
@@ -470,6 +635,10 @@ impl<'a> Training<'a> {
         for (name, tensor) in self.best_model.iter().flat_map(|best| &best.tensors) {
             file.tensors.insert(format!("{BEST}{name}"), tensor.clone());
         }
+        // At the end of an epoch the checkpoint itself is what one would go back to.
+        for (name, tensor) in self.good.tensors.iter().filter(|_| self.standing.step > 0) {
+            file.tensors.insert(format!("{GOOD}{name}"), tensor.clone());
+        }
         file.header.state = Some(serde_json::to_value(&self.standing).map_err(metadata)?);
         let written = self.folder.write_checkpoint(self.standing.steps, &file.to_bytes(Precision::Full)?)?;
         observer(Event::Checkpoint { path: &written.path, sample: sample.as_deref() });
@@ -495,19 +664,46 @@ impl<'a> Training<'a> {
             validation_nats: line.valid.nats_per_token,
             training_accuracy: line.train.accuracy,
             validation_accuracy: line.valid.accuracy,
+            copied: line.trial.and_then(|trial| trial.copied).unwrap_or(f64::NAN),
         };
         let points: Vec<Point> = self.metrics.iter().map(point).collect();
-        let remark = |line: &Metrics| Some(curves::Remark { epoch: line.epoch as f64, text: line.remark.clone()? });
+        let remarks = |line: &Metrics| {
+            let epoch = line.epoch as f64;
+            let told = line.remarks.iter().map(|remark| curves::Remark { epoch, text: remark.to_string() });
+            told.collect::<Vec<curves::Remark>>()
+        };
         let baseline = |known: &Baseline| curves::Baseline { name: known.name.clone(), nats: known.nats_per_token };
         let marks = Marks {
             title: format!("{} on {}", self.description.composer, self.description.corpus.name),
             loss: self.description.loss(),
             best_epoch: self.standing.best.map(|best| best.epoch as f64),
-            remarks: self.metrics.iter().filter_map(remark).collect(),
+            remarks: self.metrics.iter().flat_map(remarks).collect(),
+            usual_share: self.doctor.usual_share(),
             baselines: self.description.baselines.iter().map(baseline).collect(),
         };
         curves::render(&points, &marks)
     }
+}
+
+/// What the doctor saw in the network as it is.
+#[derive(Clone, Copy, Debug)]
+struct Looked {
+    trial: Trial,
+    /// False where it copies, and there is another that does not.
+    may_be_kept: bool,
+    /// The temperature that it needs, where its own is too low.
+    warmer: Option<f64>,
+    /// Whether it copies.
+    copies: bool,
+}
+
+/// The tensors whose names begin with `prefix`, which they lose, out of a file.
+fn take_out(file: &mut ModelFile, prefix: &str) -> BTreeMap<String, TensorData> {
+    let all = std::mem::take(&mut file.tensors);
+    let (taken, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        all.into_iter().partition(|(name, _)| name.starts_with(prefix));
+    file.tensors = left;
+    taken.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor)).collect()
 }
 
 /// Time spent on a training, over all its parts.

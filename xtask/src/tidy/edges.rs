@@ -13,8 +13,8 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("nn", &[]),
     ("model", &["score", "encoding", "nn"]),
     ("composers", &["score", "encoding", "nn", "model"]),
-    ("training", &["score", "model", "corpus"]),
-    ("evaluation", &["score", "model", "corpus"]),
+    ("training", &["score", "model", "corpus", "evaluation"]),
+    ("evaluation", &["score"]),
     ("studio", EVERYTHING),
     ("cli", EVERYTHING),
 ];

@@ -5,6 +5,7 @@ use crate::files::{self, LimitArguments, SoundArguments};
 use crate::models::{self, Model};
 use crate::provenance::{PromptOrigin, Provenance};
 use crate::terminal::{self, bar, command, say};
+use cantus_evaluation::originality::{Digest, Sketch};
 use cantus_formats::midi::Limits;
 use cantus_formats::{Format, svg::Roll};
 use cantus_model::{ComposeError, Composition, Prompt, Request, Sampling, digest};
@@ -93,6 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         origin.sha256.clone_from(&given.sha256);
     }
     let playing = arguments.sound.load()?;
+    let originality = model.originality();
     let mut pieces = Vec::new();
     for k in 0..arguments.count {
         let seed = settings.seed.wrapping_add(u64::from(k));
@@ -103,7 +105,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         for path in &written {
             files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
         }
-        report(arguments.json, &origin, &composition, &written)?;
+        let found = originality.as_ref().map(|digest| (digest.check(&composition.score), digest));
+        report(arguments.json, &origin, &composition, found.as_ref(), &written)?;
         pieces.extend(written);
     }
     if let Some(hint) = how_to_hear(&pieces, &formats).filter(|_| !arguments.json) {
@@ -126,7 +129,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         // The name is part of the bytes; the digest says that it is the same model.
         return Ok(origin.clone());
     }
-    let usual = model.composer.default_sampling();
+    let usual = model.usual_sampling();
     let sampling = Sampling {
         temperature: arguments.temperature.unwrap_or(usual.temperature),
         top_k: arguments.top_k.unwrap_or(usual.top_k),
@@ -194,12 +197,19 @@ fn numbered(path: &Path, k: u32, count: u32) -> PathBuf {
     path.with_file_name(format!("{stem}-{:0width$}.{extension}", k + 1))
 }
 
-fn report(json: bool, origin: &Provenance, composition: &Composition, written: &[PathBuf]) -> Result<()> {
+fn report(
+    json: bool,
+    origin: &Provenance,
+    composition: &Composition,
+    originality: Option<&(Sketch, &Digest)>,
+    written: &[PathBuf],
+) -> Result<()> {
     let score = &composition.score;
     let seconds = score.tempo_map().seconds(score.end());
     if json {
         let line = serde_json::json!({
             "files": written, "origin": origin, "notes": score.note_count(), "seconds": seconds, "remarks": composition.remarks,
+            "originality": originality.map(|(found, _)| found),
         });
         return say(line);
     }
@@ -215,6 +225,27 @@ fn report(json: bool, origin: &Provenance, composition: &Composition, written: &
         origin.bars,
         score.note_count(),
         origin.seed
+    ))?;
+    originality.and_then(|(found, digest)| originality_line(found, digest)).map_or(Ok(()), say)
+}
+
+/// One line on how much of a piece stands in the training music, beside what real pieces have in common with it; nothing of a piece
+/// that is too short for an 8-note run.
+fn originality_line(found: &Sketch, digest: &Digest) -> Option<String> {
+    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+    let [_, share, _] = found.melody;
+    let real = &digest.held_out.melody[1];
+    let usual = match real.pieces {
+        0 => String::new(),
+        _ => format!(" (real pieces: half under {}, nearly all under {})", percent(real.median), percent(real.high)),
+    };
+    let longest = match found.longest {
+        0 => String::new(),
+        notes => format!("; at most {notes} notes in a row"),
+    };
+    Some(format!(
+        "Originality: {} of its melody's 8-note runs stand in the training music{usual}{longest}.",
+        percent(share?)
     ))
 }
 

@@ -144,15 +144,10 @@ fn options(arguments: &Arguments, model: Option<&Model>) -> Options {
     let run = || RunFiles::at(&arguments.what).ok()?.description::<RunDescription>().ok();
     let mut options = match model {
         Some(_) => run().map(|run| run.options).unwrap_or_default(),
-        None => lenient(Options::default()),
+        None => Options::lenient(),
     };
     options.limits = arguments.limits.over(options.limits);
     options
-}
-
-/// Whatever can be read is looked at: a piece that is too short or off the grid to learn from is a piece all the same.
-fn lenient(options: Options) -> Options {
-    Options { max_off_grid: 1.0, min_bars: 1, min_notes: 1, ..options }
 }
 
 fn read(folder: &Path, options: &Options) -> Result<Corpus> {
@@ -178,8 +173,8 @@ fn read(folder: &Path, options: &Options) -> Result<Corpus> {
 /// The model's pieces, on the corpus' grid, named by their seeds.
 fn compositions(model: &Model, arguments: &Arguments, options: &Options) -> Result<Vec<(String, Score)>> {
     let progress = bar(u64::from(arguments.count), "composing {wide_bar} {pos}/{len}");
-    let request = Request { bars: arguments.bars, sampling: model.composer.default_sampling(), prompt: None };
-    let options = lenient(options.clone());
+    let request = Request { bars: arguments.bars, sampling: model.usual_sampling(), prompt: None };
+    let options = Options { grid: options.grid, ..Options::lenient() };
     let silent = AtomicUsize::new(0);
     let compose = |k: u32| -> Result<Option<(String, Score)>> {
         let seed = arguments.seed.wrapping_add(u64::from(k));

@@ -99,7 +99,7 @@ fn model(model: &Model, json: bool) -> Result<()> {
         }
         lines.push(("protocol".to_owned(), validation.protocol.clone()));
     }
-    let sampling = model.composer.default_sampling();
+    let sampling = model.usual_sampling();
     lines.push((
         "sampling".to_owned(),
         format!(
@@ -188,8 +188,8 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
         let nats = format!("{:.3} nats per {}: {}", baseline.nats_per_token, description.unit, baseline.name);
         lines.push((String::new(), nats));
     }
-    for line in metrics.iter().filter_map(|line| line.remark.as_ref().map(|remark| (line.epoch, remark))) {
-        lines.push((format!("epoch {}", line.0), line.1.clone()));
+    for line in &metrics {
+        lines.extend(line.remarks.iter().map(|remark| (format!("epoch {}", line.epoch), remark.to_string())));
     }
     let checkpoints = files.checkpoints().into_diagnostic()?;
     let newest = checkpoints.last().map(|checkpoint| {

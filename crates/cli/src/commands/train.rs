@@ -10,7 +10,7 @@ use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, TrainingSet, Unit};
 use cantus_score::TicksPerQuarter;
 use cantus_training::run_folder::{RunFiles, RunFolder};
 use cantus_training::{
-    Bounds, CheckpointPolicy, End, Event, Outcome, RunDescription, SampleWriter, TrainError, Training,
+    Bounds, CheckpointPolicy, Doctor, End, Event, Illness, Outcome, RunDescription, SampleWriter, TrainError, Training,
 };
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -45,7 +45,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
     resume: bool,
     /// Everything random follows from it [default: 1]
     #[arg(long)]
@@ -77,6 +77,9 @@ pub struct Arguments {
     /// Store the model in 16 bits: half the size
     #[arg(long)]
     half: bool,
+    /// Only say what ails the training, and do nothing about it: no way back from a collapse or to the best epoch, copies and loops are kept
+    #[arg(long)]
+    no_doctor: bool,
     /// Seconds between checkpoints
     #[arg(long, value_name = "S", default_value_t = 120.0)]
     checkpoint_seconds: f64,
@@ -174,6 +177,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
     let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..card(&corpus, &name) };
     let trainable = (spec.create)(&settings, &training_set(&corpus), seed).into_diagnostic()?;
+    let doctor = Doctor::new(&corpus, &options);
     let description = RunDescription {
         composer: spec.id.to_owned(),
         configuration: configuration.to_owned(),
@@ -183,6 +187,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         options,
         corpus: card,
         bounds,
+        doctor: !arguments.no_doctor,
         half: arguments.half || recipe.half,
         baselines: trainable.baselines(),
         likelihood: trainable.likelihood(),
@@ -193,7 +198,8 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     };
     let folder = RunFolder::create(&run, &description).into_diagnostic()?;
     introduce(&description, arguments.json)?;
-    let training = Training::new(trainable, folder, description, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
+    let training =
+        Training::new(trainable, folder, description, doctor, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
     Ok((training, name, run))
 }
 
@@ -219,8 +225,10 @@ fn resume(arguments: &Arguments) -> Result<Begun> {
     folder.write_description(&description).into_diagnostic()?;
     let trainable = (spec.create)(&description.settings, &training_set(&corpus), description.seed).into_diagnostic()?;
     let name = description.corpus.name.clone();
+    let doctor = Doctor::new(&corpus, &description.options);
     introduce(&description, arguments.json)?;
-    let training = Training::new(trainable, folder, description, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
+    let training =
+        Training::new(trainable, folder, description, doctor, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
     if !arguments.json {
         say(format!("going on after epoch {}", training.epochs_done()))?;
     }
@@ -421,10 +429,13 @@ fn tell(event: &Event<'_>, Units { unit, kind }: Units, progress: &ProgressBar, 
                 duration(metrics.seconds),
                 if metrics.best { "  best" } else { "" },
             ));
-            if let Some(remark) = &metrics.remark {
+            // A collapse was told when it happened.
+            for remark in metrics.remarks.iter().filter(|remark| remark.illness != Some(Illness::Collapse)) {
                 print(format!("            {remark}"));
             }
         }
+        Event::Remarked(_) if json => {}
+        Event::Remarked(remark) => print(format!("            {remark}")),
         Event::Checkpoint { .. } if json => {}
         Event::Checkpoint { path, sample } => {
             let sample = sample.map(|sample| format!(", and a composition: {}", sample.display())).unwrap_or_default();

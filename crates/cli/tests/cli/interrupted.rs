@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use crate::common::{Draws, Ran, bytes, cantus, command, fill, folder, names, piece, save, training};
-use crate::train::metrics;
+use crate::train::{metrics, remarks};
 use cantus_model::ModelFile;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -121,6 +121,17 @@ fn a_training_killed_again_and_again_ends_as_if_never_killed() {
 }
 
 #[test]
+fn the_way_back_from_a_collapse_is_exact_too() {
+    let folder = folder();
+    fill(&folder.path().join("music"), 8);
+    let all = training("", "5");
+    let hasty = ["--set", "learning_rate=10", "--set", "warmup=1"];
+    let arguments: Vec<&str> = [&all[..2], &all[4..], &hasty].concat();
+    killed_as_if_never(folder.path(), &arguments, 10, 4);
+    assert!(!remarks(&folder.path().join("whole"), "collapse").is_empty());
+}
+
+#[test]
 fn the_way_back_to_the_best_epoch_is_exact_too() {
     let folder = folder();
     fill(&folder.path().join("music"), 4);
@@ -129,12 +140,9 @@ fn the_way_back_to_the_best_epoch_is_exact_too() {
     let hasty = ["--set", "learning_rate=0.1", "--set", "warmup=1", "--set", "patience=2"];
     let arguments: Vec<&str> = [&all[..2], &all[4..], &hasty].concat();
     killed_as_if_never(folder.path(), &arguments, 10, 3);
-    let remarks: Vec<String> = metrics(&folder.path().join("whole"))
-        .iter()
-        .filter_map(|line| Some(line["remark"].as_str()?.to_owned()))
-        .collect();
+    let remarks = remarks(&folder.path().join("whole"), "plateau");
     assert!(
-        remarks.iter().any(|remark| remark.contains("no better for") && remark.contains("from epoch")),
+        remarks.iter().any(|(_, text)| text.contains("no better for") && text.contains("from epoch")),
         "{remarks:?}"
     );
 }

@@ -2,6 +2,7 @@
 
 mod common;
 mod compose;
+mod doctor;
 mod evaluate;
 mod inspect;
 mod interrupted;

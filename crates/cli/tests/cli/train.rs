@@ -10,6 +10,17 @@ pub fn metrics(run: &Path) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The doctor's remarks in a run on an illness of this name: the epochs and the texts.
+pub fn remarks(run: &Path, illness: &str) -> Vec<(u64, String)> {
+    let mut found = Vec::new();
+    for line in metrics(run) {
+        for remark in line["remarks"].as_array().into_iter().flatten().filter(|remark| remark["illness"] == illness) {
+            found.push((line["epoch"].as_u64().unwrap(), remark["text"].as_str().unwrap().to_owned()));
+        }
+    }
+    found
+}
+
 #[test]
 fn a_training_says_what_it_reads_and_what_it_does() {
     let out = String::from_utf8(bytes(trained(), "train.out")).unwrap();

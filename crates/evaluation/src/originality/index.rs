@@ -3,6 +3,7 @@
 use super::LENGTHS;
 use super::lines::{Line, Voice, lines};
 use cantus_score::Score;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::fmt;
 
@@ -115,6 +116,21 @@ impl Index {
     /// The number of a piece, in the order in which they were given.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
+    }
+
+    /// What real pieces share with the index: those that were kept out of it, and those in it (`learnt`, in the order in which they were
+    /// given) with themselves left out. Of more than `most` pieces so many are asked, evenly spread.
+    pub fn check_real(&self, learnt: &[&Score], kept: &[&Score], most: usize) -> Vec<Originality> {
+        let all = learnt.len() + kept.len();
+        let asked = all.min(most);
+        let check = |k: usize| {
+            let number = k * all / asked;
+            match learnt.get(number) {
+                Some(score) => self.check_left_out(score, number),
+                None => self.check(kept[number - learnt.len()]),
+            }
+        };
+        (0..asked).into_par_iter().map(check).collect()
     }
 
     /// The numbers of all different n-grams of single lines (chords left out), sorted.

@@ -13,6 +13,7 @@ fn usual(n: usize) -> Vec<Point> {
                 validation_nats: 4.5 - 2.6 * fallen + 0.5 * turn,
                 training_accuracy: 0.05 + 0.6 * fallen + 0.003 * epoch,
                 validation_accuracy: 0.04 + 0.5 * fallen - 0.05 * turn,
+                copied: f64::NAN,
             }
         })
         .collect()
@@ -31,6 +32,7 @@ fn marks() -> Marks {
             Baseline { name: "unigram".into(), nats: 4.12 },
             Baseline { name: "trigram".into(), nats: 2.71 },
         ],
+        usual_share: Some(0.05),
     }
 }
 
@@ -70,6 +72,22 @@ fn everything_asked_for_is_in_the_picture() {
     let lines = polylines(&svg, TRAINING);
     let loss = lines.iter().find(|line| line.len() == 60).unwrap();
     assert!(loss.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+}
+
+#[test]
+fn copying_is_a_panel_of_its_own_where_compositions_were_looked_at() {
+    let mut points = usual(60);
+    for (k, point) in points.iter_mut().enumerate().filter(|(k, _)| (k + 1) % 5 == 0) {
+        point.copied = (k as f64 / 100.0).powi(2);
+    }
+    let svg = render(&points, &marks());
+    show("copying.svg", &svg);
+    assert!(svg.starts_with("<svg width=\"1500\""), "{}", &svg[..80]);
+    for text in ["8-note runs found in the training music (%)", "real pieces 5.0%", "compositions 34.8%"] {
+        assert!(svg.contains(text), "{text}");
+    }
+    let lines = polylines(&svg, COMPOSITIONS);
+    assert_eq!(lines.iter().map(Vec::len).collect::<Vec<usize>>(), [12], "one unbroken curve");
 }
 
 #[test]
@@ -131,6 +149,7 @@ fn text_from_outside_cannot_break_the_document() {
         best_epoch: Some(f64::NAN),
         remarks: vec![Remark { epoch: f64::INFINITY, text: text.clone() }; 40],
         baselines: vec![Baseline { name: text, nats: f64::NAN }],
+        usual_share: Some(f64::INFINITY),
     };
     let svg = render(&usual(60), &odd);
     assert!(svg.contains("and 34 more"));

@@ -1,0 +1,287 @@
+//! The doctor: looks after a training, finds its illnesses by name, and says what is to be done.
+//!
+//! Source: the author of the LSTM composer's article found them by eye: a loss that "goes crazy" and never recovers, models that
+//! repeat a note, models that copy the training music.
+//!
+//! What it goes by is a function of the steps and epochs done, never of the clock: a training that was stopped and resumed finds the
+//! same illnesses at the same places.
+
+use cantus_corpus::{Corpus, Options, Split, prepare};
+use cantus_evaluation::originality::{Digest, HeldOut, Index, Originality};
+use cantus_evaluation::structure::longest_run;
+use cantus_evaluation::{pitch_entropy, spread};
+use cantus_model::{Composer, Evaluation, Request, Rng, Sampling};
+use cantus_score::{Note, Score};
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// Compositions that are looked at together.
+const TRIALS: u64 = 4;
+/// Bars of each.
+const TRIAL_BARS: usize = 16;
+/// Epochs from one look to the next, besides those at every epoch that may be kept.
+const LOOK_EVERY: u64 = 5;
+/// One chord more often than this in a row is a loop.
+const MOST_IN_A_ROW: usize = 16;
+/// Pitch entropy under this share of the corpus's, and far beyond its spread, is a loop of a few notes.
+const POOR: f64 = 0.5;
+/// Where a model loops at its own temperature, the lowest of these is taken at which it does not.
+const WARMER: [f64; 7] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5];
+/// Of a larger corpus so many pieces say what real pieces share with one another.
+const HELD_OUT: usize = 100;
+/// A loss of so many times its best has collapsed.
+const COLLAPSE: f64 = 3.0;
+/// An epoch's loss of so many times the best one's is no noise.
+const UNLEARNT: f64 = 1.1;
+/// A loss that is this share of the first one is as good as none: so low, three times more is no collapse.
+const NEXT_TO_NOTHING: f64 = 0.1;
+/// Steps over which the loss is averaged.
+const PULSE: f64 = 10.0;
+/// Epochs of falling training and rising validation that are no chance.
+const OVERFITTING_EPOCHS: u32 = 3;
+/// The rise of validation over its best, as a share, that is worth a word.
+const OVERFITTING_RISE: f64 = 0.02;
+
+/// What can be wrong with a training. (Bad data is found before: see [`cantus_corpus::Preflight`].)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Illness {
+    /// The loss is no number, or jumps far beyond its best.
+    Collapse,
+    /// Validation does not improve any more.
+    Plateau,
+    /// Training falls while validation rises.
+    Overfitting,
+    /// Compositions share more with the training music than real pieces do.
+    Copying,
+    /// Compositions repeat one chord, or use a few pitches only.
+    OneNoteLoop,
+}
+
+impl std::fmt::Display for Illness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Illness::Collapse => "collapse",
+            Illness::Plateau => "plateau",
+            Illness::Overfitting => "overfitting",
+            Illness::Copying => "copying",
+            Illness::OneNoteLoop => "one-note loop",
+        })
+    }
+}
+
+/// Something that happened in a training, and what was done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Remark {
+    /// What is wrong, if anything is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub illness: Option<Illness>,
+    /// What was seen and done.
+    pub text: String,
+}
+
+/// `copying: 31% of ...`.
+impl std::fmt::Display for Remark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.illness {
+            Some(illness) => write!(f, "{illness}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// What a few compositions show.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Compositions that hold notes.
+    pub pieces: usize,
+    /// The mean share of their melodies' 8-note n-grams that stand in the training music, 0-1.
+    pub copied: Option<f64>,
+    /// The most often that one chord is struck in a row.
+    pub longest_run: usize,
+    /// The mean of their pitch entropies, in bits.
+    pub pitch_entropy: Option<f64>,
+}
+
+/// What the doctor thinks of a [`Trial`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Findings {
+    /// In words, where more is copied than real pieces share.
+    pub copying: Option<String>,
+    /// In words, where there is a loop.
+    pub loops: Option<String>,
+}
+
+/// Knows what a corpus is like, and so what its compositions should be like.
+#[derive(Debug)]
+pub struct Doctor {
+    /// How compositions are brought onto the corpus's grid.
+    options: Options,
+    index: Index,
+    held_out: HeldOut,
+    /// Mean and standard deviation of the pieces' pitch entropies.
+    entropy: (f64, f64),
+    /// The most often that one chord is struck in a row in the corpus.
+    longest_run: usize,
+}
+
+impl Doctor {
+    /// The doctor for a corpus that was read with `options`.
+    pub fn new(corpus: &Corpus, options: &Options) -> Doctor {
+        let learnt: Vec<(&str, &Score)> =
+            corpus.pieces_of(Split::Train).map(|piece| (piece.path.as_str(), &piece.score)).collect();
+        let kept: Vec<&Score> = corpus.pieces_of(Split::Valid).map(|piece| &piece.score).collect();
+        let index = Index::new(learnt.iter().copied());
+        let learnt: Vec<&Score> = learnt.into_iter().map(|(_, score)| score).collect();
+        let held_out = HeldOut::of(&index.check_real(&learnt, &kept, HELD_OUT));
+        let notes: Vec<Vec<Note>> = learnt.iter().chain(&kept).map(|score| notes(score)).collect();
+        let entropy = spread(notes.iter().filter_map(|notes| pitch_entropy(notes)));
+        let longest_run = notes.iter().map(|notes| longest_run(notes)).max().unwrap_or(0);
+        let options = Options { grid: options.grid, ..Options::lenient() };
+        Doctor { options, index, held_out, entropy, longest_run }
+    }
+
+    /// A doctor who looks at figures alone and never at compositions: for a protocol that chooses by validation only.
+    pub fn of_figures() -> Doctor {
+        let (index, held_out) = (Index::default(), HeldOut::default());
+        Doctor { options: Options::lenient(), index, held_out, entropy: (0.0, 0.0), longest_run: 0 }
+    }
+
+    /// Whether it looks at compositions.
+    pub(crate) fn listens(&self) -> bool {
+        self.index.pieces() > 0
+    }
+
+    /// The share of 8-note n-grams that nearly all real pieces stay under, 0-1; `None` where no piece was left to tell.
+    pub fn usual_share(&self) -> Option<f64> {
+        let share = &self.held_out.melody[1];
+        (share.pieces > 0).then_some(share.high)
+    }
+
+    /// What a model file takes along, to say of every piece how original it is.
+    pub fn digest(&self) -> Option<Digest> {
+        self.listens().then(|| Digest::new(&self.index, self.held_out, Digest::MOST_BYTES))
+    }
+
+    /// Whether it is time to look at compositions of this epoch, besides those that may be kept.
+    pub(crate) fn is_time(epoch: u64) -> bool {
+        epoch.is_multiple_of(LOOK_EVERY)
+    }
+
+    /// Lets a composer compose, and looks at it. `rng` gives each composition its generator.
+    pub(crate) fn trial(&self, composer: &dyn Composer, sampling: Sampling, rng: impl Fn(u64) -> Rng) -> Trial {
+        let request = Request { bars: TRIAL_BARS, sampling, prompt: None };
+        let compose = |k: u64| {
+            let composed = composer.compose(&request, &mut rng(k), &mut |_| ControlFlow::Continue(()));
+            // What cannot be composed yet is no reason to stop a training.
+            Some(prepare(&composed.ok()?.score, &self.options).ok()?.score)
+        };
+        self.look_at(&(0..TRIALS).filter_map(compose).collect::<Vec<Score>>())
+    }
+
+    /// What compositions, quantised, show.
+    pub fn look_at(&self, compositions: &[Score]) -> Trial {
+        let notes: Vec<Vec<Note>> = compositions.iter().map(notes).collect();
+        let originality: Vec<Originality> = compositions.iter().map(|score| self.index.check(score)).collect();
+        let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+        Trial {
+            pieces: compositions.len(),
+            copied: mean(originality.iter().filter_map(|piece| piece.melody[1]).collect()),
+            longest_run: notes.iter().map(|notes| longest_run(notes)).max().unwrap_or(0),
+            pitch_entropy: mean(notes.iter().filter_map(|notes| pitch_entropy(notes)).collect()),
+        }
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn findings(&self, trial: &Trial) -> Findings {
+        let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+        let copying = trial.copied.filter(|copied| self.held_out.is_exceeded_by_share(*copied) == Some(true));
+        let copying = copying.map(|copied| {
+            format!(
+                "{} of the 8-note runs of {} compositions stand in the training music, and nearly all real pieces stay under {}",
+                percent(copied),
+                trial.pieces,
+                percent(self.usual_share().unwrap_or_default())
+            )
+        });
+        let (mean, deviation) = self.entropy;
+        let poor = |entropy: &f64| *entropy < POOR * mean && *entropy < mean - 3.0 * deviation;
+        let loops = if trial.longest_run > MOST_IN_A_ROW.max(self.longest_run) {
+            Some(format!("a composition strikes one chord {} times in a row", trial.longest_run))
+        } else {
+            let words =
+                |entropy| format!("the compositions' pitch entropy is {entropy:.1} bits, the corpus's {mean:.1}");
+            trial.pitch_entropy.filter(poor).map(words)
+        };
+        Findings { copying, loops }
+    }
+
+    /// The lowest temperature above that of `usual` at which a composer does not loop, or the highest there is.
+    pub(crate) fn warmer(&self, composer: &dyn Composer, usual: Sampling, rng: impl Fn(u64) -> Rng) -> Option<f64> {
+        let mut last = None;
+        for temperature in WARMER.into_iter().filter(|t| *t > usual.temperature) {
+            last = Some(temperature);
+            let trial = self.trial(composer, Sampling { temperature, ..usual }, &rng);
+            if self.findings(&trial).loops.is_none() {
+                break;
+            }
+        }
+        last
+    }
+}
+
+/// A score's pitched notes in the order of their onsets.
+fn notes(score: &Score) -> Vec<Note> {
+    let pitched = score.parts.iter().filter(|part| !part.is_drums());
+    let mut notes: Vec<Note> = pitched.flat_map(|part| part.notes.iter().copied()).collect();
+    notes.sort_by_key(|note| (note.onset, note.pitch));
+    notes
+}
+
+/// The training loss, averaged over the last steps: what tells a collapse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pulse {
+    sum: f64,
+    weight: f64,
+    first: Option<f64>,
+    best: Option<f64>,
+}
+
+impl Pulse {
+    /// After a step. Says how many times its best the loss is, where that is a collapse.
+    pub fn beat(&mut self, batch: &Evaluation) -> Option<f64> {
+        let nats = batch.per_token();
+        // Steps without a finite gradient are counted elsewhere.
+        if !nats.is_finite() {
+            return None;
+        }
+        let keep = 1.0 - 1.0 / PULSE;
+        (self.sum, self.weight) = (keep * self.sum + nats, keep * self.weight + 1.0);
+        let average = self.sum / self.weight;
+        let first = *self.first.get_or_insert(average);
+        let best = self.best.map_or(average, |best| best.min(average));
+        self.best = Some(best);
+        let measure = best.max(NEXT_TO_NOTHING * first);
+        (average > COLLAPSE * measure).then(|| average / best)
+    }
+
+    /// Forgets the last steps, and remembers what was reached before.
+    pub fn calm(&mut self) {
+        (self.sum, self.weight) = (0.0, 0.0);
+    }
+}
+
+/// Whether an epoch's training loss has risen over the best one's, and is worse than what the weakest baseline gives: slower than a jump,
+/// but a collapse, too.
+pub(crate) fn unlearns(train: f64, best: f64, baseline: f64) -> bool {
+    train > UNLEARNT * best && train > baseline
+}
+
+/// Whether training falls while validation rises: `since_best` epochs after the best one, whose figures are given first.
+pub(crate) fn is_overfitting(since_best: u32, best: (f64, f64), now: (f64, f64)) -> bool {
+    let ((best_train, best_valid), (train, valid)) = (best, now);
+    since_best >= OVERFITTING_EPOCHS && train < best_train && valid > best_valid + OVERFITTING_RISE * best_valid.abs()
+}
+
+#[cfg(test)]
+mod tests;
