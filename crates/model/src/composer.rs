@@ -5,6 +5,7 @@ use crate::{CreateError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, Sa
 use cantus_score::Score;
 use serde::Serialize;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A composer's settings, as JSON: a named configuration with a person's changes on top.
 pub type Settings = serde_json::Value;
@@ -147,10 +148,61 @@ pub trait Composer: Send + Sync {
     /// [`ComposeError`]; nothing is half written.
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError>;
 
+    /// A new piece for each generator: the same pieces as one after another. Composers whose network can advance several pieces at once
+    /// do that instead.
+    ///
+    /// # Errors
+    /// [`ComposeError`]; nothing is half written.
+    fn compose_all(
+        &self,
+        request: &Request,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Composition>, ComposeError> {
+        together(rngs, progress, |rngs, progress| {
+            let all = rngs.len() as f64;
+            let mut piece =
+                |(k, rng): (usize, &mut Rng)| self.compose(request, rng, &mut |done| progress((k as f64 + done) / all));
+            rngs.iter_mut().enumerate().map(&mut piece).collect()
+        })
+    }
+
     /// The composer as a judge of music, or `None` where it cannot say how likely a piece is.
     fn judge(&self) -> Option<&dyn Judge> {
         None
     }
+}
+
+/// Spreads pieces over rayon's threads, in as many parts as there are threads, and puts what `compose` makes of each part in order.
+/// `progress` is told of the first part, on the calling thread; where it breaks, the other parts stop, too.
+///
+/// # Errors
+/// The first part's [`ComposeError`] that has one.
+pub fn together(
+    rngs: &mut [Rng],
+    progress: Progress<'_>,
+    compose: impl Fn(&mut [Rng], Progress<'_>) -> Result<Vec<Composition>, ComposeError> + Sync,
+) -> Result<Vec<Composition>, ComposeError> {
+    let part = rngs.len().div_ceil(rayon::current_num_threads()).max(1);
+    let (first, others) = rngs.split_at_mut(part.min(rngs.len()));
+    let stopped = AtomicBool::new(false);
+    let watch = |_: f64| if stopped.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let mut parts: Vec<Result<Vec<Composition>, ComposeError>> = Vec::new();
+    parts.resize_with(others.chunks(part).len(), || Ok(Vec::new()));
+    let begun = rayon::in_place_scope(|scope| {
+        for (rngs, made) in others.chunks_mut(part).zip(&mut parts) {
+            let (compose, watch) = (&compose, &watch);
+            scope.spawn(move |_| *made = compose(rngs, &mut |done| watch(done)));
+        }
+        let begun = compose(first, progress);
+        stopped.store(begun.is_err(), Relaxed);
+        begun
+    });
+    let mut composed = begun?;
+    for made in parts {
+        composed.extend(made?);
+    }
+    Ok(composed)
 }
 
 /// Why nothing was composed.

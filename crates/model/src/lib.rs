@@ -22,7 +22,7 @@ mod trainable;
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
 pub use composer::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings, together,
 };
 pub use expression::accentuate;
 pub use file::{

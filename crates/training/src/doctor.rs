@@ -171,12 +171,12 @@ impl Doctor {
     /// Lets a composer compose, and looks at it. `rng` gives each composition its generator.
     pub(crate) fn trial(&self, composer: &dyn Composer, sampling: Sampling, rng: impl Fn(u64) -> Rng) -> Trial {
         let request = Request { bars: TRIAL_BARS, sampling, prompt: None };
-        let compose = |k: u64| {
-            let composed = composer.compose(&request, &mut rng(k), &mut |_| ControlFlow::Continue(()));
-            // What cannot be composed yet is no reason to stop a training.
-            Some(prepare(&composed.ok()?.score, &self.options).ok()?.score)
-        };
-        self.look_at(&(0..TRIALS).filter_map(compose).collect::<Vec<Score>>())
+        let mut rngs: Vec<Rng> = (0..TRIALS).map(rng).collect();
+        let composed = composer.compose_all(&request, &mut rngs, &mut |_| ControlFlow::Continue(()));
+        // What cannot be composed yet is no reason to stop a training.
+        let compositions = composed.unwrap_or_default();
+        let prepared = compositions.iter().filter_map(|made| Some(prepare(&made.score, &self.options).ok()?.score));
+        self.look_at(&prepared.collect::<Vec<Score>>())
     }
 
     /// What compositions, quantised, show.

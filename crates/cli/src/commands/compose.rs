@@ -8,7 +8,7 @@ use crate::terminal::{self, bar, command, say};
 use cantus_evaluation::originality::{Digest, Sketch};
 use cantus_formats::midi::Limits;
 use cantus_formats::{Format, svg::Roll};
-use cantus_model::{ComposeError, Composition, Prompt, Request, Sampling, digest};
+use cantus_model::{ComposeError, Composition, Prompt, Request, Rng, Sampling, digest};
 use cantus_score::Score;
 use miette::{IntoDiagnostic, Result, miette};
 use std::ffi::OsStr;
@@ -18,6 +18,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bars composed unless told otherwise.
 const BARS: usize = 16;
+/// Pieces that are composed at once.
+const TOGETHER: usize = 64;
 /// Bars kept of a prompt unless told otherwise.
 const PROMPT_BARS: usize = 4;
 
@@ -96,18 +98,21 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let playing = arguments.sound.load()?;
     let originality = model.originality();
     let mut pieces = Vec::new();
-    for k in 0..arguments.count {
-        let seed = settings.seed.wrapping_add(u64::from(k));
-        let origin = Provenance { seed, ..settings.clone() };
-        let composition = compose(&model, &origin, given.as_ref())?;
-        let written = outputs.iter().map(|path| numbered(path, k, arguments.count)).collect::<Vec<PathBuf>>();
-        let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
-        for path in &written {
-            files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
+    let seeds: Vec<u64> = (0..arguments.count).map(|k| settings.seed.wrapping_add(u64::from(k))).collect();
+    for (batch, seeds) in seeds.chunks(TOGETHER).enumerate() {
+        let compositions = compose(&model, &settings, seeds, given.as_ref())?;
+        for (k, (composition, seed)) in compositions.iter().zip(seeds).enumerate() {
+            let origin = Provenance { seed: *seed, ..settings.clone() };
+            let number = (batch * TOGETHER + k) as u32;
+            let written = outputs.iter().map(|path| numbered(path, number, arguments.count)).collect::<Vec<PathBuf>>();
+            let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
+            for path in &written {
+                files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
+            }
+            let found = originality.as_ref().map(|digest| (digest.check(&composition.score), digest));
+            report(arguments.json, &origin, composition, found.as_ref(), &written)?;
+            pieces.extend(written);
         }
-        let found = originality.as_ref().map(|digest| (digest.check(&composition.score), digest));
-        report(arguments.json, &origin, &composition, found.as_ref(), &written)?;
-        pieces.extend(written);
     }
     if let Some(hint) = how_to_hear(&pieces, &formats).filter(|_| !arguments.json) {
         say(hint)?;
@@ -165,12 +170,13 @@ fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<G
     Ok(Some(Given { prompt, sha256: digest(&bytes) }))
 }
 
-fn compose(model: &Model, origin: &Provenance, given: Option<&Given>) -> Result<Composition> {
+/// The pieces of these seeds; `settings` but for the seed.
+fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&Given>) -> Result<Vec<Composition>> {
     let request =
-        Request { bars: origin.bars, sampling: origin.sampling, prompt: given.map(|given| given.prompt.clone()) };
+        Request { bars: settings.bars, sampling: settings.sampling, prompt: given.map(|given| given.prompt.clone()) };
     let bar = bar(1000, "composing {wide_bar} {percent}%");
-    let mut rng = cantus_model::seeded(origin.seed);
-    let composed = model.composer.compose(&request, &mut rng, &mut |done| {
+    let mut rngs: Vec<Rng> = seeds.iter().map(|seed| cantus_model::seeded(*seed)).collect();
+    let composed = model.composer.compose_all(&request, &mut rngs, &mut |done| {
         bar.set_position((done * 1000.0) as u64);
         ControlFlow::Continue(())
     });
@@ -178,12 +184,14 @@ fn compose(model: &Model, origin: &Provenance, given: Option<&Given>) -> Result<
     if let Err(error @ ComposeError::Bars { .. }) = &composed {
         return Err(Usage(error.to_string()).into());
     }
-    let mut composition = composed.into_diagnostic()?;
-    let score = &mut composition.score;
-    score.title = Some(format!("Composition {}", origin.seed));
-    // A prompt that was itself composed here must not speak for the new piece.
-    score.remarks = vec![origin.to_remark()];
-    Ok(composition)
+    let mut compositions = composed.into_diagnostic()?;
+    for (composition, seed) in compositions.iter_mut().zip(seeds) {
+        let score = &mut composition.score;
+        score.title = Some(format!("Composition {seed}"));
+        // A prompt that was itself composed here must not speak for the new piece.
+        score.remarks = vec![Provenance { seed: *seed, ..settings.clone() }.to_remark()];
+    }
+    Ok(compositions)
 }
 
 /// `piece.mid` of three becomes `piece-1.mid`, of ten `piece-01.mid`.

@@ -9,7 +9,7 @@ use cantus_evaluation::picture::self_similarity;
 use cantus_evaluation::report::{self, LikelihoodLine, Picture, Report};
 use cantus_evaluation::structure::{Feature, SelfSimilarity};
 use cantus_formats::svg::{Roll, piano_roll};
-use cantus_model::{Evaluation, Judgement, Request, seeded};
+use cantus_model::{Evaluation, Judgement, Request, Rng, seeded};
 use cantus_score::Score;
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
@@ -17,10 +17,11 @@ use miette::{IntoDiagnostic, Result, miette};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Pieces that a model composes to be looked at, unless told otherwise.
 const COUNT: u32 = 100;
+/// Pieces that are composed at once.
+const TOGETHER: usize = 20;
 /// Their length in bars, unless told otherwise.
 const BARS: usize = 16;
 /// Of more pieces than these a model's likelihood is asked of so many, evenly spread.
@@ -175,27 +176,25 @@ fn compositions(model: &Model, arguments: &Arguments, options: &Options) -> Resu
     let progress = bar(u64::from(arguments.count), "composing {wide_bar} {pos}/{len}");
     let request = Request { bars: arguments.bars, sampling: model.usual_sampling(), prompt: None };
     let options = Options { grid: options.grid, ..Options::lenient() };
-    let silent = AtomicUsize::new(0);
-    let compose = |k: u32| -> Result<Option<(String, Score)>> {
-        let seed = arguments.seed.wrapping_add(u64::from(k));
-        let composed = model.composer.compose(&request, &mut seeded(seed), &mut |_| ControlFlow::Continue(()));
-        progress.inc(1);
-        let score = composed.into_diagnostic()?.score;
-        Ok(match prepare(&score, &options) {
-            Ok(prepared) => Some((format!("seed {seed}"), prepared.score)),
-            Err(_) => {
-                silent.fetch_add(1, Ordering::Relaxed);
-                None
+    let seeds: Vec<u64> = (0..arguments.count).map(|k| arguments.seed.wrapping_add(u64::from(k))).collect();
+    let (mut pieces, mut silent) = (Vec::new(), 0);
+    for seeds in seeds.chunks(TOGETHER) {
+        let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
+        let mut unbothered = |_: f64| ControlFlow::Continue(());
+        let composed = model.composer.compose_all(&request, &mut rngs, &mut unbothered).into_diagnostic()?;
+        progress.inc(seeds.len() as u64);
+        for (composition, seed) in composed.iter().zip(seeds) {
+            match prepare(&composition.score, &options) {
+                Ok(prepared) => pieces.push((format!("seed {seed}"), prepared.score)),
+                Err(_) => silent += 1,
             }
-        })
-    };
-    let pieces: Result<Vec<Option<(String, Score)>>> = (0..arguments.count).into_par_iter().map(compose).collect();
-    progress.finish_and_clear();
-    match silent.into_inner() {
-        0 => {}
-        silent => remark(format!("{silent} compositions hold no note, and are left out")),
+        }
     }
-    Ok(pieces?.into_iter().flatten().collect())
+    progress.finish_and_clear();
+    if silent > 0 {
+        remark(format!("{silent} compositions hold no note, and are left out"));
+    }
+    Ok(pieces)
 }
 
 /// How likely pieces are under the model; nothing where it cannot say.

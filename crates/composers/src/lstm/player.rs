@@ -8,7 +8,7 @@ use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Cursor, Token, Vocabulary, decode, encode};
 use cantus_model::{
     Autoregressive, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Request, Rng, Sampling, accentuate, checkpoint,
+    ModelFile, Progress, Request, Rng, Sampling, accentuate, checkpoint, together,
 };
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::{Score, Ticks};
@@ -68,14 +68,13 @@ impl ChordComposer {
         })
     }
 
-    /// Reads the prompt (or the start of a piece); returns its tokens, the bars of the piece as the cursor counts them, and what
-    /// had to be changed.
-    fn open(&self, request: &Request) -> (State<'_>, Vec<TokenId>, usize, Vec<String>) {
+    /// Reads the prompt, or the start of a piece.
+    fn open(&self, request: &Request) -> Opening<'_> {
         let Some(prompt) = &request.prompt else {
             let mut state = self.start(request.bars);
             let start = self.vocabulary.id(Token::Start);
             self.advance(&mut state, start);
-            return (state, vec![start], request.bars, Vec::new());
+            return Opening { state, tokens: vec![start], from: Ticks::ZERO, remarks: Vec::new() };
         };
         let score = prompt.on_grid(self.vocabulary.steps_per_quarter());
         let (mut tokens, adjustments) = encode(&score, &self.vocabulary);
@@ -99,16 +98,132 @@ impl ChordComposer {
                 "the model does not know all that the prompt holds, and heard it so: {adjustments}; the prompt itself is kept as it is"
             )]
         };
-        (state, tokens, bars, remarks)
+        let from = state.place.cursor.bar_start();
+        Opening { state, tokens, from, remarks }
+    }
+
+    /// A row's input for the token that was read last.
+    fn embed(&self, place: &Place<'_>, input: &mut [f32]) {
+        input.copy_from_slice(self.token.row(place.last.0));
+        for (table, index) in self.contexts.iter().zip(indices(place.cursor.context())) {
+            input.iter_mut().zip(table.row(index)).for_each(|(sum, x)| *sum += x);
+        }
+    }
+
+    /// Advances the network by a token, all rows at once.
+    fn step(&self, rows: &mut Rows) {
+        for (k, cell) in self.cells.iter().enumerate() {
+            let (below, here) = rows.layers.split_at_mut(k);
+            let x = below.last().map_or(&rows.input, |(h, _)| h);
+            let (h, c) = &mut here[0];
+            cell.step(x, h, c, &mut rows.scratch);
+        }
+    }
+
+    /// The network's own logits of the next tokens, all of them.
+    fn predict(&self, rows: &mut Rows) {
+        let last = rows.layers.last().map_or(&rows.input, |(h, _)| h);
+        self.output.forward(last, &mut rows.logits);
+    }
+
+    /// Takes away what may not follow: grammar first; then the length: no end before the last bar, an onset in the last bar, no long
+    /// silence.
+    fn mask(&self, place: &Place<'_>, logits: &mut [f32]) {
+        let (first_bar, in_last) = (place.cursor.bars() == 0, place.cursor.bars() >= place.bars);
+        let (lowest, highest) = self.vocabulary.heard_range();
+        let silent = place.onsets == 0 && !first_bar;
+        let must_sound = silent && (in_last || place.empty >= EMPTY_BARS);
+        for (k, logit) in logits.iter_mut().enumerate() {
+            let id = TokenId(k as u32);
+            let leaves = match self.vocabulary.token(id) {
+                Some(Token::End) => !in_last || must_sound,
+                Some(Token::Bar | Token::Meter(_)) => must_sound,
+                // Transposition widened the vocabulary beyond what any piece has; a duration announces one more note below.
+                Some(Token::Duration(_)) => place.cursor.lowest().is_some_and(|pitch| pitch <= lowest),
+                Some(Token::Pitch(pitch)) => pitch < lowest || pitch > highest,
+                _ => false,
+            };
+            if leaves || !place.cursor.allows(id) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+    }
+
+    /// A piece for each generator, all going forward a token at a time: the weights are read once for all of them. Each piece is what
+    /// it would be alone. `progress` is told the share of the bars that is written.
+    fn write(
+        &self,
+        opening: &Opening<'_>,
+        request: &Request,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Composition>, ComposeError> {
+        let mut pieces: Vec<Piece<'_>> = (0..rngs.len())
+            .map(|number| Piece { number, place: opening.state.place.clone(), tokens: opening.tokens.clone() })
+            .collect();
+        let mut rows = opening.state.rows.repeated(pieces.len());
+        let mut done: Vec<Option<Composition>> = vec![None; pieces.len()];
+        let all = (opening.state.place.bars * pieces.len()) as f64;
+        let (size, width) = (self.vocabulary.len(), self.token.width());
+        let mut reported = 0;
+        while !pieces.is_empty() {
+            self.predict(&mut rows);
+            // From the last to the first: a piece that is finished leaves, and the last one takes its row.
+            for k in (0..pieces.len()).rev() {
+                let piece = &mut pieces[k];
+                let logits = &mut rows.logits[k * size..(k + 1) * size];
+                self.mask(&piece.place, logits);
+                let next = request.sampling.draw(logits, &mut rngs[piece.number]).ok_or(ComposeError::NoToken)?;
+                let next = TokenId(next as u32);
+                if piece.place.completes(next, &self.vocabulary) {
+                    let piece = pieces.swap_remove(k);
+                    rows.swap_remove(k);
+                    done[piece.number] = Some(self.finish(&piece, opening, request));
+                } else {
+                    piece.place.read(next, &self.vocabulary);
+                    piece.tokens.push(next);
+                    self.embed(&piece.place, &mut rows.input[k * width..(k + 1) * width]);
+                }
+            }
+            self.step(&mut rows);
+            let finished = done.iter().flatten().count() * opening.state.place.bars;
+            let written = finished + pieces.iter().map(|piece| piece.place.cursor.bars()).sum::<usize>();
+            if written > reported {
+                reported = written;
+                if progress(written as f64 / all).is_break() {
+                    return Err(ComposeError::Stopped);
+                }
+            }
+        }
+        Ok(done.into_iter().flatten().collect())
+    }
+
+    fn finish(&self, piece: &Piece<'_>, opening: &Opening<'_>, request: &Request) -> Composition {
+        let mut composed: Score = decode(&piece.tokens, &self.vocabulary).before(piece.place.cursor.bar_end());
+        accentuate(&mut composed, opening.from);
+        let score = match &request.prompt {
+            Some(prompt) => prompt.join(&composed, opening.from),
+            None => composed,
+        };
+        Composition { score, remarks: opening.remarks.clone() }
     }
 }
 
-impl ChordComposer {
-    /// The network's own logits of the next token, all of them.
-    fn predict(&self, state: &mut State<'_>) {
-        let last = state.layers.last().map_or(&state.input, |(h, _)| h);
-        self.output.forward(last, &mut state.logits);
-    }
+/// The beginning of a piece, read.
+struct Opening<'a> {
+    state: State<'a>,
+    tokens: Vec<TokenId>,
+    /// Where the prompt ends.
+    from: Ticks,
+    /// What had to be changed of the prompt.
+    remarks: Vec<String>,
+}
+
+/// A piece that is being written.
+struct Piece<'a> {
+    number: usize,
+    place: Place<'a>,
+    tokens: Vec<TokenId>,
 }
 
 impl Judge for ChordComposer {
@@ -128,8 +243,8 @@ impl Judge for ChordComposer {
         let mut figures = Evaluation { quarters, ..Evaluation::default() };
         for pair in tokens.windows(2) {
             self.advance(&mut state, pair[0]);
-            self.predict(&mut state);
-            let (logits, target) = (&state.logits, pair[1].0 as usize);
+            self.predict(&mut state.rows);
+            let (logits, target) = (&state.rows.logits, pair[1].0 as usize);
             let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
             figures.nats += sum.ln() - f64::from(logits[target] - highest);
@@ -143,20 +258,36 @@ impl Judge for ChordComposer {
 
 /// Where a composition stands.
 pub(super) struct State<'a> {
+    place: Place<'a>,
+    rows: Rows,
+}
+
+/// Where a piece stands.
+#[derive(Clone)]
+struct Place<'a> {
     cursor: Cursor<'a>,
     last: TokenId,
-    /// Outputs and cells of each layer.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
-    input: Vec<f32>,
-    scratch: Scratch,
-    logits: Vec<f32>,
+    /// Bars of the piece, as the cursor counts them.
     bars: usize,
     /// Onsets in the open bar, and bars without one before it.
     onsets: usize,
     empty: usize,
 }
 
-impl State<'_> {
+impl Place<'_> {
+    fn read(&mut self, token: TokenId, vocabulary: &Vocabulary) {
+        self.cursor.advance(token);
+        self.last = token;
+        match vocabulary.token(token) {
+            Some(Token::Bar) => {
+                self.empty = if self.onsets == 0 { self.empty + 1 } else { 0 };
+                self.onsets = 0;
+            }
+            Some(Token::Position(_)) => self.onsets += 1,
+            _ => {}
+        }
+    }
+
     /// Whether the last bar is written and `token` would leave it.
     fn completes(&self, token: TokenId, vocabulary: &Vocabulary) -> bool {
         let leaves = matches!(vocabulary.token(token), Some(Token::Bar | Token::Meter(_) | Token::End));
@@ -164,68 +295,68 @@ impl State<'_> {
     }
 }
 
+/// What the network holds of pieces that go forward together, a row for each.
+#[derive(Clone)]
+struct Rows {
+    /// `[n, E]`
+    input: Vec<f32>,
+    /// Outputs and cells of each layer, `[n, H]`.
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    /// `[n, V]`
+    logits: Vec<f32>,
+    scratch: Scratch,
+    n: usize,
+}
+
+impl Rows {
+    /// `n` copies of a single row.
+    fn repeated(&self, n: usize) -> Rows {
+        let layers = self.layers.iter().map(|(h, c)| (h.repeat(n), c.repeat(n))).collect();
+        let (input, logits) = (self.input.repeat(n), self.logits.repeat(n));
+        Rows { input, layers, logits, scratch: Scratch::new(), n }
+    }
+
+    /// Takes row `k` away and puts the last one in its place.
+    fn swap_remove(&mut self, k: usize) {
+        let last = self.n - 1;
+        let states = self.layers.iter_mut().flat_map(|(h, c)| [h, c]);
+        for values in states.chain([&mut self.input, &mut self.logits]) {
+            let width = values.len() / (last + 1);
+            values.copy_within(last * width.., k * width);
+            values.truncate(last * width);
+        }
+        self.n = last;
+    }
+}
+
 impl Autoregressive for ChordComposer {
     type State<'a> = State<'a>;
 
     fn start(&self, bars: usize) -> State<'_> {
+        let zeros = |cell: &LstmCell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()]);
+        let cursor = Cursor::with_length(&self.vocabulary, bars);
         State {
-            cursor: Cursor::with_length(&self.vocabulary, bars),
-            last: self.vocabulary.id(Token::Start),
-            layers: self.cells.iter().map(|cell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()])).collect(),
-            input: vec![0.0; self.token.width()],
-            scratch: Scratch::new(),
-            logits: vec![0.0; self.vocabulary.len()],
-            bars,
-            onsets: 0,
-            empty: 0,
+            place: Place { cursor, last: self.vocabulary.id(Token::Start), bars, onsets: 0, empty: 0 },
+            rows: Rows {
+                input: vec![0.0; self.token.width()],
+                layers: self.cells.iter().map(zeros).collect(),
+                logits: vec![0.0; self.vocabulary.len()],
+                scratch: Scratch::new(),
+                n: 1,
+            },
         }
     }
 
     fn advance(&self, state: &mut State<'_>, token: TokenId) {
-        state.cursor.advance(token);
-        state.last = token;
-        match self.vocabulary.token(token) {
-            Some(Token::Bar) => {
-                state.empty = if state.onsets == 0 { state.empty + 1 } else { 0 };
-                state.onsets = 0;
-            }
-            Some(Token::Position(_)) => state.onsets += 1,
-            _ => {}
-        }
-        state.input.copy_from_slice(self.token.row(token.0));
-        for (table, index) in self.contexts.iter().zip(indices(state.cursor.context())) {
-            state.input.iter_mut().zip(table.row(index)).for_each(|(sum, x)| *sum += x);
-        }
-        for (k, cell) in self.cells.iter().enumerate() {
-            let (below, here) = state.layers.split_at_mut(k);
-            let x = below.last().map_or(&state.input, |(h, _)| h);
-            let (h, c) = &mut here[0];
-            cell.step(x, h, c, &mut state.scratch);
-        }
+        state.place.read(token, &self.vocabulary);
+        self.embed(&state.place, &mut state.rows.input);
+        self.step(&mut state.rows);
     }
 
     fn logits<'s>(&self, state: &'s mut State<'_>) -> &'s mut [f32] {
-        self.predict(state);
-        // Grammar first; then the length: no end before the last bar, an onset in the last bar, no long silence.
-        let (first_bar, in_last) = (state.cursor.bars() == 0, state.cursor.bars() >= state.bars);
-        let (lowest, highest) = self.vocabulary.heard_range();
-        let silent = state.onsets == 0 && !first_bar;
-        let must_sound = silent && (in_last || state.empty >= EMPTY_BARS);
-        for (k, logit) in state.logits.iter_mut().enumerate() {
-            let id = TokenId(k as u32);
-            let leaves = match self.vocabulary.token(id) {
-                Some(Token::End) => !in_last || must_sound,
-                Some(Token::Bar | Token::Meter(_)) => must_sound,
-                // Transposition widened the vocabulary beyond what any piece has; a duration announces one more note below.
-                Some(Token::Duration(_)) => state.cursor.lowest().is_some_and(|pitch| pitch <= lowest),
-                Some(Token::Pitch(pitch)) => pitch < lowest || pitch > highest,
-                _ => false,
-            };
-            if leaves || !state.cursor.allows(id) {
-                *logit = f32::NEG_INFINITY;
-            }
-        }
-        &mut state.logits
+        self.predict(&mut state.rows);
+        self.mask(&state.place, &mut state.rows.logits);
+        &mut state.rows.logits
     }
 }
 
@@ -257,33 +388,19 @@ impl Composer for ChordComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        let mut composed = self.compose_all(request, std::slice::from_mut(rng), progress)?;
+        composed.pop().ok_or(ComposeError::NoToken)
+    }
+
+    fn compose_all(
+        &self,
+        request: &Request,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Composition>, ComposeError> {
         request.check(MOST_BARS)?;
-        let (mut state, mut tokens, bars, remarks) = self.open(request);
-        let from = request.prompt.as_ref().map_or(Ticks::ZERO, |_| state.cursor.bar_start());
-        let mut reported = 0;
-        loop {
-            let next = request.sampling.draw(self.logits(&mut state), rng).ok_or(ComposeError::NoToken)?;
-            let next = TokenId(next as u32);
-            if state.completes(next, &self.vocabulary) {
-                break;
-            }
-            self.advance(&mut state, next);
-            tokens.push(next);
-            if state.cursor.bars() > reported {
-                reported = state.cursor.bars();
-                if progress(reported as f64 / bars as f64).is_break() {
-                    return Err(ComposeError::Stopped);
-                }
-            }
-        }
-        let end = state.cursor.bar_end();
-        let mut composed: Score = decode(&tokens, &self.vocabulary).before(end);
-        accentuate(&mut composed, from);
-        let score = match &request.prompt {
-            Some(prompt) => prompt.join(&composed, from),
-            None => composed,
-        };
-        Ok(Composition { score, remarks })
+        let opening = &self.open(request);
+        together(rngs, progress, |rngs, progress| self.write(opening, request, rngs, progress))
     }
 
     fn judge(&self) -> Option<&dyn Judge> {

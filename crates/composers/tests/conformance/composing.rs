@@ -2,7 +2,7 @@
 
 use crate::corpus;
 use crate::subject::{BEGINNING, Subject, compose, each, request, steps};
-use cantus_model::{ComposeError, Composer, Request, Sampling, SamplingError, seeded};
+use cantus_model::{ComposeError, Composer, Request, Rng, Sampling, SamplingError, seeded};
 use cantus_score::{Score, Ticks};
 use std::ops::ControlFlow;
 
@@ -62,6 +62,22 @@ fn the_seed_alone_decides_the_music() {
             assert_eq!(music(seed), music(seed));
             assert_ne!(music(seed), music(seed + 1));
         }
+    });
+}
+
+#[test]
+fn pieces_composed_together_are_those_composed_alone() {
+    each(|subject| {
+        let composer = composer(subject);
+        let mut rngs: Vec<Rng> = (0..5).map(seeded).collect();
+        let together = composer.compose_all(&request(4), &mut rngs, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(together.len(), 5);
+        for (seed, together) in together.iter().enumerate() {
+            let alone = compose(composer.as_ref(), &request(4), seed as u64).unwrap();
+            assert_eq!((&together.score, &together.remarks), (&alone.score, &alone.remarks), "seed {seed}");
+        }
+        let none = composer.compose_all(&request(4), &mut [], &mut |_| ControlFlow::Continue(())).unwrap();
+        assert!(none.is_empty());
     });
 }
 

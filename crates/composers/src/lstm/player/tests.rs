@@ -32,7 +32,7 @@ fn token_by_token_is_the_whole_sequence() {
         for (token, expected) in tokens[..predicted].iter().zip(whole.chunks(vocabulary.len())) {
             player.advance(&mut state, *token);
             let mut raw = vec![0.0; vocabulary.len()];
-            player.output.forward(&state.layers.last().unwrap().0, &mut raw);
+            player.output.forward(&state.rows.layers.last().unwrap().0, &mut raw);
             // Composing reads weights of 16 bits.
             assert!(raw.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "{raw:?} {expected:?}");
             // The mask takes away, and changes nothing else.
@@ -67,20 +67,20 @@ fn everything_that_is_sampled_decodes_to_the_length_asked_for() {
         let mut state = player.start(bars);
         let mut tokens = vec![vocabulary.id(Token::Start)];
         player.advance(&mut state, tokens[0]);
-        while !state.cursor.ended() {
+        while !state.place.cursor.ended() {
             let next = TokenId(sampling.draw(player.logits(&mut state), rng).unwrap() as u32);
-            assert!(state.cursor.allows(next), "{:?} after {tokens:?}", vocabulary.token(next));
-            if state.completes(next, &vocabulary) {
+            assert!(state.place.cursor.allows(next), "{:?} after {tokens:?}", vocabulary.token(next));
+            if state.place.completes(next, &vocabulary) {
                 break;
             }
             player.advance(&mut state, next);
             tokens.push(next);
         }
-        assert_eq!(state.cursor.bars(), bars);
+        assert_eq!(state.place.cursor.bars(), bars);
         let decoded = decode(&tokens, &vocabulary);
         let pitches = tokens.iter().filter(|token| matches!(vocabulary.token(**token), Some(Token::Pitch(_)))).count();
         assert_eq!(decoded.note_count(), pitches, "every note that was written is heard");
-        assert_eq!(decoded.before(state.cursor.bar_end()).bars().count(), bars);
+        assert_eq!(decoded.before(state.place.cursor.bar_end()).bars().count(), bars);
         // No two bars without an onset follow one another.
         let onsets: Vec<Ticks> = decoded.notes().map(|note| note.onset).collect();
         let silent = |bar: &cantus_score::Bar| !onsets.iter().any(|at| (bar.start..bar.end()).contains(at));
@@ -114,8 +114,8 @@ fn enumerate(player: &ChordComposer, tokens: &mut Vec<TokenId>, probability: f64
     let total: f64 = logits.iter().map(|x| (x - highest).exp()).sum();
     for (k, logit) in logits.iter().enumerate().filter(|(_, logit)| logit.is_finite()) {
         let (token, share) = (TokenId(k as u32), probability * (logit - highest).exp() / total);
-        if state.completes(token, &player.vocabulary) {
-            let score = decode(tokens, &player.vocabulary).before(state.cursor.bar_end());
+        if state.place.completes(token, &player.vocabulary) {
+            let score = decode(tokens, &player.vocabulary).before(state.place.cursor.bar_end());
             *heard.entry(notes(&score)).or_default() += share;
         } else {
             tokens.push(token);
