@@ -61,6 +61,20 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
+    /// A note composed by the article's network, always the likeliest one, beside Keras
+    Notes {
+        /// A folder of MIDI files
+        data: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// 16 pieces composed one after another and together, by the LSTM composer at the size of W3
+    Pieces {
+        /// A folder of MIDI files
+        data: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Reading a folder of MIDI files into scores, beside symusic and mido
     Reading {
         /// A folder of MIDI files
@@ -92,6 +106,8 @@ fn main() {
         What::W3(common) => (common, Box::new(composing::w3)),
         What::Memory(common) => (common, Box::new(training::memory)),
         What::Article { data, common } => (common, Box::new(move |c| article::run(c, &data))),
+        What::Notes { data, common } => (common, Box::new(move |c| article::notes(c, &data))),
+        What::Pieces { data, common } => (common, Box::new(move |c| composing::pieces(c, &data))),
         What::Reading { data, common } => (common, Box::new(move |c| reading::run(c, &data))),
         What::Startup { cantus, common } => (common, Box::new(move |c| startup::run(c, &cantus))),
         What::Products(common) => (common, Box::new(products::run)),
