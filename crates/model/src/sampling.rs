@@ -64,30 +64,31 @@ impl Sampling {
         if self.temperature == 0.0 {
             return Some(first);
         }
-        let weight = |k: usize| ((f64::from(logits[k]) - f64::from(logits[first])) / self.temperature).exp();
         let mut chance = uniform_f64(rng);
-        if self.top_k > 0 || self.top_p < 1.0 {
+        let cuts = self.top_k > 0 || self.top_p < 1.0;
+        if cuts {
             order.sort_unstable_by(|a, b| best(b, a));
             if self.top_k > 0 {
                 order.truncate(self.top_k);
             }
-            let total: f64 = order.iter().map(|&k| weight(k)).sum();
+        }
+        let weight = |k: &usize| ((f64::from(logits[*k]) - f64::from(logits[first])) / self.temperature).exp();
+        let mut weights: Vec<f64> = order.iter().map(weight).collect();
+        if cuts {
+            let total: f64 = weights.iter().sum();
             let mut reached = 0.0;
-            let kept = order.iter().position(|&k| {
-                reached += weight(k);
+            let kept = weights.iter().position(|weight| {
+                reached += weight;
                 reached >= self.top_p * total
             });
-            order.truncate(kept.map_or(order.len(), |last| last + 1));
+            weights.truncate(kept.map_or(order.len(), |last| last + 1));
         }
-        chance *= order.iter().map(|&k| weight(k)).sum::<f64>();
-        order
-            .iter()
-            .copied()
-            .find(|&k| {
-                chance -= weight(k);
-                chance < 0.0
-            })
-            .or(order.last().copied())
+        chance *= weights.iter().sum::<f64>();
+        let drawn = weights.iter().position(|weight| {
+            chance -= weight;
+            chance < 0.0
+        });
+        order.get(drawn.unwrap_or(weights.len() - 1)).copied()
     }
 }
 

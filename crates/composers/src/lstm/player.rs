@@ -134,16 +134,18 @@ impl ChordComposer {
         let silent = place.onsets == 0 && !first_bar;
         let must_sound = silent && (in_last || place.empty >= EMPTY_BARS);
         for (k, logit) in logits.iter_mut().enumerate() {
-            let id = TokenId(k as u32);
-            let leaves = match self.vocabulary.token(id) {
-                Some(Token::End) => !in_last || must_sound,
-                Some(Token::Bar | Token::Meter(_)) => must_sound,
-                // Transposition widened the vocabulary beyond what any piece has; a duration announces one more note below.
-                Some(Token::Duration(_)) => place.cursor.lowest().is_some_and(|pitch| pitch <= lowest),
-                Some(Token::Pitch(pitch)) => pitch < lowest || pitch > highest,
-                _ => false,
-            };
-            if leaves || !place.cursor.allows(id) {
+            let may = self.vocabulary.token(TokenId(k as u32)).is_some_and(|token| {
+                let leaves = match token {
+                    Token::End => !in_last || must_sound,
+                    Token::Bar | Token::Meter(_) => must_sound,
+                    // Transposition widened the vocabulary beyond what any piece has; a duration announces one more note below.
+                    Token::Duration(_) => place.cursor.lowest().is_some_and(|pitch| pitch <= lowest),
+                    Token::Pitch(pitch) => pitch < lowest || pitch > highest,
+                    _ => false,
+                };
+                !leaves && place.cursor.permits(token)
+            });
+            if !may {
                 *logit = f32::NEG_INFINITY;
             }
         }

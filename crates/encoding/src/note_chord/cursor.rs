@@ -122,7 +122,8 @@ impl<'a> Cursor<'a> {
         self.vocabulary.token(token).is_some_and(|token| self.permits(token))
     }
 
-    fn permits(&self, token: Token) -> bool {
+    /// Whether a token of the vocabulary may stand here.
+    pub fn permits(&self, token: Token) -> bool {
         use Place::{BarOpen, ChordOpen, DurationSet, MeterSet, Nothing, PositionSet, Started, TempoSet};
         let between = matches!(self.place, BarOpen | ChordOpen);
         match token {
