@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a file: the caller brings bytes, readers and writers.
 
+pub mod abc;
 mod limits;
 pub mod midi;
 pub mod musicxml;
@@ -9,6 +10,7 @@ mod notation;
 mod path;
 mod repeats;
 pub mod svg;
+mod text;
 pub mod wav;
 
 pub use limits::Limits;

@@ -12,7 +12,6 @@
 mod canonical;
 mod error;
 mod reader;
-mod text;
 mod track;
 mod writer;
 

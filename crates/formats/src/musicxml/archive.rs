@@ -57,7 +57,7 @@ fn file(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str, limit: usize) -> Re
 
 /// The first `rootfile` of a container that is a score.
 fn rootfile(container: &[u8]) -> Result<Option<String>, MusicXmlError> {
-    let text = super::document::decode(container);
+    let text = crate::text::decode_document(container);
     let mut document = Document::new(&text);
     let Some(root) = document.next_child()? else { return Ok(None) };
     let root: Element = document.element(root)?;

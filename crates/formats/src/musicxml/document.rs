@@ -4,7 +4,6 @@ use super::MusicXmlError;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
-use std::borrow::Cow;
 
 /// How deep elements may stand: MusicXML needs 9.
 const DEPTH: usize = 64;
@@ -219,25 +218,4 @@ fn predefined(name: &str) -> Option<char> {
         .into_iter()
         .find(|(known, _)| *known == name)
         .map(|(_, character)| character)
-}
-
-/// The text of a document in UTF-8, in UTF-16 with a byte order mark, or else in Latin-1.
-pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    let wide = |bytes: &[u8], word: fn([u8; 2]) -> u16| {
-        let words = bytes.chunks_exact(2).map(|pair| word([pair[0], pair[1]]));
-        char::decode_utf16(words).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-    };
-    match bytes {
-        [0xFF, 0xFE, rest @ ..] => Cow::Owned(wide(rest, u16::from_le_bytes)),
-        [0xFE, 0xFF, rest @ ..] => Cow::Owned(wide(rest, u16::from_be_bytes)),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => decode_bytes(rest),
-        _ => decode_bytes(bytes),
-    }
-}
-
-fn decode_bytes(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
-    }
 }

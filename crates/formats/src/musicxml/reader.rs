@@ -1,11 +1,12 @@
 //! Documents to scores.
 
-use super::document::{Document, Element, Start, decode};
+use super::document::{Document, Element, Start};
 use super::part::{Listed, PartReader, RawMeasure, RawNote, RawPart, one_line};
 use super::{MusicXmlError, Oddity, Warning, archive};
 use crate::Limits;
+use crate::text::decode_document;
 use crate::midi::last_wins;
-use crate::notation::{gcd, meters_of};
+use crate::notation::{gcd, join_split_bars, meters_of};
 use crate::repeats::{Marks, play_order};
 use cantus_score::{Key, Meter, Note, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter};
 use std::collections::HashMap;
@@ -43,9 +44,9 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Reading, MusicXmlError> {
         return Err(MusicXmlError::Empty);
     }
     if archive::is_archive(bytes) {
-        return read_document(&decode(&archive::unpack(bytes, limits.max_bytes)?), limits);
+        return read_document(&decode_document(&archive::unpack(bytes, limits.max_bytes)?), limits);
     }
-    read_document(&decode(bytes), limits)
+    read_document(&decode_document(bytes), limits)
 }
 
 fn read_document(text: &str, limits: &Limits) -> Result<Reading, MusicXmlError> {
@@ -291,10 +292,13 @@ impl<'a> Reader<'a> {
         let mut spans = Vec::with_capacity(order.len());
         let (mut at, mut before) = (0u64, None);
         let (mut key, mut tempo) = (None, None);
-        for &k in order {
+        for (place, &k) in order.iter().enumerate() {
             let measure = &measures[k];
             starts.push((k, at));
-            spans.push((Ticks(at), Ticks(measure.length), measure.meter));
+            let jumps = order.get(place + 1).is_some_and(|next| *next != k + 1);
+            let opens = measures.get(k + 1).is_some_and(|next| next.marks.forward);
+            let is_open = jumps || opens || measure.marks.backward.is_some();
+            spans.push((Ticks(at), Ticks(measure.length), measure.meter, is_open));
             if measure.key != key {
                 score.keys.extend(measure.key.map(|key| (Ticks(at), key)));
                 key = measure.key;
@@ -312,7 +316,7 @@ impl<'a> Reader<'a> {
             before = Some(k);
         }
         last_wins(&mut score.tempos);
-        score.meters = meters_of(spans.into_iter(), self.per_quarter);
+        score.meters = meters_of(join_split_bars(&spans, self.per_quarter).into_iter(), self.per_quarter);
         Ok(starts)
     }
 }

@@ -217,6 +217,27 @@ pub(crate) fn meters_of(
     changes
 }
 
+/// Bars (start, length, metre, and whether it was a sign of repetition that ended it) as metres count them: two short ones that such a
+/// sign parts, and that together make a whole bar, are one.
+pub(crate) fn join_split_bars(
+    bars: &[(Ticks, Ticks, Meter, bool)],
+    per_quarter: TicksPerQuarter,
+) -> Vec<(Ticks, Ticks, Meter)> {
+    let mut joined = Vec::with_capacity(bars.len());
+    let mut at = 0;
+    while let Some(&(start, length, meter, is_open)) = bars.get(at) {
+        at += 1;
+        match bars.get(at) {
+            Some(&(_, rest, other, _)) if is_open && other == meter && length + rest == meter.bar(per_quarter) => {
+                joined.push((start, length + rest, meter));
+                at += 1;
+            }
+            _ => joined.push((start, length, meter)),
+        }
+    }
+    joined
+}
+
 fn with_keys(bars: &[Bar], score: &Score, notes: &[Vec<Note>]) -> Vec<SheetBar> {
     let pitched = || score.parts.iter().zip(notes).filter(|(part, _)| !part.is_drums()).flat_map(|(_, notes)| notes);
     let found = || find_key(pitched()).unwrap_or(const { Key::new(0, Mode::Major).unwrap() });

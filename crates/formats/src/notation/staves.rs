@@ -7,7 +7,7 @@ const SPLITS: std::ops::RangeInclusive<u8> = 48..=72;
 
 /// The notes of the right and of the left hand, or `None` where one staff is enough.
 ///
-/// Two staves have keyboards and harps whose notes lie on both sides of middle C, further than one staff reaches comfortably. The
+/// Two staves have keyboards and harps with chords whose notes lie on both sides of middle C, further than one staff reaches comfortably. The
 /// place where the hands part follows the music: of all paths through the onsets the cheapest, where a hand's stretch beyond an
 /// octave costs most, a cut through a close chord less, and moving the place or leaving middle C a little.
 pub fn hands(program: Program, notes: &[Note]) -> Option<(Vec<Note>, Vec<Note>)> {
@@ -18,6 +18,10 @@ pub fn hands(program: Program, notes: &[Note]) -> Option<(Vec<Note>, Vec<Note>)>
         return None;
     }
     let chords: Vec<&[Note]> = notes.chunk_by(|a, b| a.onset == b.onset).collect();
+    // A tune is played by one hand, however far it goes.
+    if 10 * chords.iter().filter(|chord| chord.len() > 1).count() < chords.len() {
+        return None;
+    }
     let places: Vec<u8> = SPLITS.collect();
     let mut costs: Vec<f64> = vec![0.0; places.len()];
     let mut from: Vec<Vec<usize>> = Vec::with_capacity(chords.len());
@@ -101,7 +105,8 @@ mod tests {
 
     #[test]
     fn one_staff_is_enough_for_a_flute_or_a_tune() {
-        let wide = notes(&[(0, 40), (1, 80)]);
+        let wide = notes(&[(0, 40), (0, 80)]);
+        assert!(hands(Program::PIANO, &notes(&[(0, 40), (1, 80)])).is_none());
         assert!(hands(Program::PIANO, &wide).is_some());
         assert!(hands(Program::new(73).unwrap(), &wide).is_none());
         assert!(hands(Program::PIANO, &notes(&[(0, 60), (1, 84)])).is_none());
