@@ -136,7 +136,9 @@ pub fn read_score_and_bytes(path: &Path, limits: &Limits) -> Result<(Score, Vec<
     let count = scores.len();
     match scores.pop() {
         Some(score) if count == 1 => Ok((score, bytes)),
-        _ => Err(miette!("`{}` holds {count} tunes, and one is needed: cut it out, or render it first", path.display())),
+        _ => {
+            Err(miette!("`{}` holds {count} tunes, and one is needed: cut it out, or render it first", path.display()))
+        }
     }
 }
 

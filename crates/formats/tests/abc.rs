@@ -101,7 +101,10 @@ fn pitches(text: &str) -> Vec<u8> {
 #[test]
 fn notes_lengths_and_octaves() {
     assert_eq!(body("C2 D4 z E,"), [(0, 2, 60), (2, 4, 62), (7, 1, 52)]);
-    assert_eq!(body("c'' B,,2 | [CEG]4 c8/2"), [(0, 1, 96), (1, 2, 47), (3, 4, 60), (3, 4, 64), (3, 4, 67), (7, 4, 72)]);
+    assert_eq!(
+        body("c'' B,,2 | [CEG]4 c8/2"),
+        [(0, 1, 96), (1, 2, 47), (3, 4, 60), (3, 4, 64), (3, 4, 67), (7, 4, 72)]
+    );
     // Each dotted note with what is left: in quarters here, so that the parts are eighths.
     assert_eq!(body("C2>D2 E2<F2 G4>>A4"), [(0, 3, 60), (3, 1, 62), (4, 1, 64), (5, 3, 65), (8, 7, 67), (15, 1, 69)]);
     // Three in the time of two; three in the time of four, but five notes of them.
@@ -109,7 +112,10 @@ fn notes_lengths_and_octaves() {
     assert_eq!(body("(3:4:4C3D3E3F3 G"), [(0, 4, 60), (4, 4, 62), (8, 4, 64), (12, 4, 65), (16, 1, 67)]);
     // Chords of old, bars of rest, graces, texts, ornaments, slurs, voices laid over one another.
     assert_eq!(body("+CE+2 Z2 C"), [(0, 2, 60), (0, 2, 64), (18, 1, 60)]);
-    assert_eq!(body("\"Am\"{fg}C !trill!D ~(E .F) vG2 yA"), [(0, 1, 60), (1, 1, 62), (2, 1, 64), (3, 1, 65), (4, 2, 67), (6, 1, 69)]);
+    assert_eq!(
+        body("\"Am\"{fg}C !trill!D ~(E .F) vG2 yA"),
+        [(0, 1, 60), (1, 1, 62), (2, 1, 64), (3, 1, 65), (4, 2, 67), (6, 1, 69)]
+    );
     assert_eq!(body("c4 B4 & C8 | D"), [(0, 8, 60), (0, 4, 72), (4, 4, 71), (8, 1, 62)]);
 }
 
@@ -149,7 +155,8 @@ fn repeats_endings_and_parts_are_played() {
 #[test]
 fn an_upbeat_and_a_bar_that_a_repeat_splits_keep_the_metre() {
     let text = "X:1\nM:3/4\nL:1/4\nK:C\nC|DEF|GA:|:B|cde|fg:|\n";
-    let score = read(text.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score;
+    let score =
+        read(text.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score;
     // After the upbeat every bar is whole, through both repeats.
     let at: Vec<u64> = score.meters.iter().map(|(at, _)| at.0 / 480).collect();
     assert_eq!(at, [0, 1]);
@@ -164,7 +171,8 @@ fn voices_are_parts_and_a_book_has_many_tunes() {
     assert_eq!(about, [(3, 4), (4, 16), (5, 21)]);
     let one = &book.tunes[0].reading.as_ref().expect("a tune").score;
     assert_eq!((one.title.as_deref(), &one.remarks[..]), (Some("One"), &["a remark".to_owned()][..]));
-    let parts: Vec<_> = one.parts.iter().map(|part| (part.name.as_deref(), part.notes[0].pitch.get(), part.notes.len())).collect();
+    let parts: Vec<_> =
+        one.parts.iter().map(|part| (part.name.as_deref(), part.notes[0].pitch.get(), part.notes.len())).collect();
     assert_eq!(parts, [(Some("Flute"), 62, 3), (None, 50, 1)]);
     assert_eq!(one.tempos[0].1.quarters_per_minute().round(), 90.0);
     assert_eq!(one.meters[0].1.to_string(), "6/8");
@@ -211,7 +219,8 @@ fn hostile_books_are_refused_by_name() {
 fn a_small_score_is_written_like_this() {
     let (text, again) = {
         let tune = "X:1\nT:Small\nM:3/4\nL:1/8\nK:F\n[Q:1/4=100]C|(3F2A2B2 ^F2-|F4 [CE]2|]\n";
-        let score = read(tune.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score;
+        let score =
+            read(tune.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score;
         (String::from_utf8(write(&score).expect("written")).expect("text"), score.note_count())
     };
     let expected = "X:1\nT: Small\nM:3/4\nL:1/8\nK:F\nV:1\n%%MIDI channel 1\n\

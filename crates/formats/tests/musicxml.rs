@@ -78,21 +78,39 @@ proptest! {
 
 /// Pieces of a measure, in no sensible order.
 const WORDS: [&str; 34] = [
-    "<note>", "</note>", "<chord/>", "<rest/>", "<grace/>", "<cue/>", "<pitch><step>C</step><octave>4</octave></pitch>",
-    "<pitch><step>H</step><octave>99999999999</octave></pitch>", "<duration>1</duration>", "<duration>-3</duration>",
-    "<duration>18446744073709551615</duration>", "<duration>1e300</duration>", "<duration>0.3</duration>",
-    "<tie type=\"start\"/>", "<tie type=\"stop\"/>", "<backup><duration>2</duration></backup>",
-    "<backup><duration>99999999</duration></backup>", "<forward><duration>3</duration></forward>",
-    "<forward><duration>9999999999999</duration></forward>", "<attributes><divisions>0</divisions></attributes>",
-    "<attributes><divisions>7</divisions></attributes>", "<attributes><divisions>4294967291</divisions></attributes>",
+    "<note>",
+    "</note>",
+    "<chord/>",
+    "<rest/>",
+    "<grace/>",
+    "<cue/>",
+    "<pitch><step>C</step><octave>4</octave></pitch>",
+    "<pitch><step>H</step><octave>99999999999</octave></pitch>",
+    "<duration>1</duration>",
+    "<duration>-3</duration>",
+    "<duration>18446744073709551615</duration>",
+    "<duration>1e300</duration>",
+    "<duration>0.3</duration>",
+    "<tie type=\"start\"/>",
+    "<tie type=\"stop\"/>",
+    "<backup><duration>2</duration></backup>",
+    "<backup><duration>99999999</duration></backup>",
+    "<forward><duration>3</duration></forward>",
+    "<forward><duration>9999999999999</duration></forward>",
+    "<attributes><divisions>0</divisions></attributes>",
+    "<attributes><divisions>7</divisions></attributes>",
+    "<attributes><divisions>4294967291</divisions></attributes>",
     "<attributes><time><beats>0</beats><beat-type>4</beat-type></time></attributes>",
     "<attributes><time><beats>3+255</beats><beat-type>8</beat-type></time></attributes>",
     "<attributes><key><fifths>99</fifths></key></attributes>",
     "<attributes><transpose><chromatic>-2147483648</chromatic></transpose></attributes>",
-    "<sound tempo=\"0\"/>", "<sound tempo=\"NaN\" dynamics=\"inf\"/>",
+    "<sound tempo=\"0\"/>",
+    "<sound tempo=\"NaN\" dynamics=\"inf\"/>",
     "<barline><repeat direction=\"forward\"/></barline>",
     "<barline><repeat direction=\"backward\" times=\"4294967295\"/></barline>",
-    "<barline><ending number=\"1,2,99\" type=\"start\"/></barline>", "</measure><measure>", "</part><part id=\"Q\"><measure>",
+    "<barline><ending number=\"1,2,99\" type=\"start\"/></barline>",
+    "</measure><measure>",
+    "</part><part id=\"Q\"><measure>",
     "&nothing;",
 ];
 
@@ -194,8 +212,16 @@ fn repeats_and_endings_are_played() {
     let text = [
         bar('C', "", ""),
         bar('D', "<barline><repeat direction=\"forward\"/></barline>", ""),
-        bar('E', "<barline><ending number=\"1\" type=\"start\"/></barline>", "<barline><ending number=\"1\" type=\"stop\"/><repeat direction=\"backward\"/></barline>"),
-        bar('F', "<barline><ending number=\"2\" type=\"start\"/></barline>", "<barline><ending number=\"2\" type=\"stop\"/></barline>"),
+        bar(
+            'E',
+            "<barline><ending number=\"1\" type=\"start\"/></barline>",
+            "<barline><ending number=\"1\" type=\"stop\"/><repeat direction=\"backward\"/></barline>",
+        ),
+        bar(
+            'F',
+            "<barline><ending number=\"2\" type=\"start\"/></barline>",
+            "<barline><ending number=\"2\" type=\"stop\"/></barline>",
+        ),
         bar('G', "", ""),
     ];
     let (found, _) = notes(&text.concat());
@@ -217,8 +243,15 @@ fn what_the_reader_leaves_out_it_names() {
     ];
     let (found, oddities) = notes(&text.concat());
     assert_eq!(found, [(0, 1, 60), (3, 1, 63)]);
-    let expected =
-        [Oddity::Jump, Oddity::Grace(1), Oddity::Cue(1), Oddity::Pitch(1), Oddity::Duration(1), Oddity::Entity(1), Oddity::LooseTie(1)];
+    let expected = [
+        Oddity::Jump,
+        Oddity::Grace(1),
+        Oddity::Cue(1),
+        Oddity::Pitch(1),
+        Oddity::Duration(1),
+        Oddity::Entity(1),
+        Oddity::LooseTie(1),
+    ];
     assert_eq!(oddities, expected);
 }
 
@@ -227,12 +260,17 @@ fn an_upbeat_is_a_short_first_measure_both_ways() {
     let mut score = Score::new(TicksPerQuarter::new(4).expect("not zero"));
     let meter = "3/4".parse().expect("a metre");
     score.meters = vec![(Ticks(0), meter), (Ticks(4), meter)];
-    score.parts.push(Part { notes: vec![note(0, 60, 4, 80), note(4, 62, 12, 80), note(16, 64, 12, 80)], ..Part::default() });
+    score
+        .parts
+        .push(Part { notes: vec![note(0, 60, 4, 80), note(4, 62, 12, 80), note(16, 64, 12, 80)], ..Part::default() });
     let bytes = write(&score).expect("written");
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("<measure number=\"0\" implicit=\"yes\">") && text.contains("<measure number=\"1\">"));
     let again = read(&bytes, &Limits::default()).expect("read").score;
-    assert_eq!(again.meters.iter().map(|(at, _)| at.0).collect::<Vec<_>>(), [0, u64::from(again.ticks_per_quarter.get())]);
+    assert_eq!(
+        again.meters.iter().map(|(at, _)| at.0).collect::<Vec<_>>(),
+        [0, u64::from(again.ticks_per_quarter.get())]
+    );
 }
 
 #[test]
@@ -254,7 +292,8 @@ fn hostile_files_are_refused_by_name() {
     let parts = document("</measure></part><part id='P'/><part id='P'><measure>");
     assert_eq!(error(parts.as_bytes()), MusicXmlError::TooManyParts { limit: 2 });
     // Three notes, repeated until there are four.
-    let repeated = document(&(xml('C', 1, "") + &xml('C', 1, "") + "<barline><repeat direction=\"backward\"/></barline>"));
+    let repeated =
+        document(&(xml('C', 1, "") + &xml('C', 1, "") + "<barline><repeat direction=\"backward\"/></barline>"));
     assert_eq!(error(repeated.as_bytes()), MusicXmlError::TooManyNotes { limit: 3 });
 }
 

@@ -99,7 +99,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let seed = settings.seed.wrapping_add(u64::from(k));
         let origin = Provenance { seed, ..settings.clone() };
         let composition = compose(&model, &origin, given.as_ref())?;
-        let written = outputs.iter().map(|path| files::numbered(path, k as usize, arguments.count as usize)).collect::<Vec<_>>();
+        let written =
+            outputs.iter().map(|path| files::numbered(path, k as usize, arguments.count as usize)).collect::<Vec<_>>();
         let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
         for path in &written {
             files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;

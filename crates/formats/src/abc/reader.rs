@@ -287,8 +287,11 @@ fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
     for voice in std::mem::take(&mut tune.voices) {
         let mut notes = voice.notes;
         notes.sort_unstable();
-        let notes = played(&notes, &stretches, left)
-            .ok_or(AbcError::TooManyNotes { line, column: 1, limit: limits.max_notes })?;
+        let notes = played(&notes, &stretches, left).ok_or(AbcError::TooManyNotes {
+            line,
+            column: 1,
+            limit: limits.max_notes,
+        })?;
         left -= notes.len();
         if notes.is_empty() {
             continue;

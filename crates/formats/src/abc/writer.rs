@@ -154,7 +154,8 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
                 let _ = write!(out, "[Q:1/4={}]", tempo.quarters_per_minute());
             }
             if let Some(tuplet) = event.tuplet.filter(|tuplet| tuplet.begins) {
-                let count = 1 + events[e..].iter().position(|event| event.tuplet.is_none_or(|tuplet| tuplet.ends)).unwrap_or(0);
+                let count =
+                    1 + events[e..].iter().position(|event| event.tuplet.is_none_or(|tuplet| tuplet.ends)).unwrap_or(0);
                 let _ = write!(out, "({}:{}:{count}", tuplet.actual, tuplet.normal);
             }
             // Inside a tuplet lengths are written as they look, and not as they sound.
@@ -171,9 +172,8 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
                     (other.step, other.octave) == (spelling.step, spelling.octave)
                         && (other.alter != spelling.alter || !head.tied_from)
                 };
-                let is_shown = step.unwrap_or(usual) != spelling.alter
-                    || *line != spelling.alter
-                    || awaited.iter().any(misleads);
+                let is_shown =
+                    step.unwrap_or(usual) != spelling.alter || *line != spelling.alter || awaited.iter().any(misleads);
                 if is_shown {
                     (*step, *line) = (Some(spelling.alter), spelling.alter);
                 }

@@ -91,7 +91,8 @@ fn sheet(score: &Score) -> Result<Sheet, WriteError> {
 /// Text that XML can hold, on one line; `None` where nothing is left.
 fn one_line(text: &str) -> Option<String> {
     let allowed = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
-    let spaced: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| allowed(*c)).collect();
+    let spaced: String =
+        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| allowed(*c)).collect();
     let words: Vec<&str> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }

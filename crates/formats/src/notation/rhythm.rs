@@ -110,7 +110,9 @@ fn write_stretch(stretch: &Stretch, meter: Meter, length: u64, spans: &[Span], e
             let written = |time: u64| (time - span.start) * FINE * span.actual / span.normal;
             let begins = at == span.start;
             let from = events.len();
-            for (value, start, lasting) in values(written(at), written(end), &|_, plain, _| !is_rest || plain <= LONGEST_REST) {
+            for (value, start, lasting) in
+                values(written(at), written(end), &|_, plain, _| !is_rest || plain <= LONGEST_REST)
+            {
                 let back = |time: u64| span.start + time * span.normal / span.actual / FINE;
                 let onset = back(start);
                 let tuplet = Tuplet { actual: span.actual, normal: span.normal, begins: false, ends: false };
@@ -172,7 +174,9 @@ fn values(start: u64, end: u64, allow: &dyn Fn(u64, u64, u8) -> bool) -> Vec<(Va
             for dots in [1, 0] {
                 let length = if dots == 1 { plain / 2 * 3 } else { plain };
                 let is_plain_place = at.is_multiple_of(plain) || plain <= DYADIC * FINE;
-                if length <= end - at && allow(at, plain / FINE, dots) && (is_plain_place || at.is_multiple_of(plain / 2))
+                if length <= end - at
+                    && allow(at, plain / FINE, dots)
+                    && (is_plain_place || at.is_multiple_of(plain / 2))
                 {
                     found.push((Value { halvings, dots }, at, length));
                     at += length;
@@ -220,7 +224,10 @@ impl Beats {
             }
             let unit = beat / 3;
             return match dots {
-                1 => inside.is_multiple_of(plain) && (!is_rest || length == beat) || (inside + length).is_multiple_of(beat),
+                1 => {
+                    inside.is_multiple_of(plain) && (!is_rest || length == beat)
+                        || (inside + length).is_multiple_of(beat)
+                }
                 _ => inside.is_multiple_of(plain) || plain == 2 * unit && inside.is_multiple_of(unit) && !is_rest,
             };
         }
@@ -355,7 +362,12 @@ mod tests {
             let rest = if event.heads.is_empty() { "r" } else { "" };
             let tie = if event.heads.iter().any(|head| head.tied_to) { "~" } else { "" };
             let tuplet = event.tuplet.map_or(String::new(), |tuplet| {
-                format!("{}{}{}", if tuplet.begins { "(" } else { "" }, tuplet.actual, if tuplet.ends { ")" } else { "" })
+                format!(
+                    "{}{}{}",
+                    if tuplet.begins { "(" } else { "" },
+                    tuplet.actual,
+                    if tuplet.ends { ")" } else { "" }
+                )
             });
             shown.push(format!("{tuplet}{rest}{value}{tie}"));
         }
@@ -394,10 +406,7 @@ mod tests {
     #[test]
     fn triplets_where_the_onsets_need_them() {
         let third = 1.0 / 3.0;
-        assert_eq!(
-            written("4/4", &[(0.0, third), (third, 2.0 * third), (2.0 * third, 1.0)]),
-            "(38 38 3)8 r4 r2"
-        );
+        assert_eq!(written("4/4", &[(0.0, third), (third, 2.0 * third), (2.0 * third, 1.0)]), "(38 38 3)8 r4 r2");
         assert_eq!(written("2/4", &[(0.0, 2.0 * third), (2.0 * third, 1.0)]), "(34 3)8 r4");
         // Quarters, three in the time of two.
         assert_eq!(
@@ -411,7 +420,10 @@ mod tests {
         // Three sixteenths in half a beat.
         let sixth = third / 2.0;
         assert_eq!(
-            written("2/4", &[(0.0, 0.5), (0.5, 0.5 + sixth), (0.5 + sixth, 0.5 + 2.0 * sixth), (0.5 + 2.0 * sixth, 1.0)]),
+            written(
+                "2/4",
+                &[(0.0, 0.5), (0.5, 0.5 + sixth), (0.5 + sixth, 0.5 + 2.0 * sixth), (0.5 + 2.0 * sixth, 1.0)]
+            ),
             "8 (316 316 3)16 r4"
         );
         // A note held into a triplet is tied.
