@@ -217,7 +217,7 @@ fn name_of(text: &str) -> Option<String> {
         Some(quoted) => quoted.split('"').next()?,
         None => rest.split_whitespace().next()?,
     };
-    Some(name.to_owned()).filter(|name| !name.is_empty())
+    Some(name.replace("\\%", "%")).filter(|name| !name.is_empty())
 }
 
 /// `%%MIDI program 41`, `%%MIDI channel 10`: of the voice being written.

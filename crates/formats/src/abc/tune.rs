@@ -312,6 +312,8 @@ impl<'a> Tune<'a> {
         voice.cursor = voice.cursor.max(voice.overlaid);
         voice.overlaid = 0;
         voice.accidentals = [None; 7];
+        // A broken rhythm does not reach over a bar line: it would move the line.
+        voice.last = None;
         let is_empty = voice.bar_start() == voice.cursor;
         // A sign at the beginning of a bar belongs to the one that ended there.
         let closed = if is_empty { voice.bars.len().checked_sub(2) } else { voice.bars.len().checked_sub(1) };
