@@ -128,13 +128,22 @@ impl Past for () {
 }
 
 /// A step of a piece. Its past knows the frames before it at least; a head looks at no others.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Step<'a, P> {
     /// What is kept of the piece.
     pub past: &'a P,
     /// Which step.
     pub at: usize,
 }
+
+// By hand: deriving them would ask the same of `P`.
+impl<P> Clone for Step<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Step<'_, P> {}
 
 /// How features of the past become a distribution over the next frame: the trained form, out of a file.
 pub trait FrameHead: Send + Sync + Sized {

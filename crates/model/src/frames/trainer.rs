@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Where in a training a loss is asked for, and what is learnt from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Learning<'a, P> {
     /// What the head keeps of each training piece, in its own key.
     pub pasts: &'a [P],
