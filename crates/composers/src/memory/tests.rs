@@ -89,7 +89,9 @@ fn a_repeated_piece_costs_less_with_memory() {
     let nats = |candidates: usize| {
         let mut trainable = trainer(&[("candidates", candidates.into())]);
         for epoch in 0..3 {
-            (0..trainable.steps(epoch)).for_each(|step| drop(trainable.step(StepAt { epoch, step }, 0.01)));
+            for step in 0..trainable.steps(epoch) {
+                trainable.step(StepAt { epoch, step }, 0.01);
+            }
         }
         let strange: Vec<Keys> = frames(&[piece(40, 23)]).remove(0);
         let twice = [&strange[..], &strange[..]].concat();
