@@ -232,6 +232,9 @@ impl FrameHead for Head {
         let mut rng = derive(rng.next_u64(), "notes", &[]);
         let mut decision = self.0.decision();
         decision.open(features, &place(step));
+        if !step.may_recall {
+            decision.forget();
+        }
         let mut drawn = Keys::NONE;
         loop {
             let mut logits: Vec<f32> = decision.probabilities().iter().map(|p| p.ln()).collect();

@@ -134,6 +134,8 @@ pub struct Step<'a, P> {
     pub past: &'a P,
     /// Which step.
     pub at: usize,
+    /// Whether the head may repeat what it remembers of the piece; false where the music has stood still for too long.
+    pub may_recall: bool,
 }
 
 // By hand: deriving them would ask the same of `P`.

@@ -1,5 +1,5 @@
 use super::*;
-use cantus_model::{Settings, StepAt, Trainable, TrainingSet};
+use cantus_model::{Request, Settings, StepAt, Trainable, TrainingSet};
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 
 const ALL: Effort = Effort { every: 1, chains: 1, temperatures: 1 };
@@ -100,4 +100,39 @@ fn a_repeated_piece_costs_less_with_memory() {
     };
     let (with, without) = (nats(16), nats(0));
     assert!(with < 0.7 * without, "{with} {without}");
+}
+
+#[test]
+fn composed_music_stands_still_no_longer_than_the_corpus() {
+    // Six steps at most, and chords that are easily repeated for ever.
+    let note = |k: u64, pitch: u8| Note {
+        onset: Ticks(k),
+        pitch: Pitch::try_from(pitch).unwrap(),
+        duration: Ticks(1),
+        velocity: Velocity::DEFAULT,
+    };
+    let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
+    let notes = (0..200u64).flat_map(|k| [note(k, 50 + (k / 6 % 3) as u8), note(k, 60 + (k / 6 % 4) as u8)]);
+    score.parts.push(Part { notes: notes.collect(), ..Part::default() });
+    let set = TrainingSet { train: vec![score.clone(), score.clone()], valid: vec![score] };
+    let settings = SPEC.tiny_settings("default").unwrap();
+    let mut trainable = FrameTrainer::<Network>::create(&settings, &set, 1).unwrap();
+    for epoch in 0..12 {
+        for step in 0..trainable.steps(epoch) {
+            trainable.step(StepAt { epoch, step }, 0.01);
+        }
+    }
+    let composer = trainable.composer();
+    let mut longest = 0;
+    for seed in 0..5 {
+        let request =
+            Request { bars: 20, sampling: Sampling { temperature: 0.7, ..Sampling::default() }, prompt: None };
+        let rng = &mut derive(seed, "test", &[]);
+        let composed = composer.compose(&request, rng, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        let steps = composed.score.rescaled(TicksPerQuarter::new(4).unwrap());
+        let frames = cantus_model::frames::Reading::Sounding.frames(&steps);
+        let runs = frames.chunk_by(|a, b| a == b).map(<[Keys]>::len);
+        longest = longest.max(runs.max().unwrap());
+    }
+    assert_eq!(longest, 6);
 }

@@ -19,6 +19,8 @@ const MOST_BARS: usize = 10_000;
 const ROWS: usize = 32;
 /// Frames whose features are kept before they are judged.
 const KEPT: usize = 4096;
+/// How often a frame is drawn again where the music has stood still for too long.
+const TRIES: usize = 32;
 /// Ticks to a step of composed scores: bars of every metre end on one.
 const FINE: u32 = 16;
 
@@ -152,7 +154,8 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
         let mut settle = |waiting: &mut (Vec<f32>, Vec<(usize, usize)>)| {
             let (features, places) = std::mem::take(waiting);
             let targets: Vec<Keys> = places.iter().map(|(piece, at)| pieces[*piece][*at]).collect();
-            let steps: Vec<_> = places.iter().map(|(piece, at)| Step { past: &pasts[*piece], at: *at }).collect();
+            let steps: Vec<_> =
+                places.iter().map(|(piece, at)| Step { past: &pasts[*piece], at: *at, may_recall: true }).collect();
             // Chance differs from batch to batch, and is the same in every judgement of the same pieces.
             let seed = rand_chacha::rand_core::Rng::next_u64(&mut derive(seed, "judge", &[batches]));
             batches += 1;
@@ -272,14 +275,27 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         let allowed = self.roll.allowed();
         let mut frames: Vec<Frame> = Vec::with_capacity(end);
         let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
+        let mut still = heard.iter().rev().take_while(|keys| Some(**keys) == last).count();
+        let stillest = if self.roll.stillest > 0 { self.roll.stillest } else { usize::MAX };
         for at in 0..end {
             let before = last.unwrap_or_default();
             self.advance(&mut memory, heard.len() + at, &[last]);
             features.clear();
             self.features(&memory, 0, &mut features);
-            let step = Step { past: &past, at: heard.len() + at };
-            let drawn = self.head.draw(&features, step, before, allowed, &request.sampling, rng);
-            let mut keys = drawn.ok_or(ComposeError::NoToken)?;
+            let may_recall = still < stillest;
+            let step = Step { past: &past, at: heard.len() + at, may_recall };
+            let mut draw = || {
+                let drawn = self.head.draw(&features, step, before, allowed, &request.sampling, rng);
+                drawn.ok_or(ComposeError::NoToken)
+            };
+            let mut keys = draw()?;
+            // A frame that has stood as long as any of the corpus ever did must end, if the model can think of another at all.
+            for _ in 0..TRIES {
+                if may_recall || last != Some(keys) {
+                    break;
+                }
+                keys = draw()?;
+            }
             // A prompt's notes end with it: what goes on is struck again.
             let before = if at == 0 { Keys::NONE } else { before };
             let mut frame = match self.settings.reading {
@@ -296,6 +312,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             }
             frames.push(frame);
             past.push(keys);
+            still = if last == Some(keys) { still + 1 } else { 1 };
             last = Some(keys);
             let done = (at as u64 + 1) * u64::from(FINE) / bar;
             if done > reported {

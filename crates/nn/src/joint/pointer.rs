@@ -114,6 +114,12 @@ impl Offers {
         self.to_scores.resize(self.offers.len(), 0.0);
     }
 
+    /// Leaves out all candidates.
+    pub(super) fn clear(&mut self) {
+        self.offers.clear();
+        self.places.clear();
+    }
+
     /// Whether there is none: then the model is alone.
     pub(super) fn is_empty(&self) -> bool {
         self.offers.is_empty()

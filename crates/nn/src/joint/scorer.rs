@@ -120,6 +120,11 @@ impl Decision<'_> {
         self.last = None;
     }
 
+    /// Leaves the pointer out for this set.
+    pub fn forget(&mut self) {
+        self.offers.clear();
+    }
+
     /// The probabilities of the next member, and, last, of the end; what cannot come has none.
     ///
     /// # Shapes
