@@ -7,11 +7,13 @@
 mod baselines;
 mod batches;
 mod player;
+mod repetition;
 mod settings;
 mod trainer;
 
 pub use batches::{Batch, Window};
 pub use player::FrameComposer;
+pub use repetition::Limits;
 pub use settings::{FrameSettings, Reading, Roll};
 pub use trainer::{FrameNetwork, FrameTrainer, Learning};
 
@@ -134,7 +136,7 @@ pub struct Step<'a, P> {
     pub past: &'a P,
     /// Which step.
     pub at: usize,
-    /// Whether the head may repeat what it remembers of the piece; false where the music has stood still for too long.
+    /// Whether the head may repeat what it remembers of the piece; false where it has repeated itself for too long.
     pub may_recall: bool,
 }
 

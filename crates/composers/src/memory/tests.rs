@@ -103,7 +103,7 @@ fn a_repeated_piece_costs_less_with_memory() {
 }
 
 #[test]
-fn composed_music_stands_still_no_longer_than_the_corpus() {
+fn a_chord_stands_no_longer_than_in_the_corpus() {
     // Six steps at most, and chords that are easily repeated for ever.
     let note = |k: u64, pitch: u8| Note {
         onset: Ticks(k),

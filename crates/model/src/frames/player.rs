@@ -1,5 +1,6 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a frame.
 
+use super::repetition::Runs;
 use super::{
     Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Past, Reading, Roll, Step,
     evaluation,
@@ -19,7 +20,7 @@ const MOST_BARS: usize = 10_000;
 const ROWS: usize = 32;
 /// Frames whose features are kept before they are judged.
 const KEPT: usize = 4096;
-/// How often a frame is drawn again where the music has stood still for too long.
+/// How often a frame is drawn again where the music has repeated itself for too long.
 const TRIES: usize = 32;
 /// Ticks to a step of composed scores: bars of every metre end on one.
 const FINE: u32 = 16;
@@ -275,23 +276,24 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         let allowed = self.roll.allowed();
         let mut frames: Vec<Frame> = Vec::with_capacity(end);
         let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
-        let mut still = heard.iter().rev().take_while(|keys| Some(**keys) == last).count();
-        let stillest = if self.roll.stillest > 0 { self.roll.stillest } else { usize::MAX };
+        let mut runs = Runs::default();
+        heard.iter().for_each(|keys| runs.push(*keys));
         for at in 0..end {
             let before = last.unwrap_or_default();
             self.advance(&mut memory, heard.len() + at, &[last]);
             features.clear();
             self.features(&memory, 0, &mut features);
-            let may_recall = still < stillest;
+            let overdue = runs.overdue(&self.roll.repetition);
+            let may_recall = overdue.is_empty();
             let step = Step { past: &past, at: heard.len() + at, may_recall };
             let mut draw = || {
                 let drawn = self.head.draw(&features, step, before, allowed, &request.sampling, rng);
                 drawn.ok_or(ComposeError::NoToken)
             };
             let mut keys = draw()?;
-            // A frame that has stood as long as any of the corpus ever did must end, if the model can think of another at all.
+            // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else at all.
             for _ in 0..TRIES {
-                if may_recall || last != Some(keys) {
+                if !overdue.contains(&keys) {
                     break;
                 }
                 keys = draw()?;
@@ -312,7 +314,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             }
             frames.push(frame);
             past.push(keys);
-            still = if last == Some(keys) { still + 1 } else { 1 };
+            runs.push(keys);
             last = Some(keys);
             let done = (at as u64 + 1) * u64::from(FINE) / bar;
             if done > reported {

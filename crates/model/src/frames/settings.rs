@@ -1,5 +1,6 @@
 //! Settings that all composers of frames share, and what they know of their corpus.
 
+use super::repetition::Limits;
 use crate::{Rng, Settings, TrainingSet};
 use burn::tensor::Device;
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
@@ -196,15 +197,9 @@ pub struct Roll {
     pub meter: String,
     /// The middle one of the pieces' first tempos, microseconds a quarter note.
     pub tempo: Option<u32>,
-    /// The most steps that one frame ever lasted, a piece's last one left out; 0 is not known.
+    /// How long literal repetition may last.
     #[serde(default)]
-    pub stillest: usize,
-}
-
-/// The most times that a frame stands without a change, the last frame of the piece left out.
-fn stillest(frames: &[Keys]) -> usize {
-    let runs: Vec<usize> = frames.chunk_by(|a, b| a == b).map(<[Keys]>::len).collect();
-    runs.split_last().and_then(|(_, runs)| runs.iter().max().copied()).unwrap_or(0)
+    pub repetition: Limits,
 }
 
 impl Roll {
@@ -225,7 +220,7 @@ impl Roll {
             range,
             meter: meter.to_string(),
             tempo: tempos.get(tempos.len() / 2).copied(),
-            stillest: set.all().map(|piece| stillest(&reading.frames(piece))).max().unwrap_or(0),
+            repetition: Limits::of(set.all().map(|piece| reading.frames(piece))),
         })
     }
 
