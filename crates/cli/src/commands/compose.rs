@@ -99,7 +99,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let playing = arguments.sound.load()?;
     let originality = model.originality();
     let mut pieces = Vec::new();
-<<<<<<< HEAD
     let seeds: Vec<u64> = (0..arguments.count).map(|k| settings.seed.wrapping_add(u64::from(k))).collect();
     for (batch, seeds) in seeds.chunks(TOGETHER).enumerate() {
         let compositions = compose(&model, &settings, seeds, given.as_ref())?;
@@ -117,17 +116,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let found = originality.as_ref().map(|digest| (digest.check(&composition.score), digest));
             report(arguments.json, &origin, composition, found.as_ref(), &written)?;
             pieces.extend(written);
-=======
-    for k in 0..arguments.count {
-        let seed = settings.seed.wrapping_add(u64::from(k));
-        let origin = Provenance { seed, ..settings.clone() };
-        let composition = compose(&model, &origin, given.as_ref())?;
-        let written =
-            outputs.iter().map(|path| files::numbered(path, k as usize, arguments.count as usize)).collect::<Vec<_>>();
-        let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
-        for path in &written {
-            files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
->>>>>>> formats
         }
     }
     if let Some(hint) = how_to_hear(&pieces, &formats).filter(|_| !arguments.json) {
