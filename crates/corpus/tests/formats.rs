@@ -3,8 +3,8 @@
 mod fixture;
 
 use cantus_corpus::{Options, Reason, Verdict, survey};
-use cantus_formats::{abc, midi, musicxml};
-use fixture::piece;
+use cantus_formats::{abc, musicxml};
+use fixture::{piece, save};
 use std::fs;
 
 #[test]
@@ -12,7 +12,7 @@ fn every_format_is_read_and_a_book_has_a_piece_for_each_tune() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = |name: &str| folder.path().join(name);
     let pieces: Vec<_> = (1..=5).map(|seed| piece(seed, 40, 55)).collect();
-    fs::write(at("a.mid"), midi::write(&pieces[0]).expect("MIDI")).expect("written");
+    save(&pieces[0], &at("a.mid"));
     fs::write(at("b.musicxml"), musicxml::write(&pieces[1]).expect("MusicXML")).expect("written");
     fs::write(at("c.mxl"), musicxml::write_compressed(&pieces[2]).expect("MXL")).expect("written");
     let tune = |k: usize, number: u32| {

@@ -72,8 +72,11 @@ fn check_any_text(text: &str) {
     }
 }
 
-/// A tune's notes as (onset, duration, pitch), with an eighth as 1, and what was odd: line, column and oddity.
-fn tune(text: &str) -> (Vec<(u64, u64, u8)>, Vec<(usize, usize, Oddity)>) {
+/// Onset, duration and pitch, with an eighth as 1.
+type Eighths = Vec<(u64, u64, u8)>;
+
+/// A tune's notes, and what was odd: line, column and oddity.
+fn tune(text: &str) -> (Eighths, Vec<(usize, usize, Oddity)>) {
     let book = read(text.as_bytes(), &Limits::default()).expect("a book");
     let reading = book.tunes[0].reading.as_ref().expect("a tune");
     let eighth = u64::from(reading.score.ticks_per_quarter.get()) / 2;
@@ -85,7 +88,7 @@ fn tune(text: &str) -> (Vec<(u64, u64, u8)>, Vec<(usize, usize, Oddity)>) {
 }
 
 /// The notes of a body in C major, 4/4, in eighths.
-fn body(text: &str) -> Vec<(u64, u64, u8)> {
+fn body(text: &str) -> Eighths {
     let (notes, odd) = tune(&format!("X:1\nM:4/4\nL:1/8\nK:C\n{text}\n"));
     assert_eq!(odd, []);
     notes

@@ -303,14 +303,14 @@ mod tests {
         let whole = index(&sets);
         let mut growing = SuffixIndex::default();
         let (mut a, mut b) = (Vec::new(), Vec::new());
-        for t in 0..sets.len() {
+        for (t, set) in sets.iter().enumerate() {
             growing.candidates(t, 16, &mut a);
             whole.candidates(t, 16, &mut b);
             assert_eq!(a, b);
             for s in &a {
                 assert_eq!(growing.resemblance(t, *s as usize), whole.resemblance(t, *s as usize));
             }
-            growing.push(sets[t]);
+            growing.push(*set);
         }
     }
 

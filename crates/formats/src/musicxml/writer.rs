@@ -336,7 +336,7 @@ fn write_event(
     let duration = event.duration / context.sheet.unit;
     let staff = if context.staves > 1 { format!("<staff>{}</staff>", place.staff + 1) } else { String::new() };
     let voice = format!("<voice>{}</voice>", place.number());
-    let kind = event.value.map(|value| value_elements(value)).unwrap_or_default();
+    let kind = event.value.map(value_elements).unwrap_or_default();
     let ratio = event.tuplet.map_or(String::new(), |tuplet| {
         let (actual, normal) = (tuplet.actual, tuplet.normal);
         format!(
