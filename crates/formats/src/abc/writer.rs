@@ -18,7 +18,7 @@ const BARS_A_LINE: usize = 4;
 /// at bar lines. A part of several voices becomes several parts of the same name.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
     let sheet = sheet(score)?;
     let mut canonical = sheet.to_score(|_, notes| Part { notes, ..Part::default() });

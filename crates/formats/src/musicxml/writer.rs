@@ -17,7 +17,7 @@ use std::fmt::Write;
 /// - Texts are one line without control characters.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
     let sheet = sheet(score)?;
     let part = |index: usize, notes: Vec<Note>| {
@@ -76,7 +76,7 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
 /// The same, compressed (`.mxl`).
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_compressed(score: &Score) -> Result<Vec<u8>, WriteError> {
     Ok(archive::pack(&write(score)?))
 }
