@@ -6,12 +6,12 @@
 //! The parameters are those that were best on the validation pieces; the test pieces are judged once.
 
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, FrameFile, Options, Split};
+use cantus_corpus::{FrameFile, Options};
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::frames::{Effort, FrameFigure, League, frame_accuracy};
-use cantus_model::{CorpusCard, Kind, ModelFile, Settings, TrainingSet};
+use cantus_model::{Kind, ModelFile, Settings};
 use cantus_training::run_folder::{RunFiles, RunFolder};
-use cantus_training::{Bounds, CheckpointPolicy, Doctor, Event, RunDescription, Training};
+use cantus_training::{Bounds, CheckpointPolicy, Doctor, Event, RunDescription, Training, corpus_card, training_set};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -150,7 +150,7 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
         seed,
         data: std::path::absolute(file)?,
         options: Options::default(),
-        corpus: card(&corpus, recipe.benchmark.as_deref().unwrap_or_default()),
+        corpus: corpus_card(&corpus, recipe.benchmark.as_deref().unwrap_or_default()),
         bounds,
         doctor: true,
         half: false,
@@ -194,23 +194,6 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
     })?;
     std::fs::write(run.join("seconds"), format!("{:.0}", outcome.seconds))?;
     Ok(())
-}
-
-fn training_set(corpus: &Corpus) -> TrainingSet {
-    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
-    TrainingSet { train: scores(Split::Train), valid: scores(Split::Valid) }
-}
-
-fn card(corpus: &Corpus, name: &str) -> CorpusCard {
-    CorpusCard {
-        name: name.to_owned(),
-        fingerprint: corpus.fingerprint().to_string(),
-        train_pieces: corpus.pieces_of(Split::Train).count(),
-        valid_pieces: corpus.pieces_of(Split::Valid).count(),
-        quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
-        licence: None,
-        credit: None,
-    }
 }
 
 /// What a model, or the mean of several, gives to the frames of the pieces.

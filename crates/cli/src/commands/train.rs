@@ -4,13 +4,14 @@ use crate::Usage;
 use crate::files::{self, LimitArguments};
 use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, Split};
+use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts};
 use cantus_formats::midi;
-use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, TrainingSet, Unit};
+use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit};
 use cantus_score::TicksPerQuarter;
 use cantus_training::run_folder::{RunFiles, RunFolder};
 use cantus_training::{
     Bounds, CheckpointPolicy, Doctor, End, Event, Illness, Outcome, RunDescription, SampleWriter, TrainError, Training,
+    corpus_card, training_set,
 };
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -175,7 +176,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     let corpus = read_corpus(folder, &options, arguments)?;
     let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
     let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
-    let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..card(&corpus, &name) };
+    let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..corpus_card(&corpus, &name) };
     let trainable = (spec.create)(&settings, &training_set(&corpus), seed).into_diagnostic()?;
     let doctor = Doctor::new(&corpus, &options);
     let description = RunDescription {
@@ -340,23 +341,6 @@ fn read_corpus(folder: &Path, options: &Options, arguments: &Arguments) -> Resul
         }
     }
     read.into_diagnostic()
-}
-
-fn card(corpus: &Corpus, name: &str) -> CorpusCard {
-    CorpusCard {
-        name: name.to_owned(),
-        fingerprint: corpus.fingerprint().to_string(),
-        train_pieces: corpus.pieces_of(Split::Train).count(),
-        valid_pieces: corpus.pieces_of(Split::Valid).count(),
-        quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
-        licence: None,
-        credit: None,
-    }
-}
-
-fn training_set(corpus: &Corpus) -> TrainingSet {
-    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
-    TrainingSet { train: scores(Split::Train), valid: scores(Split::Valid) }
 }
 
 fn introduce(description: &RunDescription, json: bool) -> Result<()> {
