@@ -1,10 +1,17 @@
-//! Bytes to scores and back: MIDI files, sound and pictures.
+//! Bytes to scores and back: MIDI, MusicXML and ABC files; scores to sound and pictures.
 //!
 //! Nothing here opens a file: the caller brings bytes, readers and writers.
 
+pub mod abc;
+mod limits;
 pub mod midi;
+pub mod musicxml;
+mod notation;
 mod path;
+mod repeats;
 pub mod svg;
+mod text;
 pub mod wav;
 
+pub use limits::Limits;
 pub use path::{Format, FormatError};

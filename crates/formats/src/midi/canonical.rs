@@ -38,12 +38,12 @@ fn canonical_part(part: &Part) -> Part {
 }
 
 /// The tempo that 24 bits can hold.
-fn clamp(tempo: Tempo) -> Tempo {
+pub(crate) fn clamp(tempo: Tempo) -> Tempo {
     Tempo::from_micros_per_quarter(tempo.micros_per_quarter().min(MAX_TEMPO)).unwrap_or(tempo)
 }
 
 /// Sorts by time and keeps the last of several changes at one tick.
-pub(super) fn last_wins<T: Copy>(changes: &mut Vec<(Ticks, T)>) {
+pub(crate) fn last_wins<T: Copy>(changes: &mut Vec<(Ticks, T)>) {
     if !changes.is_sorted_by_key(|(at, _)| *at) {
         changes.sort_by_key(|(at, _)| *at);
     }

@@ -11,15 +11,14 @@
 
 mod canonical;
 mod error;
-mod limits;
 mod reader;
-mod text;
 mod track;
 mod writer;
 
 pub use canonical::canonicalize;
+pub(crate) use canonical::{clamp, last_wins};
 pub use error::{Damage, MidiError, Oddity, Warning, WriteError};
-pub use limits::Limits;
+pub use crate::Limits;
 pub use reader::{Reading, read};
 pub use writer::write;
 

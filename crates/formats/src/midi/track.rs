@@ -1,7 +1,8 @@
 //! The events of one track.
 
 use super::reader::{Reader, is_chunk_id};
-use super::{Damage, MidiError, Oddity, controller, meta, text};
+use super::{Damage, MidiError, Oddity, controller, meta};
+use crate::text;
 use cantus_score::{Key, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Tempo, Ticks, TicksPerQuarter, Velocity};
 use std::ops::Range;
 
@@ -389,7 +390,7 @@ impl<'r, 'a> Track<'r, 'a> {
         if before > limit {
             return;
         }
-        let remark = (body.len() <= limit).then(|| text::decode(&self.reader.bytes[body]));
+        let remark = (body.len() <= limit).then(|| text::decode(&self.reader.bytes[body]).into_owned());
         match remark {
             Some(remark) if remark.len() <= limit - before => {
                 self.reader.remark_bytes += remark.len();

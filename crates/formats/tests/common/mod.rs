@@ -76,3 +76,48 @@ prop_compose! {
         Score { ticks_per_quarter, title, remarks, tempos, meters, keys, parts }
     }
 }
+
+/// Steps that note values and tuplets can name.
+const GRIDS: [u32; 8] = [1, 2, 3, 4, 6, 8, 12, 24];
+
+prop_compose! {
+    fn grid_part()(
+        name in option::of("[A-Za-z][A-Za-z &<>\"']{0,10}[a-z]"),
+        channel in prop_oneof![4 => 0u8..9, 1 => Just(9u8)],
+        program in option::of((0u8..128).prop_map(|number| Program::new(number).expect("a program"))),
+        notes in vec((0u64..60, prop_oneof![58u8..66, 30u8..90], 1u64..20, prop_oneof![Just(80u8), 1u8..128]), 1..40),
+    ) -> Part {
+        let programs = program.map(|program| (Ticks::ZERO, program)).into_iter().collect();
+        let mut notes: Vec<Note> = notes.into_iter().map(|(onset, pitch, duration, velocity)| note(onset, pitch, duration, velocity)).collect();
+        notes.sort_unstable();
+        Part { name, channel, programs, notes, pedal: Vec::new() }
+    }
+}
+
+prop_compose! {
+    /// Written music: notes on a grid, metres and keys at bar lines, often more polyphonic than any hand.
+    pub fn grid_score()(
+        steps in prop::sample::select(GRIDS.to_vec()),
+        title in option::of("[A-Za-z][A-Za-z .]{0,8}[a-z]"),
+        remarks in vec("[a-z{}:\"]{1,20}", 0..3),
+        tempo in option::of(20.0f64..300.0),
+        meter in prop::sample::select(vec!["4/4", "3/4", "6/8", "2/2", "5/8", "7/16", "12/8", "1/4"]),
+        upbeat in prop_oneof![2 => Just(0u64), 1 => 1u64..4],
+        key in option::of((-7i8..8, any::<bool>())),
+        parts in vec(grid_part(), 1..4),
+    ) -> Score {
+        let mut score = Score::new(TicksPerQuarter::new(steps).expect("not zero"));
+        score.title = title;
+        score.remarks = remarks;
+        let meter: Meter = meter.parse().expect("a metre");
+        score.meters.push((Ticks::ZERO, meter));
+        if upbeat > 0 {
+            // An upbeat of whole quarters.
+            score.meters.push((Ticks(upbeat * u64::from(steps)), meter));
+        }
+        score.tempos.extend(tempo.and_then(Tempo::from_quarters_per_minute).map(|tempo| (Ticks::ZERO, tempo)));
+        score.keys.extend(key.and_then(|(fifths, minor)| Key::new(fifths, if minor { Mode::Minor } else { Mode::Major })).map(|key| (Ticks::ZERO, key)));
+        score.parts = parts;
+        score
+    }
+}

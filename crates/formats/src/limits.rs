@@ -1,13 +1,13 @@
 //! How much a reader accepts before it refuses a file.
 
-/// What a MIDI file may cost. Every bound has an error that names it; none is needed to keep the reader from panicking.
+/// What a file may cost. Every bound has an error that names it; none is needed to keep the reader from panicking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The file's size in bytes.
+    /// The file's size in bytes; of a compressed one also what it unpacks to.
     pub max_bytes: usize,
     /// Notes in the whole file.
     pub max_notes: usize,
-    /// Track chunks.
+    /// Tracks of a MIDI file, parts of a MusicXML file, voices of a tune.
     pub max_tracks: usize,
     /// The length of the piece in quarter notes: whoever lays out a roll allocates in proportion to it.
     pub max_quarters: u64,

@@ -1,0 +1,184 @@
+//! What can be wrong with a MusicXML file, or with a score that should become one.
+
+use std::fmt;
+use thiserror::Error;
+
+/// Why a file was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MusicXmlError {
+    /// Larger than [`Limits::max_bytes`](crate::Limits::max_bytes), packed or unpacked.
+    #[error("the file has {found} bytes or more, the limit is {limit} (raise it with `max-bytes`)")]
+    TooLarge {
+        /// The size, as far as it was read.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// More notes than [`Limits::max_notes`](crate::Limits::max_notes), repeats played.
+    #[error("there are more than {limit} notes (raise the limit with `max-notes`)")]
+    TooManyNotes {
+        /// The limit.
+        limit: usize,
+    },
+    /// More parts than [`Limits::max_tracks`](crate::Limits::max_tracks).
+    #[error("there are more than {limit} parts (raise the limit with `max-tracks`)")]
+    TooManyParts {
+        /// The limit.
+        limit: usize,
+    },
+    /// Longer than [`Limits::max_quarters`](crate::Limits::max_quarters), repeats played.
+    #[error("the music lasts more than {limit} quarter notes (raise the limit with `max-quarters`)")]
+    TooLong {
+        /// The limit.
+        limit: u64,
+    },
+    /// An empty file.
+    #[error("the file is empty")]
+    Empty,
+    /// XML that is none.
+    #[error("line {line}, column {column}: this is not well-formed XML: {reason}")]
+    Malformed {
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line, from 1, in bytes.
+        column: usize,
+        /// What the parser says, control characters escaped.
+        reason: String,
+    },
+    /// Elements within elements without an end.
+    #[error("line {line}, column {column}: elements stand more than {limit} deep")]
+    TooDeep {
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line, from 1, in bytes.
+        column: usize,
+        /// How deep they may stand.
+        limit: usize,
+    },
+    /// A measure of more elements than any music has.
+    #[error("line {line}, column {column}: a measure has more than {limit} elements")]
+    TooManyElements {
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line, from 1, in bytes.
+        column: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Measures that hold parts, and not parts that hold measures.
+    #[error("this is a `score-timewise` document: save it as `score-partwise`, as nearly every program does")]
+    Timewise,
+    /// XML of another kind.
+    #[error("this is no MusicXML: its root is `{root}`, not `score-partwise`")]
+    OtherRoot {
+        /// The root element's name, control characters escaped.
+        root: String,
+    },
+    /// An archive that cannot be unpacked.
+    #[error("this is no compressed MusicXML file: {reason}")]
+    Archive {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Something odd that was read around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Which part, from 1; `None` for the file as a whole.
+    pub part: Option<usize>,
+    /// Which measure of the file, from 1.
+    pub measure: Option<usize>,
+    /// What.
+    pub oddity: Oddity,
+}
+
+/// What was odd, and what the reader made of it. No text of the file appears here: it can be printed as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// Grace notes take no time in a score.
+    #[error("{0} grace notes were left out")]
+    Grace(usize),
+    /// Cue notes belong to others.
+    #[error("{0} cue notes were left out")]
+    Cue(usize),
+    /// A pitch that MIDI does not have.
+    #[error("{0} notes without a usable pitch were left out")]
+    Pitch(usize),
+    /// A duration that is no number, or below zero.
+    #[error("{0} notes without a usable duration were left out")]
+    Duration(usize),
+    /// Quarter tones.
+    #[error("{0} microtones were rounded to semitones")]
+    Microtone(usize),
+    /// A tie that leads to no note, or comes from none.
+    #[error("{0} ties lead nowhere")]
+    LooseTie(usize),
+    /// `backup` to before the measure.
+    #[error("a backup reaches before the measure: it was cut")]
+    Backup,
+    /// A time signature that cannot be one.
+    #[error("an impossible or free time signature was ignored")]
+    Meter,
+    /// A key that is not one of fifths.
+    #[error("a key signature that no major or minor key has was ignored")]
+    Key,
+    /// A tempo that cannot be one.
+    #[error("an impossible tempo was ignored")]
+    Tempo,
+    /// Divisions that do not fit into MIDI's ticks.
+    #[error("divisions are so fine that times were rounded")]
+    Rounded,
+    /// A measure that one part fills with more than its time.
+    #[error("a measure is longer than its time signature")]
+    Overfull,
+    /// Repeats that cannot be followed.
+    #[error("repeats that contradict one another were played once")]
+    Repeats,
+    /// Da capo, dal segno and coda.
+    #[error("a jump (da capo, dal segno, coda) was not followed")]
+    Jump,
+    /// Measures that are a sign only.
+    #[error("measure-repeat signs were read as they stand: silent")]
+    MeasureRepeat,
+    /// A part without an entry in the list of parts.
+    #[error("the part is not in the list of parts")]
+    UnknownPart,
+    /// An entity that only a DTD could explain.
+    #[error("{0} entities were not expanded")]
+    Entity(usize),
+    /// More remarks than the limit.
+    #[error("remarks beyond {0} bytes were dropped (raise the limit with `max-remark-bytes`)")]
+    Remarks(usize),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.part, self.measure) {
+            (Some(part), Some(measure)) => write!(f, "part {part}, measure {measure}: {}", self.oddity),
+            (Some(part), None) => write!(f, "part {part}: {}", self.oddity),
+            (None, Some(measure)) => write!(f, "measure {measure}: {}", self.oddity),
+            (None, None) => write!(f, "{}", self.oddity),
+        }
+    }
+}
+
+/// Why a score cannot become a MusicXML file.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum WriteError {
+    /// Channels go from 0 to 15.
+    #[error("part {part} is on channel {found}: MusicXML has channels 0-15")]
+    Channel {
+        /// Which part, from 1.
+        part: usize,
+        /// Its channel.
+        found: u8,
+    },
+    /// More bars than can be written down.
+    #[error("the piece has more than {limit} bars: that is no piece to be written down")]
+    TooManyBars {
+        /// How many there may be.
+        limit: usize,
+    },
+}

@@ -1,0 +1,292 @@
+//! From a score to what stands on paper: note values, voices, staves and spelled pitches.
+//!
+//! A score knows when a note begins and ends. On paper that becomes a chain of tied note values in a voice of a staff, within
+//! bars, with tuplets where the beat is not divided by two. [`Sheet`] is this form; the writers of MusicXML and ABC only spell
+//! it out.
+//!
+//! Nothing is lost that lies on a grid of music ([`grid`]); what lies beside it is moved to the nearest place that can be
+//! written, beat by beat, as a notation program does with a recording.
+
+mod grid;
+mod rhythm;
+mod spelling;
+mod staves;
+mod voices;
+
+pub(crate) use rhythm::{Tuplet, Value};
+pub(crate) use spelling::{Spelling, Step, find_key};
+
+use crate::midi::{clamp, last_wins};
+use cantus_score::{Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
+
+/// Ticks per quarter inside this module: 2^5 for notes down to 128ths, and tuplets of 3, 5 and 7.
+pub(crate) const RESOLUTION: u32 = 3360;
+/// The same as a span of time.
+pub(crate) const QUARTER: u64 = RESOLUTION as u64;
+/// More bars than this are a mistake: no piece has them, and an empty bar costs memory as well.
+pub(crate) const MAX_BARS: usize = 200_000;
+
+/// A score as it can be written down. All times are in [`QUARTER`]ths.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sheet {
+    /// The bars, which every voice has in common.
+    pub bars: Vec<SheetBar>,
+    /// Tempo changes, in order of time.
+    pub tempos: Vec<(u64, Tempo)>,
+    /// Parts with notes.
+    pub parts: Vec<SheetPart>,
+    /// The notes as they are written, part by part: the score that a reader gets back.
+    pub notes: Vec<Vec<Note>>,
+    /// The largest number that divides every time in this sheet and a quarter.
+    pub unit: u64,
+}
+
+/// A bar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SheetBar {
+    pub start: u64,
+    pub length: u64,
+    pub meter: Meter,
+    /// Whether the metre is to be written here.
+    pub meter_changes: bool,
+    pub key: Key,
+    pub key_changes: bool,
+}
+
+impl SheetBar {
+    pub fn end(&self) -> u64 {
+        self.start + self.length
+    }
+
+    /// Whether it is shorter than its metre says: an upbeat, or the bar before a change.
+    pub fn is_short(&self) -> bool {
+        self.length < nominal(self.meter)
+    }
+}
+
+/// The length of a whole bar.
+fn nominal(meter: Meter) -> u64 {
+    4 * QUARTER * u64::from(meter.numerator()) / u64::from(meter.denominator())
+}
+
+/// A part and its staves, the upper one first.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SheetPart {
+    /// Which part of the score it is.
+    pub index: usize,
+    pub staves: Vec<Staff>,
+}
+
+/// A staff.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Staff {
+    pub clef: Clef,
+    /// Each voice bar by bar. The first fills every bar; the others have nothing in a bar without notes of theirs.
+    pub voices: Vec<Vec<Vec<Event>>>,
+}
+
+/// Where a staff lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clef {
+    Treble,
+    Bass,
+    Percussion,
+}
+
+/// What follows one another in a voice: a chord or a rest of one note value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event {
+    /// From the beginning of the bar.
+    pub onset: u64,
+    pub duration: u64,
+    /// Empty for a rest.
+    pub heads: Vec<Head>,
+    /// `None` for a rest of a whole bar, which has no value of its own.
+    pub value: Option<Value>,
+    /// The tuplet that it belongs to.
+    pub tuplet: Option<Tuplet>,
+}
+
+/// A note of a chord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub pitch: Pitch,
+    pub velocity: Velocity,
+    /// It was begun before, and goes on.
+    pub tied_from: bool,
+    /// It goes on in the next one.
+    pub tied_to: bool,
+}
+
+/// The piece has too many bars to be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyBars;
+
+impl Sheet {
+    /// `score` written down. `staves` says whether a part that needs it may have two; else every part has one.
+    pub fn of(score: &Score, staves: bool) -> Result<Sheet, TooManyBars> {
+        let mut meters = grid::snap_meters(score);
+        let quarters = score.end().0.div_ceil(u64::from(score.ticks_per_quarter.get()));
+        if quarters > 16 * MAX_BARS as u64 {
+            return Err(TooManyBars);
+        }
+        let notes = grid::snap_notes(score);
+        let end = notes.iter().flatten().map(Note::end).max().unwrap_or_default().max(Ticks(1));
+        // The last bar is a whole one, whatever would have come after it.
+        meters.retain(|(at, _)| *at < end);
+        let per_quarter = const { TicksPerQuarter::new(RESOLUTION).unwrap() };
+        let bars: Vec<Bar> = Bars::new(&meters, per_quarter, end).take(MAX_BARS + 1).collect();
+        if bars.len() > MAX_BARS {
+            return Err(TooManyBars);
+        }
+        let bars = with_keys(&bars, score, &notes);
+        let mut tempos: Vec<(Ticks, Tempo)> = Vec::new();
+        for &(at, tempo) in &score.tempos {
+            // A 32nd note is finer than anybody hears in a change of tempo; beyond the last note nobody hears any.
+            let at = grid::nearest(at, score.ticks_per_quarter, 8);
+            if at < end.0 {
+                tempos.push((Ticks(at), clamp(tempo)));
+            }
+        }
+        last_wins(&mut tempos);
+        let tempos: Vec<(u64, Tempo)> = tempos.into_iter().map(|(at, tempo)| (at.0, tempo)).collect();
+        let mut unit = QUARTER;
+        let mut divide = |time: u64| unit = gcd(unit, time);
+        bars.iter().for_each(|bar| divide(bar.start));
+        bars.iter().for_each(|bar| divide(4 * QUARTER / u64::from(bar.meter.denominator())));
+        tempos.iter().for_each(|(at, _)| divide(*at));
+        bars.iter().for_each(|bar| divide(bar.end()));
+        let mut parts = Vec::new();
+        let mut written = Vec::new();
+        for (index, (part, notes)) in score.parts.iter().zip(notes).enumerate() {
+            if notes.is_empty() {
+                continue;
+            }
+            parts.push(SheetPart { index, staves: staves_of(part, &notes, &bars, staves) });
+            written.push(notes);
+        }
+        let events = parts.iter().flat_map(|part| &part.staves).flat_map(|staff| &staff.voices).flatten().flatten();
+        events.for_each(|event| divide(event.onset));
+        let events = parts.iter().flat_map(|part| &part.staves).flat_map(|staff| &staff.voices).flatten().flatten();
+        events.for_each(|event| divide(event.duration));
+        Ok(Sheet { bars, tempos, parts, notes: written, unit })
+    }
+
+    /// How many units make a quarter.
+    pub fn divisions(&self) -> TicksPerQuarter {
+        TicksPerQuarter::new((QUARTER / self.unit) as u32).unwrap_or(TicksPerQuarter::DEFAULT)
+    }
+
+    /// The score that a reader gets back, with what `part` makes of each written part.
+    pub fn to_score(&self, part: impl Fn(usize, Vec<Note>) -> Part) -> Score {
+        let mut score = Score::new(self.divisions());
+        let at = |time: u64| Ticks(time / self.unit);
+        score.tempos = self.tempos.iter().map(|&(time, tempo)| (at(time), tempo)).collect();
+        let changes = self.bars.iter().filter(|bar| bar.key_changes);
+        score.keys = changes.map(|bar| (at(bar.start), bar.key)).collect();
+        let spans = self.bars.iter().map(|bar| (at(bar.start), at(bar.length), bar.meter));
+        score.meters = meters_of(spans, score.ticks_per_quarter);
+        for (written, notes) in self.parts.iter().zip(&self.notes) {
+            let moved = notes.iter().map(|note| Note { onset: at(note.onset.0), duration: at(note.duration.0), ..*note });
+            let mut notes: Vec<Note> = moved.collect();
+            notes.sort_unstable();
+            score.parts.push(part(written.index, notes));
+        }
+        score
+    }
+}
+
+/// The changes of metre that give just these bars (start, length, metre); a bar shorter than its metre ends where the metre is named
+/// once more.
+pub(crate) fn meters_of(
+    bars: impl Iterator<Item = (Ticks, Ticks, Meter)>,
+    per_quarter: TicksPerQuarter,
+) -> Vec<(Ticks, Meter)> {
+    let mut changes: Vec<(Ticks, Meter)> = Vec::new();
+    for (start, _, meter) in bars.filter(|(_, length, _)| *length > Ticks::ZERO) {
+        let goes_on = match changes.last() {
+            Some(&(change, current)) => {
+                current == meter && (start - change).0.is_multiple_of(current.bar(per_quarter).0)
+            }
+            None => false,
+        };
+        if !goes_on {
+            changes.push((start, meter));
+        }
+    }
+    changes
+}
+
+/// Bars (start, length, metre, and whether it was a sign of repetition that ended it) as metres count them: two short ones that such a
+/// sign parts, and that together make a whole bar, are one.
+pub(crate) fn join_split_bars(
+    bars: &[(Ticks, Ticks, Meter, bool)],
+    per_quarter: TicksPerQuarter,
+) -> Vec<(Ticks, Ticks, Meter)> {
+    let mut joined = Vec::with_capacity(bars.len());
+    let mut at = 0;
+    while let Some(&(start, length, meter, is_open)) = bars.get(at) {
+        at += 1;
+        match bars.get(at) {
+            Some(&(_, rest, other, _)) if is_open && other == meter && length + rest == meter.bar(per_quarter) => {
+                joined.push((start, length + rest, meter));
+                at += 1;
+            }
+            _ => joined.push((start, length, meter)),
+        }
+    }
+    joined
+}
+
+fn with_keys(bars: &[Bar], score: &Score, notes: &[Vec<Note>]) -> Vec<SheetBar> {
+    let pitched = || score.parts.iter().zip(notes).filter(|(part, _)| !part.is_drums()).flat_map(|(_, notes)| notes);
+    let found = || find_key(pitched()).unwrap_or(const { Key::new(0, Mode::Major).unwrap() });
+    let per_quarter = const { TicksPerQuarter::new(RESOLUTION).unwrap() };
+    let at = |ticks: Ticks| ticks.rescale(score.ticks_per_quarter, per_quarter).0;
+    let mut keys = score.keys.iter().peekable();
+    let mut key = None;
+    let mut meter = None;
+    let mut sheet = Vec::with_capacity(bars.len());
+    for bar in bars {
+        let before = key;
+        // A key is written at a bar line: a change within a bar holds from its beginning.
+        while let Some((_, change)) = keys.next_if(|(ticks, _)| at(*ticks) < bar.end().0) {
+            key = Some(*change);
+        }
+        let now = *key.get_or_insert_with(|| match score.keys.first() {
+            Some((_, first)) => *first,
+            None => found(),
+        });
+        sheet.push(SheetBar {
+            start: bar.start.0,
+            length: bar.length.0,
+            meter: bar.meter,
+            meter_changes: meter != Some(bar.meter),
+            key: now,
+            key_changes: before != Some(now),
+        });
+        meter = Some(bar.meter);
+    }
+    sheet
+}
+
+fn staves_of(part: &Part, notes: &[Note], bars: &[SheetBar], may_split: bool) -> Vec<Staff> {
+    let staff = |clef, notes: &[Note]| {
+        let voices = voices::separate(notes);
+        let voices = voices.iter().enumerate().map(|(k, voice)| rhythm::write_down(voice, bars, k == 0)).collect();
+        Staff { clef, voices }
+    };
+    if part.is_drums() {
+        return vec![staff(Clef::Percussion, notes)];
+    }
+    if may_split && let Some((upper, lower)) = staves::hands(part.program(), notes) {
+        return vec![staff(Clef::Treble, &upper), staff(Clef::Bass, &lower)];
+    }
+    let sum: u64 = notes.iter().map(|note| u64::from(note.pitch.get())).sum();
+    let is_low = sum < u64::from(Pitch::C4.get()) * notes.len() as u64;
+    vec![staff(if is_low { Clef::Bass } else { Clef::Treble }, notes)]
+}
+
+pub(crate) fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
