@@ -1,19 +1,18 @@
 //! Reading and writing files, with errors that say what, where, and what to do.
 
-use cantus_formats::midi::{self, Limits};
-use cantus_formats::svg::{self, Roll};
+use cantus_formats::svg::Roll;
 use cantus_formats::wav::{self, Sound};
-use cantus_formats::{Format, FormatError};
+use cantus_formats::{self as formats, Format, FormatError, Limits, Reading, Rendering};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::Usage;
 use crate::terminal::remark;
 
-/// What one file may cost, for commands that read MIDI.
+/// What one file may cost, for commands that read music.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArguments {
@@ -48,10 +47,10 @@ impl LimitArguments {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Sound")]
 pub struct SoundArguments {
-    /// A SoundFont (.sf2) that plays a .wav instead of the built-in piano
+    /// A SoundFont (.sf2) that plays a .wav or .flac instead of the built-in piano
     #[arg(long, value_name = "SF2")]
     soundfont: Option<PathBuf>,
-    /// Refuse to write a .wav longer than this
+    /// Refuse to write sound longer than this
     #[arg(long, value_name = "S", default_value_t = wav::Settings::default().max_seconds)]
     max_seconds: f64,
 }
@@ -88,26 +87,68 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// A MIDI file; its oddities go to standard error.
+/// The pieces in a music file, and its bytes; oddities go to standard error. A tune that cannot be read is one, as long as another can.
+pub fn read_pieces(path: &Path, limits: &Limits) -> Result<(Vec<Score>, Vec<u8>)> {
+    let format = Format::to_read(path).map_err(usage)?;
+    let bytes = read(path)?;
+    let context = || format!("reading `{}`", path.display());
+    let pieces = formats::read(format, &bytes, limits).into_diagnostic().wrap_err_with(context)?;
+    let mut scores = Vec::new();
+    let mut refused = None;
+    for piece in pieces {
+        match piece.reading {
+            Ok(reading) => {
+                tell_oddities(path, &reading);
+                scores.push(reading.score);
+            }
+            Err(error) => {
+                if refused.is_some() || !scores.is_empty() {
+                    remark(format!("{}: {error}", path.display()));
+                }
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    match refused {
+        Some(error) if scores.is_empty() => Err(error).into_diagnostic().wrap_err_with(context),
+        _ => Ok((scores, bytes)),
+    }
+}
+
+fn tell_oddities(path: &Path, reading: &Reading) {
+    for warning in reading.warnings.iter().take(5) {
+        remark(format!("{}: {warning}", path.display()));
+    }
+    let more = reading.warnings.len().saturating_sub(5) + reading.warnings_dropped;
+    if more > 0 {
+        remark(format!("{}: {more} more such remarks", path.display()));
+    }
+}
+
+/// The piece in a music file; its oddities go to standard error.
 pub fn read_score(path: &Path, limits: &Limits) -> Result<Score> {
     Ok(read_score_and_bytes(path, limits)?.0)
 }
 
 /// The same, with the file's bytes.
 pub fn read_score_and_bytes(path: &Path, limits: &Limits) -> Result<(Score, Vec<u8>)> {
-    Format::to_read(path).map_err(usage)?;
-    let bytes = read(path)?;
-    let reading =
-        midi::read(&bytes, limits).into_diagnostic().wrap_err_with(|| format!("reading `{}`", path.display()))?;
-    let dropped = reading.warnings_dropped;
-    for warning in reading.warnings.iter().take(5) {
-        remark(format!("{}: {warning}", path.display()));
+    let (mut scores, bytes) = read_pieces(path, limits)?;
+    let count = scores.len();
+    match scores.pop() {
+        Some(score) if count == 1 => Ok((score, bytes)),
+        _ => Err(miette!("`{}` holds {count} tunes, and one is needed: cut it out, or render it first", path.display())),
     }
-    let more = reading.warnings.len().saturating_sub(5) + dropped;
-    if more > 0 {
-        remark(format!("{}: {more} more such remarks", path.display()));
+}
+
+/// `piece.mid` of three becomes `piece-1.mid`, of ten `piece-01.mid`.
+pub fn numbered(path: &Path, k: usize, count: usize) -> PathBuf {
+    if count == 1 {
+        return path.to_owned();
     }
-    Ok((reading.score, bytes))
+    let width = count.to_string().len();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{:0width$}.{extension}", k + 1))
 }
 
 /// The format of an output, by its extension.
@@ -121,18 +162,10 @@ fn usage(error: FormatError) -> miette::Report {
 
 /// Writes `score` in the format that the extension of `path` names; under the name there is never half a file.
 pub fn write_score(path: &Path, score: &Score, playing: &Playing, roll: &Roll) -> Result<()> {
-    let context = || format!("writing `{}`", path.display());
-    let bytes = match output_format(path)? {
-        Format::Midi => midi::write(score).into_diagnostic().wrap_err_with(context)?,
-        Format::Svg => svg::piano_roll(score, roll).into_diagnostic().wrap_err_with(context)?.into_bytes(),
-        Format::Wav => {
-            let mut bytes = Cursor::new(Vec::new());
-            wav::write(score, &playing.sound, &playing.settings, &mut bytes)
-                .into_diagnostic()
-                .wrap_err_with(context)?;
-            bytes.into_inner()
-        }
-    };
+    let rendering = Rendering { sound: &playing.sound, settings: playing.settings, roll: roll.clone() };
+    let bytes = formats::write(output_format(path)?, score, &rendering)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("writing `{}`", path.display()))?;
     write_bytes(path, &bytes)
 }
 

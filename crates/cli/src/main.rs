@@ -11,9 +11,9 @@ mod terminal;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Trains composers on folders of MIDI, and writes new music.
+/// Trains composers on folders of music, and writes new music.
 ///
-/// `cantus compose` writes a piece at once, with the model that is built in. `cantus train FOLDER` learns from your own MIDI files, in
+/// `cantus compose` writes a piece at once, with the model that is built in. `cantus train FOLDER` learns from your own MIDI, MusicXML or ABC files, in
 /// minutes, and then composes in their style.
 #[derive(Parser)]
 #[command(name = "cantus", version, max_term_width = 110)]

@@ -1,4 +1,4 @@
-//! How a piece came to be, written into its MIDI file, so that it can be made again.
+//! How a piece came to be, written into its file, so that it can be made again.
 
 use cantus_model::Sampling;
 use serde::{Deserialize, Serialize};

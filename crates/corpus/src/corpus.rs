@@ -6,7 +6,7 @@ use crate::preflight::{grouped, printable};
 use crate::{
     ContentHash, FileReport, Options, OptionsError, Preflight, Prepared, Reason, Totals, Usage, Verdict, prepare,
 };
-use cantus_formats::midi;
+use cantus_formats::{self as formats, Format};
 use cantus_score::{Key, Meter, Score};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -84,7 +84,7 @@ pub enum CorpusError {
         path: PathBuf,
     },
     /// Neither a folder nor a file.
-    #[error("`{}` is neither a folder nor a file: name a folder of MIDI files", path.display())]
+    #[error("`{}` is neither a folder nor a file: name a folder of music files", path.display())]
     NotAFolder {
         /// Its name.
         path: PathBuf,
@@ -119,7 +119,7 @@ pub enum CorpusError {
 /// What happened and what to do, for a report without two usable pieces.
 fn unusable(report: &Preflight) -> String {
     let (folder, totals) = (printable(&report.folder), &report.totals);
-    let endings = files::EXTENSIONS.join(", .");
+    let endings = Format::extensions_read().collect::<Vec<_>>().join(", .");
     if totals.files == 0 {
         return format!("`{folder}` holds no music files: name a folder with files that end in .{endings}");
     }
@@ -189,23 +189,25 @@ pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progres
     for (done, path) in found.music.iter().enumerate() {
         let name = relative(path, root);
         progress(Progress { done, total, path: &printable(&name) });
-        let verdict = match load(path, options) {
-            Err(reason) => Verdict::Refused(reason),
-            Ok((prepared, warnings)) => match known.get(&prepared.hash).map(|at| &pieces[*at]) {
-                Some(original) => Verdict::Refused(Reason::DuplicateOf {
-                    path: original.path.clone(),
-                    transposed: first_pitch(&prepared.score) - first_pitch(&original.score),
-                }),
-                None => {
-                    known.insert(prepared.hash, pieces.len());
-                    let usage = usage(&prepared, warnings);
-                    let Prepared { score, hash, quarters, .. } = prepared;
-                    pieces.push(Piece { path: name.clone(), hash, split: Split::Train, score, quarters });
-                    Verdict::Used(usage)
-                }
-            },
-        };
-        files.push(FileReport { path: name, verdict });
+        for (name, loaded) in load(path, &name, options) {
+            let verdict = match loaded {
+                Err(reason) => Verdict::Refused(reason),
+                Ok((prepared, warnings)) => match known.get(&prepared.hash).map(|at| &pieces[*at]) {
+                    Some(original) => Verdict::Refused(Reason::DuplicateOf {
+                        path: original.path.clone(),
+                        transposed: first_pitch(&prepared.score) - first_pitch(&original.score),
+                    }),
+                    None => {
+                        known.insert(prepared.hash, pieces.len());
+                        let usage = usage(&prepared, warnings);
+                        let Prepared { score, hash, quarters, .. } = prepared;
+                        pieces.push(Piece { path: name.clone(), hash, split: Split::Train, score, quarters });
+                        Verdict::Used(usage)
+                    }
+                },
+            };
+            files.push(FileReport { path: name, verdict });
+        }
     }
     progress(Progress { done: total, total, path: "" });
     for (path, error) in &found.closed {
@@ -254,8 +256,25 @@ fn relative(path: &Path, root: &Path) -> String {
     names.join("/")
 }
 
-/// The piece in a file, with the reader's warnings.
-fn load(path: &Path, options: &Options) -> Result<(Prepared, Vec<String>), Reason> {
+/// A piece with the reader's warnings, or why it cannot be used.
+type Loaded = Result<(Prepared, Vec<String>), Reason>;
+
+/// The pieces in a file. A book of several tunes has one for each, named after the file and the tune's number: `jigs.abc#12`.
+fn load(path: &Path, name: &str, options: &Options) -> Vec<(String, Loaded)> {
+    let prepared = |reading: Result<formats::Reading, formats::ReadError>| -> Loaded {
+        let reading = reading.map_err(|error| Reason::Unreadable { message: error.to_string() })?;
+        Ok((prepare(&reading.score, options)?, reading.warnings))
+    };
+    match read_pieces(path, options) {
+        Err(reason) => vec![(name.to_owned(), Err(reason))],
+        Ok(pieces) => {
+            let named = |number: Option<u32>| number.map_or(name.to_owned(), |number| format!("{name}#{number}"));
+            pieces.into_iter().map(|piece| (named(piece.number), prepared(piece.reading))).collect()
+        }
+    }
+}
+
+fn read_pieces(path: &Path, options: &Options) -> Result<Vec<formats::Piece>, Reason> {
     let limit = options.limits.max_bytes as u64;
     let unreadable = |message: String| Reason::Unreadable { message };
     let bytes = files::load(path, limit).map_err(|error| match error {
@@ -263,9 +282,9 @@ fn load(path: &Path, options: &Options) -> Result<(Prepared, Vec<String>), Reaso
         LoadError::NotAFile => unreadable("not a regular file".to_owned()),
         LoadError::TooLarge(bytes) => Reason::TooLarge { bytes, limit },
     })?;
-    let reading = midi::read(&bytes, &options.limits).map_err(|error| unreadable(error.to_string()))?;
-    let warnings = reading.warnings.iter().map(ToString::to_string).collect();
-    Ok((prepare(&reading.score, options)?, warnings))
+    // A file that was named itself may have any name; most music is MIDI.
+    let format = Format::to_read(path).unwrap_or(Format::Midi);
+    formats::read(format, &bytes, &options.limits).map_err(|error| unreadable(error.to_string()))
 }
 
 fn usage(prepared: &Prepared, warnings: Vec<String>) -> Usage {

@@ -1,12 +1,10 @@
 //! Which files a folder holds, and their bytes.
 
+use cantus_formats::Format;
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-/// Endings of the files that are read, in any case.
-pub const EXTENSIONS: [&str; 4] = ["mid", "midi", "kar", "rmi"];
 
 /// What was found under a folder.
 #[derive(Debug, Default)]
@@ -62,8 +60,7 @@ pub(crate) fn find(folder: &Path) -> io::Result<Found> {
 
 /// Whether a file's name says that it holds music.
 fn is_music(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    Format::to_read(path).is_ok()
 }
 
 /// Why a file's bytes are not there.

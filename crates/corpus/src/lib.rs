@@ -1,6 +1,7 @@
 //! A folder of files becomes a corpus.
 //!
-//! [`read`] walks a folder, reads one file at a time, and decides of each whether it can be used; the decisions with their
+//! [`read`] walks a folder, reads one file at a time (MIDI, MusicXML, or a book of ABC tunes), and decides of each piece whether it
+//! can be used; the decisions with their
 //! reasons are the [`Preflight`] report, which exists even where nothing could be used. What is used is put on a grid of equal
 //! steps, its chosen parts merged into one ([`prepare`]), and assigned to training or validation by its content
 //! ([`ContentHash`]), so that neither a new file nor a new name moves a piece from one side to the other.
@@ -17,7 +18,6 @@ mod preflight;
 mod prepare;
 
 pub use corpus::{Corpus, CorpusError, Piece, Progress, Split, read, survey};
-pub use files::EXTENSIONS;
 pub use frames::{FrameFile, FrameFileError, is_frame_file};
 pub use hash::ContentHash;
 pub use options::{ChoiceError, MeterFilter, Options, OptionsError, Parts};

@@ -1,6 +1,6 @@
 //! What is asked of a corpus.
 
-use cantus_formats::midi::Limits;
+use cantus_formats::Limits;
 use cantus_score::{Meter, MeterError, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -3,6 +3,8 @@
 //! Nothing here opens a file: the caller brings bytes, readers and writers.
 
 pub mod abc;
+mod file;
+pub mod flac;
 mod limits;
 pub mod midi;
 pub mod musicxml;
@@ -13,5 +15,6 @@ pub mod svg;
 mod text;
 pub mod wav;
 
+pub use file::{Piece, ReadError, Reading, Rendering, WriteError, read, write};
 pub use limits::Limits;
 pub use path::{Format, FormatError};

@@ -1,5 +1,6 @@
 //! Which format a file's name asks for.
 
+use std::fmt;
 use std::path::Path;
 use thiserror::Error;
 
@@ -8,11 +9,34 @@ use thiserror::Error;
 pub enum Format {
     /// A standard MIDI file: read and written.
     Midi,
+    /// A MusicXML document: read and written.
+    MusicXml,
+    /// A compressed MusicXML document: read and written.
+    Mxl,
+    /// Tunes in ABC notation: read and written.
+    Abc,
     /// Sound: written.
     Wav,
+    /// Sound without loss, smaller: written.
+    Flac,
     /// A picture of a piano roll: written.
     Svg,
 }
+
+/// Extensions with their formats, those that are read first.
+const EXTENSIONS: [(&str, Format); 11] = [
+    ("mid", Format::Midi),
+    ("midi", Format::Midi),
+    ("kar", Format::Midi),
+    ("rmi", Format::Midi),
+    ("musicxml", Format::MusicXml),
+    ("xml", Format::MusicXml),
+    ("mxl", Format::Mxl),
+    ("abc", Format::Abc),
+    ("wav", Format::Wav),
+    ("flac", Format::Flac),
+    ("svg", Format::Svg),
+];
 
 /// A name without an extension that says what to do with it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,8 +55,8 @@ pub enum FormatError {
     },
 }
 
-const READ: &str = ".mid, .midi, .kar and .rmi";
-const WRITTEN: &str = ".mid (or .midi), .wav and .svg";
+const READ: &str = ".mid, .midi, .kar, .rmi, .musicxml, .xml, .mxl and .abc";
+const WRITTEN: &str = ".mid, .musicxml, .mxl, .abc, .wav, .flac and .svg";
 
 impl Format {
     /// The format of a file that is to be written, by its extension, whatever its case.
@@ -40,13 +64,9 @@ impl Format {
     /// # Errors
     /// [`FormatError::Unknown`], which lists the extensions.
     pub fn from_path(path: &Path) -> Result<Format, FormatError> {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("").to_ascii_lowercase();
-        match extension.as_str() {
-            "mid" | "midi" | "kar" | "rmi" => Ok(Format::Midi),
-            "wav" => Ok(Format::Wav),
-            "svg" => Ok(Format::Svg),
-            _ => Err(FormatError::Unknown { name: printable(path) }),
-        }
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
+        let found = EXTENSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
+        found.map(|(_, format)| *format).ok_or_else(|| FormatError::Unknown { name: printable(path) })
     }
 
     /// The format of a file that is to be read.
@@ -54,10 +74,32 @@ impl Format {
     /// # Errors
     /// Where the extension is unknown, or one that can only be written.
     pub fn to_read(path: &Path) -> Result<Format, FormatError> {
-        match Format::from_path(path)? {
-            Format::Midi => Ok(Format::Midi),
-            Format::Wav | Format::Svg => Err(FormatError::NotReadable { name: printable(path) }),
-        }
+        let format = Format::from_path(path)?;
+        if format.is_readable() { Ok(format) } else { Err(FormatError::NotReadable { name: printable(path) }) }
+    }
+
+    /// Whether files of this format can be read.
+    pub fn is_readable(self) -> bool {
+        matches!(self, Format::Midi | Format::MusicXml | Format::Mxl | Format::Abc)
+    }
+
+    /// The extensions of files that can be read, in lower case.
+    pub fn extensions_read() -> impl Iterator<Item = &'static str> {
+        EXTENSIONS.iter().filter(|(_, format)| format.is_readable()).map(|(extension, _)| *extension)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Format::Midi => "MIDI",
+            Format::MusicXml => "MusicXML",
+            Format::Mxl => "compressed MusicXML",
+            Format::Abc => "ABC",
+            Format::Wav => "WAV",
+            Format::Flac => "FLAC",
+            Format::Svg => "SVG",
+        })
     }
 }
 
@@ -80,7 +122,12 @@ mod tests {
             ("b/c.MiDi", Format::Midi),
             ("song.kar", Format::Midi),
             ("x.rmi", Format::Midi),
+            ("x.musicxml", Format::MusicXml),
+            ("x.XML", Format::MusicXml),
+            ("x.mxl", Format::Mxl),
+            ("x.abc", Format::Abc),
             ("x.wav", Format::Wav),
+            ("x.flac", Format::Flac),
             ("x.y.SVG", Format::Svg),
         ] {
             assert_eq!(Format::from_path(Path::new(name)), Ok(format), "{name}");
@@ -94,7 +141,15 @@ mod tests {
             assert!(message.contains(".kar") && message.contains(".wav"), "{message}");
             assert!(!message.contains(char::is_control), "{message:?}");
         }
-        let error = Format::to_read(Path::new("x.wav")).expect_err("only written");
-        assert_eq!(error, FormatError::NotReadable { name: "x.wav".to_owned() });
+        for name in ["x.wav", "x.flac", "x.svg"] {
+            let error = Format::to_read(Path::new(name)).expect_err("only written");
+            assert_eq!(error, FormatError::NotReadable { name: name.to_owned() });
+        }
+    }
+
+    #[test]
+    fn the_messages_name_every_extension_that_is_read() {
+        let named: Vec<&str> = READ.split([' ', ',']).filter_map(|word| word.strip_prefix('.')).collect();
+        assert_eq!(named, Format::extensions_read().collect::<Vec<_>>());
     }
 }

@@ -261,3 +261,40 @@ fn a_broken_soundfont_is_an_error() {
         }
     }
 }
+
+#[test]
+fn flac_holds_the_same_samples_as_wav() {
+    use cantus_formats::flac;
+    // Lengths that end in the first frame, just after one, and within a later one.
+    for (k, duration) in [1u64, 40, 90, 700, 3000].into_iter().enumerate() {
+        let score = milliseconds(vec![note(0, 60, duration, 90), note(duration / 2, 40 + k as u8, duration, 110)]);
+        let settings = Settings { sample_rate: 44_100, ..Settings::default() };
+        let (mut wav, mut packed) = (Cursor::new(Vec::new()), Cursor::new(Vec::new()));
+        let written = write(&score, &Sound::Piano, &settings, &mut wav).expect("sound");
+        let again = flac::write(&score, &Sound::Piano, &settings, &mut packed).expect("sound");
+        assert_eq!(again, written);
+        let plain: Vec<i32> = hound::WavReader::new(Cursor::new(wav.get_ref())).expect("WAV").into_samples().map(|s: Result<i16, _>| i32::from(s.expect("a sample"))).collect();
+        // The decoder checks each frame's sums.
+        let mut reader = claxon::FlacReader::new(Cursor::new(packed.get_ref())).expect("FLAC");
+        let info = reader.streaminfo();
+        assert_eq!((info.sample_rate, info.channels, info.bits_per_sample), (44_100, 2, 16));
+        let samples: Vec<i32> = reader.samples().map(|sample| sample.expect("a sample")).collect();
+        assert_eq!(info.samples, Some(samples.len() as u64 / 2));
+        assert_eq!(samples[..plain.len()], plain);
+        // At most a short frame's silence more.
+        assert!(samples.len() - plain.len() < 2 * 64 && samples[plain.len()..].iter().all(|s| *s == 0));
+        assert!(packed.get_ref().len() < wav.get_ref().len());
+    }
+}
+
+#[test]
+fn flac_names_what_it_cannot_do() {
+    use cantus_formats::flac::{self, FlacError};
+    let score = milliseconds(vec![note(0, 60, 100, 90)]);
+    let fast = Settings { sample_rate: 192_000, ..Settings::default() };
+    let error = flac::write(&score, &Sound::Piano, &fast, Cursor::new(Vec::new()));
+    assert!(matches!(error, Err(FlacError::SampleRate { found: 192_000 })));
+    let short = Settings { max_seconds: 0.01, ..Settings::default() };
+    let error = flac::write(&score, &Sound::Piano, &short, Cursor::new(Vec::new()));
+    assert!(matches!(error, Err(FlacError::Sound(WavError::TooLong { .. }))));
+}

@@ -6,8 +6,8 @@ use crate::models::{self, Model};
 use crate::provenance::{PromptOrigin, Provenance};
 use crate::terminal::{self, bar, command, say};
 use cantus_evaluation::originality::{Digest, Sketch};
-use cantus_formats::midi::Limits;
-use cantus_formats::{Format, svg::Roll};
+use cantus_formats::svg::Roll;
+use cantus_formats::{Format, Limits};
 use cantus_model::{ComposeError, Composition, Prompt, Request, Rng, Sampling, digest};
 use cantus_score::Score;
 use miette::{IntoDiagnostic, Result, miette};
@@ -31,8 +31,8 @@ pub struct Arguments {
     /// The model: `default` (built in), a .safetensors file, or a run's folder
     #[arg(short, long, default_value = models::DEFAULT)]
     model: String,
-    /// A MIDI file to continue; its first bars are kept note for note, in key and tempo
-    #[arg(long, value_name = "MIDI")]
+    /// A music file to continue (MIDI, MusicXML or ABC); its first bars are kept note for note, in key and tempo
+    #[arg(long, value_name = "FILE")]
     prompt: Option<PathBuf>,
     /// How many bars of the prompt are kept [default: 4, at most half of the piece]
     #[arg(long, value_name = "N", requires = "prompt")]
@@ -55,11 +55,12 @@ pub struct Arguments {
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
-    /// Where to write, may be given several times: .mid, .wav (sound) or .svg (picture) [default: composition.mid]
+    /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture)
+    /// [default: composition.mid]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// Write the piece again that this MIDI file holds: same model, seed and settings
-    #[arg(long, value_name = "MIDI", conflicts_with_all = ["seed", "bars", "temperature", "top_p", "top_k", "prompt_bars", "count"])]
+    /// Write the piece again that this file holds (MIDI, MusicXML or ABC): same model, seed and settings
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "temperature", "top_p", "top_k", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -103,8 +104,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let compositions = compose(&model, &settings, seeds, given.as_ref())?;
         for (k, (composition, seed)) in compositions.iter().zip(seeds).enumerate() {
             let origin = Provenance { seed: *seed, ..settings.clone() };
-            let number = (batch * TOGETHER + k) as u32;
-            let written = outputs.iter().map(|path| numbered(path, number, arguments.count)).collect::<Vec<PathBuf>>();
+            let number = batch * TOGETHER + k;
+            let written = outputs.iter().map(|path| files::numbered(path, number, arguments.count as usize)).collect::<Vec<_>>();
             let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
             for path in &written {
                 files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
@@ -194,17 +195,6 @@ fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&G
     Ok(compositions)
 }
 
-/// `piece.mid` of three becomes `piece-1.mid`, of ten `piece-01.mid`.
-fn numbered(path: &Path, k: u32, count: u32) -> PathBuf {
-    if count == 1 {
-        return path.to_owned();
-    }
-    let width = count.to_string().len();
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{stem}-{:0width$}.{extension}", k + 1))
-}
-
 fn report(
     json: bool,
     origin: &Provenance,
@@ -264,8 +254,8 @@ fn tempo_of(score: &Score) -> f64 {
 fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> Option<String> {
     let first =
         |format: Format| written.iter().zip(formats.iter().cycle()).find(|(_, f)| **f == format).map(|(path, _)| path);
-    if let Some(wav) = first(Format::Wav) {
-        return Some(format!("Hear it: open {} with any player.", wav.display()));
+    if let Some(sound) = first(Format::Wav).or_else(|| first(Format::Flac)) {
+        return Some(format!("Hear it: open {} with any player.", sound.display()));
     }
     let midi = first(Format::Midi)?;
     let render = [OsStr::new("render"), midi.as_os_str(), OsStr::new("-o"), midi.with_extension("wav").as_os_str()]
@@ -277,7 +267,7 @@ fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> Option<String> {
     ))
 }
 
-/// How the piece in a MIDI file came to be.
+/// How the piece in a file came to be.
 fn origin(path: &Path) -> Result<Provenance> {
     let score = files::read_score(path, &Limits::default())?;
     Provenance::find(&score.remarks)

@@ -8,6 +8,7 @@ use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
 use cantus_evaluation::picture::self_similarity;
 use cantus_evaluation::report::{self, LikelihoodLine, Picture, Report};
 use cantus_evaluation::structure::{Feature, SelfSimilarity};
+use cantus_formats::Format;
 use cantus_formats::svg::{Roll, piano_roll};
 use cantus_model::{Evaluation, Judgement, Request, Rng, seeded};
 use cantus_score::Score;
@@ -30,13 +31,13 @@ const JUDGED: usize = 100;
 /// Say what music is like beside a corpus: statistics, structure, originality; of a model also its likelihood.
 ///
 /// `cantus evaluate MODEL FOLDER` lets the model compose and holds its pieces against the folder; with the folder that it was trained
-/// on, likelihood is asked of the pieces that it did not learn from. `cantus evaluate FOLDER FOLDER` holds MIDI files from anywhere
+/// on, likelihood is asked of the pieces that it did not learn from. `cantus evaluate FOLDER FOLDER` holds music files from anywhere
 /// against others.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// What is looked at: a model (`default`, a .safetensors file, a run's folder), or a folder or file of MIDI
+    /// What is looked at: a model (`default`, a .safetensors file, a run's folder), or a folder or file of music
     what: String,
-    /// The folder of MIDI files that it is held against
+    /// The folder of music files that it is held against
     corpus: PathBuf,
     /// How many pieces a model composes for it
     #[arg(short = 'n', long = "count", default_value_t = COUNT, value_parser = clap::value_parser!(u32).range(2..=10_000))]
@@ -128,12 +129,9 @@ fn form(path: &Path) -> Result<Form> {
     }
 }
 
-/// Whether a path is music and not a model: a folder that is no run, or a MIDI file.
+/// Whether a path is music and not a model: a folder that is no run, or a music file.
 fn is_music(path: &Path) -> bool {
-    let midi = |extension: &std::ffi::OsStr| {
-        cantus_corpus::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-    };
-    if path.is_dir() { RunFiles::at(path).is_err() } else { path.extension().is_some_and(midi) }
+    if path.is_dir() { RunFiles::at(path).is_err() } else { Format::to_read(path).is_ok() }
 }
 
 fn name_of(path: &Path) -> String {

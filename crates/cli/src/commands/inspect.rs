@@ -5,17 +5,17 @@ use crate::models::{self, Model};
 use crate::provenance::Provenance;
 use crate::terminal::{command, duration, printable, say, table};
 use cantus_corpus::{CorpusError, Options, survey};
-use cantus_formats::midi::{self, Limits};
+use cantus_formats::{self as formats, Format, Limits};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// Say what a MIDI file, a folder, a model or a run is.
+/// Say what a music file, a folder, a model or a run is.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A MIDI file, a folder of MIDI files, a model (.safetensors), a run's folder, or `default` for the built-in model
+    /// A music file (MIDI, MusicXML, ABC), a folder of them, a model (.safetensors), a run's folder, or `default` for the built-in model
     what: PathBuf,
     /// List every file of a folder, not only the first refused ones
     #[arg(long)]
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Err(_) => folder(arguments),
         };
     }
-    midi_file(path, &arguments.limits.over(Limits::default()), arguments.json)
+    music_file(arguments)
 }
 
 fn rows(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Vec<(String, String)> {
@@ -203,13 +203,23 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
     say(table(&lines))
 }
 
-fn midi_file(path: &Path, limits: &Limits, json: bool) -> Result<()> {
+fn music_file(arguments: &Arguments) -> Result<()> {
+    let (path, json) = (&arguments.what, arguments.json);
+    let limits = arguments.limits.over(Limits::default());
     let bytes = files::read(path)?;
-    let reading =
-        midi::read(&bytes, limits).into_diagnostic().wrap_err_with(|| format!("reading `{}`", path.display()))?;
+    // Whatever its name, most music is MIDI.
+    let format = Format::to_read(path).unwrap_or(Format::Midi);
+    let context = || format!("reading `{}`", path.display());
+    let mut pieces = formats::read(format, &bytes, &limits).into_diagnostic().wrap_err_with(context)?;
+    if pieces.len() > 1 {
+        // A book of tunes is as good as a folder.
+        return folder(arguments);
+    }
+    let Some(piece) = pieces.pop() else { return folder(arguments) };
+    let reading = piece.reading.into_diagnostic().wrap_err_with(context)?;
     let score = &reading.score;
     let origin = Provenance::find(&score.remarks);
-    let warnings: Vec<String> = reading.warnings.iter().map(ToString::to_string).collect();
+    let warnings = reading.warnings;
     let seconds = score.tempo_map().seconds(score.end());
     let quarters = score.end().quarters(score.ticks_per_quarter);
     let range = score.pitch_range().map(|(low, high)| format!("{low} to {high}")).unwrap_or_default();

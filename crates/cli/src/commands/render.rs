@@ -3,17 +3,21 @@
 use crate::Usage;
 use crate::files::{self, LimitArguments, SoundArguments};
 use crate::terminal::say;
-use cantus_formats::midi::Limits;
+use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
 use miette::Result;
 use std::path::PathBuf;
 
-/// Turn a MIDI file into sound (.wav), a piano roll (.svg), or a clean MIDI file (.mid).
+/// Turn music from one format into another: notes, sound, or a picture.
+///
+/// Reads MIDI (.mid), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc). Writes these as well, sound (.wav, .flac) and a piano roll (.svg).
+/// Of a book of several ABC tunes each becomes a file, with its place in the book behind the name.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The MIDI file
-    midi: PathBuf,
-    /// Where to write, may be given several times: .wav, .svg or .mid
+    /// The music file
+    #[arg(value_name = "FILE")]
+    music: PathBuf,
+    /// Where to write, may be given several times: .mid, .musicxml, .mxl, .abc, .wav, .flac or .svg
     #[arg(short, long, value_name = "FILE", required = true)]
     output: Vec<PathBuf>,
     #[command(flatten)]
@@ -25,15 +29,18 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     for path in &arguments.output {
         files::output_format(path)?;
-        if path == &arguments.midi {
+        if path == &arguments.music {
             return Err(Usage(format!("`{}` would be overwritten by itself; write elsewhere", path.display())).into());
         }
     }
-    let score = files::read_score(&arguments.midi, &arguments.limits.over(Limits::default()))?;
+    let (scores, _) = files::read_pieces(&arguments.music, &arguments.limits.over(Limits::default()))?;
     let playing = arguments.sound.load()?;
-    for path in &arguments.output {
-        files::write_score(path, &score, &playing, &Roll::default())?;
-        say(path.display())?;
+    for (k, score) in scores.iter().enumerate() {
+        for path in &arguments.output {
+            let path = files::numbered(path, k, scores.len());
+            files::write_score(&path, score, &playing, &Roll::default())?;
+            say(path.display())?;
+        }
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Minutes of training where nothing else is asked for.
 const MINUTES: f64 = 10.0;
 
-/// Learn from a folder of MIDI files.
+/// Learn from a folder of music files: MIDI, MusicXML, ABC.
 ///
 /// Says first which files are used and which are not, and why. Then trains until validation stands still or the time is over, and
 /// keeps the best. Ctrl-C saves, and says how to go on. Then: cantus compose -m RUN
@@ -159,7 +159,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     change(&mut settings, &arguments.set)?;
     let options = reading_options(arguments, recipe.corpus.clone().unwrap_or_default())?;
     let bounds = bounds(arguments, &recipe)?;
-    let Some(folder) = &arguments.folder else { return Err(Usage("name a folder of MIDI files".to_owned()).into()) };
+    let Some(folder) = &arguments.folder else { return Err(Usage("name a folder of music files".to_owned()).into()) };
     let data = std::path::absolute(folder).into_diagnostic()?;
     let run = match &arguments.output {
         Some(run) => run.clone(),

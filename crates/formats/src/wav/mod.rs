@@ -140,16 +140,31 @@ pub fn write(score: &Score, sound: &Sound, settings: &Settings, out: impl Write 
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::new(out, spec).map_err(write_error)?;
-    let (mut count, mut peak) = (0_u64, 0.0_f32);
-    stream(score, sound, settings, &mut |block| {
-        count += block.len() as u64;
-        for sample in block.as_flattened() {
-            peak = peak.max(sample.abs());
-            writer.write_sample((sample * 32767.0).round() as i16).map_err(write_error)?;
-        }
-        Ok(())
+    let written = samples(score, sound, settings, &mut |block| {
+        block.iter().try_for_each(|sample| writer.write_sample(*sample).map_err(write_error))
     })?;
     writer.finalize().map_err(write_error)?;
+    Ok(written)
+}
+
+/// Hands over the sound of a score block by block as 16-bit samples, left and right in turn.
+pub(crate) fn samples(
+    score: &Score,
+    sound: &Sound,
+    settings: &Settings,
+    sink: &mut dyn FnMut(&[i16]) -> Result<(), WavError>,
+) -> Result<Written, WavError> {
+    let (mut count, mut peak) = (0_u64, 0.0_f32);
+    let mut whole = Vec::with_capacity(2 * BLOCK);
+    stream(score, sound, settings, &mut |block| {
+        count += block.len() as u64;
+        whole.clear();
+        for sample in block.as_flattened() {
+            peak = peak.max(sample.abs());
+            whole.push((sample * 32767.0).round() as i16);
+        }
+        sink(&whole)
+    })?;
     Ok(Written { seconds: count as f64 / f64::from(settings.sample_rate), peak })
 }
 
