@@ -27,6 +27,8 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   roll.show(notes);
   Object.assign($("position"), { max: notes.seconds, value: 0, disabled: false });
   $("play").disabled = false;
+  // Whoever pressed Compose presses Space next, to stop or to hear: not to compose again.
+  if (play && document.activeElement?.closest(".go")) $("play").focus({ preventScroll: true });
   score.forget();
   const shown = $("show-score").getAttribute("aria-pressed") === "true";
   await Promise.all([player.load(address, play), shown ? score.show(address, notes) : undefined]);
