@@ -4,7 +4,7 @@ use crate::Common;
 use crate::clock::Contender;
 use crate::report::Report;
 use cantus_composers::registry;
-use cantus_corpus::{Options, Split};
+use cantus_corpus::Options;
 use cantus_model::{Request, Sampling, StepAt, Trainable, TrainingSet, seeded};
 use std::io::{Error, Result};
 use std::ops::ControlFlow;
@@ -31,8 +31,7 @@ fn trainer(data: &Path) -> Result<(Box<dyn Trainable>, usize)> {
 /// The pieces of a folder.
 pub(crate) fn training_set(data: &Path) -> Result<TrainingSet> {
     let corpus = cantus_corpus::read(data, &Options::default(), &mut |_| ()).map_err(Error::other)?;
-    let pieces = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
-    Ok(TrainingSet { train: pieces(Split::Train), valid: pieces(Split::Valid) })
+    Ok(cantus_training::training_set(&corpus))
 }
 
 /// A step of 50 windows of 100 words.

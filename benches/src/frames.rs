@@ -6,12 +6,12 @@
 //! The parameters are those that were best on the validation pieces; the test pieces are judged once.
 
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, FrameFile, Options, Split};
+use cantus_corpus::{FrameFile, Options};
 use cantus_encoding::piano_roll::Keys;
-use cantus_model::frames::{Effort, FrameFigure, frame_accuracy};
-use cantus_model::{CorpusCard, Kind, ModelFile, Settings, TrainingSet};
+use cantus_model::frames::{Effort, FrameFigure, League, frame_accuracy};
+use cantus_model::{Kind, ModelFile, Settings};
 use cantus_training::run_folder::{RunFiles, RunFolder};
-use cantus_training::{Bounds, CheckpointPolicy, Doctor, Event, RunDescription, Training};
+use cantus_training::{Bounds, CheckpointPolicy, Doctor, Event, RunDescription, Training, corpus_card, training_set};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -36,6 +36,9 @@ pub struct Arguments {
     /// Train for so many epochs at most
     #[arg(long)]
     epochs: Option<u32>,
+    /// Train with so many seeds, the recipe's and those after it, and judge the mean of their probabilities as well
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
     /// Judge the validation pieces in the place of the test pieces: for looking for settings
     #[arg(long)]
     validation: bool,
@@ -71,11 +74,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let Some(benchmark) = &recipe.benchmark else { continue };
         let file = find(&arguments.data, benchmark)?;
         let stem = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
-        let run = arguments.runs.join(stem);
-        if RunFiles::at(&run).is_err() {
-            train(&recipe, &file, &run, arguments)?;
+        let first = recipe.seed.unwrap_or(1);
+        let mut judged = Vec::new();
+        for seed in first..first + arguments.seeds.max(1) {
+            let name = if seed == first { stem.clone() } else { format!("{stem}-seed-{seed}") };
+            let run = arguments.runs.join(name);
+            if RunFiles::at(&run).is_err() {
+                train(&recipe, seed, &file, &run, arguments)?;
+            }
+            judged.push(judge(&file, &run, arguments)?);
+            rows.extend(judged.last().map(|judged| (judged.kind, judged.row())));
         }
-        rows.push(judge(&file, &run, arguments)?);
+        rows.extend(mean_of(&judged).map(|mean| (mean.kind, mean.row())));
     }
     for kind in [Kind::Exact, Kind::LowerBound, Kind::Estimate, Kind::Surrogate] {
         let own: Vec<&String> = rows.iter().filter(|(of, _)| *of == kind).map(|(_, row)| row).collect();
@@ -116,7 +126,7 @@ fn find(folder: &Path, benchmark: &str) -> Result<PathBuf> {
 }
 
 /// Trains as `cantus train FILE --recipe` does, with a line for each epoch on standard error.
-fn train(recipe: &Recipe, file: &Path, run: &Path, arguments: &Arguments) -> Result<()> {
+fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Arguments) -> Result<()> {
     let named = recipe.composer.as_deref().ok_or("the recipe names no composer")?;
     let (id, configuration) = named.split_once(':').unwrap_or((named, ""));
     let spec = registry::find(id).ok_or_else(|| format!("there is no composer {id}"))?;
@@ -128,7 +138,6 @@ fn train(recipe: &Recipe, file: &Path, run: &Path, arguments: &Arguments) -> Res
         settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
     let corpus = cantus_corpus::read(file, &Options::default(), &mut |_| {})?;
-    let seed = recipe.seed.unwrap_or(1);
     let trainable = (spec.create)(&settings, &training_set(&corpus), seed)?;
     let bounds = match arguments.epochs {
         Some(epochs) => Bounds { epochs: Some(epochs), minutes: None },
@@ -141,7 +150,7 @@ fn train(recipe: &Recipe, file: &Path, run: &Path, arguments: &Arguments) -> Res
         seed,
         data: std::path::absolute(file)?,
         options: Options::default(),
-        corpus: card(&corpus, recipe.benchmark.as_deref().unwrap_or_default()),
+        corpus: corpus_card(&corpus, recipe.benchmark.as_deref().unwrap_or_default()),
         bounds,
         doctor: true,
         half: false,
@@ -187,58 +196,92 @@ fn train(recipe: &Recipe, file: &Path, run: &Path, arguments: &Arguments) -> Res
     Ok(())
 }
 
-fn training_set(corpus: &Corpus) -> TrainingSet {
-    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
-    TrainingSet { train: scores(Split::Train), valid: scores(Split::Valid) }
+/// What a model, or the mean of several, gives to the frames of the pieces.
+struct Judged {
+    composer: String,
+    league: League,
+    kind: Kind,
+    set: String,
+    figures: Vec<Vec<Option<FrameFigure>>>,
+    parameters: usize,
+    epoch: String,
+    seconds: String,
 }
 
-fn card(corpus: &Corpus, name: &str) -> CorpusCard {
-    CorpusCard {
-        name: name.to_owned(),
-        fingerprint: corpus.fingerprint().to_string(),
-        train_pieces: corpus.pieces_of(Split::Train).count(),
-        valid_pieces: corpus.pieces_of(Split::Valid).count(),
-        quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
-        licence: None,
-        credit: None,
-    }
-}
-
-/// A row of the table.
-fn judge(path: &Path, run: &Path, arguments: &Arguments) -> Result<(Kind, String)> {
+/// Judges a run's best model.
+fn judge(path: &Path, run: &Path, arguments: &Arguments) -> Result<Judged> {
     let model = ModelFile::from_bytes(&std::fs::read(run.join("best.safetensors"))?)?;
     let composer = registry::load(&model)?;
     let judge = composer.frames().ok_or_else(|| format!("{} predicts no frames", model.header.composer))?;
     let file = FrameFile::open(path)?;
     let scores = if arguments.validation { &file.valid } else { &file.test };
     let pieces: Vec<Vec<Keys>> = scores.iter().map(|score| judge.reading().frames(score)).collect();
-    let estimated = judge.kind() == Kind::Estimate;
-    let every = if estimated { arguments.every } else { 1 };
+    let every = if judge.kind() == Kind::Estimate { arguments.every } else { 1 };
     let effort = Effort { every, chains: arguments.chains, temperatures: arguments.temperatures };
-    let figures = judge.judge_frames(&pieces, effort, 1);
-    let primary = Mean::of(figures.iter().flat_map(|piece| piece.iter().skip(1).flatten()));
-    let all = Mean::of(figures.iter().flatten().flatten());
-    let by_piece: Vec<Mean> = figures.iter().map(|piece| Mean::of(piece.iter().skip(1).flatten())).collect();
-    let counted: Vec<&Mean> = by_piece.iter().filter(|mean| mean.frames > 0).collect();
-    let pieces_mean = counted.iter().map(|mean| mean.nats).sum::<f64>() / counted.len() as f64;
-    let accuracy = frame_accuracy(figures.iter().flat_map(|piece| piece.iter().skip(1).flatten()));
-    let summary = model.header.training.as_ref();
-    let seconds = std::fs::read_to_string(run.join("seconds")).unwrap_or_default();
-    let row = format!(
-        "| {} | {} | {} | {} | {} | {:.3} | {:.1}% | {} | {} | {} s |",
-        model.header.composer,
-        judge.league(),
-        file.name,
-        primary.print(estimated),
-        all.print(estimated),
-        pieces_mean,
-        100.0 * accuracy,
-        model.tensors.values().map(|tensor| tensor.values.len()).sum::<usize>(),
-        summary.map_or(0, |summary| summary.epoch),
-        seconds,
-    );
-    eprintln!("{row} {} frames, effort {effort:?}", primary.frames);
-    Ok((judge.kind(), row))
+    let judged = Judged {
+        league: judge.league(),
+        kind: judge.kind(),
+        set: file.name,
+        figures: judge.judge_frames(&pieces, effort, 1),
+        parameters: model.tensors.values().map(|tensor| tensor.values.len()).sum(),
+        epoch: model.header.training.as_ref().map_or(0, |summary| summary.epoch).to_string(),
+        seconds: std::fs::read_to_string(run.join("seconds")).unwrap_or_default(),
+        composer: model.header.composer,
+    };
+    eprintln!("{} effort {effort:?}", judged.row());
+    Ok(judged)
+}
+
+/// The mean of exact models in probability, frame by frame; accuracies are means as well.
+fn mean_of(judged: &[Judged]) -> Option<Judged> {
+    let first = judged.first().filter(|first| judged.len() > 1 && first.kind == Kind::Exact)?;
+    let count = judged.len() as f64;
+    let frame = |piece: usize, at: usize| -> Option<FrameFigure> {
+        let of_each: Option<Vec<FrameFigure>> = judged.iter().map(|judged| judged.figures[piece][at]).collect();
+        let of_each = of_each?;
+        let least = of_each.iter().map(|figure| figure.nats).fold(f64::INFINITY, f64::min);
+        let mean = |value: &dyn Fn(&FrameFigure) -> f64| of_each.iter().map(value).sum::<f64>() / count;
+        Some(FrameFigure {
+            nats: least - mean(&|figure| (least - figure.nats).exp()).ln(),
+            variance: 0.0,
+            hits: mean(&|figure| figure.hits),
+            union: mean(&|figure| figure.union),
+        })
+    };
+    let frames = |(piece, figures): (usize, &Vec<_>)| (0..figures.len()).map(|at| frame(piece, at)).collect();
+    Some(Judged {
+        composer: format!("mean of {} {}", judged.len(), first.composer),
+        set: first.set.clone(),
+        figures: first.figures.iter().enumerate().map(frames).collect(),
+        parameters: judged.iter().map(|judged| judged.parameters).sum(),
+        epoch: String::new(),
+        seconds: String::new(),
+        ..*first
+    })
+}
+
+impl Judged {
+    /// A row of the table.
+    fn row(&self) -> String {
+        let estimated = self.kind == Kind::Estimate;
+        let primary = Mean::of(self.figures.iter().flat_map(|piece| piece.iter().skip(1).flatten()));
+        let all = Mean::of(self.figures.iter().flatten().flatten());
+        let by_piece: Vec<Mean> = self.figures.iter().map(|piece| Mean::of(piece.iter().skip(1).flatten())).collect();
+        let counted: Vec<&Mean> = by_piece.iter().filter(|mean| mean.frames > 0).collect();
+        format!(
+            "| {} | {} | {} | {} | {} | {:.3} | {:.1}% | {} | {} | {} s |",
+            self.composer,
+            self.league,
+            self.set,
+            primary.print(estimated),
+            all.print(estimated),
+            counted.iter().map(|mean| mean.nats).sum::<f64>() / counted.len() as f64,
+            100.0 * frame_accuracy(self.figures.iter().flat_map(|piece| piece.iter().skip(1).flatten())),
+            self.parameters,
+            self.epoch,
+            self.seconds,
+        )
+    }
 }
 
 /// A mean over frames, with the standard error of its estimate.

@@ -17,7 +17,7 @@ Tasks of the Cantus project
   cargo xtask test                  install what the checks need, then run all of them
   cargo xtask test --only STEP      one of them: tools, fmt, tidy, clippy, tests, docs
   cargo xtask tidy                  check the invariants that ARCHITECTURE.md states
-  cargo xtask fuzz [SECONDS]        fuzz the MIDI reader (600 seconds unless told otherwise)
+  cargo xtask fuzz [SECONDS]        fuzz the readers of files (600 seconds each unless told otherwise)
   cargo xtask bench ...             time Cantus beside its peers: `cargo xtask bench help`
   cargo xtask help                  this text
 ";

@@ -4,6 +4,7 @@
 
 mod lstm;
 mod lstm_frames;
+mod memory;
 mod octave;
 pub mod registry;
 mod rnn_rbm;

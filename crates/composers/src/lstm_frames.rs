@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor};
 use cantus_encoding::piano_roll::{Key, Keys};
 use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
-    LossAt,
+    Learning, Step,
 };
 use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::bernoulli::{self, bernoulli};
@@ -81,7 +81,7 @@ impl FrameNetwork for Network {
         &self.lstms
     }
 
-    fn loss(&self, _: &Own, features: Tensor<2>, batch: &Batch, _: LossAt) -> (Tensor<1>, FrameSums) {
+    fn loss(&self, _: &Own, features: Tensor<2>, batch: &Batch, _: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {
         let (loss, found) = bernoulli(self.output.forward(features), &batch.targets, &batch.weights);
         (loss, FrameSums { nats: found.nats, frames: found.counted, accuracies: found.accuracies })
     }
@@ -102,6 +102,7 @@ struct Head {
 
 impl FrameHead for Head {
     type Settings = Own;
+    type Past = ();
 
     fn load(file: &ModelFile, _: &Own, features: usize) -> Result<Head, ModelError> {
         let weight = file.tensor("output.weight", &[Keys::COUNT, features])?;
@@ -125,7 +126,7 @@ impl FrameHead for Head {
         Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 }
     }
 
-    fn judge(&self, features: &[f32], targets: &[Keys], _: Effort, _: u64) -> Vec<FrameFigure> {
+    fn judge(&self, features: &[f32], _: &[Step<'_, ()>], targets: &[Keys], _: Effort, _: u64) -> Vec<FrameFigure> {
         let mut logits = vec![0.0; targets.len() * Keys::COUNT];
         self.output.forward(features, &mut logits);
         let mut target = [0.0; Keys::COUNT];
@@ -138,7 +139,15 @@ impl FrameHead for Head {
     }
 
     /// Each key is a choice of two outcomes, drawn as tokens are: so top-p below 1 silences keys that are less likely than `1 - top_p`.
-    fn draw(&self, features: &[f32], _: Keys, allowed: Keys, sampling: &Sampling, rng: &mut Rng) -> Option<Keys> {
+    fn draw(
+        &self,
+        features: &[f32],
+        _: Step<'_, ()>,
+        _: Keys,
+        allowed: Keys,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Option<Keys> {
         let mut logits = [0.0; Keys::COUNT];
         self.output.forward(features, &mut logits);
         let mut drawn = Keys::NONE;

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor};
 use cantus_encoding::piano_roll::{Key, Keys};
 use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
-    LossAt,
+    Learning, Step,
 };
 use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::inference::Dense;
@@ -137,7 +137,7 @@ impl FrameNetwork for Network {
         &self.lstms
     }
 
-    fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: LossAt) -> (Tensor<1>, FrameSums) {
+    fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {
         let seed = derive(at.seed, "divergence", &[at.step]).next_u64();
         let steps = (own.divergence + (at.epoch / own.lengthen) as usize).min(own.most_divergence);
         let (visible, hidden) = (self.visible.forward(features.clone()), self.hidden.forward(features));
@@ -216,6 +216,7 @@ impl Head {
 
 impl FrameHead for Head {
     type Settings = Own;
+    type Past = ();
 
     fn load(file: &ModelFile, own: &Own, features: usize) -> Result<Head, ModelError> {
         let dense = |name: &str, output: usize| {
@@ -246,13 +247,28 @@ impl FrameHead for Head {
         Sampling::default()
     }
 
-    fn judge(&self, features: &[f32], targets: &[Keys], effort: Effort, seed: u64) -> Vec<FrameFigure> {
+    fn judge(
+        &self,
+        features: &[f32],
+        _: &[Step<'_, ()>],
+        targets: &[Keys],
+        effort: Effort,
+        seed: u64,
+    ) -> Vec<FrameFigure> {
         let (bv, bh) = self.biases(features, targets.len());
         judge(&self.rbm, &bv, &bh, targets, effort, seed)
     }
 
     /// A chain from the frame before; temperature divides all energies, top-k and top-p bear on the last step, key by key.
-    fn draw(&self, features: &[f32], before: Keys, allowed: Keys, sampling: &Sampling, rng: &mut Rng) -> Option<Keys> {
+    fn draw(
+        &self,
+        features: &[f32],
+        _: Step<'_, ()>,
+        before: Keys,
+        allowed: Keys,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Option<Keys> {
         let (bv, bh) = self.biases(features, 1);
         let chain = Chain { steps: self.gibbs - 1, temperature: sampling.temperature as f32, seed: rng.next_u64() };
         let (mut v, mut logits) = ([0.0; Keys::COUNT], [0.0; Keys::COUNT]);

@@ -9,7 +9,7 @@ use crate::{
 use cantus_formats::{self as formats, Format};
 use cantus_score::{Key, Meter, Score};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -350,6 +350,17 @@ fn remarks(report: &Preflight, options: &Options, moved: Moved) -> Vec<String> {
     if (2..20).contains(&totals.used) {
         let (used, valid) = (totals.used, totals.valid);
         remarks.push(format!("{used} pieces are few, and validation figures rest on {valid} of them: expect copying"));
+    }
+    let meters = |side: Split| -> BTreeSet<&str> {
+        let of_side = report.used().filter(|(_, usage)| usage.split == side);
+        of_side.flat_map(|(_, usage)| usage.meters.iter().map(String::as_str)).collect()
+    };
+    let (train, valid) = (meters(Split::Train), meters(Split::Valid));
+    if totals.used > 1 && train.is_disjoint(&valid) {
+        let list = |meters: BTreeSet<&str>| meters.into_iter().collect::<Vec<&str>>().join(", ");
+        let (train, valid) = (list(train), list(valid));
+        remarks
+            .push(format!("pieces to train on are in {train}, those to validate in {valid}: figures will say little"));
     }
     let read: usize = report.used().map(|(_, usage)| usage.quantization.notes_read).sum();
     let moved: f64 =

@@ -201,6 +201,25 @@ fn one_piece_that_is_most_of_the_music_is_remarked() {
     assert_eq!(json["totals"]["used"], 2);
 }
 
+#[test]
+fn sides_without_a_common_metre_are_remarked() {
+    let place = folder();
+    let mut waltz = piece(1, 64, 50);
+    waltz.meters = vec![(Ticks::ZERO, "3/4".parse().unwrap())];
+    save(&waltz, &place.path().join("waltz.mid"));
+    save(&piece(2, 64, 50), &place.path().join("march.mid"));
+    let said = |place: &TempDir| {
+        let report = report(place.path(), &Options::default());
+        report.remarks.into_iter().find(|remark| remark.contains("figures will say little"))
+    };
+    let remark = said(&place).expect("a remark");
+    assert!(remark.contains("3/4") && remark.contains("4/4"), "{remark}");
+    let alike = folder();
+    save(&piece(1, 64, 50), &alike.path().join("a.mid"));
+    save(&piece(2, 64, 50), &alike.path().join("b.mid"));
+    assert_eq!(said(&alike), None);
+}
+
 #[cfg(unix)]
 mod unix {
     use super::*;

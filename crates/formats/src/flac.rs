@@ -47,12 +47,7 @@ pub enum FlacError {
 ///
 /// # Errors
 /// See [`FlacError`].
-pub fn write(
-    score: &Score,
-    sound: &Sound,
-    settings: &Settings,
-    out: impl Write + Seek,
-) -> Result<Written, FlacError> {
+pub fn write(score: &Score, sound: &Sound, settings: &Settings, out: impl Write + Seek) -> Result<Written, FlacError> {
     if settings.sample_rate > 96_000 {
         return Err(FlacError::SampleRate { found: settings.sample_rate });
     }

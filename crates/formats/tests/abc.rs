@@ -3,13 +3,13 @@
 mod common;
 
 use cantus_formats::Limits;
-use cantus_formats::abc::{AbcError, Oddity, canonicalize, read, write};
-use cantus_score::Score;
-use common::grid_score;
+use cantus_formats::abc::{AbcError, Oddity, Reading, canonicalize, read, write};
+use cantus_score::{Score, Ticks};
+use common::{any_score, data, grid_score};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_score_on_a_grid_survives_note_for_note(score in grid_score()) {
@@ -31,4 +31,224 @@ proptest! {
         prop_assert_eq!(reading.score, canonical, "{}", text);
         prop_assert_eq!(write(&score).expect("again"), bytes);
     }
+
+    #[test]
+    fn any_score_is_written_and_read(score in any_score()) {
+        let end = u64::from(score.ticks_per_quarter.get()) * 100;
+        let score = score.before(Ticks(end));
+        let canonical = canonicalize(&score).expect("it can be written");
+        prop_assert_eq!(canonical.note_count(), score.note_count());
+        let book = read(&write(&score).expect("written"), &Limits::default()).expect("what is written can be read");
+        match &book.tunes[0].reading {
+            Ok(reading) => prop_assert_eq!(&reading.score, &canonical),
+            Err(error) => prop_assert_eq!((error, score.note_count()), (&AbcError::NoNotes { line: 1 }, 0)),
+        }
+    }
+
+    #[test]
+    fn arbitrary_signs_never_panic(body in "([A-Ga-gzxZy0-9/|:\\[\\]()'\",><&^_= !+{}%.~-]|\n(K|M|L|Q|V|P):){0,200}") {
+        check_any_text(&format!("X:1\nM:3/4\nP:A2(AB)9\nK:Eb\n{body}"));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        check_any_text(&format!("X:1\nK:C\nCDE|\n{}", String::from_utf8_lossy(&bytes)));
+        let _ = read(&bytes, &Limits::default());
+    }
+}
+
+/// What must hold of any text: if it is read, limits hold, and what was read can be written and read again.
+fn check_any_text(text: &str) {
+    let limits = Limits { max_notes: 500, max_quarters: 2000, max_warnings: 5, max_tracks: 4, ..Limits::default() };
+    let Ok(book) = read(text.as_bytes(), &limits) else { return };
+    for tune in book.tunes {
+        let Ok(Reading { score, warnings, .. }) = tune.reading else { continue };
+        assert!(score.note_count() <= limits.max_notes && warnings.len() <= limits.max_warnings);
+        assert!(score.parts.len() <= limits.max_tracks);
+        assert!(warnings.iter().all(|warning| !warning.to_string().contains(char::is_control)));
+        let canonical = canonicalize(&score).expect("what is read can be written");
+        let again = read(&write(&score).expect("written"), &Limits::default()).expect("what is written can be read");
+        assert_eq!(again.tunes[0].reading.as_ref().map(|reading| &reading.score), Ok(&canonical), "{text}");
+    }
+}
+
+/// Onset, duration and pitch, with an eighth as 1.
+type Eighths = Vec<(u64, u64, u8)>;
+
+/// A tune's notes, and what was odd: line, column and oddity.
+fn tune(text: &str) -> (Eighths, Vec<(usize, usize, Oddity)>) {
+    let book = read(text.as_bytes(), &Limits::default()).expect("a book");
+    let reading = book.tunes[0].reading.as_ref().expect("a tune");
+    let eighth = u64::from(reading.score.ticks_per_quarter.get()) / 2;
+    let notes = reading.score.notes().map(|note| {
+        assert!(note.onset.0.is_multiple_of(eighth) && note.duration.0.is_multiple_of(eighth), "{note:?}");
+        (note.onset.0 / eighth, note.duration.0 / eighth, note.pitch.get())
+    });
+    (notes.collect(), reading.warnings.iter().map(|w| (w.line, w.column, w.oddity)).collect())
+}
+
+/// The notes of a body in C major, 4/4, in eighths.
+fn body(text: &str) -> Eighths {
+    let (notes, odd) = tune(&format!("X:1\nM:4/4\nL:1/8\nK:C\n{text}\n"));
+    assert_eq!(odd, []);
+    notes
+}
+
+/// The pitches alone, as the letters and marks of ABC would have them.
+fn pitches(text: &str) -> Vec<u8> {
+    let mut notes = body(text);
+    notes.sort_unstable();
+    notes.into_iter().map(|(_, _, pitch)| pitch).collect()
+}
+
+#[test]
+fn notes_lengths_and_octaves() {
+    assert_eq!(body("C2 D4 z E,"), [(0, 2, 60), (2, 4, 62), (7, 1, 52)]);
+    assert_eq!(
+        body("c'' B,,2 | [CEG]4 c8/2"),
+        [(0, 1, 96), (1, 2, 47), (3, 4, 60), (3, 4, 64), (3, 4, 67), (7, 4, 72)]
+    );
+    // Each dotted note with what is left: in quarters here, so that the parts are eighths.
+    assert_eq!(body("C2>D2 E2<F2 G4>>A4"), [(0, 3, 60), (3, 1, 62), (4, 1, 64), (5, 3, 65), (8, 7, 67), (15, 1, 69)]);
+    // Three in the time of two; three in the time of four, but five notes of them.
+    assert_eq!(body("(3C3D3E3 F2"), [(0, 2, 60), (2, 2, 62), (4, 2, 64), (6, 2, 65)]);
+    assert_eq!(body("(3:4:4C3D3E3F3 G"), [(0, 4, 60), (4, 4, 62), (8, 4, 64), (12, 4, 65), (16, 1, 67)]);
+    // Chords of old, bars of rest, graces, texts, ornaments, slurs, voices laid over one another.
+    assert_eq!(body("+CE+2 Z2 C"), [(0, 2, 60), (0, 2, 64), (18, 1, 60)]);
+    assert_eq!(
+        body("\"Am\"{fg}C !trill!D ~(E .F) vG2 yA"),
+        [(0, 1, 60), (1, 1, 62), (2, 1, 64), (3, 1, 65), (4, 2, 67), (6, 1, 69)]
+    );
+    assert_eq!(body("c4 B4 & C8 | D"), [(0, 8, 60), (0, 4, 72), (4, 4, 71), (8, 1, 62)]);
+}
+
+#[test]
+fn accidentals_hold_until_the_bar_ends_in_all_octaves() {
+    assert_eq!(pitches("^F F f _B b | F B"), [66, 66, 78, 70, 82, 65, 71]);
+    assert_eq!(pitches("^^C __D ^=E"), [62, 60, 65]);
+    let (notes, _) = tune("X:1\nL:1/8\nK:Eb\nA=AA|A [K:D] F C\n");
+    assert_eq!(notes.iter().map(|(_, _, pitch)| *pitch).collect::<Vec<_>>(), [68, 69, 69, 68, 66, 61]);
+}
+
+#[test]
+fn ties_join_notes_and_carry_accidentals_over_the_bar_line() {
+    assert_eq!(body("C4-C4-|C2 D2"), [(0, 10, 60), (10, 2, 62)]);
+    assert_eq!(body("^F4-|F2 F2"), [(0, 6, 66), (6, 2, 65)]);
+    assert_eq!(body("[C-E]4 [CG]4"), [(0, 8, 60), (0, 4, 64), (4, 4, 67)]);
+    let (_, odd) = tune("X:1\nL:1/8\nK:C\nC-D|\n");
+    assert_eq!(odd, [(4, 3, Oddity::LooseTie)]);
+}
+
+#[test]
+fn repeats_endings_and_parts_are_played() {
+    assert_eq!(pitches("CD:|E"), [60, 62, 60, 62, 64]);
+    assert_eq!(pitches("C|:D::E:|F"), [60, 62, 62, 64, 64, 65]);
+    assert_eq!(pitches("|:C|1D:|2E||F"), [60, 62, 60, 64, 65]);
+    assert_eq!(pitches("|:C|[1D:|[2E|]F"), [60, 62, 60, 64, 65]);
+    assert_eq!(pitches("|:C [1,3 D:|[2 E:|F"), [60, 62, 60, 64, 60, 62, 65]);
+    assert_eq!(pitches("|:C [\"1-2\" D:|[\"3\" E|]"), [60, 62, 60, 62, 60, 64]);
+    let parts = |order: &str| {
+        let (notes, _) = tune(&format!("X:1\nP:{order}\nL:1/8\nK:C\nP:A\nC|\nP:B\n|:D:|\n"));
+        notes.into_iter().map(|(_, _, pitch)| pitch).collect::<Vec<_>>()
+    };
+    assert_eq!(parts("ABA"), [60, 62, 62, 60]);
+    assert_eq!(parts("(AB)2A2"), [60, 62, 62, 60, 62, 62, 60, 60]);
+}
+
+#[test]
+fn an_upbeat_and_a_bar_that_a_repeat_splits_keep_the_metre() {
+    let text = "X:1\nM:3/4\nL:1/4\nK:C\nC|DEF|GA:|:B|cde|fg:|\n";
+    let score =
+        read(text.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score;
+    // After the upbeat every bar is whole, through both repeats.
+    let at: Vec<u64> = score.meters.iter().map(|(at, _)| at.0 / 480).collect();
+    assert_eq!(at, [0, 1]);
+}
+
+#[test]
+fn voices_are_parts_and_a_book_has_many_tunes() {
+    let text = "% a book\nM:6/8\n\nX:3\nT:One\nT:also called\nN:a remark\nQ:3/8=60\nK:D\nV:1 name=\"Flute\"\nV:2 clef=bass octave=-1\n\
+                [V:1] DFA|\n[V:2] D3|\nw:words are passed over\n\nX:4\nT:Two\nK:none\nF3|\n\nX:5\nT:None\nK:C\n";
+    let book = read(text.as_bytes(), &Limits::default()).expect("a book");
+    let about: Vec<_> = book.tunes.iter().map(|tune| (tune.number, tune.line)).collect();
+    assert_eq!(about, [(3, 4), (4, 16), (5, 21)]);
+    let one = &book.tunes[0].reading.as_ref().expect("a tune").score;
+    assert_eq!((one.title.as_deref(), &one.remarks[..]), (Some("One"), &["a remark".to_owned()][..]));
+    let parts: Vec<_> =
+        one.parts.iter().map(|part| (part.name.as_deref(), part.notes[0].pitch.get(), part.notes.len())).collect();
+    assert_eq!(parts, [(Some("Flute"), 62, 3), (None, 50, 1)]);
+    assert_eq!(one.tempos[0].1.quarters_per_minute().round(), 90.0);
+    assert_eq!(one.meters[0].1.to_string(), "6/8");
+    assert_eq!(book.tunes[2].reading, Err(AbcError::NoNotes { line: 21 }));
+}
+
+#[test]
+fn oddities_are_named_with_line_and_column() {
+    let (notes, odd) = tune("X:1\nM:4/5\nK:H\nC$ #D @\n(0E [CE\nF0 \"open\n");
+    assert_eq!(notes.len(), 4);
+    let expected = [
+        (2, 1, Oddity::Meter),
+        (3, 1, Oddity::Key),
+        (4, 4, Oddity::Character('#')),
+        (4, 7, Oddity::Character('@')),
+        (5, 1, Oddity::Tuplet),
+        (5, 5, Oddity::Unclosed('[')),
+        (6, 1, Oddity::NoteLength),
+        (6, 4, Oddity::Unclosed('"')),
+    ];
+    assert_eq!(odd, expected);
+}
+
+#[test]
+fn hostile_books_are_refused_by_name() {
+    let limits = Limits { max_bytes: 5000, max_notes: 10, max_quarters: 100, max_tracks: 2, ..Limits::default() };
+    let book = |bytes: &[u8]| read(bytes, &limits).expect_err("refused");
+    assert_eq!(book(b" \n"), AbcError::Empty);
+    assert_eq!(book(b"Dear sir"), AbcError::NoTune);
+    assert_eq!(book(&[b'x'; 5001]), AbcError::TooLarge { found: 5001, limit: 5000 });
+    let tune = |body: &str| {
+        let book = read(format!("X:1\nL:1/4\nK:C\n{body}").as_bytes(), &limits).expect("a book");
+        book.tunes[0].reading.clone().expect_err("refused")
+    };
+    assert_eq!(tune("C/C/C/C/|C/C/C/C/|CCC"), AbcError::TooManyNotes { line: 4, column: 21, limit: 10 });
+    assert_eq!(tune("CDE:|FGA:|"), AbcError::TooManyNotes { line: 1, column: 1, limit: 10 });
+    assert_eq!(tune("C200"), AbcError::TooLong { line: 4, column: 1, limit: 100 });
+    assert_eq!(tune("Z99999999999999999999"), AbcError::TooLong { line: 4, column: 1, limit: 100 });
+    assert_eq!(tune("C90:|"), AbcError::TooLong { line: 1, column: 1, limit: 100 });
+    assert_eq!(tune("V:1\nC\nV:2\nC\nV:3\nC"), AbcError::TooManyVoices { line: 8, column: 1, limit: 2 });
+}
+
+#[test]
+fn a_small_score_is_written_like_this() {
+    let (text, again) = {
+        let tune = "X:1\nT:Small\nM:3/4\nL:1/8\nK:F\n[Q:1/4=100]C|(3F2A2B2 ^F2-|F4 [CE]2|]\n";
+        let score =
+            read(tune.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score;
+        (String::from_utf8(write(&score).expect("written")).expect("text"), score.note_count())
+    };
+    let expected = "X:1\nT: Small\nM:3/4\nL:1/8\nK:F\nV:1\n%%MIDI channel 1\n\
+                    [Q:1/4=100]C | (3:2:3F2A2B2 ^F2- | ^F4 [CE]2 |]\n";
+    assert_eq!((text.as_str(), again), (expected, 7));
+}
+
+#[test]
+fn the_collections_parse() {
+    let Some(folder) = data("the_collections_parse") else { return };
+    let (mut tunes, mut failures) = (0, Vec::new());
+    let mut waiting = vec![folder.join("abc")];
+    while let Some(place) = waiting.pop() {
+        for entry in std::fs::read_dir(&place).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                waiting.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "abc") {
+                let book = read(&std::fs::read(&entry).expect("a file"), &Limits::default()).expect("a book");
+                for tune in book.tunes {
+                    tunes += 1;
+                    failures.extend(tune.reading.err().map(|error| format!("{}: {error}", entry.display())));
+                }
+            }
+        }
+    }
+    assert!(tunes > 0);
+    assert_eq!(failures, Vec::<String>::new());
 }

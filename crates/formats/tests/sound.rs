@@ -273,7 +273,11 @@ fn flac_holds_the_same_samples_as_wav() {
         let written = write(&score, &Sound::Piano, &settings, &mut wav).expect("sound");
         let again = flac::write(&score, &Sound::Piano, &settings, &mut packed).expect("sound");
         assert_eq!(again, written);
-        let plain: Vec<i32> = hound::WavReader::new(Cursor::new(wav.get_ref())).expect("WAV").into_samples().map(|s: Result<i16, _>| i32::from(s.expect("a sample"))).collect();
+        let plain: Vec<i32> = hound::WavReader::new(Cursor::new(wav.get_ref()))
+            .expect("WAV")
+            .into_samples()
+            .map(|s: Result<i16, _>| i32::from(s.expect("a sample")))
+            .collect();
         // The decoder checks each frame's sums.
         let mut reader = claxon::FlacReader::new(Cursor::new(packed.get_ref())).expect("FLAC");
         let info = reader.streaminfo();

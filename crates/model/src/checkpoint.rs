@@ -3,7 +3,7 @@
 use crate::{ComposerSpec, CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Settings, TensorData};
 use burn::module::Module;
 use cantus_nn::lstm::LstmState;
-use cantus_nn::optimizer::Optimizer;
+use cantus_nn::optimizer::{Average, Optimizer};
 use cantus_nn::params::{NamedTensor, ParameterError, load_parameters, named_parameters};
 use std::collections::BTreeMap;
 
@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 pub const OPTIMIZER: &str = "optimizer.";
 /// How the tensors begin that a recurrent network carries from step to step.
 pub const CARRIED: &str = "carried.";
+
+/// How the tensors of a running average of the parameters begin.
+pub const AVERAGE: &str = "average.";
 
 /// A network with its settings and encoding.
 pub fn save<M: Module>(spec: &ComposerSpec, network: &M, settings: Settings, encoding: serde_json::Value) -> ModelFile {
@@ -52,7 +55,7 @@ pub fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, ModelError>
 
 /// The number of parameters in a file, those of the network alone: a checkpoint holds more.
 pub fn parameters(file: &ModelFile) -> usize {
-    let own = |name: &str| !name.starts_with(OPTIMIZER) && !name.starts_with(CARRIED);
+    let own = |name: &str| ![OPTIMIZER, CARRIED, AVERAGE].iter().any(|prefix| name.starts_with(prefix));
     file.tensors.iter().filter(|(name, _)| own(name)).map(|(_, tensor)| tensor.values.len()).sum()
 }
 
@@ -82,6 +85,33 @@ pub fn restore_optimizer<M: Module>(
         })
         .collect();
     let mut restored = optimizer.clone();
+    restored.import_state(network, state).map_err(|error| ModelError::Damaged { problem: error.to_string() })?;
+    Ok(restored)
+}
+
+/// Adds a running average of the parameters.
+pub fn add_average(file: &mut ModelFile, average: &Average) {
+    for (name, shape, values) in average.export_state() {
+        file.tensors.insert(format!("{AVERAGE}{name}"), TensorData { shape, values });
+    }
+}
+
+/// Puts a running average in the place of the parameters, where there is one yet.
+pub fn take_average(file: &mut ModelFile, average: &Average) {
+    for (name, shape, values) in average.parameters() {
+        file.tensors.insert(name, TensorData { shape, values });
+    }
+}
+
+/// An average like `average` with a file's values for `network`.
+///
+/// # Errors
+/// [`ModelError::Damaged`], where they are missing or do not fit.
+pub fn restore_average<M: Module>(network: &M, average: &Average, file: &ModelFile) -> Result<Average, ModelError> {
+    let state = file.tensors.iter().filter_map(|(name, tensor)| {
+        Some((name.strip_prefix(AVERAGE)?.to_owned(), tensor.shape.clone(), tensor.values.clone()))
+    });
+    let mut restored = average.clone();
     restored.import_state(network, state).map_err(|error| ModelError::Damaged { problem: error.to_string() })?;
     Ok(restored)
 }

@@ -7,13 +7,15 @@
 mod baselines;
 mod batches;
 mod player;
+mod repetition;
 mod settings;
 mod trainer;
 
-pub use batches::Batch;
+pub use batches::{Batch, Window};
 pub use player::FrameComposer;
+pub use repetition::Limits;
 pub use settings::{FrameSettings, Reading, Roll};
-pub use trainer::{FrameNetwork, FrameTrainer, LossAt};
+pub use trainer::{FrameNetwork, FrameTrainer, Learning};
 
 use crate::{Evaluation, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_encoding::piano_roll::Keys;
@@ -116,10 +118,43 @@ pub trait JudgesFrames: Send + Sync {
     fn judge_frames(&self, pieces: &[Vec<Keys>], effort: Effort, seed: u64) -> Vec<Vec<Option<FrameFigure>>>;
 }
 
+/// What a head keeps of a piece beside the features that the layers give it, added to frame by frame.
+pub trait Past: Clone + Default + Send + Sync {
+    /// Adds the next frame.
+    fn push(&mut self, frame: Keys);
+}
+
+/// Nothing.
+impl Past for () {
+    fn push(&mut self, _: Keys) {}
+}
+
+/// A step of a piece. Its past knows the frames before it at least; a head looks at no others.
+#[derive(Debug)]
+pub struct Step<'a, P> {
+    /// What is kept of the piece.
+    pub past: &'a P,
+    /// Which step.
+    pub at: usize,
+    /// Whether the head may repeat what it remembers of the piece; false where it has repeated itself for too long.
+    pub may_recall: bool,
+}
+
+// By hand: deriving them would ask the same of `P`.
+impl<P> Clone for Step<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Step<'_, P> {}
+
 /// How features of the past become a distribution over the next frame: the trained form, out of a file.
 pub trait FrameHead: Send + Sync + Sized {
     /// Its own settings, beside those of [`FrameSettings`].
     type Settings;
+    /// What it keeps of a piece.
+    type Past: Past;
 
     /// Out of a model file.
     ///
@@ -142,13 +177,28 @@ pub trait FrameHead: Send + Sync + Sized {
     /// Figures of frames, given the features of their past.
     ///
     /// # Shapes
-    /// `features`: `[N, F]`, `targets`: `[N]` -> `[N]`
-    fn judge(&self, features: &[f32], targets: &[Keys], effort: Effort, seed: u64) -> Vec<FrameFigure>;
+    /// `features`: `[N, F]`, `steps`, `targets`: `[N]` -> `[N]`
+    fn judge(
+        &self,
+        features: &[f32],
+        steps: &[Step<'_, Self::Past>],
+        targets: &[Keys],
+        effort: Effort,
+        seed: u64,
+    ) -> Vec<FrameFigure>;
 
     /// A frame of `allowed` keys, given the features of its past and the frame before; `None` where the model gives no number. Takes
     /// as many numbers from `rng` whatever they are.
     ///
     /// # Shapes
     /// `features`: `[F]`
-    fn draw(&self, features: &[f32], before: Keys, allowed: Keys, sampling: &Sampling, rng: &mut Rng) -> Option<Keys>;
+    fn draw(
+        &self,
+        features: &[f32],
+        step: Step<'_, Self::Past>,
+        before: Keys,
+        allowed: Keys,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Option<Keys>;
 }

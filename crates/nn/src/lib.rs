@@ -13,8 +13,11 @@ pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;
 mod flex;
+
+pub mod given_gradient;
 pub mod inference;
 pub mod initial;
+pub mod joint;
 pub mod lag_attention;
 pub mod linear;
 mod logistic;
@@ -26,5 +29,6 @@ mod product;
 pub mod random;
 pub mod rbm;
 pub mod simd;
+pub mod suffix;
 mod tile;
 pub mod voices;

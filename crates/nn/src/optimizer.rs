@@ -8,9 +8,11 @@
 //! Tieleman and Hinton, COURSERA lecture 6.5, 2012; clipping by global norm from Pascanu et al., arXiv:1211.5063v2.
 //! Departures: weight decay spares biases and other vectors, as is usual.
 
+mod average;
 mod kernel;
 mod state;
 
+pub use average::Average;
 pub use state::OptimizerStateError;
 
 use crate::buffer::Buffer;

@@ -59,7 +59,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
 
 /// The body as JSON, whatever its content type says: the guard has made sure where it comes from.
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+    // An object, and nothing else: serde would take the empty list for one with nothing but defaults.
     serde_json::from_slice(body)
+        .and_then(|object: serde_json::Map<_, _>| serde_json::from_value(object.into()))
         .map_err(|error| ApiError::bad_request(format!("the request cannot be understood: {error}")))
 }
 

@@ -540,7 +540,7 @@ fn train(
             seed: order.seed,
             data,
             options,
-            corpus: workshop::card(&corpus, &manifest.name),
+            corpus: cantus_training::corpus_card(&corpus, &manifest.name),
             bounds,
             doctor: true,
             half: false,

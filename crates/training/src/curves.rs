@@ -124,8 +124,8 @@ struct Panel<'a> {
 /// # Units
 /// nats per token, and percent, over epochs
 pub fn render(points: &[Point], marks: &Marks) -> String {
-    let footnotes = footnotes(&marks.remarks);
     let panels = if points.iter().any(|point| point.copied.is_finite()) { 3 } else { 2 };
+    let footnotes = footnotes(&marks.remarks, 60 * panels as usize);
     let width = panels * WIDTH;
     let height = HEADER + PANEL + FOOTNOTE * footnotes.len() as u32 + 12 * SCALE;
     let mut svg = String::new();
@@ -203,7 +203,7 @@ fn copying_panel(points: &[Point], marks: &Marks) -> Option<Panel<'static>> {
     if looked.is_empty() {
         return None;
     }
-    let curves = vec![curve("compositions", &looked, |point| 100.0 * point.copied)];
+    let curves = vec![curve("composed", &looked, |point| 100.0 * point.copied)];
     let usual = marks.usual_share.map(|share| Baseline { name: "real pieces".to_owned(), nats: 100.0 * share });
     let highest = finite(&curves).chain(usual.iter().map(|usual| usual.nats)).fold(0.0, f64::max);
     let range = (0.0, percent_range(highest));
@@ -489,9 +489,10 @@ fn spread(wanted: &[i32], gap: i32, bounds: (i32, i32)) -> Vec<i32> {
     rows
 }
 
-fn footnotes(remarks: &[Remark]) -> Vec<String> {
+/// Notes of at most `longest` characters.
+fn footnotes(remarks: &[Remark], longest: usize) -> Vec<String> {
     let note = |(number, remark): (usize, &Remark)| {
-        format!("{}  epoch {}: {}", number + 1, tick(remark.epoch), one_line(&remark.text, 120))
+        format!("{}  epoch {}: {}", number + 1, tick(remark.epoch), one_line(&remark.text, longest))
     };
     let mut notes: Vec<String> = remarks.iter().enumerate().take(MOST_FOOTNOTES).map(note).collect();
     if remarks.len() > MOST_FOOTNOTES {

@@ -28,7 +28,7 @@ const POOR: f64 = 0.5;
 /// Where a model loops at its own temperature, the lowest of these is taken at which it does not.
 const WARMER: [f64; 7] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5];
 /// Of a larger corpus so many pieces say what real pieces share with one another.
-const HELD_OUT: usize = 100;
+const HELD_OUT: usize = 300;
 /// A loss of so many times its best has collapsed.
 const COLLAPSE: f64 = 3.0;
 /// An epoch's loss of so many times the best one's is no noise.

@@ -5,6 +5,7 @@
 //! from which the same figures follow bit for bit, wherever it was stopped. A [`Doctor`] looks after it.
 
 pub mod bars;
+mod corpus;
 pub mod curves;
 pub mod doctor;
 mod record;
@@ -12,6 +13,7 @@ pub mod run_folder;
 mod schedule;
 mod training;
 
+pub use corpus::{corpus_card, training_set};
 pub use doctor::{Doctor, Illness, Remark, Trial};
 pub use record::{Best, Figures, Metrics, RunDescription};
 pub use schedule::{Bounds, Phase};

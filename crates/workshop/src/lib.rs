@@ -13,4 +13,4 @@ pub use composing::{BARS, Given, PROMPT_BARS, compose, fresh_seed, tempo};
 pub use files::{ReadError, read};
 pub use models::{DEFAULT, LoadError, Model, from_bytes, load};
 pub use provenance::{PromptOrigin, Provenance};
-pub use training::{Paused, Plan, WorkshopError, begin, card};
+pub use training::{Paused, Plan, WorkshopError, begin};

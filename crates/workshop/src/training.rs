@@ -1,11 +1,13 @@
 //! Trainings: begun in a new run folder, or gone on with in one.
 
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError, Options, Split};
+use cantus_corpus::{Corpus, CorpusError, Options};
 use cantus_formats::midi;
-use cantus_model::{ComposerSpec, CorpusCard, CreateError, Settings, TrainingSet};
+use cantus_model::{ComposerSpec, CorpusCard, CreateError, Settings};
 use cantus_training::run_folder::{RunFolder, RunFolderError};
-use cantus_training::{Bounds, CheckpointPolicy, Doctor, RunDescription, SampleWriter, TrainError, Training};
+use cantus_training::{
+    Bounds, CheckpointPolicy, Doctor, RunDescription, SampleWriter, TrainError, Training, training_set,
+};
 use std::path::{Path, PathBuf};
 
 /// Why a training cannot begin, or go on.
@@ -51,19 +53,6 @@ pub struct Plan {
     pub doctor: bool,
     /// Whether the model file is stored in 16 bits.
     pub half: bool,
-}
-
-/// What a model file says of a corpus: its name and sizes.
-pub fn card(corpus: &Corpus, name: &str) -> CorpusCard {
-    CorpusCard {
-        name: name.to_owned(),
-        fingerprint: corpus.fingerprint().to_string(),
-        train_pieces: corpus.pieces_of(Split::Train).count(),
-        valid_pieces: corpus.pieces_of(Split::Valid).count(),
-        quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
-        licence: None,
-        credit: None,
-    }
 }
 
 /// A new training in the folder `run`.
@@ -140,8 +129,3 @@ impl Paused {
 }
 
 const WRITE_SAMPLE: SampleWriter<'static> = ("mid", &|score| midi::write(score).ok());
-
-fn training_set(corpus: &Corpus) -> TrainingSet {
-    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
-    TrainingSet { train: scores(Split::Train), valid: scores(Split::Valid) }
-}

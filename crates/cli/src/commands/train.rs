@@ -8,7 +8,7 @@ use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts};
 use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit};
 use cantus_score::TicksPerQuarter;
 use cantus_training::run_folder::RunFiles;
-use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training};
+use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
 use cantus_workshop::{self as workshop, Paused, Plan};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -173,7 +173,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     let corpus = read_corpus(folder, &options, arguments)?;
     let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
     let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
-    let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..workshop::card(&corpus, &name) };
+    let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..corpus_card(&corpus, &name) };
     let plan = Plan {
         spec,
         configuration,

@@ -1,4 +1,4 @@
-//! `cantus inspect`, `cantus render` and `cantus composers`.
+//! `cantus inspect`, `cantus render` (its messages) and `cantus composers`.
 
 use crate::common::{bytes, cantus, fill, folder, model, names, piece, save, score, trained};
 use cantus_score::Ticks;

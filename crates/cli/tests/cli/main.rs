@@ -7,5 +7,6 @@ mod evaluate;
 mod inspect;
 mod interrupted;
 mod models;
+mod render;
 mod train;
 mod usage;

@@ -319,3 +319,40 @@ fn what_decoder_and_touch_learn_from_moves_with_the_key() {
     }
     assert_ne!(plain.before, plain.now);
 }
+
+/// A melody that no rule explains, again and again after `period` steps.
+fn repeating(steps: u64, period: u64, seed: u64) -> Score {
+    let rng = &mut seeded(seed);
+    let theme: Vec<u8> = (0..period).map(|_| 60 + cantus_nn::random::below(rng, 12) as u8).collect();
+    score(&(0..steps).map(|step| (step, theme[(step % period) as usize])).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_attention_goes_where_the_corpus_repeats_unless_that_is_hidden() {
+    const PERIOD: u64 = 48;
+    let pieces = |seeds: std::ops::Range<u64>| seeds.map(|seed| repeating(240, PERIOD, seed)).collect::<Vec<Score>>();
+    let set = set(pieces(0..12), pieces(100..103));
+    let mass = |source_history: bool| {
+        let settings = json!({
+            "lags": [4, 8, PERIOD], "source_history": source_history, "fragment": 40, "stride": 20, "batch": 16, "transposition": "none",
+            "local": 12, "controller": 12, "aggregation": 24, "voice": 24, "voices": 1, "learning_rate": 0.01
+        });
+        let settings = serde_json::to_value(tiny(settings)).unwrap();
+        let mut trainable = create(&settings, &set, 1).unwrap();
+        let mut at = StepAt { epoch: 0, step: 0 };
+        for _ in 0..400 {
+            assert!(trainable.step(at, 0.01).finite);
+            at.step += 1;
+            if at.step == trainable.steps(at.epoch) {
+                at = StepAt { epoch: at.epoch + 1, step: 0 };
+            }
+        }
+        trainable.validate();
+        let chart = trainable.composer().charts().remove(0);
+        println!("{source_history} {:?}", chart.bars);
+        chart.bars.iter().find(|(lag, _)| *lag == PERIOD.to_string()).unwrap().1
+    };
+    // Fragments of 40 steps: the published program hides all that lies 48 steps back.
+    let (mended, published) = (mass(false), mass(true));
+    assert!(mended > 0.5 && published < 0.2, "{mended} {published}");
+}

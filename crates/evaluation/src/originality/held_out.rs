@@ -74,7 +74,7 @@ impl HeldOut {
 
     /// The same for the mean share of several pieces' 8-note n-grams: what a trainer asks. `None` without real pieces.
     ///
-    /// Where real pieces share next to nothing, a turn or two in common are no copy: [`COMMON`] is allowed.
+    /// Where real pieces share next to nothing, a turn or two in common are no copy: 2% are allowed.
     pub fn is_exceeded_by_share(&self, mean: f64) -> Option<bool> {
         (self.melody[1].pieces > 0).then_some(mean > self.melody[1].high.max(COMMON))
     }

@@ -1,7 +1,7 @@
 //! Files: where tunes begin and end.
 
-use super::reader::{Reading, read_tune};
 use super::AbcError;
+use super::reader::{Reading, read_tune};
 use crate::Limits;
 
 /// More tunes than any collection has in one file.

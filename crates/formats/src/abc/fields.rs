@@ -236,7 +236,8 @@ mod tests {
         assert_eq!(unit_length("1/0"), None);
         assert_eq!(usual_length(metre("2/4")), TICKS / 4);
         assert_eq!(usual_length(metre("6/8")), TICKS / 2);
-        let quarters = |text: &str| tempo(text, TICKS / 2).map(|tempo| tempo.map(|tempo| tempo.quarters_per_minute().round()));
+        let quarters =
+            |text: &str| tempo(text, TICKS / 2).map(|tempo| tempo.map(|tempo| tempo.quarters_per_minute().round()));
         assert_eq!(quarters("1/4=120"), Ok(Some(120.0)));
         assert_eq!(quarters("3/8=80 \"Slow\""), Ok(Some(120.0)));
         assert_eq!(quarters("C2=60"), Ok(Some(60.0)));

@@ -225,8 +225,7 @@ impl<'t, 'a> Line<'t, 'a> {
             let below = u128::from(note.length.1) * u128::from(first.length.0);
             u64::try_from(above / below.max(1)).unwrap_or(u64::MAX)
         };
-        let written: Vec<_> =
-            notes.iter().map(|note| (note.step, note.octave, note.accidental, share(note))).collect();
+        let written: Vec<_> = notes.iter().map(|note| (note.step, note.octave, note.accidental, share(note))).collect();
         self.tune.sound(&written, whole)?;
         if !tied.is_empty() {
             self.tune.tie(|k| tied.contains(&k));
@@ -239,7 +238,9 @@ impl<'t, 'a> Line<'t, 'a> {
         let Some(end) = self.find('+', self.at + 1) else { return false };
         let inside = &self.signs[self.at + 1..end];
         !inside.is_empty()
-            && inside.iter().all(|c| matches!(c, 'A'..='G' | 'a'..='g' | '^' | '_' | '=' | '\'' | ',' | '/' | ' ' | '-' | '0'..='9'))
+            && inside.iter().all(
+                |c| matches!(c, 'A'..='G' | 'a'..='g' | '^' | '_' | '=' | '\'' | ',' | '/' | ' ' | '-' | '0'..='9'),
+            )
     }
 
     /// `!trill!`: a name is passed over; a sign alone is an old line break.
@@ -371,7 +372,9 @@ impl<'t, 'a> Line<'t, 'a> {
                 self.at += 1;
                 last = self.number().unwrap_or(first);
             }
-            passes.extend((first..=last.min(first.saturating_add(99))).filter(|pass| *pass < 100).map(|pass| pass as u32));
+            passes.extend(
+                (first..=last.min(first.saturating_add(99))).filter(|pass| *pass < 100).map(|pass| pass as u32),
+            );
             if self.peek(0) == Some(',') && self.peek(1).is_some_and(|c| c.is_ascii_digit()) && passes.len() < 100 {
                 self.at += 1;
             } else {

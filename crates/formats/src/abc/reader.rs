@@ -217,7 +217,7 @@ fn name_of(text: &str) -> Option<String> {
         Some(quoted) => quoted.split('"').next()?,
         None => rest.split_whitespace().next()?,
     };
-    Some(name.to_owned()).filter(|name| !name.is_empty())
+    Some(name.replace("\\%", "%")).filter(|name| !name.is_empty())
 }
 
 /// `%%MIDI program 41`, `%%MIDI channel 10`: of the voice being written.
@@ -287,8 +287,11 @@ fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
     for voice in std::mem::take(&mut tune.voices) {
         let mut notes = voice.notes;
         notes.sort_unstable();
-        let notes = played(&notes, &stretches, left)
-            .ok_or(AbcError::TooManyNotes { line, column: 1, limit: limits.max_notes })?;
+        let notes = played(&notes, &stretches, left).ok_or(AbcError::TooManyNotes {
+            line,
+            column: 1,
+            limit: limits.max_notes,
+        })?;
         left -= notes.len();
         if notes.is_empty() {
             continue;

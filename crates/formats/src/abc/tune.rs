@@ -224,9 +224,9 @@ impl<'a> Tune<'a> {
         for &(step, octave, accidental, duration) in written {
             let voice = self.voice();
             let onset = Ticks(voice.cursor);
-            let held = open.iter().position(|open| {
-                (open.step, open.octave) == (step, octave) && voice.notes[open.note].end() == onset
-            });
+            let held = open
+                .iter()
+                .position(|open| (open.step, open.octave) == (step, octave) && voice.notes[open.note].end() == onset);
             // A tie carries its accidental over the bar line.
             if let Some(place) = held.filter(|place| accidental.is_none() && !used[*place]) {
                 used[place] = true;
@@ -244,7 +244,9 @@ impl<'a> Tune<'a> {
                 continue;
             };
             // The same pitch, written out with its accidental once more.
-            let again = open.iter().position(|open| voice.notes[open.note].pitch == pitch && voice.notes[open.note].end() == onset);
+            let again = open
+                .iter()
+                .position(|open| voice.notes[open.note].pitch == pitch && voice.notes[open.note].end() == onset);
             if let Some(place) = again.filter(|place| !used[*place]) {
                 used[place] = true;
                 voice.notes[open[place].note].duration += Ticks(duration);
@@ -310,6 +312,8 @@ impl<'a> Tune<'a> {
         voice.cursor = voice.cursor.max(voice.overlaid);
         voice.overlaid = 0;
         voice.accidentals = [None; 7];
+        // A broken rhythm does not reach over a bar line: it would move the line.
+        voice.last = None;
         let is_empty = voice.bar_start() == voice.cursor;
         // A sign at the beginning of a bar belongs to the one that ended there.
         let closed = if is_empty { voice.bars.len().checked_sub(2) } else { voice.bars.len().checked_sub(1) };

@@ -18,7 +18,7 @@ const BARS_A_LINE: usize = 4;
 /// at bar lines. A part of several voices becomes several parts of the same name.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
     let sheet = sheet(score)?;
     let mut canonical = sheet.to_score(|_, notes| Part { notes, ..Part::default() });
@@ -42,7 +42,7 @@ pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
     Ok(in_usual_ticks(canonical.rescaled(const { TicksPerQuarter::new(super::TICKS as u32).unwrap() })))
 }
 
-/// Tempo changes where something begins in the first voice: elsewhere a tune has no place for them.
+/// Tempo changes where something begins in the first voice: elsewhere a tune has no place for them. One that changes nothing is none.
 fn tempos(sheet: &Sheet) -> Vec<(u64, Tempo)> {
     let first = sheet.parts.first().and_then(|part| part.staves.first()).and_then(|staff| staff.voices.first());
     let bars = first.into_iter().flatten().zip(&sheet.bars);
@@ -53,6 +53,7 @@ fn tempos(sheet: &Sheet) -> Vec<(u64, Tempo)> {
         placed.extend(onsets.peek().map(|onset| (Ticks(*onset), *tempo)));
     }
     last_wins(&mut placed);
+    placed.dedup_by_key(|(_, tempo)| *tempo);
     placed.into_iter().map(|(at, tempo)| (at.0, tempo)).collect()
 }
 
@@ -101,7 +102,8 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
                 number += 1;
                 let clef = if staff.clef == Clef::Bass { " clef=bass" } else { "" };
                 let name = source.name.as_deref().and_then(one_line);
-                let name = name.map(|name| format!(" name=\"{}\"", name.replace('"', "'"))).unwrap_or_default();
+                let name = name.map(|name| name.replace('"', "'").replace('%', "\\%"));
+                let name = name.map(|name| format!(" name=\"{name}\"")).unwrap_or_default();
                 let _ = writeln!(out, "V:{number}{clef}{name}");
                 let _ = writeln!(out, "%%MIDI channel {}", source.channel % 16 + 1);
                 if let Some((_, program)) = source.programs.first() {
@@ -152,12 +154,13 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
                 let _ = write!(out, "[Q:1/4={}]", tempo.quarters_per_minute());
             }
             if let Some(tuplet) = event.tuplet.filter(|tuplet| tuplet.begins) {
-                let count = 1 + events[e..].iter().position(|event| event.tuplet.is_none_or(|tuplet| tuplet.ends)).unwrap_or(0);
+                let count =
+                    1 + events[e..].iter().position(|event| event.tuplet.is_none_or(|tuplet| tuplet.ends)).unwrap_or(0);
                 let _ = write!(out, "({}:{}:{count}", tuplet.actual, tuplet.normal);
             }
             // Inside a tuplet lengths are written as they look, and not as they sound.
-            let written = event.tuplet.map_or(event.duration, |tuplet| event.duration * tuplet.actual / tuplet.normal);
-            let length = length(written);
+            let (actual, normal) = event.tuplet.map_or((1, 1), |tuplet| (tuplet.actual, tuplet.normal));
+            let length = length(event.duration * actual, normal);
             let mut heads = Vec::new();
             for head in &event.heads {
                 let spelling = Spelling::of(head.pitch, bar.key);
@@ -165,10 +168,12 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
                 let step = &mut in_force[spelling.step as usize];
                 let line = by_octave.entry((spelling.step, spelling.octave)).or_insert(usual);
                 // Some readers let an accidental hold in its octave only: it is written where either would err.
-                let same_name = |other: &Spelling| (other.step, other.octave) == (spelling.step, spelling.octave);
-                let is_shown = step.unwrap_or(usual) != spelling.alter
-                    || *line != spelling.alter
-                    || !head.tied_from && awaited.iter().any(same_name);
+                let misleads = |other: &Spelling| {
+                    (other.step, other.octave) == (spelling.step, spelling.octave)
+                        && (other.alter != spelling.alter || !head.tied_from)
+                };
+                let is_shown =
+                    step.unwrap_or(usual) != spelling.alter || *line != spelling.alter || awaited.iter().any(misleads);
                 if is_shown {
                     (*step, *line) = (Some(spelling.alter), spelling.alter);
                 }
@@ -194,7 +199,7 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
             }
         }
         if events.is_empty() {
-            let _ = write!(out, "x{}", length(bar.length));
+            let _ = write!(out, "x{}", length(bar.length, 1));
         }
         let is_last = k + 1 == voice.len();
         out.push_str(if is_last { " |]\n" } else { " |" });
@@ -227,10 +232,10 @@ fn letter(spelling: Spelling, with_accidental: bool) -> String {
     text
 }
 
-/// A length in units: nothing for one, `3/2`, `/2`.
-fn length(ticks: u64) -> String {
-    let common = crate::notation::gcd(ticks, UNIT);
-    match (ticks / common, UNIT / common) {
+/// A length (so many ticks over `part`) in units: nothing for one, `3/2`, `/2`.
+fn length(ticks: u64, part: u64) -> String {
+    let common = crate::notation::gcd(ticks, UNIT * part);
+    match (ticks / common, UNIT * part / common) {
         (1, 1) => String::new(),
         (units, 1) => units.to_string(),
         (1, part) => format!("/{part}"),

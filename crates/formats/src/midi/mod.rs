@@ -15,10 +15,10 @@ mod reader;
 mod track;
 mod writer;
 
+pub use crate::Limits;
 pub use canonical::canonicalize;
 pub(crate) use canonical::{clamp, last_wins};
 pub use error::{Damage, MidiError, Oddity, Warning, WriteError};
-pub use crate::Limits;
 pub use reader::{Reading, read};
 pub use writer::write;
 

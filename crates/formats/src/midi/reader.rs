@@ -162,7 +162,8 @@ impl<'a> Reader<'a> {
             if let Stop::Damaged(offset, damage) = stopped {
                 self.damage.get_or_insert((found, offset, damage));
             }
-            let name = name.map(|range| crate::text::decode(&self.bytes[range]).into_owned()).filter(|name| !name.is_empty());
+            let name =
+                name.map(|range| crate::text::decode(&self.bytes[range]).into_owned()).filter(|name| !name.is_empty());
             if !sequences {
                 self.parts[first_part..].sort_by_key(|part| part.channel);
             }

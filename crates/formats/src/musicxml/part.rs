@@ -110,12 +110,7 @@ pub struct PartReader<'a> {
 }
 
 impl<'a> PartReader<'a> {
-    pub fn new(
-        listed: Listed,
-        per_quarter: TicksPerQuarter,
-        note_count: usize,
-        limits: &'a Limits,
-    ) -> PartReader<'a> {
+    pub fn new(listed: Listed, per_quarter: TicksPerQuarter, note_count: usize, limits: &'a Limits) -> PartReader<'a> {
         PartReader {
             part: RawPart { listed, ..RawPart::default() },
             counts: Counts::default(),

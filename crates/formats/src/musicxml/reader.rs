@@ -4,10 +4,10 @@ use super::document::{Document, Element, Start};
 use super::part::{Listed, PartReader, RawMeasure, RawNote, RawPart, one_line};
 use super::{MusicXmlError, Oddity, Warning, archive};
 use crate::Limits;
-use crate::text::decode_document;
 use crate::midi::last_wins;
 use crate::notation::{gcd, join_split_bars, meters_of};
 use crate::repeats::{Marks, play_order};
+use crate::text::decode_document;
 use cantus_score::{Key, Meter, Note, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter};
 use std::collections::HashMap;
 
@@ -307,7 +307,11 @@ impl<'a> Reader<'a> {
             if has_jumped && measure.tempo_before != tempo {
                 score.tempos.push((Ticks(at), measure.tempo_before.unwrap_or(Tempo::DEFAULT)));
             }
-            tempo = measure.tempos.last().map(|(_, tempo)| *tempo).or(if has_jumped { measure.tempo_before } else { tempo });
+            tempo = measure.tempos.last().map(|(_, tempo)| *tempo).or(if has_jumped {
+                measure.tempo_before
+            } else {
+                tempo
+            });
             score.tempos.extend(measure.tempos.iter().map(|(offset, tempo)| (Ticks(at) + *offset, *tempo)));
             at = at.saturating_add(measure.length);
             if at > most {

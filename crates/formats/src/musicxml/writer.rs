@@ -17,7 +17,7 @@ use std::fmt::Write;
 /// - Texts are one line without control characters.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
     let sheet = sheet(score)?;
     let part = |index: usize, notes: Vec<Note>| {
@@ -76,7 +76,7 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
 /// The same, compressed (`.mxl`).
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_compressed(score: &Score) -> Result<Vec<u8>, WriteError> {
     Ok(archive::pack(&write(score)?))
 }
@@ -91,7 +91,8 @@ fn sheet(score: &Score) -> Result<Sheet, WriteError> {
 /// Text that XML can hold, on one line; `None` where nothing is left.
 fn one_line(text: &str) -> Option<String> {
     let allowed = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
-    let spaced: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| allowed(*c)).collect();
+    let spaced: String =
+        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| allowed(*c)).collect();
     let words: Vec<&str> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
@@ -335,7 +336,7 @@ fn write_event(
     let duration = event.duration / context.sheet.unit;
     let staff = if context.staves > 1 { format!("<staff>{}</staff>", place.staff + 1) } else { String::new() };
     let voice = format!("<voice>{}</voice>", place.number());
-    let kind = event.value.map(|value| value_elements(value)).unwrap_or_default();
+    let kind = event.value.map(value_elements).unwrap_or_default();
     let ratio = event.tuplet.map_or(String::new(), |tuplet| {
         let (actual, normal) = (tuplet.actual, tuplet.normal);
         format!(

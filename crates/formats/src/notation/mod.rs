@@ -187,7 +187,8 @@ impl Sheet {
         let spans = self.bars.iter().map(|bar| (at(bar.start), at(bar.length), bar.meter));
         score.meters = meters_of(spans, score.ticks_per_quarter);
         for (written, notes) in self.parts.iter().zip(&self.notes) {
-            let moved = notes.iter().map(|note| Note { onset: at(note.onset.0), duration: at(note.duration.0), ..*note });
+            let moved =
+                notes.iter().map(|note| Note { onset: at(note.onset.0), duration: at(note.duration.0), ..*note });
             let mut notes: Vec<Note> = moved.collect();
             notes.sort_unstable();
             score.parts.push(part(written.index, notes));

@@ -43,6 +43,9 @@ const DYADIC: u64 = QUARTER >> 5;
 /// Written values are counted in this many parts of a tick, so that 1024ths inside tuplets are whole.
 const FINE: u64 = 64;
 
+/// A whole rest stands for a whole bar, however long: within a bar, rests are shorter.
+const LONGEST_REST: u64 = 2 * QUARTER;
+
 /// A voice bar by bar. Gaps are rests; a bar without notes is one rest where `fills` says so, and nothing otherwise.
 pub fn write_down(chords: &[Chord], bars: &[SheetBar], fills: bool) -> Vec<Vec<Event>> {
     let mut written = Vec::with_capacity(bars.len());
@@ -107,7 +110,9 @@ fn write_stretch(stretch: &Stretch, meter: Meter, length: u64, spans: &[Span], e
             let written = |time: u64| (time - span.start) * FINE * span.actual / span.normal;
             let begins = at == span.start;
             let from = events.len();
-            for (value, start, lasting) in values(written(at), written(end), &|_, _, _| true) {
+            for (value, start, lasting) in
+                values(written(at), written(end), &|_, plain, _| !is_rest || plain <= LONGEST_REST)
+            {
                 let back = |time: u64| span.start + time * span.normal / span.actual / FINE;
                 let onset = back(start);
                 let tuplet = Tuplet { actual: span.actual, normal: span.normal, begins: false, ends: false };
@@ -169,7 +174,9 @@ fn values(start: u64, end: u64, allow: &dyn Fn(u64, u64, u8) -> bool) -> Vec<(Va
             for dots in [1, 0] {
                 let length = if dots == 1 { plain / 2 * 3 } else { plain };
                 let is_plain_place = at.is_multiple_of(plain) || plain <= DYADIC * FINE;
-                if length <= end - at && allow(at, plain / FINE, dots) && (is_plain_place || at.is_multiple_of(plain / 2))
+                if length <= end - at
+                    && allow(at, plain / FINE, dots)
+                    && (is_plain_place || at.is_multiple_of(plain / 2))
                 {
                     found.push((Value { halvings, dots }, at, length));
                     at += length;
@@ -206,6 +213,9 @@ impl Beats {
     fn allow(&self, start: u64, is_between: bool, plain: u64, dots: u8, is_rest: bool) -> bool {
         let length = if dots == 1 { plain / 2 * 3 } else { plain };
         let end = start + length;
+        if is_rest && plain > LONGEST_REST {
+            return false;
+        }
         if let Some(beat) = self.compound {
             let inside = start % beat;
             if inside + length > beat {
@@ -214,7 +224,10 @@ impl Beats {
             }
             let unit = beat / 3;
             return match dots {
-                1 => inside.is_multiple_of(plain) && (!is_rest || length == beat) || (inside + length).is_multiple_of(beat),
+                1 => {
+                    inside.is_multiple_of(plain) && (!is_rest || length == beat)
+                        || (inside + length).is_multiple_of(beat)
+                }
                 _ => inside.is_multiple_of(plain) || plain == 2 * unit && inside.is_multiple_of(unit) && !is_rest,
             };
         }
@@ -252,39 +265,73 @@ fn tuplets(meter: Meter, length: u64, boundaries: &[u64]) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut start = 0;
     while start < length {
+        // Two beats of a row may have a tuplet in common, as three quarters in the time of two.
+        let is_pair = size == unit && start + 2 * size <= length;
+        let pair = is_pair && Inside::of(start, 2 * size, boundaries).tuplet().is_some();
+        let size = if pair { 2 * size } else { size };
         divide(start, size, boundaries, &mut spans);
         start += size;
     }
     spans
 }
 
+/// The boundaries within a span, counted from its beginning.
+struct Inside {
+    length: u64,
+    times: Vec<u64>,
+}
+
+impl Inside {
+    fn of(start: u64, length: u64, boundaries: &[u64]) -> Inside {
+        let times = boundaries.iter().map(|at| at.saturating_sub(start)).filter(|at| (1..length).contains(at));
+        Inside { length, times: times.collect() }
+    }
+
+    fn is_dyadic(&self) -> bool {
+        self.times.iter().all(|at| at.is_multiple_of(DYADIC))
+    }
+
+    /// Whether something begins in the middle.
+    fn is_split(&self) -> bool {
+        self.times.iter().any(|at| 2 * at == self.length)
+    }
+
+    /// The simple tuplet that explains the boundaries where the span is not better halved.
+    fn tuplet(&self) -> Option<u64> {
+        if self.is_dyadic() || self.is_split() {
+            return None;
+        }
+        // Over a beat, a tuplet is believed where its notes are plain ones; within a beat they may be divided twice.
+        let depth = if self.length > QUARTER { 2 } else { 4 };
+        let fits = |actual: &u64| self.times.iter().all(|at| (at * actual * depth).is_multiple_of(self.length));
+        [3, 5, 7].into_iter().find(fits)
+    }
+
+    /// Notes of equal length that reach every boundary.
+    fn any_tuplet(&self) -> u64 {
+        let odd = |at: &u64| {
+            let denominator = self.length / gcd(self.length, *at);
+            denominator >> denominator.trailing_zeros()
+        };
+        self.times.iter().map(odd).fold(1, |all, one| all / gcd(all, one) * one)
+    }
+}
+
 /// The largest tuplet that explains the boundaries within a span, or those of its halves where a note begins in its middle.
 fn divide(start: u64, length: u64, boundaries: &[u64], spans: &mut Vec<Span>) {
-    let inside = boundaries.iter().map(|at| at.saturating_sub(start)).filter(|at| (1..length).contains(at));
-    if inside.clone().all(|at| at.is_multiple_of(DYADIC)) {
+    let inside = Inside::of(start, length, boundaries);
+    if inside.is_dyadic() {
         return;
     }
-    let half = length / 2;
-    let can_halve = length.is_multiple_of(2 * DYADIC);
-    let splits = inside.clone().any(|at| at == half);
-    // Over a beat, a tuplet is believed where its notes are plain ones; within a beat they may be divided twice.
-    let depth = if length > QUARTER { 2 } else { 4 };
-    let fits = |actual: u64| inside.clone().all(|at| (at * actual * depth).is_multiple_of(length));
-    let simple = [3, 5, 7].into_iter().find(|actual| fits(*actual));
-    if can_halve && (splits || simple.is_none()) {
+    let simple = inside.tuplet();
+    if simple.is_none() && length.is_multiple_of(2 * DYADIC) {
+        let half = length / 2;
         divide(start, half, boundaries, spans);
         divide(start + half, half, boundaries, spans);
         return;
     }
-    let actual = simple.unwrap_or_else(|| {
-        let odd = |at: u64| {
-            let denominator = length / gcd(length, at);
-            denominator >> denominator.trailing_zeros()
-        };
-        inside.clone().map(odd).fold(1, |all, one| all / gcd(all, one) * one)
-    });
-    let normal = 1 << actual.ilog2();
-    spans.push(Span { start, length, actual, normal });
+    let actual = simple.unwrap_or_else(|| inside.any_tuplet());
+    spans.push(Span { start, length, actual, normal: 1 << actual.ilog2() });
 }
 
 #[cfg(test)]
@@ -315,7 +362,12 @@ mod tests {
             let rest = if event.heads.is_empty() { "r" } else { "" };
             let tie = if event.heads.iter().any(|head| head.tied_to) { "~" } else { "" };
             let tuplet = event.tuplet.map_or(String::new(), |tuplet| {
-                format!("{}{}{}", if tuplet.begins { "(" } else { "" }, tuplet.actual, if tuplet.ends { ")" } else { "" })
+                format!(
+                    "{}{}{}",
+                    if tuplet.begins { "(" } else { "" },
+                    tuplet.actual,
+                    if tuplet.ends { ")" } else { "" }
+                )
             });
             shown.push(format!("{tuplet}{rest}{value}{tie}"));
         }
@@ -336,6 +388,7 @@ mod tests {
         assert_eq!(written("4/4", &[(0.25, 1.25)]), "r16 8.~ 16 r16 r8 r2");
         assert_eq!(written("3/4", &[(0.0, 3.0)]), "2.");
         assert_eq!(written("3/4", &[(0.0, 1.0)]), "4 r4 r4");
+        assert_eq!(written("6/4", &[(0.0, 1.0)]), "4 r4 r2 r2");
         assert_eq!(written("3/1", &[(0.0, 12.0)]), "breve.");
         assert_eq!(written("4/1", &[(0.0, 16.0)]), "breve.~ 1");
     }
@@ -353,24 +406,28 @@ mod tests {
     #[test]
     fn triplets_where_the_onsets_need_them() {
         let third = 1.0 / 3.0;
-        assert_eq!(
-            written("4/4", &[(0.0, third), (third, 2.0 * third), (2.0 * third, 1.0)]),
-            "(38 38 3)8 r4 r2"
-        );
+        assert_eq!(written("4/4", &[(0.0, third), (third, 2.0 * third), (2.0 * third, 1.0)]), "(38 38 3)8 r4 r2");
         assert_eq!(written("2/4", &[(0.0, 2.0 * third), (2.0 * third, 1.0)]), "(34 3)8 r4");
         // Quarters, three in the time of two.
         assert_eq!(
             written("4/4", &[(0.0, 2.0 * third), (2.0 * third, 4.0 * third), (4.0 * third, 2.0), (2.0, 4.0)]),
             "(34 34 3)4 2"
         );
+        assert_eq!(
+            written("3/4", &[(0.0, 2.0 * third), (2.0 * third, 4.0 * third), (4.0 * third, 2.0), (2.0, 3.0)]),
+            "(34 34 3)4 4"
+        );
         // Three sixteenths in half a beat.
         let sixth = third / 2.0;
         assert_eq!(
-            written("2/4", &[(0.0, 0.5), (0.5, 0.5 + sixth), (0.5 + sixth, 0.5 + 2.0 * sixth), (0.5 + 2.0 * sixth, 1.0)]),
+            written(
+                "2/4",
+                &[(0.0, 0.5), (0.5, 0.5 + sixth), (0.5 + sixth, 0.5 + 2.0 * sixth), (0.5 + 2.0 * sixth, 1.0)]
+            ),
             "8 (316 316 3)16 r4"
         );
         // A note held into a triplet is tied.
-        assert_eq!(written("3/4", &[(0.0, 1.0 + third), (1.0 + third, 2.0)]), "4~ (38 3)4 r4");
+        assert_eq!(written("3/4", &[(0.0, 1.0), (1.0, 1.0 + third), (1.0 + third, 2.0)]), "4 (38 3)4 r4");
         // Two of three quarters in the time of two.
         assert_eq!(written("2/4", &[(0.0, 1.0 + third), (1.0 + third, 2.0)]), "(32 3)4");
         assert_eq!(written("4/4", &[(0.0, 0.2), (0.2, 0.4), (0.4, 1.0)]), "(516 516 5)8. r4 r2");

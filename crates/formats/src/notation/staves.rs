@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn the_place_follows_the_hands() {
         // Both hands climb: the left one ends above middle C.
-        let climbing: Vec<_> = (0..12).flat_map(|k| [(k, 48 + k as u8), (k, 52 + k as u8), (k, 67 + k as u8)]).collect();
+        let climbing: Vec<_> =
+            (0..12).flat_map(|k| [(k, 48 + k as u8), (k, 52 + k as u8), (k, 67 + k as u8)]).collect();
         let (upper, lower) = hands(Program::PIANO, &notes(&climbing)).unwrap();
         assert_eq!((upper.len(), lower.len()), (12, 24));
         assert!(lower.iter().any(|note| note.pitch.get() == 63));

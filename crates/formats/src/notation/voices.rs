@@ -107,7 +107,8 @@ fn cut(notes: &[Chord]) -> Vec<Chord> {
         while let Some(note) = waiting.next_if(|note| note.onset <= pair[0]) {
             sounding.push(note);
         }
-        let head = |note: &&Chord| Head { tied_from: note.onset < pair[0], tied_to: note.end > pair[1], ..note.heads[0] };
+        let head =
+            |note: &&Chord| Head { tied_from: note.onset < pair[0], tied_to: note.end > pair[1], ..note.heads[0] };
         let mut heads: Vec<Head> = sounding.iter().map(head).collect();
         heads.sort_by_key(|head| head.pitch);
         if !heads.is_empty() {

@@ -49,6 +49,17 @@ pub(super) fn plan(pieces: &[Piece], settings: &FrameSettings, seed: u64, epoch:
     Plan::new(epoch, segments, settings.batch, settings.window, &mut rng)
 }
 
+/// A stretch of a piece, as a row of a batch has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Which of the training pieces.
+    pub piece: usize,
+    /// Semitones that it is moved up by.
+    pub shift: i32,
+    /// Its first step.
+    pub first: usize,
+}
+
 /// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -64,6 +75,8 @@ pub struct Batch {
     pub targets: Vec<f32>,
     /// 1 where it counts, 0 for padding.
     pub weights: Vec<f32>,
+    /// What each row reads: `[B]`; `None` where it is padding throughout.
+    pub windows: Vec<Option<Window>>,
 }
 
 impl Batch {
@@ -78,10 +91,13 @@ impl Batch {
             keys: vec![Keys::NONE; size],
             targets: vec![0.0; size * Keys::COUNT],
             weights: vec![0.0; size],
+            windows: vec![None; rows.len()],
         };
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment, .. }) = row else { continue };
             let keys = &pieces[segment.piece].keys;
+            let (piece, shift, first) = (segment.piece, segment.shift, segment.tokens.start);
+            batch.windows[b] = Some(Window { piece, shift, first });
             // Within the keyboard by the choice of shifts.
             let moved = |k: usize| keys[k].transposed(segment.shift).unwrap_or(keys[k]);
             for (t, k) in segment.tokens.clone().enumerate() {

@@ -1,7 +1,9 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a frame.
 
+use super::repetition::Runs;
 use super::{
-    Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Reading, Roll, evaluation,
+    Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Past, Reading, Roll, Step,
+    evaluation,
 };
 use crate::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile,
@@ -18,6 +20,8 @@ const MOST_BARS: usize = 10_000;
 const ROWS: usize = 32;
 /// Frames whose features are kept before they are judged.
 const KEPT: usize = 4096;
+/// How often a frame is drawn again where the music has repeated itself for too long.
+const TRIES: usize = 32;
 /// Ticks to a step of composed scores: bars of every metre end on one.
 const FINE: u32 = 16;
 
@@ -28,6 +32,16 @@ pub struct FrameComposer<N: FrameNetwork> {
     cells: Vec<LstmCell>,
     head: N::Head,
     parameters: usize,
+}
+
+/// What a network's head keeps of a piece.
+pub(super) type PastOf<N> = <<N as FrameNetwork>::Head as FrameHead>::Past;
+
+/// What a head keeps of a whole piece.
+pub(super) fn past_of<N: FrameNetwork>(piece: &[Keys]) -> PastOf<N> {
+    let mut past = PastOf::<N>::default();
+    piece.iter().for_each(|frame| past.push(*frame));
+    past
 }
 
 /// What the layers remember of `rows` pieces.
@@ -135,15 +149,19 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
             pieces.iter().scan(0, |sum, piece| Some(std::mem::replace(sum, *sum + piece.len()))).collect();
         let mut order: Vec<usize> = (0..pieces.len()).collect();
         order.sort_by_key(|&piece| std::cmp::Reverse(pieces[piece].len()));
+        let pasts: Vec<PastOf<N>> = pieces.iter().map(|piece| past_of::<N>(piece)).collect();
         let mut waiting: (Vec<f32>, Vec<(usize, usize)>) = Default::default();
         let mut batches = 0;
         let mut settle = |waiting: &mut (Vec<f32>, Vec<(usize, usize)>)| {
             let (features, places) = std::mem::take(waiting);
             let targets: Vec<Keys> = places.iter().map(|(piece, at)| pieces[*piece][*at]).collect();
+            let steps: Vec<_> =
+                places.iter().map(|(piece, at)| Step { past: &pasts[*piece], at: *at, may_recall: true }).collect();
             // Chance differs from batch to batch, and is the same in every judgement of the same pieces.
             let seed = rand_chacha::rand_core::Rng::next_u64(&mut derive(seed, "judge", &[batches]));
             batches += 1;
-            for ((piece, at), figure) in places.into_iter().zip(self.head.judge(&features, &targets, effort, seed)) {
+            let found = self.head.judge(&features, &steps, &targets, effort, seed);
+            for ((piece, at), figure) in places.into_iter().zip(found) {
                 figures[piece][at] = Some(figure);
             }
         };
@@ -247,7 +265,8 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         request.check(MOST_BARS)?;
-        let Opened { mut memory, mut last, heard, meter, bars, remarks } = self.open_with(request.prompt.as_ref());
+        let Opened { mut memory, mut past, mut last, heard, meter, bars, remarks } =
+            self.open_with(request.prompt.as_ref());
         let bars = request.bars - bars;
         let grid = self.roll.grid();
         let fine = TicksPerQuarter::new(grid.get() * FINE).unwrap_or(grid);
@@ -257,13 +276,28 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         let allowed = self.roll.allowed();
         let mut frames: Vec<Frame> = Vec::with_capacity(end);
         let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
+        let mut runs = Runs::default();
+        heard.iter().for_each(|keys| runs.push(*keys));
         for at in 0..end {
             let before = last.unwrap_or_default();
             self.advance(&mut memory, heard.len() + at, &[last]);
             features.clear();
             self.features(&memory, 0, &mut features);
-            let drawn = self.head.draw(&features, before, allowed, &request.sampling, rng);
-            let mut keys = drawn.ok_or(ComposeError::NoToken)?;
+            let overdue = runs.overdue(&self.roll.repetition);
+            let may_recall = overdue.is_empty();
+            let step = Step { past: &past, at: heard.len() + at, may_recall };
+            let mut draw = || {
+                let drawn = self.head.draw(&features, step, before, allowed, &request.sampling, rng);
+                drawn.ok_or(ComposeError::NoToken)
+            };
+            let mut keys = draw()?;
+            // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else at all.
+            for _ in 0..TRIES {
+                if !overdue.contains(&keys) {
+                    break;
+                }
+                keys = draw()?;
+            }
             // A prompt's notes end with it: what goes on is struck again.
             let before = if at == 0 { Keys::NONE } else { before };
             let mut frame = match self.settings.reading {
@@ -279,6 +313,8 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
                 frame = Frame { struck: keys, held: Keys::NONE };
             }
             frames.push(frame);
+            past.push(keys);
+            runs.push(keys);
             last = Some(keys);
             let done = (at as u64 + 1) * u64::from(FINE) / bar;
             if done > reported {
@@ -307,8 +343,9 @@ fn middle(keys: Keys) -> Option<Keys> {
 }
 
 /// Where a composition begins.
-struct Opened {
+struct Opened<P> {
     memory: Memory,
+    past: P,
     /// The frame before the first to be composed.
     last: Option<Keys>,
     /// The frames of the prompt.
@@ -322,9 +359,10 @@ struct Opened {
 
 impl<N: FrameNetwork> FrameComposer<N> {
     /// Reads the prompt.
-    fn open_with(&self, prompt: Option<&Prompt>) -> Opened {
+    fn open_with(&self, prompt: Option<&Prompt>) -> Opened<PastOf<N>> {
         let mut opened = Opened {
             memory: self.memory(1),
+            past: PastOf::<N>::default(),
             last: None,
             heard: Vec::new(),
             meter: self.roll.meter.parse().unwrap_or(Meter::COMMON),
@@ -348,6 +386,7 @@ impl<N: FrameNetwork> FrameComposer<N> {
         for (at, _) in opened.heard.iter().enumerate() {
             self.advance(&mut opened.memory, at, &[opened.last]);
             opened.last = Some(opened.heard[at]);
+            opened.past.push(opened.heard[at]);
         }
         opened
     }

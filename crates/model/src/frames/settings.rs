@@ -1,5 +1,6 @@
 //! Settings that all composers of frames share, and what they know of their corpus.
 
+use super::repetition::Limits;
 use crate::{Rng, Settings, TrainingSet};
 use burn::tensor::Device;
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
@@ -61,6 +62,8 @@ pub struct FrameSettings {
     pub weight_decay: f64,
     /// The gradient's norm is clipped to it.
     pub clip: f64,
+    /// How much of the parameters' running average stays at each step; the average is judged and kept in their place. 0 is none.
+    pub averaging: f64,
     /// Steps over which the learning rate rises.
     pub warmup: u64,
     /// Epochs without improvement before the learning rate falls.
@@ -85,6 +88,7 @@ impl Default for FrameSettings {
             learning_rate: 2e-3,
             weight_decay: 0.01,
             clip: 1.0,
+            averaging: 0.0,
             warmup: 100,
             patience: 10,
             epochs: 400,
@@ -159,6 +163,9 @@ impl FrameSettings {
         within("transposition", usize::from(self.transposition), 0, 6)?;
         share("dropout", self.dropout)?;
         share("input_dropout", self.input_dropout)?;
+        if !(0.0..1.0).contains(&self.averaging) {
+            return Err(format!("averaging = {} is outside 0-1 (1 excluded)", self.averaging));
+        }
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
         positive("weight_decay", self.weight_decay + f64::MIN_POSITIVE)
@@ -190,6 +197,9 @@ pub struct Roll {
     pub meter: String,
     /// The middle one of the pieces' first tempos, microseconds a quarter note.
     pub tempo: Option<u32>,
+    /// How long literal repetition may last.
+    #[serde(default)]
+    pub repetition: Limits,
 }
 
 impl Roll {
@@ -210,6 +220,7 @@ impl Roll {
             range,
             meter: meter.to_string(),
             tempo: tempos.get(tempos.len() / 2).copied(),
+            repetition: Limits::of(set.all().map(|piece| reading.frames(piece))),
         })
     }
 

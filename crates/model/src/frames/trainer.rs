@@ -1,7 +1,7 @@
 //! Training a composer of frames.
 
 use super::batches::{self, Batch, Piece};
-use super::player::{counted, protocol};
+use super::player::{PastOf, counted, past_of, protocol};
 use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Roll, baselines};
 use crate::plan::{Plan, Row};
 use crate::{
@@ -13,15 +13,19 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::piano_roll::Keys;
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::lstm::{Lstm, LstmState};
-use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::optimizer::{Average, Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Where in a training a loss is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct LossAt {
+/// Where in a training a loss is asked for, and what is learnt from.
+#[derive(Debug)]
+pub struct Learning<'a, P> {
+    /// What the head keeps of each training piece, in its own key.
+    pub pasts: &'a [P],
+    /// The settings that all composers of frames share.
+    pub settings: &'a FrameSettings,
     /// The run's seed.
     pub seed: u64,
     /// Epochs done.
@@ -67,7 +71,7 @@ pub trait FrameNetwork: Module + Send + 'static {
         own: &Self::OwnSettings,
         features: Tensor<2>,
         batch: &Batch,
-        at: LossAt,
+        at: Learning<'_, PastOf<Self>>,
     ) -> (Tensor<1>, super::FrameSums);
 
     /// How validation frames are judged, given how many there are.
@@ -82,9 +86,12 @@ pub struct FrameTrainer<N: FrameNetwork> {
     roll: Roll,
     train: Vec<Piece>,
     valid: Vec<Piece>,
+    /// What the head keeps of each training piece.
+    pasts: Vec<PastOf<N>>,
     /// Taken out only while a step replaces it.
     network: Option<N>,
     optimizer: Optimizer,
+    average: Option<Average>,
     plan: Plan,
     /// The states of the batch's rows after the last step.
     carried: Vec<LstmState>,
@@ -121,6 +128,8 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let rule = Rule::adam_w(settings.weight_decay as f32);
         Ok(Box::new(FrameTrainer {
             plan: batches::plan(&train, &settings, seed, 0),
+            pasts: train.iter().map(|piece| past_of::<N>(&piece.keys)).collect(),
+            average: (settings.averaging > 0.0).then(|| Average::new(settings.averaging)),
             carried: zeros(&network, 0),
             network: Some(network),
             optimizer: Optimizer::new(rule).with_clipping(settings.clip as f32),
@@ -220,12 +229,17 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
             self.carried.iter_mut().for_each(|state| state.reset_row(b));
         }
         let batch = Batch::gather(&self.train, &rows, &self.settings);
-        let at = LossAt { seed: self.seed, epoch: at.epoch, step: (at.epoch << 32) | at.step };
-        let features = self.features(&network, &batch, at.step);
+        let step = (at.epoch << 32) | at.step;
+        let features = self.features(&network, &batch, step);
+        let (pasts, settings) = (&self.pasts[..], &self.settings);
+        let at = Learning { pasts, settings, seed: self.seed, epoch: at.epoch, step };
         let (loss, sums) = network.loss(&self.own, features, &batch, at);
         let gradients = loss.backward();
         let report;
         (network, report) = self.optimizer.step(network, gradients, learning_rate);
+        if let Some(average) = self.average.as_mut().filter(|_| report.finite) {
+            average.add(&network);
+        }
         self.network = Some(network);
         if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
             self.carried.clear();
@@ -257,28 +271,34 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
     }
 
     fn save(&self) -> ModelFile {
-        let encoding = serde_json::json!({ "piano_roll": self.roll });
-        checkpoint::save(N::spec(), self.network(), self.settings.write(&self.own), encoding)
+        let mut file = self.save_as_trained();
+        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
+        file
     }
 
     fn checkpoint(&self) -> ModelFile {
-        let mut file = self.save();
+        let mut file = self.save_as_trained();
+        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
         checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
         checkpoint::add_carried(&mut file, &self.carried);
         file
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
-        checkpoint::same_training(&file.header, &self.save().header)?;
+        checkpoint::same_training(&file.header, &self.save_as_trained().header)?;
         let network = checkpoint::restore(self.network().clone(), file)?;
         let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
         let carried = checkpoint::restore_carried(file, network.lstms().iter().map(Lstm::hidden))?;
+        if let Some(average) = &mut self.average {
+            *average = checkpoint::restore_average(&network, average, file)?;
+        }
         (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
         Ok(())
     }
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
         self.network = Some(checkpoint::restore(self.network().clone(), model)?);
+        self.average.iter_mut().for_each(Average::clear);
         Ok(())
     }
 
@@ -288,6 +308,12 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
 }
 
 impl<N: FrameNetwork> FrameTrainer<N> {
+    /// The network as the optimiser moves it, without any average.
+    fn save_as_trained(&self) -> ModelFile {
+        let encoding = serde_json::json!({ "piano_roll": self.roll });
+        checkpoint::save(N::spec(), self.network(), self.settings.write(&self.own), encoding)
+    }
+
     fn frame_composer(&self) -> FrameComposer<N> {
         FrameComposer::open(&self.save()).expect("a network's own file fits it")
     }

@@ -38,16 +38,14 @@ pub enum OptimizerStateError {
     },
 }
 
-const STEPS: &str = "steps";
+pub(super) const STEPS: &str = "steps";
 const FIRST: &str = ".first";
 const SECOND: &str = ".second";
 
 impl Optimizer {
     /// The history: `steps`, and `<parameter>.first` and `.second` for each parameter that has been moved.
     pub fn export_state(&self) -> Vec<NamedTensor> {
-        // Four pieces of 16 bits, each exact as an f32.
-        let steps = (0..4).map(|piece| f32::from((self.steps >> (16 * piece)) as u16)).collect();
-        let mut tensors = vec![(STEPS.to_owned(), vec![4], steps)];
+        let mut tensors = vec![steps_tensor(self.steps)];
         for (name, moments) in &self.moments {
             for (suffix, values) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
                 if !values.is_empty() || suffix == SECOND {
@@ -103,7 +101,12 @@ impl Optimizer {
     }
 }
 
-fn parse_steps(pieces: &[f32]) -> Option<u64> {
+/// A count of steps as a tensor: four pieces of 16 bits, each exact as an f32.
+pub(super) fn steps_tensor(steps: u64) -> NamedTensor {
+    (STEPS.to_owned(), vec![4], (0..4).map(|piece| f32::from((steps >> (16 * piece)) as u16)).collect())
+}
+
+pub(super) fn parse_steps(pieces: &[f32]) -> Option<u64> {
     let pieces: [f32; 4] = pieces.try_into().ok()?;
     pieces.iter().rev().try_fold(0, |steps, piece| {
         let whole = (0.0..65_536.0).contains(piece) && piece.fract() == 0.0;

@@ -10,9 +10,10 @@ use super::outcome::{Decided, FinalRow, OrderedRow};
 use super::{Prediction, Rule, Targets};
 use crate::buffer::Buffer;
 use crate::cross_entropy::Figures;
+use crate::lstm::step;
 use crate::packed::PackedMatrix;
 use crate::product::{Shared, column_sums, transposed_product};
-use crate::simd::{Level, per_level, sigmoid, tanh};
+use crate::simd::{Level, per_level, tanh};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -112,30 +113,6 @@ fn tiles(batch: usize) -> Vec<(usize, usize)> {
     let threads = rayon::current_num_threads();
     let n = batch.div_ceil(252).next_multiple_of(threads.max(1)).min(batch);
     (0..n).map(|q| (batch * q / n, batch * (q + 1) / n)).collect()
-}
-
-/// `gates = shared + gates`, activated; `c = f c_before + i g`, `y = o tanh(c)`.
-///
-/// # Shapes
-/// `shared`, `gates`: `[4H]` in the order i, f, g, o; the others `[H]`
-#[inline(always)]
-fn step<const FMA: bool>(shared: &[f32], c_before: &[f32], gates: &mut [f32], c: &mut [f32], y: &mut [f32]) {
-    let h = y.len();
-    let (si, sf, sg, so) = (&shared[..h], &shared[h..2 * h], &shared[2 * h..3 * h], &shared[3 * h..4 * h]);
-    let (gi, rest) = gates.split_at_mut(h);
-    let (gf, rest) = rest.split_at_mut(h);
-    let (gg, go) = rest.split_at_mut(h);
-    let (go, c_before, c) = (&mut go[..h], &c_before[..h], &mut c[..h]);
-    for j in 0..h {
-        let i = sigmoid::<FMA>(gi[j] + si[j]);
-        let f = sigmoid::<FMA>(gf[j] + sf[j]);
-        let g = tanh::<FMA>(gg[j] + sg[j]);
-        let o = sigmoid::<FMA>(go[j] + so[j]);
-        let cell = f * c_before[j] + i * g;
-        (gi[j], gf[j], gg[j], go[j]) = (i, f, g, o);
-        c[j] = cell;
-        y[j] = o * tanh::<FMA>(cell);
-    }
 }
 
 /// The gradient of [`step`]: replaces the activated gates by the gradient with respect to their sums, adds it to `all`, and
@@ -249,10 +226,8 @@ pub(super) fn forward(shape: Shape, features: &[f32], w: Weights, targets: &Owne
                         };
                         let (shared, gates) = (&shared[r * h4..(r + 1) * h4], &mut g[r * h4..(r + 1) * h4]);
                         let (c, y) = (&mut c[own], &mut y[r * seen + masks..(r + 1) * seen]);
-                        per_level!(
-                            level,
-                            step(shared: &[f32], c_before: &[f32], gates: &mut [f32], c: &mut [f32], y: &mut [f32])
-                        );
+                        // What the voices share stands where a layer has its bias.
+                        step(level, shared, c_before, gates, c, y);
                     }
                     packed_out.multiply(m, &y[masks..], seen, l, outcomes, false);
                     for r in 0..m {

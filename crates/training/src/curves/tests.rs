@@ -83,7 +83,7 @@ fn copying_is_a_panel_of_its_own_where_compositions_were_looked_at() {
     let svg = render(&points, &marks());
     show("copying.svg", &svg);
     assert!(svg.starts_with("<svg width=\"1500\""), "{}", &svg[..80]);
-    for text in ["8-note runs found in the training music (%)", "real pieces 5.0%", "compositions 34.8%"] {
+    for text in ["8-note runs found in the training music (%)", "real pieces 5.0%", "composed 34.8%"] {
         assert!(svg.contains(text), "{text}");
     }
     let lines = polylines(&svg, COMPOSITIONS);

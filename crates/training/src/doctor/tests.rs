@@ -27,7 +27,7 @@ fn doctor(pieces: u64) -> Doctor {
     let piece = |seed: u64| {
         let score = melody(seed);
         let prepared = prepare(&score, &Options::lenient()).unwrap();
-        let split = if seed % 4 == 0 { Split::Valid } else { Split::Train };
+        let split = if seed.is_multiple_of(4) { Split::Valid } else { Split::Train };
         Piece { path: format!("{seed}.mid"), hash: prepared.hash, split, score: prepared.score, quarters: 64.0 }
     };
     let corpus = Corpus { pieces: (0..pieces).map(piece).collect(), report: Default::default() };

@@ -1,0 +1,274 @@
+//! `memory`: writes piano music as frames whose notes know of one another, with an explicit memory of the piece so far.
+//!
+//! Source: our own. An LSTM reads the frames; a joint head ([`cantus_nn::joint`]) chooses the notes of the next one from the highest
+//! down; a pointer offers, note by note, what stood after earlier places of the same piece whose past resembles the present. The parts
+//! come from N. Boulanger-Lewandowski et al., ICML 2012 (notes of a frame one after the other), D. Johnson, EvoMUSART 2017 (weights
+//! shared over pitches), S. Merity et al., arXiv:1609.07843v1 (a pointer with a sentinel).
+//! Departures: from those: one softmax over the keys below the last note in the place of a coin for each key; the pointer attends by
+//! the length of matching suffixes, not by learned queries; the sentinel's rival is the attention's whole mass.
+//!
+//! Its likelihood is exact. Of a piece's past it uses what the piece itself gives: figures with the pointer are those of a model with
+//! memory of the piece.
+//!
+//! Cost: the default, 0.5 million parameters; memory and time of a frame do not grow with the piece.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use cantus_encoding::piano_roll::{Key, Keys};
+use cantus_model::frames::{
+    Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
+    Learning, Past, Step,
+};
+use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_nn::joint::{Decision, JointHead, JointScorer, JointShape, Noise, Place};
+use cantus_nn::lstm::Lstm;
+use cantus_nn::random::derive;
+use cantus_nn::suffix::SuffixIndex;
+use rand_chacha::rand_core::Rng as _;
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// The registry's entry.
+pub static SPEC: ComposerSpec = ComposerSpec {
+    id: "memory",
+    version: 1,
+    title: "an LSTM, a joint head shared over pitches, and a pointer into the piece's own past",
+    source: "own; after Boulanger-Lewandowski, Bengio and Vincent 2012, Johnson 2017, Merity et al. 2016",
+    departures: "a softmax over the keys below the last note; the pointer attends by the length of matching suffixes",
+    encoding: "piano_roll",
+    configurations: &[Configuration {
+        name: "default",
+        summary: "one LSTM layer of 256 on the keys that sound, all parts of the head",
+        settings: r#"{"reading":"sounding","averaging":0.998}"#,
+        tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
+              "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
+    }],
+    create: FrameTrainer::<Network>::create,
+    load: FrameComposer::<Network>::load,
+};
+
+/// Settings of the head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Own {
+    /// Hidden units of the part that knows the keys by name.
+    units: usize,
+    /// Channels of the part that is shared over pitches, a multiple of 16; 0 leaves it out.
+    channels: usize,
+    /// Semitones that it looks up and down.
+    reach: usize,
+    /// Last frames that it sees each for itself.
+    lags: usize,
+    /// Places of the past that the pointer attends to; 0 leaves it out: no memory of the piece.
+    candidates: usize,
+    /// Dropout of the head's units and channels.
+    units_dropout: f32,
+    /// Dropout of the notes of the past that the shared part sees.
+    past_dropout: f32,
+}
+
+impl Default for Own {
+    fn default() -> Own {
+        Own { units: 192, channels: 32, reach: 12, lags: 8, candidates: 64, units_dropout: 0.3, past_dropout: 0.1 }
+    }
+}
+
+impl Own {
+    fn shape(&self, features: usize) -> JointShape {
+        let Own { units, channels, reach, lags, candidates, .. } = *self;
+        JointShape { keys: Keys::COUNT, features, hidden: units, channels, reach, lags, candidates }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    lstms: Vec<Lstm>,
+    head: JointHead,
+}
+
+impl FrameNetwork for Network {
+    type Head = Head;
+    type OwnSettings = Own;
+
+    fn spec() -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn check(own: &Own) -> Result<(), String> {
+        let ranges = [
+            ("units", own.units, 1, 4096),
+            ("channels", own.channels, 0, 256),
+            ("reach", own.reach, 0, Keys::COUNT),
+            ("lags", own.lags, 0, 64),
+            ("candidates", own.candidates, 0, 4096),
+        ];
+        if let Some((name, value, low, high)) =
+            ranges.iter().find(|(_, value, low, high)| !(low..=high).contains(&value))
+        {
+            return Err(format!("{name} = {value} is outside {low}-{high}"));
+        }
+        if !own.channels.is_multiple_of(16) {
+            return Err(format!("channels = {} is no multiple of 16", own.channels));
+        }
+        let shares = [("units_dropout", own.units_dropout), ("past_dropout", own.past_dropout)];
+        match shares.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
+            Some((name, share)) => Err(format!("{name} = {share} is outside 0-1 (1 excluded)")),
+            None => Ok(()),
+        }
+    }
+
+    fn new(
+        settings: &FrameSettings,
+        own: &Own,
+        frequencies: &[f32; Keys::COUNT],
+        rng: &mut Rng,
+        device: &Device,
+    ) -> Network {
+        let lstms = settings.lstms(rng, device);
+        Network { lstms, head: JointHead::new(own.shape(settings.features()), frequencies, rng, device) }
+    }
+
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
+
+    fn loss(
+        &self,
+        own: &Own,
+        features: Tensor<2>,
+        batch: &Batch,
+        at: Learning<'_, Remembered>,
+    ) -> (Tensor<1>, FrameSums) {
+        let empty = Remembered::default();
+        let place = |row: usize| match batch.windows[row % batch.rows] {
+            Some(window) if batch.weights[row] > 0.0 => {
+                Place { past: &at.pasts[window.piece].0, at: window.first + row / batch.rows, shift: window.shift }
+            }
+            _ => Place { past: &empty.0, at: 0, shift: 0 },
+        };
+        let places: Vec<Place> = (0..batch.keys.len()).map(place).collect();
+        let targets: Vec<u128> = batch.keys.iter().map(|keys| keys.bits()).collect();
+        let seed = derive(at.seed, "head", &[]).next_u64();
+        let noise = Noise { seed, step: at.step, units: own.units_dropout, past: own.past_dropout };
+        let (loss, found) = self.head.loss(features, &places, &targets, &batch.weights, Some(noise));
+        (loss, FrameSums { nats: found.nats, frames: found.counted, accuracies: found.accuracies })
+    }
+
+    fn validation_effort(_: &Own, _: usize) -> Effort {
+        Effort { every: 1, chains: 1, temperatures: 1 }
+    }
+}
+
+/// The piece so far, and where each place of it has been before.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered(SuffixIndex);
+
+impl Past for Remembered {
+    fn push(&mut self, frame: Keys) {
+        self.0.push(frame.bits());
+    }
+}
+
+fn place(step: Step<'_, Remembered>) -> Place<'_> {
+    Place { past: &step.past.0, at: step.at, shift: 0 }
+}
+
+/// The trained head.
+struct Head(JointScorer);
+
+impl FrameHead for Head {
+    type Settings = Own;
+    type Past = Remembered;
+
+    fn load(file: &ModelFile, own: &Own, features: usize) -> Result<Head, ModelError> {
+        JointScorer::new(own.shape(features), |name, shape| file.tensor(&format!("head.{name}"), shape)).map(Head)
+    }
+
+    fn kind() -> Kind {
+        Kind::Exact
+    }
+
+    fn league() -> League {
+        League::Joint
+    }
+
+    fn describe(&self) -> String {
+        let JointShape { hidden, channels, candidates, .. } = self.0.shape();
+        let shared = if channels > 0 { format!(", {channels} channels shared over pitches") } else { String::new() };
+        let memory = if candidates > 0 { format!(", a memory of {candidates} places") } else { String::new() };
+        format!("a joint head of {hidden} units{shared}{memory}")
+    }
+
+    fn default_sampling() -> Sampling {
+        Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 }
+    }
+
+    fn judge(
+        &self,
+        features: &[f32],
+        steps: &[Step<'_, Remembered>],
+        targets: &[Keys],
+        _: Effort,
+        _: u64,
+    ) -> Vec<FrameFigure> {
+        let mut decision = self.0.decision();
+        let rows = features.chunks_exact(self.0.shape().features).zip(steps).zip(targets);
+        rows.map(|((features, step), target)| figure(&mut decision, features, *step, *target)).collect()
+    }
+
+    /// Note after note, each drawn as a token is; notes that are not allowed are left to the others.
+    fn draw(
+        &self,
+        features: &[f32],
+        step: Step<'_, Remembered>,
+        _: Keys,
+        allowed: Keys,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Option<Keys> {
+        // A stream of its own for each frame: how many notes one has does not shift what comes after.
+        let mut rng = derive(rng.next_u64(), "notes", &[]);
+        let mut decision = self.0.decision();
+        decision.open(features, &place(step));
+        if !step.may_recall {
+            decision.forget();
+        }
+        let mut drawn = Keys::NONE;
+        loop {
+            let mut logits: Vec<f32> = decision.probabilities().iter().map(|p| p.ln()).collect();
+            if logits.iter().any(|z| z.is_nan()) {
+                return None;
+            }
+            let keys = logits[..Keys::COUNT].iter_mut().enumerate();
+            keys.filter(|(k, _)| !Key::new(*k).is_some_and(|key| allowed.contains(key)))
+                .for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
+            // Where nothing but what is not allowed was possible, the frame ends.
+            let Some(key) = sampling.draw(&logits, &mut rng).and_then(Key::new) else { return Some(drawn) };
+            drawn.insert(key);
+            decision.choose(key.index());
+        }
+    }
+}
+
+/// The figure of a frame; hits and union are counted along its own notes: those given by their decisions, and the ones given wrongly.
+fn figure(decision: &mut Decision<'_>, features: &[f32], step: Step<'_, Remembered>, target: Keys) -> FrameFigure {
+    decision.open(features, &place(step));
+    let mut figure = FrameFigure { union: target.len() as f64, ..FrameFigure::default() };
+    for key in target.iter().rev().map(Some).chain([None]) {
+        let probabilities = decision.probabilities();
+        let end = f64::from(probabilities[Keys::COUNT]);
+        let given = f64::from(probabilities[key.map_or(Keys::COUNT, Key::index)]);
+        figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
+        match key {
+            Some(key) => {
+                figure.hits += given;
+                figure.union += (1.0 - given - end).max(0.0);
+                decision.choose(key.index());
+            }
+            None => figure.union += (1.0 - end).max(0.0),
+        }
+    }
+    figure
+}

@@ -1,0 +1,23 @@
+//! A corpus as composers and model files take it.
+
+use cantus_corpus::{Corpus, Split};
+use cantus_model::{CorpusCard, TrainingSet};
+
+/// The corpus's pieces, by the side on which they stand.
+pub fn training_set(corpus: &Corpus) -> TrainingSet {
+    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
+    TrainingSet { train: scores(Split::Train), valid: scores(Split::Valid) }
+}
+
+/// What a model file says of the corpus; licence and credit are for the caller to add.
+pub fn corpus_card(corpus: &Corpus, name: &str) -> CorpusCard {
+    CorpusCard {
+        name: name.to_owned(),
+        fingerprint: corpus.fingerprint().to_string(),
+        train_pieces: corpus.pieces_of(Split::Train).count(),
+        valid_pieces: corpus.pieces_of(Split::Valid).count(),
+        quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
+        licence: None,
+        credit: None,
+    }
+}
