@@ -1,7 +1,7 @@
 // The page: three views, one player, one stream of events.
 
 import * as api from "./api.js";
-import { $ } from "./dom.js";
+import { $, attempt } from "./dom.js";
 import * as player from "./player.js";
 import { openCompose } from "./compose.js";
 import { openTrain } from "./train.js";
@@ -27,7 +27,7 @@ addEventListener("keydown", (event) => {
   const typing = focus.closest("input:not([type=range]), select, textarea, button, a, summary");
   if (event.code === "Space" && !typing && player.current()) {
     event.preventDefault();
-    player.toggle();
+    attempt(async () => player.toggle());
   }
 });
 

@@ -30,21 +30,46 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   // Whoever pressed Compose presses Space next, to stop or to hear: not to compose again.
   if (play && document.activeElement?.closest(".go")) $("play").focus({ preventScroll: true });
   score.forget();
-  const shown = $("show-score").getAttribute("aria-pressed") === "true";
-  await Promise.all([player.load(address, play), shown ? score.show(address, notes) : undefined]);
+  // Sound first: the score may come while it plays.
+  await player.load(address, play);
+  if (scoreIsShown() && stand.address === address) await score.show(address);
+}
+
+/** Whether what sounds, or would, is the piece on the stand: the other views play pieces, too. */
+const onStand = () => player.current() === stand.address;
+
+function jump(/** @type {number} */ to) {
+  if (onStand()) player.jump(to);
+}
+
+const scoreIsShown = () => $("show-score").getAttribute("aria-pressed") === "true";
+
+function showScore(/** @type {boolean} */ shown) {
+  $("show-score").setAttribute("aria-pressed", String(shown));
+  for (const id of ["get-svg", "print"]) $(id).hidden = !shown;
+  localStorage.setItem("score", String(shown));
+}
+
+/** Gives the person a file that was made in the page. */
+function save(/** @type {Blob | null} */ file, /** @type {string} */ name) {
+  if (!file) return;
+  const address = URL.createObjectURL(file);
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
 }
 
 export function describe(/** @type {any} */ piece) {
   const { origin } = piece;
   const seed = `seed ${origin.seed}`;
-  return `${piece.model} · ${origin.bars} bars · ${clock(piece.seconds)} · ${Math.round(piece.tempo)} to the minute · temperature ${origin.sampling.temperature} · ${seed}`;
+  return `${piece.model} · ${origin.bars} bars · ${clock(piece.seconds)} · ♩ = ${Math.round(piece.tempo)} · temperature ${origin.sampling.temperature} · ${seed}`;
 }
 
-export function originalityOf(/** @type {any} */ piece) {
+export function originalityOf(/** @type {any} */ piece, short = false) {
   const found = piece.originality;
   if (!found || found.share === null) return "";
   const percent = (/** @type {number} */ share) => `${Math.round(100 * share)}%`;
   const usual = found.usual === null ? "" : ` Of real pieces, half stay under ${percent(found.usual)}, nearly all under ${percent(found.high)}.`;
+  if (short) return `${percent(found.share)} known turns`;
   const longest = found.longest ? `, at most ${found.longest} notes in a row` : "";
   return `${percent(found.share)} of the melody’s 8-note runs stand in the training music${longest}.${usual}`;
 }
@@ -68,6 +93,7 @@ function order(fresh = false) {
 async function compose(fresh = false) {
   if (!$("order").reportValidity()) return;
   await attempt(async () => {
+    if (scoreIsShown()) score.prepare();
     const job = await api.post("/api/compositions", order(fresh));
     awaited = job.id;
     if (fresh || $("seed").value !== "") $("seed").value = job.order.seed;
@@ -110,43 +136,47 @@ async function showModels() {
 }
 
 export function openCompose() {
-  roll = new Roll($("roll"), player.jump);
+  roll = new Roll($("roll"), jump);
   $("order").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
     compose();
   });
   $("another").onclick = () => compose(true);
-  $("play").onclick = player.toggle;
-  $("position").oninput = () => player.jump(Number($("position").value));
+  $("play").onclick = () => attempt(async () => (onStand() ? player.toggle() : player.load(stand.address, true)));
+  $("position").oninput = () => jump(Number($("position").value));
   $("prompt-file").onchange = () => keepPrompt($("prompt-file").files[0]);
   onDrop($("prompt-drop"), (files) => keepPrompt(files[0]));
   $("prompt-clear").onclick = () => {
     prompt = null;
     $("prompt-set").hidden = true;
     $("prompt-file").value = "";
-    $("prompt-label").textContent = "Continue a piece of yours: drop a MIDI file, or choose one";
+    $("prompt-label").textContent = "Continue a piece of yours: drop a MIDI file here, or";
   };
+  score.openScore(jump);
+  showScore(localStorage.getItem("score") !== "false");
+  $("score").hidden = !scoreIsShown();
   $("show-score").onclick = () =>
     attempt(async () => {
-      const shown = $("show-score").getAttribute("aria-pressed") !== "true";
-      $("show-score").setAttribute("aria-pressed", String(shown));
-      if (shown) await score.show(stand.address, roll.notes);
-      else score.hide();
+      showScore(!scoreIsShown());
+      if (!scoreIsShown()) score.hide();
+      else if (stand.address) await score.show(stand.address);
+      else $("score").hidden = false;
     });
+  $("get-svg").onclick = () => save(score.file(), `${$("piece-title").textContent}.svg`);
   $("print").onclick = () => print();
 
   let drawing = false;
   const frame = () => {
-    const at = player.now();
+    const at = onStand() ? player.now() : 0;
     roll.move(at);
     score.follow(at);
     $("position").value = at;
     $("clock").textContent = `${clock(at)} / ${clock(stand.seconds)}`;
-    drawing = player.isPlaying();
+    drawing = player.isPlaying() && onStand();
     if (drawing) requestAnimationFrame(frame);
   };
   player.watch(() => {
-    const playing = player.isPlaying();
+    const playing = player.isPlaying() && onStand();
     $("play").setAttribute("aria-pressed", String(playing));
     $("play").setAttribute("aria-label", playing ? "Pause" : "Play");
     if (!drawing) frame();

@@ -1,7 +1,7 @@
 // The curves of a training: loss over epochs, training and validation, and what is to be beaten.
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [720, 288, 52, 130, 22, 34];
+const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [288, 52, 122, 28, 34];
 
 function node(/** @type {string} */ name, /** @type {Record<string, string | number>} */ attributes, text = "") {
   const made = document.createElementNS(SVG, name);
@@ -10,8 +10,9 @@ function node(/** @type {string} */ name, /** @type {Record<string, string | num
   return made;
 }
 
-/** @param {any} view a training with its figures */
-export function curves(view) {
+/** @param {any} view a training with its figures @param {number} place the width for it, in pixels */
+export function curves(view, place) {
+  const WIDTH = Math.max(320, place || 720);
   const lines = view.metrics;
   const train = lines.map((/** @type {any} */ line) => [line.epoch, line.train.nats_per_token]);
   const valid = lines.map((/** @type {any} */ line) => [line.epoch, line.valid.nats_per_token]);
@@ -28,14 +29,14 @@ export function curves(view) {
   const picture = node("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curves", role: "img", "aria-label": spoken });
   const label = (/** @type {number} */ at, /** @type {number} */ up, /** @type {string} */ text, anchor = "start", colour = "var(--quiet)") =>
     picture.append(node("text", { x: at, y: up, "text-anchor": anchor, fill: colour, "font-size": 12 }, text));
-  label(LEFT, 14, view.loss ?? "loss");
+  label(LEFT, 18, view.loss ?? "loss");
   for (const part of [0, 0.5, 1]) {
     const loss = low + part * (high - low);
     picture.append(node("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(loss), y2: y(loss), stroke: "var(--line)" }));
     label(LEFT - 8, y(loss) + 4, loss.toFixed(2), "end");
   }
   for (const epoch of new Set([first, Math.round((first + last) / 2), last])) label(x(epoch), HEIGHT - 12, String(epoch), "middle");
-  label(WIDTH - RIGHT + 8, HEIGHT - 12, "epochs");
+  label(WIDTH - RIGHT + 20, HEIGHT - 12, "epochs");
   if (beat) {
     picture.append(node("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(beat[1]), y2: y(beat[1]), stroke: "var(--quiet)", "stroke-dasharray": "3 5" }));
   }

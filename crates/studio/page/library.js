@@ -39,13 +39,13 @@ function stars(/** @type {any} */ piece) {
 }
 
 function row(/** @type {any} */ piece) {
-  const what = element("div", { className: "what" }, element("b", { textContent: piece.title }), element("span", { textContent: describe(piece) }), element("span", { textContent: originalityOf(piece) }));
+  const what = element("div", { className: "what" }, element("b", { textContent: piece.title }), element("span", { textContent: [describe(piece), originalityOf(piece, true)].filter(Boolean).join(" · ") }));
   const stand = element("button", { type: "button", textContent: "Open", "aria-label": `Open ${piece.title}` });
   stand.onclick = () => {
     location.hash = "compose";
     attempt(() => placePiece(piece));
   };
-  const away = element("button", { type: "button", className: "link", textContent: "Delete", "aria-label": `Delete ${piece.title}` });
+  const away = element("button", { type: "button", className: "link away", textContent: "Delete", "aria-label": `Delete ${piece.title}` });
   away.onclick = () => confirm(`Delete ${piece.title}?`) && attempt(() => api.remove(`/api/pieces/${piece.id}`));
   return element("li", {}, playButton(`/api/pieces/${piece.id}`, piece.title), what, stars(piece), stand, away);
 }
@@ -83,7 +83,7 @@ function compare() {
   const close = element("button", { type: "button", className: "link", textContent: "Close" });
   next.onclick = compare;
   close.onclick = () => ($("blind").hidden = true);
-  $("blind").replaceChildren(element("h2", { textContent: "A or B?" }), side("A", first, second), side("B", second, first), told, element("div", { className: "pair" }, next, close));
+  $("blind").replaceChildren(element("h2", { textContent: "A or B?" }), element("div", { className: "sides" }, side("A", first, second), side("B", second, first)), told, element("div", { className: "pair" }, next, close));
   $("blind").hidden = false;
 }
 

@@ -28,25 +28,30 @@ function silence() {
   source = undefined;
 }
 
-/** Makes a piece ready, and plays it where asked to. */
+/** Another piece is on: it is fetched when it is to sound, or at once where asked to. */
 export async function load(/** @type {string} */ of, play = false) {
-  context ??= new AudioContext();
   silence();
   address = of;
   buffer = undefined;
   position = 0;
   tell();
+  if (play) await start();
+}
+
+async function fetchSound() {
+  const of = address;
+  context ??= new AudioContext();
   const answer = await fetch(`${of}/wav`);
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? "there is no sound");
   const decoded = await context.decodeAudioData(await answer.arrayBuffer());
   // Another piece may have been asked for in the meantime.
-  if (address !== of) return;
-  buffer = decoded;
-  if (play) await start();
+  if (address === of) buffer = decoded;
 }
 
 export async function start(from = position) {
-  if (!buffer || !context) return;
+  const of = address;
+  if (!buffer) await fetchSound();
+  if (!buffer || !context || address !== of) return;
   await context.resume();
   silence();
   source = context.createBufferSource();
@@ -62,6 +67,9 @@ export async function start(from = position) {
   source.start(0, at);
   tell();
 }
+
+/** What is to be heard, decoded; for whoever wants to look at it. */
+export const sound = () => buffer;
 
 export function pause() {
   silence();

@@ -43,8 +43,8 @@ export class Roll {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     const perSecond = Math.max(LEAST_PER_SECOND, width / Math.max(1, this.notes?.seconds ?? 1));
     const [low, high] = this.range();
-    const row = Math.min(14, (height - 32) / (high - low + 3));
-    const top = (height - row * (high - low + 1)) / 2;
+    const row = Math.min(14, (height - 24) / (high - low + 2));
+    const top = (height - 14 - row * (high - low + 1)) / 2;
     return { width, height, perSecond, low, high, row, top };
   }
 
@@ -103,6 +103,7 @@ export class Roll {
         on.fillText(String(number + 1), at + 4, height - 6);
       }
     });
+    const gap = Math.min(2, row / 5);
     const [plain, sounding, kept] = [colour("--ink"), colour("--accent"), colour("--kept")];
     for (const [onset, duration, pitch, velocity] of notes.notes) {
       const from = x(onset);
@@ -112,7 +113,7 @@ export class Roll {
       on.globalAlpha = sounds ? 1 : 0.45 + (0.5 * velocity) / 127;
       on.fillStyle = sounds ? sounding : onset < notes.prompt_end - 1e-3 ? kept : plain;
       on.beginPath();
-      on.roundRect(from, top + (high - pitch) * row + 1, long, Math.max(2, row - 2), Math.min(3, row / 3));
+      on.roundRect(from, top + (high - pitch) * row + gap / 2, long, Math.max(2, row - gap), Math.min(3, row / 3));
       on.fill();
     }
     on.globalAlpha = 1;

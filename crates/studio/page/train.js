@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { $, attempt, clock, element, onDrop, say } from "./dom.js";
+import { place } from "./compose.js";
 import { curves } from "./curves.js";
 import { playButton } from "./library.js";
 
@@ -19,7 +20,7 @@ async function give(/** @type {File[]} */ files) {
   if (music.length === 0) return say("none of these is a MIDI, MusicXML or ABC file");
   await attempt(async () => {
     const folder = music[0].webkitRelativePath.split("/")[0];
-    const name = folder || (music.length === 1 ? music[0].name.replace(/\.[^.]*$/, "") : `${music.length} files`);
+    const name = folder || (music.length === 1 ? music[0].name.replace(/\.[^.]*$/, "") : `${music[0].name.replace(/\.[^.]*$/, "")} and ${music.length - 1} more`);
     const training = await api.post("/api/trainings", { name });
     const bar = $("upload");
     Object.assign(bar, { hidden: false, max: music.length, value: 0 });
@@ -37,6 +38,8 @@ async function give(/** @type {File[]} */ files) {
 
 async function look(/** @type {string} */ id) {
   open = { id, view: await api.get(`/api/trainings/${id}`), report: null };
+  trainings.set(id, open.view);
+  showList();
   show();
   if (open.view.stage === "collecting") {
     const report = await api.get(`/api/trainings/${id}/preflight`);
@@ -74,19 +77,23 @@ function showProgress() {
 
 function show() {
   const { view, report } = open;
-  const place = $("training");
-  place.hidden = !view;
+  const card = $("training");
+  card.hidden = !view;
   if (!view) return;
-  const parts = [element("h2", { textContent: view.name }), element("p", { textContent: view.outcome ? `${STAGES[view.stage]}: ${view.outcome}` : STAGES[view.stage] })];
-  if (view.stage === "collecting") parts.push(...preflight(report));
+  const state = element("p", { className: "state", textContent: view.outcome ? `${STAGES[view.stage]}: ${view.outcome}` : STAGES[view.stage] });
+  const head = element("div", { className: "head" }, element("div", {}, element("h2", { textContent: view.name }), state));
+  const parts = [head];
+  if (view.stage === "collecting") parts.push(...verdict(report));
   if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report));
+  if (view.stage === "collecting" && report) parts.push(files(report));
   if (["running", "waiting"].includes(view.stage)) {
     const stop = element("button", { type: "button", textContent: "Stop, and keep the best" });
     stop.onclick = () => attempt(() => api.post(`/api/trainings/${view.id}/stop`));
-    parts.push(element("div", { id: "progress", className: "figures" }), element("div", {}, stop));
+    head.append(stop);
+    parts.push(element("div", { id: "progress", className: "figures" }));
   }
   if (view.metrics.length > 0) {
-    parts.push(curves(view));
+    parts.push(curves(view, card.clientWidth));
     const remarks = view.metrics.flatMap((/** @type {any} */ line) => (line.remarks ?? []).map((/** @type {any} */ remark) => ({ epoch: line.epoch, ...remark })));
     if (remarks.length > 0) {
       const line = (/** @type {any} */ remark) => element("li", {}, `epoch ${remark.epoch}: `, ...(remark.illness ? [element("b", { textContent: `${remark.illness} ` })] : []), remark.text);
@@ -97,36 +104,49 @@ function show() {
     const sample = (/** @type {string} */ name) => {
       const [, epoch, step] = /epoch-0*(\d+)-step-0*(\d+)/.exec(name) ?? [];
       const label = epoch === undefined ? name : `after epoch ${epoch}, step ${step}`;
-      return element("li", {}, playButton(`/api/trainings/${view.id}/samples/${name}`, label), element("div", { className: "what", textContent: label }));
+      const address = `/api/trainings/${view.id}/samples/${name}`;
+      const stand = element("button", { type: "button", textContent: "Open", "aria-label": `Open the composition ${label}` });
+      stand.onclick = () => {
+        location.hash = "compose";
+        attempt(() => place(address, `${view.name}, ${label}`, "Composed on the way by the model in training", ""));
+      };
+      return element("li", {}, playButton(address, label), element("div", { className: "what", textContent: label }), stand);
     };
     parts.push(element("div", {}, element("h2", { textContent: "What it composes" }), element("ul", { className: "rows" }, ...view.samples.slice(0, 8).map(sample))));
   }
   if (view.samples.length > 0 && view.metrics.length > 0) {
     const compose = element("a", { className: "button", href: "#compose", textContent: "Compose with it" });
     compose.onclick = () => ($("model").value = `training:${view.id}`);
-    parts.push(element("div", {}, compose));
+    head.append(compose);
   }
   if (!["running", "waiting"].includes(view.stage)) {
-    const away = element("button", { type: "button", className: "link", textContent: "Delete this training" });
+    const away = element("button", { type: "button", className: "link away", textContent: "Delete this training" });
     away.onclick = () => confirm(`Delete ${view.name}, with its music and its model?`) && attempt(() => api.remove(`/api/trainings/${view.id}`));
     parts.push(element("div", {}, away));
   }
-  place.replaceChildren(...parts);
+  card.replaceChildren(...parts);
   showProgress();
 }
 
-function preflight(/** @type {any} */ report) {
+/** What the preflight found, in a few lines. */
+function verdict(/** @type {any} */ report) {
   if (!report) return [element("p", { textContent: "Looking at the music ..." })];
   const { files, used } = report;
+  const lines = [`${report.notes} notes in ${report.bars} bars: ${report.train} pieces to learn from, ${report.valid} to be tested with.`, ...report.remarks];
+  return [element("p", { className: "verdict", textContent: `${used} of ${files.length} files can be used.` }), element("ul", { className: "remarks" }, ...lines.map((text) => element("li", { textContent: text })))];
+}
+
+/** Each file, and why it is not used. */
+function files(/** @type {any} */ report) {
+  const { files } = report;
+  // The server puts a number before each name.
+  const name = (/** @type {any} */ file) => file.name.replace(/^\d{4} /, "");
   const line = (/** @type {any} */ file) =>
-    element("li", {}, element("span", { textContent: file.name }), element("span", { className: file.refused ? "refused" : "", textContent: file.refused ?? `${file.bars} bars, ${file.notes} notes` }));
+    element("li", {}, element("span", { textContent: name(file) }), element("span", { className: file.refused ? "refused" : "", textContent: file.refused ?? `${file.bars} bars, ${file.notes} notes` }));
   const refused = files.filter((/** @type {any} */ file) => file.refused);
   const sorted = [...refused, ...files.filter((/** @type {any} */ file) => !file.refused)];
-  return [
-    element("p", { textContent: `${used} of ${files.length} can be used: ${report.notes} notes in ${report.bars} bars; ${report.train} pieces to learn from, ${report.valid} to be tested with.` }),
-    ...report.remarks.map((/** @type {string} */ remark) => element("p", { textContent: remark })),
-    element("details", { open: refused.length > 0 }, element("summary", { textContent: refused.length ? `${refused.length} are not used` : "All files" }), element("ul", { className: "files" }, ...sorted.map(line))),
-  ];
+  const summary = refused.length ? `${refused.length} of ${files.length} not used: which, and why` : "All files";
+  return element("details", { open: refused.length > 0 }, element("summary", { textContent: summary }), element("ul", { className: "files", tabIndex: 0, "aria-label": "Files" }, ...sorted.map(line)));
 }
 
 function starting(/** @type {any} */ view, /** @type {any} */ report) {
