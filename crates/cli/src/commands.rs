@@ -5,4 +5,5 @@ pub mod composers;
 pub mod evaluate;
 pub mod inspect;
 pub mod render;
+pub mod studio;
 pub mod train;

@@ -6,7 +6,6 @@ use cantus_formats::{self as formats, Format, FormatError, Limits, Reading, Rend
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::Usage;
@@ -76,15 +75,7 @@ impl SoundArguments {
 
 /// The bytes of a file that a person named.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| {
-        let name = path.display();
-        match error.kind() {
-            ErrorKind::NotFound => miette!("there is no file `{name}`; check its name"),
-            ErrorKind::PermissionDenied => miette!("`{name}` may not be read; change its permissions, or copy it"),
-            ErrorKind::IsADirectory => miette!("`{name}` is a folder, not a file"),
-            _ => miette!("`{name}` cannot be read: {error}"),
-        }
-    })
+    cantus_workshop::read(path).into_diagnostic()
 }
 
 /// The pieces in a music file, and its bytes; oddities go to standard error. A tune that cannot be read is one, as long as another can.

@@ -4,8 +4,6 @@
 
 mod commands;
 mod files;
-mod models;
-mod provenance;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +29,7 @@ enum Command {
     Evaluate(commands::evaluate::Arguments),
     Render(commands::render::Arguments),
     Composers(commands::composers::Arguments),
+    Studio(commands::studio::Arguments),
 }
 
 /// The command line asks for something that makes no sense: exit code 2.
@@ -49,6 +48,7 @@ fn main() -> ExitCode {
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::Render(arguments) => commands::render::run(&arguments),
         Command::Composers(arguments) => commands::composers::run(&arguments),
+        Command::Studio(arguments) => commands::studio::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use crate::manifest::{self, Entry};
 
 /// Who may depend on whom. Music crates and number crates first meet in `model`; what is not here is forbidden.
 /// Dependencies for tests only are free: a test may bring together what the program keeps apart.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("score", &[]),
     ("formats", &["score"]),
     ("corpus", &["score", "formats"]),
@@ -15,12 +15,24 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("composers", &["score", "encoding", "nn", "model"]),
     ("training", &["score", "model", "corpus", "evaluation"]),
     ("evaluation", &["score"]),
+    ("workshop", &["score", "formats", "corpus", "encoding", "model", "composers", "training", "evaluation"]),
     ("studio", EVERYTHING),
     ("cli", EVERYTHING),
 ];
 
-const EVERYTHING: &[&str] =
-    &["score", "formats", "corpus", "encoding", "nn", "model", "composers", "training", "evaluation", "studio"];
+const EVERYTHING: &[&str] = &[
+    "score",
+    "formats",
+    "corpus",
+    "encoding",
+    "nn",
+    "model",
+    "composers",
+    "training",
+    "evaluation",
+    "workshop",
+    "studio",
+];
 
 /// Where burn may stand: the crates of music know no tensors.
 const WITHOUT_TENSORS: [&str; 4] = ["score", "formats", "corpus", "encoding"];

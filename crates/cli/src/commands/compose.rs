@@ -2,26 +2,20 @@
 
 use crate::Usage;
 use crate::files::{self, LimitArguments, SoundArguments};
-use crate::models::{self, Model};
-use crate::provenance::{PromptOrigin, Provenance};
 use crate::terminal::{self, bar, command, say};
 use cantus_evaluation::originality::{Digest, Sketch};
 use cantus_formats::svg::Roll;
 use cantus_formats::{Format, Limits};
-use cantus_model::{ComposeError, Composition, Prompt, Request, Rng, Sampling, digest};
+use cantus_model::{ComposeError, Composition, Sampling};
 use cantus_score::Score;
+use cantus_workshop::{self as workshop, BARS, Given, Model, PROMPT_BARS, PromptOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, miette};
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Bars composed unless told otherwise.
-const BARS: usize = 16;
 /// Pieces that are composed at once.
 const TOGETHER: usize = 64;
-/// Bars kept of a prompt unless told otherwise.
-const PROMPT_BARS: usize = 4;
 
 /// Write new music.
 ///
@@ -29,7 +23,7 @@ const PROMPT_BARS: usize = 4;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The model: `default` (built in), a .safetensors file, or a run's folder
-    #[arg(short, long, default_value = models::DEFAULT)]
+    #[arg(short, long, default_value = workshop::DEFAULT)]
     model: String,
     /// A music file to continue (MIDI, MusicXML or ABC); its first bars are kept note for note, in key and tempo
     #[arg(long, value_name = "FILE")]
@@ -52,6 +46,9 @@ pub struct Arguments {
     /// Draw only among the K likeliest; 0 means all [default: what suits the model]
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
+    /// Tempo of the whole piece in quarter notes a minute, 10-400 [default: the prompt's, or what suits the model]
+    #[arg(long, value_name = "BPM", allow_negative_numbers = true)]
+    tempo: Option<f64>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -60,7 +57,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Write the piece again that this file holds (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "temperature", "top_p", "top_k", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -71,12 +68,6 @@ pub struct Arguments {
     limits: LimitArguments,
 }
 
-/// A prompt as it was given: the music and the file's digest.
-struct Given {
-    prompt: Prompt,
-    sha256: String,
-}
-
 pub fn run(arguments: &Arguments) -> Result<()> {
     let outputs = match &arguments.output[..] {
         [] => vec![PathBuf::from("composition.mid")],
@@ -84,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let formats = outputs.iter().map(|path| files::output_format(path)).collect::<Result<Vec<Format>>>()?;
     let like = arguments.like.as_deref().map(origin).transpose()?;
-    let model = models::load(&arguments.model)?;
+    let model = workshop::load(&arguments.model).into_diagnostic()?;
     let mut settings = settle(arguments, like.as_ref(), &model)?;
     let given = given_prompt(arguments, &settings)?;
     if let (Some(origin), Some(path)) = (&like, &arguments.like) {
@@ -105,10 +96,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         for (k, (composition, seed)) in compositions.iter().zip(seeds).enumerate() {
             let origin = Provenance { seed: *seed, ..settings.clone() };
             let number = batch * TOGETHER + k;
-            let written = outputs
-                .iter()
-                .map(|path| files::numbered(path, number, arguments.count as usize))
-                .collect::<Vec<PathBuf>>();
+            let written =
+                outputs.iter().map(|path| files::numbered(path, number, arguments.count as usize)).collect::<Vec<_>>();
             let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
             for path in &written {
                 files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
@@ -145,6 +134,9 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         top_p: arguments.top_p.unwrap_or(usual.top_p),
     };
     sampling.check().map_err(|error| Usage(error.to_string()))?;
+    if let Some(tempo) = arguments.tempo.filter(|tempo| workshop::tempo(*tempo).is_none()) {
+        return Err(Usage(format!("--tempo {tempo}: give 10 to 400 quarter notes a minute")).into());
+    }
     let bars = arguments.bars.unwrap_or(BARS);
     let prompt = arguments.prompt.is_some().then(|| PromptOrigin {
         sha256: String::new(),
@@ -154,48 +146,32 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.name.clone(),
         model_sha256: model.digest.clone(),
-        seed: arguments.seed.unwrap_or_else(fresh_seed),
+        seed: arguments.seed.unwrap_or_else(workshop::fresh_seed),
         bars,
         sampling,
+        tempo: arguments.tempo,
         prompt,
     })
-}
-
-/// A seed short enough to be read aloud.
-fn fresh_seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (now.as_nanos() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44
 }
 
 fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<Given>> {
     let (Some(path), Some(PromptOrigin { bars, .. })) = (&arguments.prompt, &settings.prompt) else { return Ok(None) };
     let (score, bytes) = files::read_score_and_bytes(path, &arguments.limits.over(Limits::default()))?;
-    let prompt = Prompt::new(&score, *bars).into_diagnostic()?;
-    Ok(Some(Given { prompt, sha256: digest(&bytes) }))
+    Ok(Some(Given::new(&score, &bytes, *bars).into_diagnostic()?))
 }
 
 /// The pieces of these seeds; `settings` but for the seed.
 fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&Given>) -> Result<Vec<Composition>> {
-    let request =
-        Request { bars: settings.bars, sampling: settings.sampling, prompt: given.map(|given| given.prompt.clone()) };
     let bar = bar(1000, "composing {wide_bar} {percent}%");
-    let mut rngs: Vec<Rng> = seeds.iter().map(|seed| cantus_model::seeded(*seed)).collect();
-    let composed = model.composer.compose_all(&request, &mut rngs, &mut |done| {
+    let composed = workshop::compose(model, settings, seeds, given, &mut |done| {
         bar.set_position((done * 1000.0) as u64);
         ControlFlow::Continue(())
     });
     bar.finish_and_clear();
-    if let Err(error @ ComposeError::Bars { .. }) = &composed {
-        return Err(Usage(error.to_string()).into());
+    match composed {
+        Err(error @ ComposeError::Bars { .. }) => Err(Usage(error.to_string()).into()),
+        composed => composed.into_diagnostic(),
     }
-    let mut compositions = composed.into_diagnostic()?;
-    for (composition, seed) in compositions.iter_mut().zip(seeds) {
-        let score = &mut composition.score;
-        score.title = Some(format!("Composition {seed}"));
-        // A prompt that was itself composed here must not speak for the new piece.
-        score.remarks = vec![Provenance { seed: *seed, ..settings.clone() }.to_remark()];
-    }
-    Ok(compositions)
 }
 
 fn report(

@@ -2,7 +2,6 @@
 
 use crate::Usage;
 use crate::files::{self, LimitArguments};
-use crate::models::{self, Model};
 use crate::terminal::{bar, printable, remark, say};
 use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
 use cantus_evaluation::picture::self_similarity;
@@ -14,6 +13,7 @@ use cantus_model::{Evaluation, Judgement, Request, Rng, seeded};
 use cantus_score::Score;
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
+use cantus_workshop::{self as workshop, Model};
 use miette::{IntoDiagnostic, Result, miette};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let forms = arguments.output.iter().map(|path| form(path)).collect::<Result<Vec<Form>>>()?;
     let model = match is_music(Path::new(&arguments.what)) {
         true => None,
-        false => Some(models::load(&arguments.what)?),
+        false => Some(workshop::load(&arguments.what).into_diagnostic()?),
     };
     let options = options(arguments, model.as_ref());
     let corpus = read(&arguments.corpus, &options)?;

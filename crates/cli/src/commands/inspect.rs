@@ -1,13 +1,12 @@
 //! `cantus inspect`: what something is.
 
 use crate::files::{self, LimitArguments};
-use crate::models::{self, Model};
-use crate::provenance::Provenance;
 use crate::terminal::{command, duration, printable, say, table};
 use cantus_corpus::{CorpusError, Options, survey};
 use cantus_formats::{self as formats, Format, Limits};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
+use cantus_workshop::{self as workshop, Model, Provenance};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -33,11 +32,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let path = &arguments.what;
     if let Some(plot) = &arguments.plot {
-        return draw(&models::load(&path.to_string_lossy())?, plot);
+        return draw(&workshop::load(&path.to_string_lossy()).into_diagnostic()?, plot);
     }
     let is_model = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
-    if is_model || path == Path::new(models::DEFAULT) && !path.exists() {
-        return model(&models::load(&path.to_string_lossy())?, arguments.json);
+    if is_model || path == Path::new(workshop::DEFAULT) && !path.exists() {
+        return model(&workshop::load(&path.to_string_lossy()).into_diagnostic()?, arguments.json);
     }
     if path.is_dir() {
         return match RunFiles::at(path) {
@@ -269,7 +268,7 @@ fn music_file(arguments: &Arguments) -> Result<()> {
     }
     if let Some(origin) = origin {
         let mut again: Vec<&OsStr> = vec!["compose".as_ref(), "--like".as_ref(), path.as_os_str()];
-        if origin.model != models::DEFAULT {
+        if origin.model != workshop::DEFAULT {
             again.extend([OsStr::new("-m"), origin.model.as_ref()]);
         }
         if origin.prompt.is_some() {

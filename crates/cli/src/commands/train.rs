@@ -5,14 +5,11 @@ use crate::files::{self, LimitArguments};
 use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts};
-use cantus_formats::midi;
 use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit};
 use cantus_score::TicksPerQuarter;
-use cantus_training::run_folder::{RunFiles, RunFolder};
-use cantus_training::{
-    Bounds, CheckpointPolicy, Doctor, End, Event, Illness, Outcome, RunDescription, SampleWriter, TrainError, Training,
-    corpus_card, training_set,
-};
+use cantus_training::run_folder::RunFiles;
+use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
+use cantus_workshop::{self as workshop, Paused, Plan};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use serde::Deserialize;
@@ -177,11 +174,9 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
     let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
     let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..corpus_card(&corpus, &name) };
-    let trainable = (spec.create)(&settings, &training_set(&corpus), seed).into_diagnostic()?;
-    let doctor = Doctor::new(&corpus, &options);
-    let description = RunDescription {
-        composer: spec.id.to_owned(),
-        configuration: configuration.to_owned(),
+    let plan = Plan {
+        spec,
+        configuration,
         settings,
         seed,
         data,
@@ -190,53 +185,31 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         bounds,
         doctor: !arguments.no_doctor,
         half: arguments.half || recipe.half,
-        baselines: trainable.baselines(),
-        likelihood: trainable.likelihood(),
-        unit: trainable.unit(),
-        protocol: trainable.protocol(),
-        parameters: trainable.parameters(),
-        created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
-    let folder = RunFolder::create(&run, &description).into_diagnostic()?;
-    introduce(&description, arguments.json)?;
-    let training =
-        Training::new(trainable, folder, description, doctor, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
+    let training = workshop::begin(plan, &corpus, &run, policy(arguments)).into_diagnostic()?;
+    introduce(training.description(), arguments.json)?;
     Ok((training, name, run))
 }
 
 fn resume(arguments: &Arguments) -> Result<Begun> {
     let Some(run) = arguments.output.clone() else { return Err(Usage("name the run with -o".to_owned()).into()) };
-    let folder = RunFolder::open(&run).into_diagnostic()?;
-    let mut description: RunDescription = folder.description().into_diagnostic()?;
+    let mut paused = Paused::open(&run).into_diagnostic()?;
+    let description = &mut paused.description;
     if let Some(data) = &arguments.folder {
         description.data = std::path::absolute(data).into_diagnostic()?;
     }
     if arguments.minutes.is_some() || arguments.epochs.is_some() {
         description.bounds = Bounds { minutes: arguments.minutes, epochs: arguments.epochs };
     }
-    let spec = registry::find(&description.composer).ok_or_else(|| {
-        miette!("the run is of composer `{}`, which this program does not have", description.composer)
-    })?;
     let corpus = read_corpus(&description.data, &description.options, arguments)?;
-    let found = corpus.fingerprint().to_string();
-    if found != description.corpus.fingerprint {
-        let expected = description.corpus.fingerprint.clone();
-        return Err(TrainError::OtherCorpus { data: description.data, found, expected }).into_diagnostic();
-    }
-    folder.write_description(&description).into_diagnostic()?;
-    let trainable = (spec.create)(&description.settings, &training_set(&corpus), description.seed).into_diagnostic()?;
-    let name = description.corpus.name.clone();
-    let doctor = Doctor::new(&corpus, &description.options);
-    introduce(&description, arguments.json)?;
-    let training =
-        Training::new(trainable, folder, description, doctor, policy(arguments), WRITE_SAMPLE).into_diagnostic()?;
+    let training = paused.go_on(&corpus, policy(arguments)).into_diagnostic()?;
+    let name = training.description().corpus.name.clone();
+    introduce(training.description(), arguments.json)?;
     if !arguments.json {
         say(format!("going on after epoch {}", training.epochs_done()))?;
     }
     Ok((training, name, run))
 }
-
-const WRITE_SAMPLE: SampleWriter<'static> = ("mid", &|score| midi::write(score).ok());
 
 fn policy(arguments: &Arguments) -> CheckpointPolicy {
     let every = Duration::try_from_secs_f64(arguments.checkpoint_seconds).unwrap_or(Duration::from_secs(120));

@@ -21,6 +21,9 @@ pub struct Provenance {
     pub bars: usize,
     /// How tokens were drawn.
     pub sampling: Sampling,
+    /// Quarters a minute, where they were chosen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tempo: Option<f64>,
     /// The prompt.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prompt: Option<PromptOrigin>,
@@ -62,6 +65,7 @@ mod tests {
             seed: 7,
             bars: 32,
             sampling: Sampling { temperature: 0.95, top_k: 3, top_p: 0.9 },
+            tempo: Some(96.0),
             prompt: Some(PromptOrigin { sha256: "cd".into(), bars: 4 }),
         };
         let remarks = ["something else".to_owned(), origin.to_remark()];

@@ -1,11 +1,10 @@
 //! Finding and loading models: the built-in one, a file, or the best of a run.
 
-use crate::files;
+use crate::files::{self, ReadError};
 use cantus_composers::registry;
 use cantus_evaluation::originality::Digest;
-use cantus_model::{Composer, Header, ModelFile, Sampling, digest};
-use cantus_training::run_folder::RunFiles;
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use cantus_model::{Composer, Header, ModelError, ModelFile, Sampling, digest};
+use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::path::{Path, PathBuf};
 
 /// The name by which the built-in model is called.
@@ -41,8 +40,33 @@ impl Model {
     }
 }
 
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Its file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A folder that is no run.
+    #[error(transparent)]
+    Run(#[from] RunFolderError),
+    /// A run that has only begun.
+    #[error("the run `{}` has no model yet: its first checkpoint is still to come", .0.display())]
+    NoModelYet(PathBuf),
+    /// No model file, or one that this program cannot use.
+    #[error("loading the model `{name}`")]
+    Model {
+        /// What it was called by.
+        name: String,
+        /// What is wrong with it.
+        source: ModelError,
+    },
+}
+
 /// The model of a name: `default`, a file, or a run's folder.
-pub fn load(name: &str) -> Result<Model> {
+///
+/// # Errors
+/// [`LoadError`].
+pub fn load(name: &str) -> Result<Model, LoadError> {
     if name == DEFAULT && !Path::new(name).exists() {
         return from_bytes(name, EMBEDDED);
     }
@@ -51,22 +75,21 @@ pub fn load(name: &str) -> Result<Model> {
 }
 
 /// The model file that a path stands for.
-fn model_path(path: &Path) -> Result<PathBuf> {
+fn model_path(path: &Path) -> Result<PathBuf, LoadError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let run = RunFiles::at(path).into_diagnostic()?;
-    let best = run.best_path();
-    if best.exists() {
-        Ok(best)
-    } else {
-        Err(miette!("the run `{}` has no model yet: its first checkpoint is still to come", path.display()))
-    }
+    let best = RunFiles::at(path)?.best_path();
+    if best.exists() { Ok(best) } else { Err(LoadError::NoModelYet(path.to_owned())) }
 }
 
-fn from_bytes(name: &str, bytes: &[u8]) -> Result<Model> {
-    let context = || format!("loading the model `{name}`");
-    let file = ModelFile::from_bytes(bytes).into_diagnostic().wrap_err_with(context)?;
-    let composer = registry::load(&file).into_diagnostic().wrap_err_with(context)?;
+/// The model in these bytes, to be called `name`.
+///
+/// # Errors
+/// [`LoadError::Model`].
+pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Model, LoadError> {
+    let failed = |source| LoadError::Model { name: name.to_owned(), source };
+    let file = ModelFile::from_bytes(bytes).map_err(failed)?;
+    let composer = registry::load(&file).map_err(failed)?;
     Ok(Model { name: name.to_owned(), digest: digest(bytes), bytes: bytes.len(), header: file.header, composer })
 }

@@ -1,0 +1,135 @@
+// The score, as the engraver draws it: follows what sounds, and leads to what is clicked.
+
+import { $, say } from "./dom.js";
+import * as player from "./player.js";
+
+/** @type {Worker | undefined} */
+let engraver;
+/** The newest request to the engraver; answers to older ones come too late. */
+let number = 0;
+let settle = /** @type {() => void} */ (() => {});
+/** Which piece is engraved, and for which width. */
+let [engraved, music, width] = ["", "", 0];
+/** @typedef {{ from: number, to: number, of: Element }} Mark */
+let notes = /** @type {Mark[]} */ ([]);
+let bars = /** @type {Mark[]} */ ([]);
+let sounding = /** @type {Element[]} */ ([]);
+let passage = { from: 0, to: 0 };
+
+/** Starts the engraver, so that it is ready when the first score comes. */
+export function prepare() {
+  if (engraver) return engraver;
+  engraver = new Worker("/engraver.js", { type: "module" });
+  engraver.addEventListener("message", ({ data }) => draw(data));
+  engraver.addEventListener("error", () => draw({ number, error: "the engraver does not start" }));
+  new ResizeObserver(() => {
+    const now = $("score").clientWidth;
+    if (music && now && Math.abs(now - width) > 24) ask();
+  }).observe($("score"));
+  return engraver;
+}
+
+/** Asks for a drawing as wide as the place for it; where that is not in sight, it is asked for once it is. */
+function ask() {
+  width = $("score").clientWidth;
+  if (width === 0) return undefined;
+  number += 1;
+  prepare().postMessage({ number, music, width: width - 16, scale: width < 500 ? 36 : 44 });
+  return new Promise((done) => (settle = /** @type {() => void} */ (done)));
+}
+
+function draw(/** @type {any} */ answer) {
+  if (answer.number !== number) return;
+  const place = $("score");
+  settle();
+  if (answer.error) {
+    forget();
+    say(`There is no score: ${answer.error}`);
+    return;
+  }
+  const drawing = new DOMParser().parseFromString(answer.drawing, "image/svg+xml").documentElement;
+  place.replaceChildren(drawing);
+  const marks = (/** @type {any[]} */ list) => list.map(({ id, ...times }) => ({ ...times, of: document.getElementById(id) })).filter((mark) => mark.of);
+  notes = marks(answer.notes);
+  bars = marks(answer.bars);
+  drawing.setAttribute("role", "img");
+  drawing.setAttribute("aria-label", `Score: ${bars.length} bars, ${notes.length} notes`);
+  sounding = [];
+  markPassage();
+  place.scrollTop = 0;
+  follow(player.now());
+}
+
+/** Engraves a piece, unless it is engraved. */
+export async function show(/** @type {string} */ address) {
+  $("score").hidden = false;
+  if (engraved === address) return;
+  forget();
+  engraved = address;
+  const answer = await fetch(`${address}/musicxml`);
+  const xml = await answer.text();
+  // Another piece may be on the stand by now.
+  if (engraved !== address) return;
+  if (!answer.ok) throw new Error("this piece cannot be written as a score");
+  music = xml;
+  prepare();
+  await ask();
+}
+
+export function hide() {
+  forget();
+  $("score").hidden = true;
+}
+
+/** Another piece is on the stand. */
+export function forget() {
+  number += 1;
+  [engraved, music] = ["", ""];
+  [notes, bars, sounding] = [[], [], []];
+  $("score").replaceChildren();
+}
+
+/** Which seconds of the piece also stand in the training music; none where both are the same. */
+export function setPassage(/** @type {{ from: number, to: number }} */ seconds) {
+  passage = seconds;
+  markPassage();
+}
+
+function markPassage() {
+  for (const { from, of } of notes) of.classList.toggle("known", passage.from <= from + 0.01 && from + 0.01 < passage.to);
+}
+
+/** Marks what sounds, and keeps it in sight. */
+export function follow(/** @type {number} */ at) {
+  for (const of of sounding) of.classList.remove("sounding");
+  sounding = player.isPlaying() ? notes.filter((mark) => mark.from <= at && at < mark.to).map((mark) => mark.of) : [];
+  for (const of of sounding) of.classList.add("sounding");
+  const bar = bars.findLast((mark) => mark.from <= at + 0.01);
+  if (!bar || !player.isPlaying()) return;
+  const place = $("score");
+  const [frame, box] = [place.getBoundingClientRect(), (bar.of.closest(".system") ?? bar.of).getBoundingClientRect()];
+  if (box.top < frame.top - 2 || box.bottom > frame.bottom + 2) place.scrollTop += box.top - frame.top - 8;
+}
+
+/** A click leads to the note, or to the bar, where it falls. */
+export function openScore(/** @type {(seconds: number) => void} */ jump) {
+  $("score").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+    const at = /** @type {Element} */ (event.target).closest(".note");
+    const within = (/** @type {Mark} */ { of }) => {
+      const box = of.getBoundingClientRect();
+      return box.left <= event.clientX && event.clientX <= box.right && box.top <= event.clientY && event.clientY <= box.bottom;
+    };
+    const mark = notes.find((mark) => mark.of === at) ?? bars.find(within);
+    if (mark) jump(mark.from);
+  });
+}
+
+/** The drawing as a file of its own. */
+export function file() {
+  const drawing = /** @type {Element} */ ($("score").firstElementChild?.cloneNode(true));
+  if (!drawing) return null;
+  for (const of of drawing.querySelectorAll(".sounding, .known")) of.classList.remove("sounding", "known");
+  const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
+  style.textContent = "ellipse, path, polygon, polyline, rect { stroke: currentColor } .mNum { font-style: italic } .tempo { display: none }";
+  return new Blob([new XMLSerializer().serializeToString(drawing).replace("</desc>", `</desc>${new XMLSerializer().serializeToString(style)}`)], { type: "image/svg+xml" });
+}

@@ -1,0 +1,224 @@
+// Training: music is given, looked at, learnt from.
+
+import * as api from "./api.js";
+import { $, attempt, clock, element, onDrop, say } from "./dom.js";
+import { place } from "./compose.js";
+import { curves } from "./curves.js";
+import { playButton } from "./library.js";
+
+const READ = /\.(midi?|kar|rmi|musicxml|xml|mxl|abc)$/i;
+
+/** @type {Map<string, any>} */
+const trainings = new Map();
+/** The one that is looked at: its id, its last view, its preflight report. */
+let open = { id: "", view: /** @type {any} */ (null), report: /** @type {any} */ (null) };
+/** @type {any[]} */
+let composers = [];
+
+async function give(/** @type {File[]} */ files) {
+  const music = files.filter((file) => READ.test(file.name));
+  if (music.length === 0) return say("none of these is a MIDI, MusicXML or ABC file");
+  await attempt(async () => {
+    const folder = music[0].webkitRelativePath.split("/")[0];
+    const name = folder || (music.length === 1 ? music[0].name.replace(/\.[^.]*$/, "") : `${music[0].name.replace(/\.[^.]*$/, "")} and ${music.length - 1} more`);
+    const training = await api.post("/api/trainings", { name });
+    const bar = $("upload");
+    Object.assign(bar, { hidden: false, max: music.length, value: 0 });
+    try {
+      for (const file of music) {
+        await api.upload(`/api/trainings/${training.id}/files?name=${encodeURIComponent(file.name)}`, file).catch((error) => say(`${file.name}: ${error.message}`));
+        bar.value += 1;
+      }
+    } finally {
+      bar.hidden = true;
+    }
+    await look(training.id);
+  });
+}
+
+async function look(/** @type {string} */ id) {
+  open = { id, view: await api.get(`/api/trainings/${id}`), report: null };
+  trainings.set(id, open.view);
+  showList();
+  show();
+  if (open.view.stage === "collecting") {
+    const report = await api.get(`/api/trainings/${id}/preflight`);
+    if (open.id === id) open.report = report;
+    show();
+  }
+}
+
+const STAGES = /** @type {Record<string, string>} */ ({ collecting: "not begun", waiting: "waits for its turn", running: "running", stopped: "stopped", finished: "finished", failed: "failed" });
+
+function showList() {
+  const row = (/** @type {any} */ training) => {
+    const { id, name, stage, progress, files } = training;
+    const state = progress ? `${Math.round(100 * progress.done)}%, ${clock(progress.seconds_left)} left at most` : STAGES[stage];
+    const button = element("button", { type: "button", textContent: "Show", "aria-label": `Show ${name}` });
+    button.onclick = () => attempt(() => look(id));
+    return element("li", {}, element("div", { className: "what" }, element("b", { textContent: name }), element("span", { textContent: `${files} files · ${state}` })), button);
+  };
+  const all = [...trainings.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+  $("trainings").replaceChildren(...(all.length ? all.map(row) : [element("li", { textContent: "None yet." })]));
+}
+
+/** The part that changes with every step, without touching what a person may be at. */
+function showProgress() {
+  const place = document.getElementById("progress");
+  const { progress } = open.view;
+  if (!place) return;
+  const fact = (/** @type {string} */ name, /** @type {string} */ value) => element("span", {}, `${name} `, element("b", { textContent: value }));
+  place.replaceChildren(
+    ...(progress
+      ? [fact("epoch", String(progress.epoch)), fact("step", `${progress.step} of ${progress.of}`), fact("training loss", progress.nats_per_token.toFixed(3)), fact("left at most", clock(progress.seconds_left))]
+      : []),
+  );
+}
+
+function show() {
+  const { view, report } = open;
+  const card = $("training");
+  card.hidden = !view;
+  if (!view) return;
+  const state = element("p", { className: "state", textContent: view.outcome ? `${STAGES[view.stage]}: ${view.outcome}` : STAGES[view.stage] });
+  const head = element("div", { className: "head" }, element("div", {}, element("h2", { textContent: view.name }), state));
+  const parts = [head];
+  if (view.stage === "collecting") parts.push(...verdict(report));
+  if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report));
+  if (view.stage === "collecting" && report) parts.push(files(report));
+  if (["running", "waiting"].includes(view.stage)) {
+    const stop = element("button", { type: "button", textContent: "Stop, and keep the best" });
+    stop.onclick = () => attempt(() => api.post(`/api/trainings/${view.id}/stop`));
+    head.append(stop);
+    parts.push(element("div", { id: "progress", className: "figures" }));
+  }
+  if (view.metrics.length > 0) {
+    parts.push(curves(view, card.clientWidth));
+    const remarks = view.metrics.flatMap((/** @type {any} */ line) => (line.remarks ?? []).map((/** @type {any} */ remark) => ({ epoch: line.epoch, ...remark })));
+    if (remarks.length > 0) {
+      const line = (/** @type {any} */ remark) => element("li", {}, `epoch ${remark.epoch}: `, ...(remark.illness ? [element("b", { textContent: `${remark.illness} ` })] : []), remark.text);
+      parts.push(element("div", {}, element("h2", { textContent: "The doctor" }), element("ul", { className: "remarks" }, ...remarks.map(line))));
+    }
+  }
+  if (view.samples.length > 0) {
+    const sample = (/** @type {string} */ name) => {
+      const [, epoch, step] = /epoch-0*(\d+)-step-0*(\d+)/.exec(name) ?? [];
+      const label = epoch === undefined ? name : `after epoch ${epoch}, step ${step}`;
+      const address = `/api/trainings/${view.id}/samples/${name}`;
+      const stand = element("button", { type: "button", textContent: "Open", "aria-label": `Open the composition ${label}` });
+      stand.onclick = () => {
+        location.hash = "compose";
+        attempt(() => place(address, `${view.name}, ${label}`, "Composed on the way by the model in training", ""));
+      };
+      return element("li", {}, playButton(address, label), element("div", { className: "what", textContent: label }), stand);
+    };
+    parts.push(element("div", {}, element("h2", { textContent: "What it composes" }), element("ul", { className: "rows" }, ...view.samples.slice(0, 8).map(sample))));
+  }
+  if (view.samples.length > 0 && view.metrics.length > 0) {
+    const compose = element("a", { className: "button", href: "#compose", textContent: "Compose with it" });
+    compose.onclick = () => ($("model").value = `training:${view.id}`);
+    head.append(compose);
+  }
+  if (!["running", "waiting"].includes(view.stage)) {
+    const away = element("button", { type: "button", className: "link away", textContent: "Delete this training" });
+    away.onclick = () => confirm(`Delete ${view.name}, with its music and its model?`) && attempt(() => api.remove(`/api/trainings/${view.id}`));
+    parts.push(element("div", {}, away));
+  }
+  card.replaceChildren(...parts);
+  showProgress();
+}
+
+/** What the preflight found, in a few lines. */
+function verdict(/** @type {any} */ report) {
+  if (!report) return [element("p", { textContent: "Looking at the music ..." })];
+  const { files, used } = report;
+  const lines = [`${report.notes} notes in ${report.bars} bars: ${report.train} pieces to learn from, ${report.valid} to be tested with.`, ...report.remarks];
+  return [element("p", { className: "verdict", textContent: `${used} of ${files.length} files can be used.` }), element("ul", { className: "remarks" }, ...lines.map((text) => element("li", { textContent: text })))];
+}
+
+/** Each file, and why it is not used. */
+function files(/** @type {any} */ report) {
+  const { files } = report;
+  // The server puts a number before each name.
+  const name = (/** @type {any} */ file) => file.name.replace(/^\d{4} /, "");
+  const line = (/** @type {any} */ file) =>
+    element("li", {}, element("span", { textContent: name(file) }), element("span", { className: file.refused ? "refused" : "", textContent: file.refused ?? `${file.bars} bars, ${file.notes} notes` }));
+  const refused = files.filter((/** @type {any} */ file) => file.refused);
+  const sorted = [...refused, ...files.filter((/** @type {any} */ file) => !file.refused)];
+  const summary = refused.length ? `${refused.length} of ${files.length} not used: which, and why` : "All files";
+  return element("details", { open: refused.length > 0 }, element("summary", { textContent: summary }), element("ul", { className: "files", tabIndex: 0, "aria-label": "Files" }, ...sorted.map(line)));
+}
+
+function starting(/** @type {any} */ view, /** @type {any} */ report) {
+  const begun = view.stage !== "collecting";
+  const minutes = element("input", { type: "number", min: 0.1, max: 1440, step: "any", value: view.order?.minutes ?? 10, required: true });
+  const choice = element("select");
+  for (const composer of composers) {
+    for (const configuration of composer.configurations) {
+      const id = `${composer.id}:${configuration.name}`;
+      choice.append(element("option", { value: id, textContent: `${id}: ${configuration.summary}` }));
+    }
+  }
+  if (view.order?.composer) choice.value = view.order.composer;
+  const go = element("button", { className: "primary", textContent: begun ? "Go on" : "Train", disabled: !begun && !(report && report.train > 0 && report.valid > 0) });
+  const form = element("form", { className: "start" }, go, element("label", {}, "Minutes", minutes), ...(begun ? [] : [element("label", {}, "Composer", choice)]));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : choice.value, seed: view.order?.seed ?? 1 };
+    attempt(() => api.post(`/api/trainings/${view.id}/start`, order));
+  });
+  return form;
+}
+
+export function openTrain() {
+  $("music-files").onchange = () => give([...$("music-files").files]);
+  $("music-folder").onchange = () => give([...$("music-folder").files]);
+  onDrop($("music-drop"), give);
+  api.on("hello", () =>
+    attempt(async () => {
+      const [all, known] = await Promise.all([api.get("/api/trainings"), api.get("/api/composers")]);
+      composers = known;
+      trainings.clear();
+      for (const training of all) trainings.set(training.id, training);
+      showList();
+      const running = all.find((/** @type {any} */ training) => training.stage === "running");
+      const id = trainings.has(open.id) ? open.id : running?.id;
+      if (id) await look(id);
+    }),
+  );
+  api.on("training", (training) => {
+    const before = trainings.get(training.id);
+    trainings.set(training.id, training);
+    showList();
+    if (training.id !== open.id) return;
+    Object.assign(open.view, training);
+    // The whole view anew only where more than the progress has changed.
+    if (before?.stage !== training.stage) attempt(() => look(training.id));
+    else showProgress();
+  });
+  for (const kind of ["metrics", "sample"]) {
+    api.on(kind, ({ id }) => {
+      if (id === open.id) attempt(() => refresh(id));
+    });
+  }
+  api.on("gone", ({ kind, id }) => {
+    if (kind !== "training") return;
+    trainings.delete(id);
+    if (open.id === id) open = { id: "", view: null, report: null };
+    showList();
+    show();
+  });
+}
+
+let refreshing = false;
+
+/** The figures anew, at most twice a second. */
+async function refresh(/** @type {string} */ id) {
+  if (refreshing) return;
+  refreshing = true;
+  await new Promise((done) => setTimeout(done, 500));
+  refreshing = false;
+  if (open.id !== id) return;
+  open.view = await api.get(`/api/trainings/${id}`);
+  show();
+}

@@ -1,0 +1,315 @@
+//! Composing: a queue of orders, and the thread that fulfils them.
+//!
+//! An order lies in `jobs/` until its piece is in the library. A piece has its order's id, and follows from the order alone: an order that
+//! was interrupted is simply fulfilled again.
+
+use crate::library::{Originality, Piece};
+use crate::{Shared, StudioError, make_folder, manifests, now};
+use cantus_formats::{Limits, midi};
+use cantus_model::{ComposeError, Sampling};
+use cantus_training::run_folder::{RunFolderError, write_atomically};
+use cantus_workshop::{self as workshop, Given, LoadError, Model, PromptOrigin, Provenance};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The most bars that the studio composes.
+pub const MOST_BARS: usize = 512;
+/// Orders that may wait.
+const MOST_WAITING: usize = 256;
+
+/// What is to be composed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// A model's id.
+    #[serde(default = "default_model")]
+    pub model: String,
+    #[serde(default = "default_bars")]
+    pub bars: usize,
+    /// Drawn where it is missing.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// What suits the model where it is missing.
+    #[serde(default)]
+    pub temperature: Option<f64>,
+    /// Quarters a minute; what suits the model, or the prompt's, where it is missing.
+    #[serde(default)]
+    pub tempo: Option<f64>,
+    /// A prompt that was uploaded.
+    #[serde(default)]
+    pub prompt: Option<PromptOrigin>,
+}
+
+fn default_model() -> String {
+    workshop::DEFAULT.to_owned()
+}
+
+fn default_bars() -> usize {
+    workshop::BARS
+}
+
+/// An order on its way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    pub id: String,
+    pub order: Order,
+    pub state: State,
+    /// Why it failed.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// How much is done, 0-1.
+    #[serde(skip_deserializing)]
+    pub done: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Waiting,
+    Running,
+    Failed,
+}
+
+/// The queue.
+pub struct Composing {
+    path: PathBuf,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: BTreeMap<String, Job>,
+    closed: bool,
+}
+
+/// Why an order is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error("{MOST_WAITING} pieces are waiting already; let some be finished, or cancel them")]
+    TooMany,
+    #[error(transparent)]
+    Write(#[from] RunFolderError),
+}
+
+impl Composing {
+    pub fn open(path: &Path) -> Result<Composing, StudioError> {
+        make_folder(path)?;
+        let mut jobs = BTreeMap::new();
+        for mut job in manifests::<Job>(path)? {
+            if job.state == State::Running {
+                job.state = State::Waiting;
+            }
+            jobs.insert(job.id.clone(), job);
+        }
+        let queue = Mutex::new(Queue { jobs, closed: false });
+        Ok(Composing { path: path.to_owned(), queue, changed: Condvar::new() })
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn manifest(&self, id: &str) -> PathBuf {
+        self.path.join(format!("{id}.json"))
+    }
+
+    fn write(&self, job: &Job) -> Result<(), RunFolderError> {
+        let json = serde_json::to_vec_pretty(job).unwrap_or_default();
+        write_atomically(&self.manifest(&job.id), |file| file.write_all(&json))
+    }
+
+    /// All jobs, the oldest first.
+    pub fn list(&self) -> Vec<Job> {
+        self.queue().jobs.values().cloned().collect()
+    }
+
+    /// Takes an order: once this returns, it survives a restart.
+    pub fn take(&self, id: String, order: Order) -> Result<Job, OrderError> {
+        let mut queue = self.queue();
+        if queue.jobs.values().filter(|job| job.state != State::Failed).count() >= MOST_WAITING {
+            return Err(OrderError::TooMany);
+        }
+        let job = Job { id, order, state: State::Waiting, error: None, done: 0.0 };
+        self.write(&job)?;
+        queue.jobs.insert(job.id.clone(), job.clone());
+        self.changed.notify_all();
+        Ok(job)
+    }
+
+    /// Cancels a job, or forgets a failed one; `false` where there is none.
+    pub fn cancel(&self, id: &str) -> bool {
+        let mut queue = self.queue();
+        if queue.jobs.remove(id).is_none() {
+            return false;
+        }
+        // A file that stays comes back as a job, which can be cancelled again.
+        fs::remove_file(self.manifest(id)).unwrap_or_default();
+        true
+    }
+
+    /// Lets the worker end.
+    pub fn close(&self) {
+        self.queue().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next job; `None` once the studio closes.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.queue();
+        loop {
+            if queue.closed {
+                return None;
+            }
+            if let Some(job) = queue.jobs.values_mut().find(|job| job.state == State::Waiting) {
+                job.state = State::Running;
+                return Some(job.clone());
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Notes how far a job is; breaks where it was cancelled or the studio closes.
+    fn advance(&self, id: &str, done: f64) -> ControlFlow<()> {
+        let mut queue = self.queue();
+        match queue.jobs.get_mut(id) {
+            Some(job) => job.done = done,
+            None => return ControlFlow::Break(()),
+        }
+        if queue.closed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn fail(&self, id: &str, error: &dyn std::error::Error) -> Option<Job> {
+        let mut queue = self.queue();
+        let job = queue.jobs.get_mut(id)?;
+        job.state = State::Failed;
+        job.error = Some(chain(error));
+        // On a full disk it is tried again at the next start.
+        self.write(job).unwrap_or_default();
+        Some(job.clone())
+    }
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    line
+}
+
+/// Why an order cannot be fulfilled.
+#[derive(Debug, thiserror::Error)]
+enum Unfulfilled {
+    #[error("the model `{0}` is not there any more; choose another")]
+    NoModel(String),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("the prompt is not there any more; give it again")]
+    NoPrompt,
+    #[error("the prompt cannot be read: {0}")]
+    Prompt(#[from] midi::MidiError),
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    #[error(transparent)]
+    WriteMidi(#[from] midi::WriteError),
+    #[error(transparent)]
+    Keep(#[from] RunFolderError),
+}
+
+/// The worker: fulfils orders until the studio closes.
+pub fn work(shared: &Shared) {
+    // The last model stays in memory: whoever asks for another piece wants it at once.
+    let mut loaded: Option<(String, Model)> = None;
+    while let Some(job) = shared.composing.next() {
+        shared.events.tell("job", &job);
+        match fulfil(shared, &job, &mut loaded) {
+            Ok(piece) => {
+                shared.composing.cancel(&job.id);
+                shared.events.tell("piece", &piece);
+                shared.events.gone("job", &job.id);
+            }
+            // Cancelled, or to be gone on with at the next start.
+            Err(Unfulfilled::Compose(ComposeError::Stopped)) => {}
+            Err(error) => {
+                if let Some(job) = shared.composing.fail(&job.id, &error) {
+                    shared.events.tell("job", &job);
+                }
+            }
+        }
+    }
+}
+
+fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> Result<Piece, Unfulfilled> {
+    let order = &job.order;
+    let entry = shared.models.find(shared, &order.model).ok_or_else(|| Unfulfilled::NoModel(order.model.clone()))?;
+    // A run may have become better since.
+    let fixed = order.model == workshop::DEFAULT;
+    let model = match loaded.take() {
+        Some((id, model)) if fixed && id == order.model => model,
+        _ => entry.load()?,
+    };
+    let model = &loaded.insert((order.model.clone(), model)).1;
+    let usual = model.usual_sampling();
+    let settings = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: model.name.clone(),
+        model_sha256: model.digest.clone(),
+        seed: order.seed.unwrap_or_default(),
+        bars: order.bars,
+        sampling: Sampling { temperature: order.temperature.unwrap_or(usual.temperature), ..usual },
+        tempo: order.tempo,
+        prompt: order.prompt.clone(),
+    };
+    let given = order.prompt.as_ref().map(|prompt| read_prompt(shared, prompt)).transpose()?;
+    let mut told = 0.0;
+    let mut compositions = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut |done| {
+        if done >= told + 0.1 {
+            told = done;
+            shared.events.tell("job", &Job { state: State::Running, done, ..job.clone() });
+        }
+        shared.composing.advance(&job.id, done)
+    })?;
+    // One seed, one piece.
+    let composition = compositions.pop().ok_or(ComposeError::Stopped)?;
+    let score = &composition.score;
+    let originality = model.originality().map(|digest| {
+        let found = digest.check(score);
+        let real = &digest.held_out.melody[1];
+        let known = |value: f64| (real.pieces > 0).then_some(value);
+        Originality {
+            share: found.melody[1],
+            longest: found.longest,
+            usual: known(real.median),
+            high: known(real.high),
+        }
+    });
+    let piece = Piece {
+        id: job.id.clone(),
+        created: now(),
+        title: score.title.clone().unwrap_or_default(),
+        model: entry.title,
+        notes: score.note_count(),
+        seconds: score.tempo_map().seconds(score.end()),
+        tempo: score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute()),
+        rating: 0,
+        remarks: composition.remarks,
+        originality,
+        origin: settings,
+    };
+    shared.library.add(piece.clone(), &midi::write(score)?)?;
+    Ok(piece)
+}
+
+fn read_prompt(shared: &Shared, prompt: &PromptOrigin) -> Result<Given, Unfulfilled> {
+    let bytes = shared.library.prompt(&prompt.sha256).ok_or(Unfulfilled::NoPrompt)?;
+    let score = midi::read(&bytes, &Limits::default())?.score;
+    Ok(Given::new(&score, &bytes, prompt.bars)?)
+}

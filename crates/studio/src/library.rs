@@ -1,0 +1,145 @@
+//! The library: every piece, as a MIDI file and a manifest, and the prompts that pieces continue.
+//!
+//! ```text
+//! pieces/ID.json, ID.mid     a piece; it is there once its manifest is
+//! prompts/SHA256.mid         what was given to be continued
+//! jobs/, trainings/          see composing.rs and trainings.rs
+//! ```
+
+use crate::{StudioError, make_folder, manifests};
+use cantus_model::digest;
+use cantus_training::run_folder::{RunFolderError, write_atomically};
+use cantus_workshop::Provenance;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The best rating; 0 is none.
+pub const BEST_RATING: u8 = 5;
+
+/// A piece as its manifest keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Piece {
+    pub id: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    pub title: String,
+    /// The model's name, for people.
+    pub model: String,
+    pub origin: Provenance,
+    pub notes: usize,
+    pub seconds: f64,
+    /// Quarters a minute at the beginning.
+    pub tempo: f64,
+    #[serde(default)]
+    pub rating: u8,
+    /// What the composer wants the listener to know.
+    #[serde(default)]
+    pub remarks: Vec<String>,
+    #[serde(default)]
+    pub originality: Option<Originality>,
+}
+
+/// How much of a piece stands in the training music.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Originality {
+    /// The share of its melody's 8-note runs that do, 0-1; `None` where it is too short to have one.
+    pub share: Option<f64>,
+    /// At most so many notes of its melody in a row; 0 for none.
+    pub longest: usize,
+    /// What half of the real pieces stay under, 0-1.
+    pub usual: Option<f64>,
+    /// What nearly all real pieces stay under, 0-1.
+    pub high: Option<f64>,
+}
+
+/// All pieces.
+pub struct Library {
+    pieces_path: PathBuf,
+    prompts_path: PathBuf,
+    pieces: Mutex<BTreeMap<String, Piece>>,
+}
+
+impl Library {
+    pub fn open(root: &Path) -> Result<Library, StudioError> {
+        let (pieces_path, prompts_path) = (root.join("pieces"), root.join("prompts"));
+        make_folder(&pieces_path)?;
+        make_folder(&prompts_path)?;
+        let pieces = manifests::<Piece>(&pieces_path)?.into_iter().map(|piece| (piece.id.clone(), piece)).collect();
+        Ok(Library { pieces_path, prompts_path, pieces: Mutex::new(pieces) })
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, BTreeMap<String, Piece>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of them, the newest first.
+    pub fn list(&self) -> Vec<Piece> {
+        self.pieces().values().rev().cloned().collect()
+    }
+
+    pub fn get(&self, id: &str) -> Option<Piece> {
+        self.pieces().get(id).cloned()
+    }
+
+    /// The MIDI file of a piece that [`Library::get`] or [`Library::list`] gave.
+    pub fn midi(&self, piece: &Piece) -> std::io::Result<Vec<u8>> {
+        fs::read(self.path(&piece.id, "mid"))
+    }
+
+    fn path(&self, id: &str, extension: &str) -> PathBuf {
+        self.pieces_path.join(format!("{id}.{extension}"))
+    }
+
+    pub fn add(&self, piece: Piece, midi: &[u8]) -> Result<(), RunFolderError> {
+        write_atomically(&self.path(&piece.id, "mid"), |file| file.write_all(midi))?;
+        self.write(&piece)?;
+        self.pieces().insert(piece.id.clone(), piece);
+        Ok(())
+    }
+
+    fn write(&self, piece: &Piece) -> Result<(), RunFolderError> {
+        let json = serde_json::to_vec_pretty(piece).unwrap_or_default();
+        write_atomically(&self.path(&piece.id, "json"), |file| file.write_all(&json))
+    }
+
+    /// Changes the rating; `None` where there is no such piece.
+    pub fn rate(&self, id: &str, rating: u8) -> Result<Option<Piece>, RunFolderError> {
+        let mut pieces = self.pieces();
+        let Some(piece) = pieces.get_mut(id) else { return Ok(None) };
+        self.write(&Piece { rating, ..piece.clone() })?;
+        piece.rating = rating;
+        Ok(Some(piece.clone()))
+    }
+
+    /// Deletes a piece; `false` where there is none.
+    pub fn delete(&self, id: &str) -> std::io::Result<bool> {
+        let mut pieces = self.pieces();
+        if !pieces.contains_key(id) {
+            return Ok(false);
+        }
+        // The manifest first: without it the other file is no piece.
+        fs::remove_file(self.path(id, "json"))?;
+        fs::remove_file(self.path(id, "mid"))?;
+        pieces.remove(id);
+        Ok(true)
+    }
+
+    /// Keeps a prompt, and says what it is called: the digest of its bytes.
+    pub fn keep_prompt(&self, bytes: &[u8]) -> Result<String, RunFolderError> {
+        let sha256 = digest(bytes);
+        write_atomically(&self.prompts_path.join(format!("{sha256}.mid")), |file| file.write_all(bytes))?;
+        Ok(sha256)
+    }
+
+    /// A prompt that was kept; `None` where there is none of this name.
+    pub fn prompt(&self, sha256: &str) -> Option<Vec<u8>> {
+        let is_digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_digest {
+            return None;
+        }
+        fs::read(self.prompts_path.join(format!("{}.mid", sha256.to_ascii_lowercase()))).ok()
+    }
+}

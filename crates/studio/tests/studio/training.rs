@@ -1,0 +1,89 @@
+//! Trainings: music is uploaded, looked at, learnt from; stopped, and gone on with after a restart.
+
+use crate::client::{Open, open};
+use cantus_formats::midi;
+use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
+use serde_json::json;
+
+/// A scale that begins on `first`, eight bars of quarters.
+fn tune(first: u8) -> Vec<u8> {
+    let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
+    let note = |k: u8| Note {
+        onset: Ticks(u64::from(k) * 4),
+        pitch: Pitch::try_from(i64::from(first) + (i64::from(k) * i64::from(k) + i64::from(first) * i64::from(k)) % 12)
+            .unwrap(),
+        duration: Ticks(4),
+        velocity: Velocity::DEFAULT,
+    };
+    score.parts.push(Part { notes: (0..32).map(note).collect(), ..Part::default() });
+    midi::write(&score).unwrap()
+}
+
+fn collect(studio: &Open) -> String {
+    let training = studio.post("/api/trainings", &json!({ "name": "scales" })).expect(201).json();
+    let id = training["id"].as_str().unwrap().to_owned();
+    for first in 48..60u8 {
+        let path = format!("/api/trainings/{id}/files?name=tune%20{first}.mid");
+        studio.send("POST", &path, &tune(first)).expect(201);
+    }
+    studio.send("POST", &format!("/api/trainings/{id}/files?name=broken.mid"), b"no music").expect(201);
+    id
+}
+
+#[test]
+fn the_preflight_says_what_is_used_and_why_not_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let id = collect(&studio);
+    let report = studio.get(&format!("/api/trainings/{id}/preflight")).expect(200).json();
+    let files = report["files"].as_array().unwrap();
+    assert_eq!(files.len(), 13);
+    let refused: Vec<_> = files.iter().filter(|file| !file["refused"].is_null()).collect();
+    assert!(refused.iter().any(|file| file["name"] == "0013 broken.mid"), "{report}");
+    assert_eq!(report["used"].as_u64().unwrap() as usize, 13 - refused.len());
+    let empty = studio.post("/api/trainings", &json!({ "name": "nothing" })).expect(201).json();
+    let preflight = studio.get(&format!("/api/trainings/{}/preflight", empty["id"].as_str().unwrap()));
+    assert!(matches!(preflight.status, 200 | 422), "{preflight:?}");
+}
+
+#[test]
+fn a_training_is_stopped_survives_a_restart_and_composes() {
+    let folder = tempfile::tempdir().unwrap();
+    let id;
+    {
+        let studio = open(folder.path());
+        id = collect(&studio);
+        let path = format!("/api/trainings/{id}");
+        for order in [json!({ "minutes": 0 }), json!({ "minutes": 1e9 }), json!({ "composer": "nobody" })] {
+            studio.post(&format!("{path}/start"), &order).expect(400);
+        }
+        studio.post(&format!("{path}/stop"), &json!({})).expect(409);
+        studio.post(&format!("{path}/start"), &json!({ "minutes": 60 })).expect(202);
+        studio.post(&format!("{path}/start"), &json!({ "minutes": 60 })).expect(409);
+        studio.send("DELETE", &path, b"").expect(409);
+        studio.send("POST", &format!("{path}/files?name=late.mid"), &tune(70)).expect(409);
+        let running =
+            studio.wait(&path, |answer| answer.json()["metrics"].as_array().is_some_and(|all| !all.is_empty()));
+        assert_eq!(running.json()["stage"], "running");
+    }
+    let studio = open(folder.path());
+    let path = format!("/api/trainings/{id}");
+    let before = studio.get(&path).json()["metrics"].as_array().unwrap().len();
+    let on = studio.wait(&path, |answer| answer.json()["metrics"].as_array().is_some_and(|all| all.len() > before));
+    assert_eq!(on.json()["stage"], "running");
+    studio.post(&format!("{path}/stop"), &json!({})).expect(202);
+    let stopped = studio.wait(&path, |answer| answer.json()["stage"] == "stopped").json();
+    assert!(stopped["loss"].as_str().unwrap().contains("nats"), "{stopped}");
+
+    let sample = stopped["samples"][0].as_str().unwrap();
+    let notes = studio.get(&format!("{path}/samples/{sample}/notes")).expect(200).json();
+    assert!(notes["notes"].is_array());
+    let models = studio.get("/api/models").json().to_string();
+    let model = format!("training:{id}");
+    assert!(models.contains(&model), "{models}");
+    let job = studio.post("/api/compositions", &json!({ "model": model, "bars": 2 })).expect(202).json();
+    let piece = studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
+    assert_eq!(piece.json()["model"], "scales");
+    studio.send("DELETE", &path, b"").expect(204);
+    studio.get(&path).expect(404);
+}

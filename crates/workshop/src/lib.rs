@@ -1,0 +1,16 @@
+//! What the command line and the studio both do: find models, compose pieces that say how they came to be, begin trainings and go on
+//! with them.
+//!
+//! Nothing here talks to a person: progress goes to the caller's functions, and what failed is a typed error.
+
+mod composing;
+mod files;
+mod models;
+mod provenance;
+mod training;
+
+pub use composing::{BARS, Given, PROMPT_BARS, compose, fresh_seed, tempo};
+pub use files::{ReadError, read};
+pub use models::{DEFAULT, LoadError, Model, from_bytes, load};
+pub use provenance::{PromptOrigin, Provenance};
+pub use training::{Paused, Plan, WorkshopError, begin};

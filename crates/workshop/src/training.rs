@@ -1,0 +1,131 @@
+//! Trainings: begun in a new run folder, or gone on with in one.
+
+use cantus_composers::registry;
+use cantus_corpus::{Corpus, CorpusError, Options};
+use cantus_formats::midi;
+use cantus_model::{ComposerSpec, CorpusCard, CreateError, Settings};
+use cantus_training::run_folder::{RunFolder, RunFolderError};
+use cantus_training::{
+    Bounds, CheckpointPolicy, Doctor, RunDescription, SampleWriter, TrainError, Training, training_set,
+};
+use std::path::{Path, PathBuf};
+
+/// Why a training cannot begin, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkshopError {
+    /// The corpus cannot be read, or holds too little.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// The settings, or the corpus, do not suit the composer.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// The run folder.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// The training itself.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A run of a composer that is not in the registry.
+    #[error("the run is of composer `{0}`, which this program does not have")]
+    UnknownComposer(String),
+}
+
+/// What is to be trained, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The composer.
+    pub spec: &'static ComposerSpec,
+    /// Its configuration's name.
+    pub configuration: &'static str,
+    /// Its settings, changes included.
+    pub settings: Settings,
+    /// The seed.
+    pub seed: u64,
+    /// Where the music lies.
+    pub data: PathBuf,
+    /// How it is read.
+    pub options: Options,
+    /// What the model file says of its corpus.
+    pub corpus: CorpusCard,
+    /// What ends the training.
+    pub bounds: Bounds,
+    /// Whether the doctor acts on what it finds.
+    pub doctor: bool,
+    /// Whether the model file is stored in 16 bits.
+    pub half: bool,
+}
+
+/// A new training in the folder `run`.
+///
+/// # Errors
+/// [`WorkshopError`], where the corpus does not suit the composer, or the folder is in use.
+pub fn begin(
+    plan: Plan,
+    corpus: &Corpus,
+    run: &Path,
+    policy: CheckpointPolicy,
+) -> Result<Training<'static>, WorkshopError> {
+    let trainable = (plan.spec.create)(&plan.settings, &training_set(corpus), plan.seed)?;
+    let doctor = Doctor::new(corpus, &plan.options);
+    let description = RunDescription {
+        composer: plan.spec.id.to_owned(),
+        configuration: plan.configuration.to_owned(),
+        settings: plan.settings,
+        seed: plan.seed,
+        data: plan.data,
+        options: plan.options,
+        corpus: plan.corpus,
+        bounds: plan.bounds,
+        doctor: plan.doctor,
+        half: plan.half,
+        baselines: trainable.baselines(),
+        likelihood: trainable.likelihood(),
+        unit: trainable.unit(),
+        protocol: trainable.protocol(),
+        parameters: trainable.parameters(),
+        created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let folder = RunFolder::create(run, &description)?;
+    Ok(Training::new(trainable, folder, description, doctor, policy, WRITE_SAMPLE)?)
+}
+
+/// A training that was begun and has stopped. Its run folder is locked; its description may be changed, as long as the music stays the
+/// same.
+pub struct Paused {
+    folder: RunFolder,
+    /// What is trained on what.
+    pub description: RunDescription,
+}
+
+impl Paused {
+    /// The training in the folder `run`.
+    ///
+    /// # Errors
+    /// [`WorkshopError::Folder`], where there is none, or another process is at it.
+    pub fn open(run: &Path) -> Result<Paused, WorkshopError> {
+        let folder = RunFolder::open(run)?;
+        let description = folder.description()?;
+        Ok(Paused { folder, description })
+    }
+
+    /// The training, to go on as if it had never stopped. `corpus` is what was read of the description's data with its options.
+    ///
+    /// # Errors
+    /// [`WorkshopError`], where the music is not what it began with, or no checkpoint can be used.
+    pub fn go_on(self, corpus: &Corpus, policy: CheckpointPolicy) -> Result<Training<'static>, WorkshopError> {
+        let Paused { folder, description } = self;
+        let spec = registry::find(&description.composer)
+            .ok_or_else(|| WorkshopError::UnknownComposer(description.composer.clone()))?;
+        let found = corpus.fingerprint().to_string();
+        if found != description.corpus.fingerprint {
+            let expected = description.corpus.fingerprint.clone();
+            return Err(TrainError::OtherCorpus { data: description.data, found, expected }.into());
+        }
+        folder.write_description(&description)?;
+        let trainable = (spec.create)(&description.settings, &training_set(corpus), description.seed)?;
+        let doctor = Doctor::new(corpus, &description.options);
+        Ok(Training::new(trainable, folder, description, doctor, policy, WRITE_SAMPLE)?)
+    }
+}
+
+const WRITE_SAMPLE: SampleWriter<'static> = ("mid", &|score| midi::write(score).ok());
