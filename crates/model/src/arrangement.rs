@@ -1,7 +1,7 @@
 //! A piece of which some is given, and the rest is to be composed.
 
 use crate::{ComposeError, Sampling};
-use cantus_score::{Score, Ticks};
+use cantus_score::Score;
 use std::ops::RangeInclusive;
 
 /// What is given: voices throughout, bars in all voices, or both. It is kept note for note.
@@ -40,11 +40,5 @@ impl Arrangement {
             return Err(ComposeError::NothingGiven);
         }
         Ok(())
-    }
-
-    /// Whether all voices are given at a time.
-    pub fn is_kept(&self, at: Ticks) -> bool {
-        let bar = self.score.bars().position(|bar| at < bar.end()).map(|bar| bar + 1);
-        bar.is_some_and(|bar| self.bars.iter().any(|range| range.contains(&bar)))
     }
 }

@@ -125,20 +125,12 @@ impl ChoraleComposer {
     }
 
     /// A chord around what is given; `None` where the model gives no number.
-    fn draw(
-        &self,
-        decision: &mut Decision<'_>,
-        features: &[f32],
-        place: &Place<'_>,
-        given: Given,
-        recall: Recalling,
-        sampling: &Sampling,
-        rng: &mut Rng,
-    ) -> Option<Chord> {
+    fn draw(&self, decision: &mut Decision<'_>, here: &Here<'_>, sampling: &Sampling, rng: &mut Rng) -> Option<Chord> {
         // A stream of its own for each chord: how many voices are given does not shift what comes after.
         let mut rng = derive(rng.next_u64(), "voices", &[]);
+        let Here { features, place, given, recall } = here;
         decision.open(features, place);
-        match recall {
+        match *recall {
             Recalling::Free => {}
             Recalling::Nothing => decision.forget(),
             Recalling::Step { at, trust } => decision.recall(place, at, trust),
@@ -198,10 +190,8 @@ impl ChoraleComposer {
                     None => Recalling::Nothing,
                 };
                 let place = Place { past: &past, at, shift: 0 };
-                let mut draw = || {
-                    let drawn = self.draw(&mut decision, &features, &place, *here, recall, sampling, rng);
-                    drawn.ok_or(ComposeError::NoToken)
-                };
+                let here = Here { features: &features, place, given: *here, recall };
+                let mut draw = || self.draw(&mut decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
                 let mut chord = draw()?;
                 // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else.
                 for _ in 0..TRIES {
@@ -403,38 +393,36 @@ impl Composer for ChoraleComposer {
             return Err(ComposeError::EverythingGiven);
         }
         let chords = self.sing(&given, &[], &arrangement.sampling, rng, progress)?;
-        // What was composed, without what is given: that stays as it was written.
-        let source = &arrangement.score;
-        let fine = least_common(source.ticks_per_quarter, grid);
-        let mut score = source.rescaled(fine);
-        score.parts = Vec::new();
-        let starts: Vec<usize> =
-            source.bars().map(|bar| (bar.start.rescale(source.ticks_per_quarter, grid)).0 as usize).collect();
-        let is_given = |voice: usize, step: usize| given[step].voices >> voice & 1 == 1;
-        let composed: Vec<Chord> = chords.clone();
-        for voice in 0..VOICES {
-            let only: Vec<Chord> = composed
-                .iter()
-                .enumerate()
-                .map(|(step, chord)| {
-                    let pitch = chord.pitch(voice).filter(|_| !is_given(voice, step));
-                    Chord::REST.with(voice, pitch)
-                })
-                .collect();
-            let sung = voices::write(&only, grid, |step| starts.contains(&step)).rescaled(fine);
-            let mut part = sung.parts.into_iter().nth(voice).unwrap_or_default();
-            part.notes.iter_mut().for_each(|note| {
+        let (source, from) = (&arrangement.score, arrangement.score.ticks_per_quarter);
+        let fine = least_common(from, grid);
+        let starts: Vec<usize> = source.bars().map(|bar| bar.start.rescale(from, grid).0 as usize).collect();
+        // What was composed, without what is given: that is added as it was written.
+        let composed = |(chord, given): (&Chord, &Given)| {
+            let is_given = |voice: &usize| given.voices >> voice & 1 == 1;
+            (0..VOICES).filter(is_given).fold(*chord, |chord, voice| chord.with(voice, None))
+        };
+        let composed: Vec<Chord> = chords.iter().zip(&given).map(composed).collect();
+        let sung = voices::write(&composed, grid, |step| starts.binary_search(&step).is_ok()).rescaled(fine);
+        let mut score = Score { parts: sung.parts, ..source.rescaled(fine) };
+        touch(&mut score);
+        for (part, line) in score.parts.iter_mut().zip(&lines) {
+            for note in &mut part.notes {
                 note.pitch = note.pitch.transposed(-12 * octaves).unwrap_or(note.pitch);
-            });
-            let mut alone = Score { parts: vec![part], ..score.clone() };
-            touch(&mut alone);
-            let mut part = alone.parts.remove(0);
-            part.notes.extend(lines[voice].iter().map(|note| rescaled(note, source.ticks_per_quarter, fine)));
+            }
+            part.notes.extend(line.iter().map(|note| rescaled(note, from, fine)));
             part.notes.sort_unstable();
-            score.parts.push(part);
         }
-        Ok(Composition { score, remarks: Vec::new() })
+        let remarks = self.strange(source, "piece").filter(|_| octaves == 0).into_iter().collect();
+        Ok(Composition { score, remarks })
     }
+}
+
+/// A step that is to be drawn.
+struct Here<'a> {
+    features: &'a [f32],
+    place: Place<'a>,
+    given: Given,
+    recall: Recalling,
 }
 
 /// What the pointer offers.
