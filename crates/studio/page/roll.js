@@ -12,6 +12,8 @@ export class Roll {
     this.notes = null;
     this.at = 0;
     this.left = 0;
+    /** Seconds at which the first and the last note begin of what also stands in the training music. @type {[number, number] | null} */
+    this.passage = null;
     new ResizeObserver(() => this.draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     canvas.addEventListener("click", (event) => {
@@ -104,14 +106,16 @@ export class Roll {
       }
     });
     const gap = Math.min(2, row / 5);
-    const [plain, sounding, kept] = [colour("--ink"), colour("--accent"), colour("--kept")];
+    const [plain, sounding, kept, known] = ["--ink", "--accent", "--kept", "--known"].map(colour);
+    const [first, last] = this.passage ?? [1, 0];
     for (const [onset, duration, pitch, velocity] of notes.notes) {
       const from = x(onset);
       const long = Math.max(3, duration * perSecond - 1);
       if (from > width || from + long < 0) continue;
       const sounds = onset <= this.at && this.at < onset + duration;
       on.globalAlpha = sounds ? 1 : 0.45 + (0.5 * velocity) / 127;
-      on.fillStyle = sounds ? sounding : onset < notes.prompt_end - 1e-3 ? kept : plain;
+      const copied = first - 0.01 <= onset && onset <= last + 0.01;
+      on.fillStyle = sounds ? sounding : onset < notes.prompt_end - 1e-3 ? kept : copied ? known : plain;
       on.beginPath();
       on.roundRect(from, top + (high - pitch) * row + gap / 2, long, Math.max(2, row - gap), Math.min(3, row / 3));
       on.fill();

@@ -14,7 +14,8 @@ let [engraved, music, width] = ["", "", 0];
 let notes = /** @type {Mark[]} */ ([]);
 let bars = /** @type {Mark[]} */ ([]);
 let sounding = /** @type {Element[]} */ ([]);
-let passage = { from: 0, to: 0 };
+/** @type {[number, number] | null} */
+let passage = null;
 
 /** Starts the engraver, so that it is ready when the first score comes. */
 export function prepare() {
@@ -89,14 +90,15 @@ export function forget() {
   $("score").replaceChildren();
 }
 
-/** Which seconds of the piece also stand in the training music; none where both are the same. */
-export function setPassage(/** @type {{ from: number, to: number }} */ seconds) {
+/** The seconds at which the first and the last note begin of what also stands in the training music. */
+export function setPassage(/** @type {[number, number] | null} */ seconds) {
   passage = seconds;
-  markPassage();
 }
 
 function markPassage() {
-  for (const { from, of } of notes) of.classList.toggle("known", passage.from <= from + 0.01 && from + 0.01 < passage.to);
+  if (!passage) return;
+  const [first, last] = passage;
+  for (const { from, of } of notes) of.classList.toggle("known", first - 0.01 <= from && from <= last + 0.01);
 }
 
 /** Marks what sounds, and keeps it in sight. */

@@ -37,10 +37,12 @@ async function give(/** @type {File[]} */ files) {
 }
 
 async function look(/** @type {string} */ id) {
-  open = { id, view: await api.get(`/api/trainings/${id}`), report: null };
-  trainings.set(id, open.view);
-  showList();
-  show();
+  await api.inOrder(async () => {
+    open = { id, view: await api.get(`/api/trainings/${id}`), report: null };
+    trainings.set(id, open.view);
+    showList();
+    show();
+  });
   if (open.view.stage === "collecting") {
     const report = await api.get(`/api/trainings/${id}/preflight`);
     if (open.id === id) open.report = report;
@@ -183,7 +185,7 @@ export function openTrain() {
       showList();
       const running = all.find((/** @type {any} */ training) => training.stage === "running");
       const id = trainings.has(open.id) ? open.id : running?.id;
-      if (id) await look(id);
+      if (id) attempt(() => look(id));
     }),
   );
   api.on("training", (training) => {
@@ -218,7 +220,9 @@ async function refresh(/** @type {string} */ id) {
   refreshing = true;
   await new Promise((done) => setTimeout(done, 500));
   refreshing = false;
-  if (open.id !== id) return;
-  open.view = await api.get(`/api/trainings/${id}`);
-  show();
+  await api.inOrder(async () => {
+    if (open.id !== id) return;
+    open.view = await api.get(`/api/trainings/${id}`);
+    show();
+  });
 }

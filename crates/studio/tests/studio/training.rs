@@ -6,7 +6,7 @@ use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::json;
 
 /// A scale that begins on `first`, eight bars of quarters.
-fn tune(first: u8) -> Vec<u8> {
+pub fn tune(first: u8) -> Vec<u8> {
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
     let note = |k: u8| Note {
         onset: Ticks(u64::from(k) * 4),
