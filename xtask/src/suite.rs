@@ -114,7 +114,40 @@ fn tools(root: &Path, _: &mut Count) -> Result<(), String> {
             ));
         }
     }
+    browser();
     Ok(())
+}
+
+/// Names under which the tests of the studio's page look for a browser.
+const BROWSERS: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+
+/// Adds Chromium where that needs no person: on Debian and its kin, as root. Without one those tests say that they were skipped, which is
+/// no failure: whoever works on something else need not install a browser.
+fn browser() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    if std::env::var_os("CANTUS_CHROMIUM").is_some() || BROWSERS.into_iter().any(has) {
+        return;
+    }
+    let runs = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    // A network that hangs must not hold up everything else.
+    let get = |arguments: &[&str]| runs("timeout", &[&["300", "apt-get", "-qq"], arguments].concat());
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    if is_root && has("apt-get") && has("timeout") {
+        println!("adding chromium, for the tests of the studio's page");
+        let install = ["install", "-y", "--no-install-recommends", "chromium"];
+        if get(&install) || (get(&["update"]) && get(&install)) {
+            return;
+        }
+    }
+    println!(
+        "there is no Chromium: the tests of the studio's page will be skipped; install it (Debian: apt-get install chromium), or name \
+         one in CANTUS_CHROMIUM"
+    );
 }
 
 fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {

@@ -211,11 +211,11 @@ impl Browser {
         self.send("DOM.setFileInputFiles", json!({ "nodeId": node, "files": paths }));
     }
 
-    /// The picture of what is seen, as PNG in base64.
+    /// The picture of what is seen, as PNG.
     #[track_caller]
-    pub fn picture(&mut self) -> String {
+    pub fn picture(&mut self) -> Vec<u8> {
         let picture = self.send("Page.captureScreenshot", json!({ "format": "png" }));
-        picture["data"].as_str().unwrap().to_owned()
+        from_base64(picture["data"].as_str().unwrap())
     }
 
     fn events_of<'a>(&'a self, method: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -236,6 +236,22 @@ impl Browser {
         let said = self.events_of("Runtime.consoleAPICalled").filter(|event| event["type"] == "error");
         thrown.chain(logged.map(Value::to_string)).chain(said.map(Value::to_string)).collect()
     }
+}
+
+/// RFC 4648, section 4; what is no digit is left out.
+fn from_base64(text: &str) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.bytes().filter_map(|byte| ALPHABET.iter().position(|known| *known == byte));
+    let (mut bytes, mut word, mut bits) = (Vec::with_capacity(text.len() / 4 * 3), 0usize, 0);
+    for digit in digits {
+        word = (word << 6 | digit) & 0xffff;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((word >> bits) as u8);
+        }
+    }
+    bytes
 }
 
 impl Drop for Browser {

@@ -3,6 +3,7 @@
 mod browser;
 mod client;
 mod composing;
+mod generated;
 mod page;
 mod safety;
 mod training;

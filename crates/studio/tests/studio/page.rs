@@ -293,7 +293,9 @@ fn every_view_is_open_to_everyone_and_fits() {
                     let wide = browser.eval("document.documentElement.scrollWidth <= innerWidth");
                     assert_eq!(wide, true, "{view} is wider than {window:?}");
                     let name = format!("{view}-{}x{}-{scheme}.png", window.0, window.1);
-                    std::fs::write(pictures.join(name), browser.picture()).unwrap();
+                    let picture = browser.picture();
+                    assert!(picture.starts_with(b"\x89PNG"));
+                    std::fs::write(pictures.join(name), picture).unwrap();
                 }
             }
         }
