@@ -1,8 +1,11 @@
 //! The polyphonic-music benchmark: files of frames with their own split.
 //!
 //! A file is JSON, as it is or gzipped: `train`, `valid` and `test` are lists of pieces, a piece is a list of steps, a step is a list
-//! of the MIDI pitches that sound. `step` says in words what a step is: a quarter note, or (where it does not begin so) an eighth, as
-//! the benchmark's page has it.
+//! of the MIDI pitches that sound. `step` says in words what a step is: a quarter note, a sixteenth, or (where it does not begin so)
+//! an eighth, as the benchmark's page has it.
+//!
+//! Where there is a list of `voices`, each step has one number for each of them, in their order; -1 is a rest, and a pitch that stands
+//! in one step after another is one note.
 //!
 //! Source: N. Boulanger-Lewandowski, Y. Bengio, P. Vincent, ICML 2012, arXiv:1206.6392v1, and the data's page,
 //! <http://www-etud.iro.umontreal.ca/~boulanni/icml2012>.
@@ -21,6 +24,8 @@ use std::path::Path;
 
 /// The most bytes of JSON that are read.
 const MOST_BYTES: u64 = 1 << 28;
+/// What a voice that rests has in the place of a pitch.
+const REST: i64 = -1;
 /// What a gzipped file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -69,6 +74,8 @@ pub enum FrameFileError {
 struct Raw {
     name: String,
     step: String,
+    #[serde(default)]
+    voices: Vec<String>,
     train: Vec<RawPiece>,
     valid: Vec<RawPiece>,
     test: Vec<RawPiece>,
@@ -110,22 +117,25 @@ impl FrameFile {
             return Err(FrameFileError::TooLarge);
         }
         let raw: Raw = serde_json::from_slice(json)?;
-        let quarter = raw.step.trim_start().to_lowercase().starts_with("quarter");
-        let grid = if quarter {
+        let step = raw.step.trim_start().to_lowercase();
+        let grid = if step.starts_with("quarter") {
             const { TicksPerQuarter::new(1).unwrap() }
+        } else if step.starts_with("sixteenth") {
+            const { TicksPerQuarter::new(4).unwrap() }
         } else {
             const { TicksPerQuarter::new(2).unwrap() }
         };
         let mut silent = 0;
         let mut scores = |side: &'static str, pieces: &[RawPiece]| -> Result<Vec<Score>, FrameFileError> {
             let pieces = pieces.iter().enumerate().map(|(piece, steps)| {
-                silent += steps.iter().rev().take_while(|step| step.is_empty()).count();
-                score(steps, grid, &format!("{side}/{piece}")).map_err(|(step, pitch)| FrameFileError::Pitch {
-                    side,
-                    piece,
-                    step,
-                    pitch,
-                })
+                silent += steps.iter().rev().take_while(|step| step.iter().all(|pitch| *pitch == REST)).count();
+                let title = format!("{side}/{piece}");
+                let read = if raw.voices.is_empty() {
+                    score(steps, grid, &title)
+                } else {
+                    in_voices(steps, &raw.voices, grid, &title)
+                };
+                read.map_err(|(step, pitch)| FrameFileError::Pitch { side, piece, step, pitch })
             });
             pieces.collect()
         };
@@ -153,6 +163,40 @@ fn score(steps: &[Vec<i64>], grid: TicksPerQuarter, title: &str) -> Result<Score
     let mut score = Score::new(grid);
     score.title = Some(title.to_owned());
     score.parts.push(part);
+    Ok(score)
+}
+
+/// A part for each voice; the place and the number that is no pitch, else, or the first number that is missing or too many.
+fn in_voices(steps: &[Vec<i64>], voices: &[String], grid: TicksPerQuarter, title: &str) -> Result<Score, (usize, i64)> {
+    let mut score = Score::new(grid);
+    score.title = Some(title.to_owned());
+    for (voice, name) in voices.iter().enumerate() {
+        let mut part = Part {
+            name: Some(name.clone()),
+            channel: voice as u8 % Part::DRUM_CHANNEL,
+            programs: vec![(Ticks::ZERO, Program::PIANO)],
+            ..Part::default()
+        };
+        let mut last = REST;
+        for (step, pitches) in steps.iter().enumerate() {
+            if pitches.len() != voices.len() {
+                return Err((step, pitches.get(voices.len()).copied().unwrap_or(REST)));
+            }
+            let number = pitches[voice];
+            match part.notes.last_mut() {
+                _ if number == REST => {}
+                Some(note) if number == last => note.duration = note.duration + Ticks(1),
+                _ => part.notes.push(Note {
+                    onset: Ticks(step as u64),
+                    pitch: Pitch::try_from(number).map_err(|_| (step, number))?,
+                    duration: Ticks(1),
+                    velocity: Velocity::DEFAULT,
+                }),
+            }
+            last = number;
+        }
+        score.parts.push(part);
+    }
     Ok(score)
 }
 
@@ -228,6 +272,23 @@ mod tests {
         assert_eq!(FrameFile::read(&packed.finish().unwrap()).unwrap(), file);
         let eighths = SMALL.replace("quarter note", "fixed grid");
         assert_eq!(FrameFile::read(eighths.as_bytes()).unwrap().train[0].ticks_per_quarter.get(), 2);
+    }
+
+    #[test]
+    fn voices_become_parts_with_notes_that_last() {
+        let text = r#"{"name":"two","step":"sixteenth note","voices":["high","low"],
+            "train":[[[60,48],[60,50],[-1,50],[60,50],[-1,-1]]],"valid":[],"test":[]}"#;
+        let file = FrameFile::read(text.as_bytes()).unwrap();
+        let parts = &file.train[0].parts;
+        let spans =
+            |part: &Part| -> Vec<_> { part.notes.iter().map(|n| (n.onset.0, n.duration.0, n.pitch.get())).collect() };
+        assert_eq!(spans(&parts[0]), [(0, 2, 60), (3, 1, 60)]);
+        assert_eq!(spans(&parts[1]), [(0, 1, 48), (1, 3, 50)]);
+        assert_eq!((parts[1].name.as_deref(), file.train[0].ticks_per_quarter.get()), (Some("low"), 4));
+        assert_eq!(file.silent, 1);
+        let error = |text: &str| FrameFile::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error(&text.replace("[-1,50]", "[50]")).contains("piece 0 of `train`, step 2"));
+        assert!(error(&text.replace("[-1,50]", "[128,50]")).contains("step 2: 128"));
     }
 
     #[test]

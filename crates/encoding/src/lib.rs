@@ -7,6 +7,7 @@ pub mod note_chord;
 pub mod octave_roll;
 pub mod piano_roll;
 pub mod pitch_class_chord;
+pub mod voices;
 
 use std::fmt;
 

@@ -153,6 +153,10 @@ fn repeats_endings_and_parts_are_played() {
     };
     assert_eq!(parts("ABA"), [60, 62, 62, 60]);
     assert_eq!(parts("(AB)2A2"), [60, 62, 62, 60, 62, 62, 60, 60]);
+    // An ending for a seventh pass that never comes is all there is.
+    let (notes, odd) = tune("X:1\nL:1/8\nK:C\n[7C|D\n");
+    assert_eq!(notes, [(0, 1, 60), (1, 1, 62)]);
+    assert_eq!(odd.into_iter().map(|(_, _, oddity)| oddity).collect::<Vec<_>>(), [Oddity::Repeats]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! What the command line, the studio and evaluation see of a composer.
 
 use crate::frames::JudgesFrames;
-use crate::{CreateError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable, TrainingSet};
+use crate::{
+    Arrangement, CreateError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable,
+    TrainingSet,
+};
 use cantus_score::Score;
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -167,6 +170,19 @@ pub trait Composer: Send + Sync {
         })
     }
 
+    /// The piece with what is missing composed; what is given stays note for note.
+    ///
+    /// # Errors
+    /// [`ComposeError`]; [`ComposeError::CannotArrange`] where it only writes from left to right.
+    fn arrange(
+        &self,
+        _arrangement: &Arrangement,
+        _rng: &mut Rng,
+        _progress: Progress<'_>,
+    ) -> Result<Composition, ComposeError> {
+        Err(ComposeError::CannotArrange { composer: self.spec().id })
+    }
+
     /// The composer as a judge of music, or `None` where it cannot say how likely a piece is.
     fn judge(&self) -> Option<&dyn Judge> {
         None
@@ -232,6 +248,38 @@ pub enum ComposeError {
         /// Bars kept.
         bars: usize,
     },
+    /// The composer only writes from left to right.
+    #[error(
+        "the composer {composer} cannot work around what is given; use a model of a composer of voices, as `chorale`"
+    )]
+    CannotArrange {
+        /// Which.
+        composer: &'static str,
+    },
+    /// There is no such voice.
+    #[error("there is no voice {voice}: the model writes {voices}, counted from the highest")]
+    Voice {
+        /// What was asked for, from 1.
+        voice: usize,
+        /// How many there are.
+        voices: usize,
+    },
+    /// There are no such bars.
+    #[error("bars {first}-{last} cannot be kept: the piece has bars 1-{bars}")]
+    KeptBars {
+        /// What was asked for.
+        first: usize,
+        /// What was asked for.
+        last: usize,
+        /// How many there are.
+        bars: usize,
+    },
+    /// Neither voices nor bars.
+    #[error("nothing is given: name voices or bars to keep")]
+    NothingGiven,
+    /// All of it.
+    #[error("everything is given: nothing is left to compose")]
+    EverythingGiven,
     /// Temperature, top-k or top-p.
     #[error(transparent)]
     Sampling(#[from] SamplingError),

@@ -13,7 +13,7 @@ mod trainer;
 
 pub use batches::{Batch, Window};
 pub use player::FrameComposer;
-pub use repetition::Limits;
+pub use repetition::{Limits, Runs};
 pub use settings::{FrameSettings, Reading, Roll};
 pub use trainer::{FrameNetwork, FrameTrainer, Learning};
 

@@ -5,6 +5,7 @@
 //! [`Trainable`] learns, [`Judge`] says how likely music is, [`Autoregressive`] predicts token by token. Here, too, is what all of them share: the model file, the
 //! sampler, the prompt, the baselines.
 
+mod arrangement;
 mod autoregressive;
 pub mod checkpoint;
 mod composer;
@@ -19,6 +20,7 @@ mod prompt;
 mod sampling;
 mod trainable;
 
+pub use arrangement::Arrangement;
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
 pub use composer::{

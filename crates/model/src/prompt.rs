@@ -55,7 +55,8 @@ impl Prompt {
         score
     }
 
-    /// The kept bars, and after them `continuation` from its time `from` on. The continuation's notes go into the first pitched part.
+    /// The kept bars, and after them `continuation` from its time `from` on. The continuation's parts go into the pitched parts one by
+    /// one where there are as many, and all into the first where there are not.
     pub fn join(&self, continuation: &Score, from: Ticks) -> Score {
         // Ticks fine enough for both.
         let (a, b) = (self.kept.ticks_per_quarter.get(), continuation.ticks_per_quarter.get());
@@ -78,10 +79,14 @@ impl Prompt {
             .meters
             .extend(first.or(cut.then_some(last)).filter(|meter| cut || *meter != last).map(|meter| (end, meter)));
         joined.meters.extend(later);
-        if let Some(part) = joined.parts.iter_mut().find(|part| !part.is_drums()) {
-            let notes = added.notes().filter(|note| note.onset >= from);
-            part.notes.extend(notes.map(|note| cantus_score::Note { onset: moved(note.onset), ..*note }));
-            part.notes.sort_unstable();
+        let moved_note = |note: &cantus_score::Note| cantus_score::Note { onset: moved(note.onset), ..*note };
+        let mut pitched: Vec<_> = joined.parts.iter_mut().filter(|part| !part.is_drums()).collect();
+        let is_one_by_one = pitched.len() == added.parts.len();
+        for (k, from_part) in added.parts.iter().enumerate() {
+            if let Some(part) = pitched.get_mut(if is_one_by_one { k } else { 0 }) {
+                part.notes.extend(from_part.notes.iter().filter(|note| note.onset >= from).map(moved_note));
+                part.notes.sort_unstable();
+            }
         }
         joined
     }

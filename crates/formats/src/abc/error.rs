@@ -122,7 +122,7 @@ pub enum Oddity {
     /// Ties that lead nowhere.
     #[error("a tie leads nowhere")]
     LooseTie,
-    /// Repeats without an end.
+    /// Repeats without an end, or endings without the repeats that they belong to: the bars are played once each.
     #[error("repeats that contradict one another were played once")]
     Repeats,
     /// `P:` names parts that the tune does not have.

@@ -260,8 +260,17 @@ fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         }
     }
     let bars: Vec<VoiceBar> = bars.iter().filter(|bar| bar.start < end).cloned().collect();
-    let order = order_of_bars(&mut tune, &bars);
     let length = |k: usize| bars.get(k + 1).map_or(end, |next| next.start) - bars[k].start;
+    let mut order = order_of_bars(&mut tune, &bars);
+    let is_heard = |k: &usize| {
+        let bar = bars[*k].start..bars[*k].start + length(*k);
+        tune.voices.iter().flat_map(|voice| &voice.notes).any(|note| bar.contains(&note.onset.0))
+    };
+    if !order.iter().any(is_heard) {
+        // All notes stand in endings of passes that never come.
+        tune.warn(Oddity::Repeats);
+        order = (0..bars.len()).collect();
+    }
 
     let limits = tune.limits;
     let total: u64 = order.iter().map(|k| length(*k)).fold(0, u64::saturating_add);
@@ -304,6 +313,9 @@ fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
             notes,
             pedal: Vec::new(),
         });
+    }
+    if score.note_count() == 0 {
+        return Err(AbcError::NoNotes { line });
     }
     let Tune { warnings, warnings_dropped, .. } = tune;
     Ok(Reading { score: in_usual_ticks(score), warnings, warnings_dropped })

@@ -277,7 +277,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         let mut frames: Vec<Frame> = Vec::with_capacity(end);
         let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
         let mut runs = Runs::default();
-        heard.iter().for_each(|keys| runs.push(*keys));
+        heard.iter().for_each(|keys| runs.push(keys.bits()));
         for at in 0..end {
             let before = last.unwrap_or_default();
             self.advance(&mut memory, heard.len() + at, &[last]);
@@ -293,7 +293,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             let mut keys = draw()?;
             // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else at all.
             for _ in 0..TRIES {
-                if !overdue.contains(&keys) {
+                if !overdue.contains(&keys.bits()) {
                     break;
                 }
                 keys = draw()?;
@@ -314,7 +314,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             }
             frames.push(frame);
             past.push(keys);
-            runs.push(keys);
+            runs.push(keys.bits());
             last = Some(keys);
             let done = (at as u64 + 1) * u64::from(FINE) / bar;
             if done > reported {

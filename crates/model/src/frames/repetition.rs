@@ -4,7 +4,6 @@
 //! held has a run at lag 1, a bar that is played again and again has one at the bar's length. What a model that copies well may fall
 //! into is a run that never ends; here none lasts longer than runs at such a lag do in nearly all pieces of the corpus.
 
-use cantus_encoding::piano_roll::Keys;
 use serde::{Deserialize, Serialize};
 
 /// The longest lag that is looked at.
@@ -14,15 +13,16 @@ const CLASSES: usize = LONGEST_LAG.ilog2() as usize + 1;
 /// The share of the pieces whose longest runs stay within the limit.
 const SHARE: f64 = 0.95;
 
-/// The runs at a step, lag by lag.
+/// The runs at a step, lag by lag. A frame is any set of bits that says all that is compared.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Runs {
-    frames: Vec<Keys>,
+pub struct Runs {
+    frames: Vec<u128>,
     lengths: Vec<usize>,
 }
 
 impl Runs {
-    pub(super) fn push(&mut self, frame: Keys) {
+    /// Adds the next frame.
+    pub fn push(&mut self, frame: u128) {
         let at = self.frames.len();
         self.lengths.resize(at.min(LONGEST_LAG), 0);
         for (length, before) in self.lengths.iter_mut().zip(self.frames.iter().rev()) {
@@ -32,7 +32,7 @@ impl Runs {
     }
 
     /// The frames that would make a run longer than `limits` allow.
-    pub(super) fn overdue(&self, limits: &Limits) -> Vec<Keys> {
+    pub fn overdue(&self, limits: &Limits) -> Vec<u128> {
         // A run at lag k goes on with the frame k steps before the next one.
         let runs = self.lengths.iter().zip(self.frames.iter().rev()).enumerate();
         runs.filter(|(k, (length, _))| limits.reached(k + 1, **length)).map(|(_, (_, next))| *next).collect()
@@ -46,7 +46,7 @@ pub struct Limits(Vec<usize>);
 
 impl Limits {
     /// What nearly all pieces keep to. The last frame of each, however long it stands, is left out.
-    pub(super) fn of(pieces: impl Iterator<Item = Vec<Keys>>) -> Limits {
+    pub fn of(pieces: impl Iterator<Item = Vec<u128>>) -> Limits {
         let longest: Vec<[usize; CLASSES]> = pieces.map(|frames| longest(&frames)).collect();
         let limit = |class: usize| {
             let mut runs: Vec<usize> = longest.iter().map(|of_piece| of_piece[class]).collect();
@@ -68,7 +68,7 @@ impl Limits {
 }
 
 /// A piece's longest run at each octave of lags.
-fn longest(frames: &[Keys]) -> [usize; CLASSES] {
+fn longest(frames: &[u128]) -> [usize; CLASSES] {
     let last = frames.last().copied().unwrap_or_default();
     let end = frames.iter().rposition(|frame| *frame != last).map_or(0, |at| at + 1);
     let (mut runs, mut longest) = (Runs::default(), [0; CLASSES]);
@@ -86,8 +86,8 @@ fn longest(frames: &[Keys]) -> [usize; CLASSES] {
 mod tests {
     use super::*;
 
-    fn frames(bits: &[u8]) -> Vec<Keys> {
-        bits.iter().map(|bits| Keys::from_bits(u128::from(*bits)).unwrap()).collect()
+    fn frames(bits: &[u8]) -> Vec<u128> {
+        bits.iter().map(|bits| u128::from(*bits)).collect()
     }
 
     #[test]

@@ -98,7 +98,10 @@ impl Default for FrameSettings {
 
 impl FrameSettings {
     /// These settings and a head's own, out of one list; each key belongs to one of the two.
-    pub(super) fn read<S: DeserializeOwned>(settings: &Settings) -> Result<(FrameSettings, S), String> {
+    ///
+    /// # Errors
+    /// What is wrong, beginning with the setting's name.
+    pub fn read<S: DeserializeOwned>(settings: &Settings) -> Result<(FrameSettings, S), String> {
         let list =
             settings.as_object().ok_or_else(|| format!("invalid settings: {settings} is no list of settings"))?;
         let known = serde_json::to_value(FrameSettings::default()).unwrap_or_default();
@@ -111,7 +114,7 @@ impl FrameSettings {
     }
 
     /// Both as one list again.
-    pub(super) fn write<S: Serialize>(&self, own: &S) -> Settings {
+    pub fn write<S: Serialize>(&self, own: &S) -> Settings {
         let (mut all, own) =
             (serde_json::to_value(self).unwrap_or_default(), serde_json::to_value(own).unwrap_or_default());
         if let (Some(all), serde_json::Value::Object(mut own)) = (all.as_object_mut(), own) {
@@ -220,7 +223,9 @@ impl Roll {
             range,
             meter: meter.to_string(),
             tempo: tempos.get(tempos.len() / 2).copied(),
-            repetition: Limits::of(set.all().map(|piece| reading.frames(piece))),
+            repetition: Limits::of(
+                set.all().map(|piece| reading.frames(piece).iter().map(|keys| keys.bits()).collect()),
+            ),
         })
     }
 

@@ -1,0 +1,279 @@
+//! `chorale`: writes for four voices, each knowing what the voices above it sing; harmonises a melody, and fills what is missing of a
+//! setting.
+//!
+//! Source: our own. The network of `memory`, on voices instead of keys: an LSTM reads the chords; a joint head ([`cantus_nn::joint`])
+//! chooses soprano, alto, tenor and bass in turn; a pointer offers what stood after earlier places of the piece whose past resembles
+//! the present. That any part of a setting may be given is after G. Hadjeres, F. Pachet, F. Nielsen, DeepBach, ICML 2017,
+//! arXiv:1612.01010v2, and C.-Z. A. Huang et al., Counterpoint by Convolution, ISMIR 2017, arXiv:1903.07227v1 (training with random
+//! parts given).
+//! Departures: theirs resample until the music settles; here the head sees what is given of the steps ahead, so that one pass from the
+//! first step to the last draws from the distribution itself, and the likelihood stays exact. The network is told how many beats are
+//! left, so that pieces end.
+//!
+//! Its likelihood is exact: of all voices, nothing given but the piece's length. Of a piece's past it uses what the piece itself gives.
+//!
+//! Cost: the default, 1 million parameters; memory and time of a step do not grow with the piece.
+
+mod given;
+mod player;
+mod trainer;
+
+#[cfg(test)]
+mod tests;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use cantus_encoding::voices::{Chord, ITEMS};
+use cantus_model::frames::{FrameSettings, Limits, Reading};
+use cantus_model::{ComposerSpec, Configuration, Rng, TrainingSet};
+use cantus_nn::joint::{JointHead, JointShape};
+use cantus_nn::lstm::Lstm;
+use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
+use given::AHEAD;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The registry's entry.
+pub static SPEC: ComposerSpec = ComposerSpec {
+    id: "chorale",
+    version: 1,
+    title: "four voices in turn, with a memory of the piece, any of them given or composed",
+    source: "own; after Hadjeres, Pachet and Nielsen 2017 and Huang et al. 2017",
+    departures: "the steps ahead are seen as far as they are given, in the place of resampling",
+    encoding: "voices",
+    configurations: &[Configuration {
+        name: "default",
+        summary: "one LSTM layer of 256, all parts of the head",
+        settings: r#"{"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6}"#,
+        tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
+              "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
+    }],
+    create: trainer::ChoraleTrainer::create,
+    load: player::ChoraleComposer::load,
+};
+
+/// Beats before the end that the network tells apart; all further ones are one.
+const LEFT: usize = 16;
+
+/// Settings beside those that all composers of frames share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Own {
+    /// Hidden units of the part that knows the voices' pitches by name.
+    units: usize,
+    /// Channels of the part that is shared over pitches, a multiple of 16; 0 leaves it out.
+    channels: usize,
+    /// Semitones that it looks up and down.
+    reach: usize,
+    /// Last chords that it sees each for itself.
+    lags: usize,
+    /// Places of the past that the pointer attends to; 0 leaves it out: no memory of the piece.
+    candidates: usize,
+    /// Dropout of the head's units and channels.
+    units_dropout: f32,
+    /// Dropout of the notes of the past that the shared part sees.
+    past_dropout: f32,
+    /// The share of what is learnt from in which some voices, or the bars ahead, are given.
+    given: f32,
+}
+
+impl Default for Own {
+    fn default() -> Own {
+        Own {
+            units: 192,
+            channels: 32,
+            reach: 12,
+            lags: 8,
+            candidates: 64,
+            units_dropout: 0.2,
+            past_dropout: 0.1,
+            given: 0.5,
+        }
+    }
+}
+
+impl Own {
+    fn check(&self) -> Result<(), String> {
+        let ranges = [
+            ("units", self.units, 1, 4096),
+            ("channels", self.channels, 0, 256),
+            ("reach", self.reach, 0, ITEMS),
+            ("lags", self.lags, 0, 64),
+            ("candidates", self.candidates, 0, 4096),
+        ];
+        if let Some((name, value, low, high)) =
+            ranges.iter().find(|(_, value, low, high)| !(low..=high).contains(&value))
+        {
+            return Err(format!("{name} = {value} is outside {low}-{high}"));
+        }
+        if !self.channels.is_multiple_of(16) {
+            return Err(format!("channels = {} is no multiple of 16", self.channels));
+        }
+        let shares =
+            [("units_dropout", self.units_dropout), ("past_dropout", self.past_dropout), ("given", self.given)];
+        match shares.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
+            Some((name, share)) => Err(format!("{name} = {share} is outside 0-1 (1 excluded)")),
+            None => Ok(()),
+        }
+    }
+
+    fn shape(&self, features: usize) -> JointShape {
+        let Own { units, channels, reach, lags, candidates, .. } = *self;
+        JointShape { keys: ITEMS, features, hidden: units, channels, reach, lags, candidates }
+    }
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq)]
+struct Settings {
+    shared: FrameSettings,
+    own: Own,
+}
+
+impl Settings {
+    fn read(settings: &cantus_model::Settings) -> Result<Settings, String> {
+        let (shared, own) = FrameSettings::read::<Own>(settings)?;
+        own.check()?;
+        if shared.reading != Reading::Sounding {
+            return Err("reading: voices are read as they sound".to_owned());
+        }
+        Ok(Settings { shared, own })
+    }
+
+    fn write(&self) -> cantus_model::Settings {
+        self.shared.write(&self.own)
+    }
+
+    /// Width of what the first layer reads: the chord before, whether the piece begins, the clock, the beats left.
+    fn input(&self) -> usize {
+        ITEMS + 1 + self.shared.clock + LEFT + 1
+    }
+
+    /// Width of what the head sees.
+    fn features(&self) -> usize {
+        self.shared.hidden + if self.shared.skip { self.input() } else { 0 } + AHEAD
+    }
+
+    /// Writes what is read before step `at` of a piece, given how many beats are left.
+    ///
+    /// # Shapes
+    /// `row`: `[I]`, zeros
+    fn write_input(&self, before: Option<u128>, at: usize, beats_left: usize, row: &mut [f32]) {
+        match before {
+            Some(mut bits) => {
+                while bits != 0 {
+                    row[bits.trailing_zeros() as usize] = 1.0;
+                    bits &= bits - 1;
+                }
+            }
+            None => row[ITEMS] = 1.0,
+        }
+        let clock = self.shared.clock;
+        if clock > 0 {
+            row[ITEMS + 1 + at % clock] = 1.0;
+        }
+        row[ITEMS + 1 + clock + beats_left.min(LEFT)] = 1.0;
+    }
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    lstms: Vec<Lstm>,
+    head: JointHead,
+}
+
+impl Network {
+    /// A network that has learnt nothing but how often each item is sung, 0-1.
+    fn new(settings: &Settings, frequencies: &[f32; ITEMS], rng: &mut Rng, device: &Device) -> Network {
+        let FrameSettings { hidden, layers, .. } = settings.shared;
+        let input = |layer: usize| if layer == 0 { settings.input() } else { hidden };
+        let lstms = (0..layers).map(|layer| Lstm::new(input(layer), hidden, rng, device)).collect();
+        Network { lstms, head: JointHead::new(settings.own.shape(settings.features()), frequencies, rng, device) }
+    }
+}
+
+/// What a model keeps of its corpus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choir {
+    /// Steps to a quarter note.
+    steps_per_quarter: u32,
+    /// The lowest and the highest item of each voice; none of one that never sings.
+    ranges: Vec<Option<(usize, usize)>>,
+    /// The most frequent metre.
+    meter: String,
+    /// The middle one of the pieces' first tempos, microseconds a quarter note.
+    tempo: Option<u32>,
+    /// How long literal repetition may last.
+    repetition: Limits,
+}
+
+impl Choir {
+    /// What the pieces of a corpus have in common; `None` where nothing is sung.
+    fn of(set: &TrainingSet) -> Option<Choir> {
+        let pieces: Vec<Vec<Chord>> = set.all().map(cantus_encoding::voices::read).collect();
+        let sung = pieces.iter().flatten().fold(0, |all, chord| all | chord.bits());
+        if sung == 0 {
+            return None;
+        }
+        let ranges = (0..cantus_encoding::voices::VOICES).map(|voice| {
+            let items =
+                || (0..ITEMS).filter(|item| sung >> item & 1 == 1 && cantus_encoding::voices::voice_of(*item) == voice);
+            Some((items().min()?, items().max()?))
+        });
+        let mut meters: BTreeMap<Meter, u64> = BTreeMap::new();
+        for bar in set.all().flat_map(Score::bars) {
+            *meters.entry(bar.meter).or_default() += 1;
+        }
+        let meter = meters.iter().max_by_key(|(_, bars)| **bars).map_or(Meter::COMMON, |(meter, _)| *meter);
+        let mut tempos: Vec<u32> =
+            set.all().filter_map(|piece| piece.tempos.first()).map(|(_, tempo)| tempo.micros_per_quarter()).collect();
+        tempos.sort_unstable();
+        Some(Choir {
+            steps_per_quarter: set.all().next()?.ticks_per_quarter.get(),
+            ranges: ranges.collect(),
+            meter: meter.to_string(),
+            tempo: tempos.get(tempos.len() / 2).copied(),
+            repetition: Limits::of(pieces.iter().map(|chords| chords.iter().map(|chord| chord.bits()).collect())),
+        })
+    }
+
+    /// Whether a file's can be used.
+    fn check(&self) -> Result<(), String> {
+        if !(1..=96).contains(&self.steps_per_quarter) {
+            return Err(format!("steps_per_quarter = {} is outside 1-96", self.steps_per_quarter));
+        }
+        if self.ranges.iter().flatten().any(|(low, high)| low > high || *high >= ITEMS) {
+            return Err("ranges of voices are damaged".to_owned());
+        }
+        self.meter.parse::<Meter>().map_err(|e| e.to_string())?;
+        match self.tempo {
+            Some(micros) if Tempo::from_micros_per_quarter(micros).is_none() => {
+                Err(format!("a tempo of {micros} microseconds a quarter is none"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The items that were sung, and those between them.
+    fn allowed(&self) -> u128 {
+        self.ranges.iter().flatten().flat_map(|(low, high)| *low..=*high).fold(0, |all, item| all | 1 << item)
+    }
+
+    fn grid(&self) -> TicksPerQuarter {
+        TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
+    }
+
+    /// An empty score in the corpus's metre and tempo.
+    fn open(&self) -> Score {
+        let mut score = Score::new(self.grid());
+        score.meters.extend(self.meter.parse::<Meter>().ok().map(|meter| (Ticks::ZERO, meter)));
+        score.tempos.extend(self.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));
+        score
+    }
+
+    /// Beats from a step to the end.
+    fn beats_left(&self, at: usize, end: usize) -> usize {
+        end.saturating_sub(at) / self.steps_per_quarter as usize
+    }
+}

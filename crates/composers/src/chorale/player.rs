@@ -1,0 +1,581 @@
+//! Judging and composing with a trained network: the state is carried, one step of work a chord.
+
+use super::given::{AHEAD, ALL, Given, write_ahead};
+use super::trainer::past_of;
+use super::{Choir, SPEC, Settings};
+use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
+use cantus_model::frames::{FrameFigure, Runs, evaluation};
+use cantus_model::{
+    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
+    ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+};
+use cantus_nn::inference::{LstmCell, Scratch};
+use cantus_nn::joint::{Decision, JointScorer, Place};
+use cantus_nn::random::derive;
+use cantus_nn::suffix::SuffixIndex;
+use cantus_score::{Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use rand_chacha::rand_core::Rng as _;
+use rayon::prelude::*;
+
+/// The longest piece that is composed at once.
+const MOST_BARS: usize = 10_000;
+/// How often a chord is drawn again where the music has repeated itself for too long.
+const TRIES: usize = 32;
+/// Ticks to a step of composed scores: bars of every metre end on one.
+const FINE: u32 = 16;
+
+/// A trained network, ready to judge and to compose.
+pub(super) struct ChoraleComposer {
+    settings: Settings,
+    choir: Choir,
+    cells: Vec<LstmCell>,
+    head: JointScorer,
+    parameters: usize,
+}
+
+/// What the layers remember of a piece.
+struct Memory {
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    input: Vec<f32>,
+    scratch: Scratch,
+}
+
+impl ChoraleComposer {
+    /// Out of a model file, for the registry.
+    ///
+    /// # Errors
+    /// [`ModelError`], where the file does not fit.
+    pub(super) fn load(file: &ModelFile) -> Result<Box<dyn Composer>, ModelError> {
+        Ok(Box::new(ChoraleComposer::open(file)?))
+    }
+
+    /// Out of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError`], where the file does not fit.
+    pub(super) fn open(file: &ModelFile) -> Result<ChoraleComposer, ModelError> {
+        let metadata = |problem: String| ModelError::Metadata { problem };
+        let settings = Settings::read(&file.header.settings).map_err(metadata)?;
+        let choir: Choir =
+            serde_json::from_value(file.header.encoding["voices"].clone()).map_err(|e| metadata(e.to_string()))?;
+        choir.check().map_err(metadata)?;
+        let hidden = settings.shared.hidden;
+        let cell = |layer: usize| {
+            let input = if layer == 0 { settings.input() } else { hidden };
+            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
+            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
+            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+        };
+        let shape = settings.own.shape(settings.features());
+        Ok(ChoraleComposer {
+            cells: (0..settings.shared.layers).map(cell).collect::<Result<_, _>>()?,
+            head: JointScorer::new(shape, |name, shape| file.tensor(&format!("head.{name}"), shape))?,
+            parameters: checkpoint::parameters(file),
+            settings,
+            choir,
+        })
+    }
+
+    fn memory(&self) -> Memory {
+        let layer = |cell: &LstmCell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()]);
+        Memory {
+            layers: self.cells.iter().map(layer).collect(),
+            input: vec![0.0; self.settings.input()],
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// Moves on to step `at` of a piece of `end` steps; `before` is the chord before it.
+    fn advance(&self, memory: &mut Memory, at: usize, end: usize, before: Option<Chord>) {
+        memory.input.fill(0.0);
+        let left = self.choir.beats_left(at, end);
+        self.settings.write_input(before.map(Chord::bits), at, left, &mut memory.input);
+        for (k, cell) in self.cells.iter().enumerate() {
+            let (below, here) = memory.layers.split_at_mut(k);
+            let (h, c) = &mut here[0];
+            cell.step(below.last().map_or(&memory.input, |(h, _)| h), h, c, &mut memory.scratch);
+        }
+    }
+
+    /// What the head sees.
+    fn features(&self, memory: &Memory, given: &[Given], at: usize, features: &mut Vec<f32>) {
+        features.clear();
+        features.extend(memory.layers.last().into_iter().flat_map(|(h, _)| h));
+        if self.settings.shared.skip {
+            features.extend_from_slice(&memory.input);
+        }
+        let seen = features.len();
+        features.resize(seen + AHEAD, 0.0);
+        write_ahead(|step| given.get(step).copied(), at, 0, &mut features[seen..]);
+    }
+
+    /// Figures for all chords of each piece, the first (predicted from nothing) included; nothing given but how long each is.
+    pub(super) fn judge_chords(&self, pieces: &[&[Chord]]) -> Vec<Vec<FrameFigure>> {
+        let judge = |chords: &&[Chord]| {
+            let (mut memory, past) = (self.memory(), past_of(chords));
+            let (mut decision, mut features) = (self.head.decision(), Vec::new());
+            let figure = |(at, chord): (usize, &Chord)| {
+                self.advance(&mut memory, at, chords.len(), at.checked_sub(1).map(|before| chords[before]));
+                self.features(&memory, &[], at, &mut features);
+                figure(&mut decision, &features, &Place { past: &past, at, shift: 0 }, chord.bits())
+            };
+            chords.iter().enumerate().map(figure).collect()
+        };
+        pieces.par_iter().map(judge).collect()
+    }
+
+    /// A chord around what is given; `None` where the model gives no number.
+    fn draw(
+        &self,
+        decision: &mut Decision<'_>,
+        features: &[f32],
+        place: &Place<'_>,
+        given: Given,
+        may_recall: bool,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Option<Chord> {
+        // A stream of its own for each chord: how many voices are given does not shift what comes after.
+        let mut rng = derive(rng.next_u64(), "voices", &[]);
+        decision.open(features, place);
+        if !may_recall {
+            decision.forget();
+        }
+        let allowed = self.choir.allowed();
+        let mut chord = Chord::REST;
+        for voice in 0..VOICES {
+            let first = SPAN * (VOICES - 1 - voice);
+            let item = if given.voices >> voice & 1 == 1 {
+                given.chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch))
+            } else {
+                let probabilities = decision.probabilities();
+                if probabilities.iter().any(|p| p.is_nan()) {
+                    return None;
+                }
+                // Its own items, and, as one more, what is left to the voices below: that it rests.
+                let rest: f32 = probabilities[..first].iter().sum::<f32>() + probabilities[ITEMS];
+                let own =
+                    (first..first + SPAN).map(|item| if allowed >> item & 1 == 1 { probabilities[item] } else { 0.0 });
+                let logits: Vec<f32> = own.chain([rest]).map(f32::ln).collect();
+                sampling.draw(&logits, &mut rng).filter(|k| *k < SPAN).map(|k| first + k)
+            };
+            if let Some(item) = item {
+                decision.choose(item);
+                chord = chord.with(voice, Some(voices::pitch_of(item)));
+            }
+        }
+        Some(chord)
+    }
+
+    /// The chords of a piece of which some is given, step by step; `bars` ends are told to `progress`.
+    fn sing(
+        &self,
+        given: &[Given],
+        sampling: &Sampling,
+        rng: &mut Rng,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Chord>, ComposeError> {
+        let end = given.len();
+        let (mut memory, mut past, mut runs) = (self.memory(), SuffixIndex::default(), Runs::default());
+        let (mut decision, mut features) = (self.head.decision(), Vec::new());
+        let mut chords: Vec<Chord> = Vec::with_capacity(end);
+        for (at, here) in given.iter().enumerate() {
+            self.advance(&mut memory, at, end, chords.last().copied());
+            let chord = if here.voices == ALL {
+                here.chord
+            } else {
+                self.features(&memory, given, at, &mut features);
+                let overdue = if here.voices == 0 { runs.overdue(&self.choir.repetition) } else { Vec::new() };
+                let place = Place { past: &past, at, shift: 0 };
+                let mut draw = || {
+                    let recall = overdue.is_empty();
+                    let drawn = self.draw(&mut decision, &features, &place, *here, recall, sampling, rng);
+                    drawn.ok_or(ComposeError::NoToken)
+                };
+                let mut chord = draw()?;
+                // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else.
+                for _ in 0..TRIES {
+                    if !overdue.contains(&chord.bits()) {
+                        break;
+                    }
+                    chord = draw()?;
+                }
+                chord
+            };
+            past.push(chord.bits());
+            runs.push(chord.bits());
+            chords.push(chord);
+            if (at + 1).is_multiple_of(self.choir.steps_per_quarter as usize) || at + 1 == end {
+                let done = (at + 1) as f64 / end as f64;
+                if progress(done).is_break() {
+                    return Err(ComposeError::Stopped);
+                }
+            }
+        }
+        Ok(chords)
+    }
+
+    /// What the model knows of pitches, in a remark where it has never heard some of them.
+    fn strange(&self, score: &Score, what: &str) -> Option<String> {
+        let allowed = self.choir.allowed();
+        let knows = |pitch: Pitch| {
+            (0..VOICES).any(|voice| voices::item(voice, pitch).is_some_and(|item| allowed >> item & 1 == 1))
+        };
+        let strange = score.parts.iter().filter(|part| !part.is_drums());
+        let strange = strange.flat_map(|part| &part.notes).filter(|note| !knows(note.pitch)).count();
+        (strange > 0).then(|| {
+            format!("the model has never heard the pitches of {strange} notes of the {what}; the {what} itself is kept as it is")
+        })
+    }
+
+    /// A default chord, where the corpus knows one.
+    fn closing(&self, chords: &[Chord]) -> Chord {
+        let sung = chords.iter().rev().find(|chord| !chord.is_rest()).copied();
+        sung.unwrap_or_else(|| {
+            let middle = |range: &Option<(usize, usize)>| range.map(|(low, high)| 1u128 << usize::midpoint(low, high));
+            Chord::from_bits(self.choir.ranges.iter().filter_map(middle).fold(0, |all, bit| all | bit))
+        })
+    }
+}
+
+/// The figure of a chord; hits and union are counted along its own voices: those given by their decisions, and the ones given wrongly.
+fn figure(decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, target: u128) -> FrameFigure {
+    decision.open(features, place);
+    let items: Vec<usize> = (0..ITEMS).rev().filter(|item| target >> item & 1 == 1).collect();
+    let mut figure = FrameFigure { union: items.len() as f64, ..FrameFigure::default() };
+    for item in items.into_iter().map(Some).chain([None]) {
+        let probabilities = decision.probabilities();
+        let end = f64::from(probabilities[ITEMS]);
+        let given = f64::from(probabilities[item.unwrap_or(ITEMS)]);
+        figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
+        match item {
+            Some(item) => {
+                figure.hits += given;
+                figure.union += (1.0 - given - end).max(0.0);
+                decision.choose(item);
+            }
+            None => figure.union += (1.0 - end).max(0.0),
+        }
+    }
+    figure
+}
+
+/// Which chords count, in a sentence.
+pub(super) fn protocol() -> String {
+    "all chords after the first of each piece, in its own key; a chord is what four voices sing at one step; the piece's length is \
+     given; mean over chords; right: the mean accuracy of a chord"
+        .to_owned()
+}
+
+/// The evaluation of a piece, its first chord left out.
+pub(super) fn counted(figures: &[FrameFigure], steps_per_quarter: u32) -> Evaluation {
+    let some = figures.get(1..).unwrap_or_default();
+    evaluation(some, some.len() as f64 / f64::from(steps_per_quarter))
+}
+
+/// Whether chords hold just the pitches of a quantised score.
+fn is_same(score: &Score, chords: &[Chord]) -> bool {
+    let mut sounding = vec![0u128; chords.len()];
+    for note in score.parts.iter().filter(|part| !part.is_drums()).flat_map(|part| &part.notes) {
+        let (from, to) = (note.onset.0 as usize, note.end().0.max(note.onset.0 + 1) as usize);
+        let Some(steps) = sounding.get_mut(from..to) else { return false };
+        steps.iter_mut().for_each(|keys| *keys |= 1 << note.pitch.get());
+    }
+    let keys = |chord: &Chord| {
+        (0..VOICES).filter_map(|voice| chord.pitch(voice)).fold(0u128, |keys, pitch| keys | 1 << pitch.get())
+    };
+    sounding.iter().zip(chords).all(|(expected, chord)| keys(chord) == *expected)
+}
+
+impl Judge for ChoraleComposer {
+    fn kind(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn protocol(&self) -> String {
+        protocol()
+    }
+
+    fn judge(&self, piece: &Score) -> Judgement {
+        let chords = voices::read(piece);
+        let figures = self.judge_chords(&[&chords]);
+        Judgement { figures: counted(&figures[0], self.choir.steps_per_quarter), is_adjusted: !is_same(piece, &chords) }
+    }
+}
+
+impl Composer for ChoraleComposer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn default_sampling(&self) -> Sampling {
+        Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 }
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let (shared, own) = (&self.settings.shared, &self.settings.own);
+        let memory =
+            if own.candidates > 0 { format!(", a memory of {} places", own.candidates) } else { String::new() };
+        let ranges = self.choir.ranges.iter().zip(voices::NAMES).filter_map(|(range, name)| {
+            let (low, high) = (*range)?;
+            Some(format!("{name} {} to {}", voices::pitch_of(low), voices::pitch_of(high)))
+        });
+        [
+            (
+                "network",
+                format!(
+                    "{} LSTM layers of {}, a joint head of {} units{memory}, {} parameters",
+                    shared.layers, shared.hidden, own.units, self.parameters
+                ),
+            ),
+            ("voices", ranges.collect::<Vec<_>>().join(", ")),
+            ("grid", format!("{} steps a quarter", self.choir.steps_per_quarter)),
+            ("metre", self.choir.meter.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn judge(&self) -> Option<&dyn Judge> {
+        Some(self)
+    }
+
+    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        request.check(MOST_BARS)?;
+        let prompt = request.prompt.as_ref();
+        let grid = self.choir.grid();
+        let heard = prompt.map_or_else(Vec::new, |prompt| heard(prompt, grid));
+        let meter = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
+        let meter = meter.unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
+        let bars = request.bars - prompt.map_or(0, Prompt::bars);
+        let (fine, bar) = fine(grid, meter);
+        let steps = steps_to(bars, bar);
+        let mut given: Vec<Given> = heard.iter().map(|chord| Given { voices: ALL, chord: *chord }).collect();
+        given.resize(heard.len() + steps, Given::default());
+        let mut chords = self.sing(&given, &request.sampling, rng, progress)?.split_off(heard.len());
+        if chords[steps_to(bars - 1, bar).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
+            // A piece does not fade out before its last bar: what was sung last is sung once more.
+            let closing = self.closing(&[&heard[..], &chords[..]].concat());
+            chords.iter_mut().next_back().into_iter().for_each(|chord| *chord = closing);
+        }
+        let mut composed = self.choir.open();
+        composed.parts = voices::write(&chords, grid, |step| begins_bar(step, bar)).parts;
+        composed = composed.rescaled(fine).before(Ticks(bars as u64 * bar));
+        composed.meters = vec![(Ticks::ZERO, meter)];
+        touch(&mut composed);
+        let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
+        let remarks = prompt.and_then(|prompt| self.strange(prompt.score(), "prompt")).into_iter().collect();
+        Ok(Composition { score, remarks })
+    }
+
+    fn arrange(
+        &self,
+        arrangement: &Arrangement,
+        rng: &mut Rng,
+        progress: Progress<'_>,
+    ) -> Result<Composition, ComposeError> {
+        arrangement.check(VOICES)?;
+        let grid = self.choir.grid();
+        let Read { given, lines, octaves } = self.read(arrangement)?;
+        if given.iter().all(|given| given.voices == ALL) {
+            return Err(ComposeError::EverythingGiven);
+        }
+        let chords = self.sing(&given, &arrangement.sampling, rng, progress)?;
+        // What was composed, without what is given: that stays as it was written.
+        let source = &arrangement.score;
+        let fine = least_common(source.ticks_per_quarter, grid);
+        let mut score = source.rescaled(fine);
+        score.parts = Vec::new();
+        let starts: Vec<usize> =
+            source.bars().map(|bar| (bar.start.rescale(source.ticks_per_quarter, grid)).0 as usize).collect();
+        let is_given = |voice: usize, step: usize| given[step].voices >> voice & 1 == 1;
+        let composed: Vec<Chord> = chords.clone();
+        for voice in 0..VOICES {
+            let only: Vec<Chord> = composed
+                .iter()
+                .enumerate()
+                .map(|(step, chord)| {
+                    let pitch = chord.pitch(voice).filter(|_| !is_given(voice, step));
+                    Chord::REST.with(voice, pitch)
+                })
+                .collect();
+            let sung = voices::write(&only, grid, |step| starts.contains(&step)).rescaled(fine);
+            let mut part = sung.parts.into_iter().nth(voice).unwrap_or_default();
+            part.notes.iter_mut().for_each(|note| {
+                note.pitch = note.pitch.transposed(-12 * octaves).unwrap_or(note.pitch);
+            });
+            let mut alone = Score { parts: vec![part], ..score.clone() };
+            touch(&mut alone);
+            let mut part = alone.parts.remove(0);
+            part.notes.extend(lines[voice].iter().map(|note| rescaled(note, source.ticks_per_quarter, fine)));
+            part.notes.sort_unstable();
+            score.parts.push(part);
+        }
+        Ok(Composition { score, remarks: Vec::new() })
+    }
+}
+
+/// What is given of a piece, as chords and as notes.
+struct Read {
+    given: Vec<Given>,
+    /// The notes of each voice that are given, as they were written.
+    lines: [Vec<Note>; VOICES],
+    /// Octaves that the model reads it higher by.
+    octaves: i32,
+}
+
+impl ChoraleComposer {
+    fn read(&self, arrangement: &Arrangement) -> Result<Read, ComposeError> {
+        let (source, grid) = (&arrangement.score, self.choir.grid());
+        let pitched: Vec<&Part> =
+            source.parts.iter().filter(|part| !part.is_drums() && !part.notes.is_empty()).collect();
+        let in_parts = pitched.len() == VOICES;
+        // A line that is harmonised: the only one, or the outermost.
+        let line = match arrangement.voices[..] {
+            [voice] if arrangement.bars.is_empty() && !in_parts => {
+                Some((voice, outer_line(&pitched, voice + 1 == VOICES)))
+            }
+            _ => None,
+        };
+        let octaves = line.as_ref().map_or(0, |(voice, notes)| self.octaves(*voice, notes));
+        let on_grid = |parts: Vec<Part>| {
+            let mut score = quantize(&Score { parts, ..source.clone() }, grid, 0.5).0;
+            for note in score.parts.iter_mut().flat_map(|part| &mut part.notes) {
+                note.pitch = note.pitch.transposed(12 * octaves).unwrap_or(note.pitch);
+            }
+            score
+        };
+        let end = source.bars().last().map_or(Ticks::ZERO, |bar| bar.end()).rescale(source.ticks_per_quarter, grid).0;
+        let end = end.min(voices::MOST_STEPS) as usize;
+        let mut given = vec![Given::default(); end];
+        let mut lines: [Vec<Note>; VOICES] = Default::default();
+        if let Some((voice, notes)) = line {
+            let quantized = on_grid(vec![Part { notes: notes.clone(), ..Part::default() }]);
+            for note in quantized.notes() {
+                let (from, to) = (note.onset.0 as usize, note.end().0 as usize);
+                let steps = from.min(end)..to.clamp(from.min(end), end);
+                given[steps].iter_mut().for_each(|given| given.chord = given.chord.with(voice, Some(note.pitch)));
+            }
+            given.iter_mut().for_each(|given| given.voices = 1 << voice);
+            lines[voice] = notes;
+            return Ok(Read { given, lines, octaves });
+        }
+        let chords = voices::read(&on_grid(pitched.iter().map(|part| (*part).clone()).collect()));
+        let throughout = arrangement.voices.iter().fold(0u8, |all, voice| all | 1 << voice);
+        let kept: Vec<(u64, u64)> = (source.bars().enumerate())
+            .filter(|(bar, _)| arrangement.bars.iter().any(|range| range.contains(&(bar + 1))))
+            .map(|(_, bar)| (bar.start.0, bar.end().0))
+            .collect();
+        let is_kept = |at: Ticks| kept.iter().any(|(from, to)| (*from..*to).contains(&at.0));
+        for (step, given) in given.iter_mut().enumerate() {
+            let at = Ticks(step as u64).rescale(grid, source.ticks_per_quarter);
+            *given = Given {
+                voices: if is_kept(at) { ALL } else { throughout },
+                chord: chords.get(step).copied().unwrap_or_default(),
+            };
+        }
+        // Whose the notes are: as the chords say at their onsets.
+        let quantized_step = |note: &Note| note.onset.rescale(source.ticks_per_quarter, grid).0 as usize;
+        let mut sorted: Vec<Vec<&Note>> = pitched.iter().map(|part| part.notes.iter().collect()).collect();
+        if in_parts {
+            sorted.sort_by_key(|notes| {
+                let sum: u64 = notes.iter().map(|note| u64::from(note.pitch.get())).sum();
+                std::cmp::Reverse(sum * 1000 / notes.len().max(1) as u64)
+            });
+        }
+        for (part, notes) in sorted.iter().enumerate() {
+            for note in notes {
+                let step = quantized_step(note).min(end.saturating_sub(1));
+                let chord = chords.get(step).copied().unwrap_or_default();
+                let sings = |voice: &usize| chord.pitch(*voice) == Some(note.pitch);
+                let voice = if in_parts { part } else { (0..VOICES).find(sings).unwrap_or(VOICES - 1) };
+                if given.get(step).is_some_and(|given| given.voices >> voice & 1 == 1) {
+                    lines[voice].push(**note);
+                }
+            }
+        }
+        Ok(Read { given, lines, octaves })
+    }
+
+    /// By how many octaves a line must be moved so that most of it lies where the corpus has the voice.
+    fn octaves(&self, voice: usize, notes: &[Note]) -> i32 {
+        let allowed = self.choir.allowed();
+        let fits = |octaves: &i32| {
+            let known = |note: &&Note| {
+                let pitch = note.pitch.transposed(12 * octaves);
+                pitch.and_then(|pitch| voices::item(voice, pitch)).is_some_and(|item| allowed >> item & 1 == 1)
+            };
+            (notes.iter().filter(known).count(), -octaves.abs())
+        };
+        (-5..=5).max_by_key(fits).unwrap_or(0)
+    }
+}
+
+/// The highest (or the lowest) line of parts: at each onset its outermost note, until the next one begins.
+fn outer_line(parts: &[&Part], is_lowest: bool) -> Vec<Note> {
+    let merged = merge_parts(parts.iter().copied()).notes;
+    let mut line: Vec<Note> = Vec::new();
+    for chord in merged.chunk_by(|a, b| a.onset == b.onset) {
+        let by_pitch = |note: &&Note| note.pitch;
+        let outermost = if is_lowest { chord.iter().min_by_key(by_pitch) } else { chord.iter().max_by_key(by_pitch) };
+        let Some(&note) = outermost else { continue };
+        if let Some(held) = line.last_mut().filter(|held| held.end() > note.onset) {
+            let is_inner = if is_lowest { held.pitch < note.pitch } else { held.pitch > note.pitch };
+            if is_inner {
+                continue;
+            }
+            held.duration = note.onset - held.onset;
+        }
+        line.push(note);
+    }
+    line
+}
+
+fn rescaled(note: &Note, from: TicksPerQuarter, to: TicksPerQuarter) -> Note {
+    let (onset, end) = (note.onset.rescale(from, to), note.end().rescale(from, to));
+    Note { onset, duration: end - onset, ..*note }
+}
+
+/// Ticks fine enough for both, as far as a MIDI file can say them.
+fn least_common(a: TicksPerQuarter, b: TicksPerQuarter) -> TicksPerQuarter {
+    let (mut x, mut y) = (a.get(), b.get());
+    while y != 0 {
+        (x, y) = (y, x % y);
+    }
+    let both = (a.get() / x).checked_mul(b.get()).filter(|ticks| *ticks <= 0x7fff);
+    both.and_then(TicksPerQuarter::new).unwrap_or(a)
+}
+
+/// The prompt's chords, up to where it ends.
+fn heard(prompt: &Prompt, grid: TicksPerQuarter) -> Vec<Chord> {
+    let mut chords = voices::read(&quantize(prompt.score(), grid, 0.5).0);
+    let steps = prompt.end_in(&Score::new(grid)).0.min(voices::MOST_STEPS) as usize;
+    chords.resize(steps, Chord::REST);
+    chords
+}
+
+/// Ticks in which bars of the metre end on one, and how many of them a bar has.
+fn fine(grid: TicksPerQuarter, meter: Meter) -> (TicksPerQuarter, u64) {
+    let fine = TicksPerQuarter::new(grid.get() * FINE).unwrap_or(grid);
+    (fine, meter.bar(fine).0.max(1))
+}
+
+/// The first step of a bar.
+fn steps_to(bar: usize, ticks: u64) -> usize {
+    (bar as u64 * ticks).div_ceil(u64::from(FINE)) as usize
+}
+
+fn begins_bar(step: usize, bar: u64) -> bool {
+    (step as u64 * u64::from(FINE)) % bar < u64::from(FINE)
+}
+
+/// Each voice by itself as a player would touch it.
+fn touch(score: &mut Score) {
+    let parts = std::mem::take(&mut score.parts);
+    for part in parts {
+        let mut alone = Score { parts: vec![part], ..score.clone() };
+        alone.parts.truncate(1);
+        accentuate(&mut alone, Ticks::ZERO);
+        score.parts.append(&mut alone.parts);
+    }
+}

@@ -1,0 +1,212 @@
+use super::*;
+use cantus_encoding::voices::{self, NAMES, VOICES};
+use cantus_model::{Arrangement, ComposeError, Composer, Sampling, StepAt, Trainable, TrainingSet, seeded};
+use cantus_score::{Note, Part, Pitch, Velocity};
+use std::ops::ControlFlow;
+
+fn chord(pitches: [u8; VOICES]) -> Chord {
+    Chord::new(pitches.map(|pitch| Pitch::try_from(pitch).ok()))
+}
+
+/// A setting whose lower voices follow from the soprano: every phrase on one of a few chords.
+fn piece(bars: u64, seed: u64) -> Score {
+    let chords = [[72, 67, 64, 48], [71, 67, 62, 43], [69, 65, 60, 53], [74, 65, 59, 50]].map(chord);
+    let mut sung = Vec::new();
+    for beat in 0..bars * 4 {
+        let which = (beat * beat * (seed + 3) / 2 + beat / 5 + seed) % 4;
+        sung.extend([chords[which as usize]; 4]);
+    }
+    let mut score = voices::write(&sung, TicksPerQuarter::new(4).unwrap(), |step| step % 4 == 0);
+    score.meters.push((Ticks::ZERO, Meter::COMMON));
+    score
+}
+
+fn trained(epochs: u64) -> (Box<dyn Trainable>, TrainingSet) {
+    let set = TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)] };
+    let mut settings = SPEC.tiny_settings("default").unwrap();
+    settings["given"] = 0.6.into();
+    let mut trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
+    for epoch in 0..epochs {
+        for step in 0..trainable.steps(epoch) {
+            trainable.step(StepAt { epoch, step }, 0.01);
+        }
+    }
+    (trainable, set)
+}
+
+fn arrange(composer: &dyn Composer, arrangement: &Arrangement, seed: u64) -> Result<Score, ComposeError> {
+    composer.arrange(arrangement, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).map(|found| found.score)
+}
+
+fn arrangement(score: Score, voices: &[usize]) -> Arrangement {
+    Arrangement { score, voices: voices.to_vec(), bars: Vec::new(), sampling: Sampling::default() }
+}
+
+/// A voice's notes: onset, duration, pitch.
+fn line(part: &Part) -> Vec<(u64, u64, u8)> {
+    part.notes.iter().map(|note| (note.onset.0, note.duration.0, note.pitch.get())).collect()
+}
+
+#[test]
+fn a_melody_is_harmonised_and_stays_note_for_note() {
+    let (trainable, _) = trained(40);
+    let composer = trainable.composer();
+    let whole = piece(8, 11);
+    // The soprano by itself, an octave lower than the corpus has it, in ticks of its own.
+    let mut melody = whole.clone();
+    melody.parts.truncate(1);
+    let melody = melody.transposed(-12).unwrap().rescaled(TicksPerQuarter::new(30).unwrap());
+    let found = arrange(composer.as_ref(), &arrangement(melody.clone(), &[0]), 1).unwrap();
+    assert_eq!(found.ticks_per_quarter.get(), 60);
+    assert_eq!(line(&found.parts[0]), line(&melody.rescaled(found.ticks_per_quarter).parts[0]));
+    assert_eq!(found.parts.iter().map(|part| part.name.as_deref()).collect::<Vec<_>>(), NAMES.map(Some));
+    assert_eq!(found.meters, melody.meters);
+    // The chords follow from the soprano: most of what is composed is what belongs to it, an octave lower as well.
+    let chords = voices::read(&found.transposed(12).unwrap().rescaled(TicksPerQuarter::new(4).unwrap()));
+    let expected = voices::read(&whole);
+    let right = chords.iter().zip(&expected).filter(|(found, expected)| found == expected).count();
+    assert!(right * 10 > expected.len() * 7, "{right} of {}", expected.len());
+}
+
+#[test]
+fn what_comes_is_known_before_it_comes() {
+    // The same past, given a later bar or not: the likeliest chord before it is another one, somewhere.
+    let (trainable, _) = trained(10);
+    let composer = trainable.composer();
+    let sampling = Sampling::GREEDY;
+    let keep = |last: std::ops::RangeInclusive<usize>| Arrangement {
+        score: piece(8, 12),
+        voices: vec![],
+        bars: vec![1..=2, last],
+        sampling,
+    };
+    let one = arrange(composer.as_ref(), &keep(4..=8), 1).unwrap();
+    let other = arrange(composer.as_ref(), &keep(8..=8), 1).unwrap();
+    let third_bar = |score: &Score| {
+        let notes = score.parts.iter().flat_map(|part| &part.notes);
+        notes.filter(|note| (32..48).contains(&note.onset.0)).map(|note| (note.onset, note.pitch)).collect::<Vec<_>>()
+    };
+    assert_ne!(third_bar(&one), third_bar(&other));
+}
+
+#[test]
+fn kept_bars_and_voices_stay_note_for_note_and_the_rest_is_new() {
+    let (trainable, _) = trained(3);
+    let composer = trainable.composer();
+    let source = piece(8, 12);
+    let request = Arrangement { bars: vec![1..=2, 6..=6], ..arrangement(source.clone(), &[3]) };
+    for seed in 0..3 {
+        let found = arrange(composer.as_ref(), &request, seed).unwrap();
+        assert_eq!((found.ticks_per_quarter, found.bars().count()), (source.ticks_per_quarter, 8));
+        for (voice, (found, expected)) in found.parts.iter().zip(&source.parts).enumerate() {
+            let is_kept = |note: &&Note| voice == 3 || matches!(note.onset.0 / 16 + 1, 1 | 2 | 6);
+            let kept = |part: &Part| {
+                part.notes.iter().filter(is_kept).copied().map(|n| (n.onset, n.pitch, n.duration)).collect::<Vec<_>>()
+            };
+            assert_eq!(kept(found), kept(expected), "{voice}");
+            assert_eq!(voice == 3, line(found) == line(expected), "{voice}");
+        }
+    }
+}
+
+#[test]
+fn a_bass_out_of_a_piano_score_is_the_lowest_line() {
+    let (trainable, _) = trained(1);
+    let source = piece(4, 3);
+    let merged = Score { parts: vec![cantus_score::merge_parts(&source.parts)], ..source.clone() };
+    let found = arrange(trainable.composer().as_ref(), &arrangement(merged, &[3]), 5).unwrap();
+    assert_eq!(line(&found.parts[3]), line(&source.parts[3]));
+}
+
+#[test]
+fn what_cannot_be_arranged_is_refused_by_name() {
+    let (trainable, _) = trained(0);
+    let composer = trainable.composer();
+    let refusal = |request: &Arrangement| arrange(composer.as_ref(), request, 1).unwrap_err().to_string();
+    assert!(refusal(&arrangement(piece(2, 1), &[4])).contains("no voice 5"));
+    assert!(refusal(&arrangement(piece(2, 1), &[])).contains("nothing is given"));
+    assert!(refusal(&arrangement(piece(2, 1), &[0, 1, 2, 3])).contains("everything is given"));
+    assert!(refusal(&arrangement(Score::new(TicksPerQuarter::DEFAULT), &[0])).contains("no note"));
+    let beyond = Arrangement { bars: vec![1..=3], ..arrangement(piece(2, 1), &[]) };
+    assert!(refusal(&beyond).contains("bars 1-3"));
+}
+
+#[test]
+fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
+    let (mut trainable, set) = trained(2);
+    let settings = trainable.save().header.settings;
+    assert_eq!(settings["averaging"], 0.5);
+    // Nothing given, no average: what is learnt from is what is judged.
+    let mut settings = settings;
+    settings["given"] = 0.0.into();
+    settings["averaging"] = 0.0.into();
+    trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
+    for step in 0..5 {
+        assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite);
+    }
+    let composer = trainable.composer();
+    let judge = composer.judge().unwrap();
+    let epoch: Vec<_> =
+        (0..trainable.steps(1)).map(|step| trainable.step(StepAt { epoch: 1, step }, 0.0).batch).collect();
+    let (found, counted) = epoch.iter().fold((0.0, 0.0), |sum, batch| (sum.0 + batch.nats, sum.1 + batch.tokens));
+    let chords: usize = set.train.iter().map(|piece| voices::read(piece).len()).sum();
+    assert_eq!(counted, chords as f64);
+    // Judging leaves out the first chord of each piece, and reads weights rounded to 16 bits.
+    let judged: f64 = set.train.iter().map(|piece| judge.judge(piece).figures.nats).sum();
+    assert!(judged < found && found - judged < 0.2 * found, "{found} {judged}");
+}
+
+#[test]
+fn the_future_changes_no_figure_but_the_length_does() {
+    let (trainable, _) = trained(2);
+    let composer = player::ChoraleComposer::open(&trainable.save()).unwrap();
+    let chords = voices::read(&piece(8, 3));
+    let mut permuted = chords.clone();
+    permuted[64..].reverse();
+    let figures = composer.judge_chords(&[&chords, &permuted, &chords[..100]]);
+    assert_eq!(figures[0][..64], figures[1][..64]);
+    // Far from the end, nothing tells how long the piece is.
+    assert_eq!(figures[0][..30], figures[2][..30]);
+    assert_ne!(figures[0][64..100], figures[2][64..100]);
+}
+
+#[test]
+fn probabilities_of_all_ways_to_sing_sum_to_one() {
+    let (trainable, _) = trained(1);
+    let composer = player::ChoraleComposer::open(&trainable.save()).unwrap();
+    let chords = voices::read(&piece(2, 3));
+    // One item at most of each voice, and a few that no voice can sing at once: over all sets of a few items.
+    let items: Vec<u128> =
+        chords[..8].iter().map(|chord| chord.bits()).fold(Vec::new(), |mut seen: Vec<u128>, bits| {
+            (0..128).map(|k| 1u128 << k).filter(|bit| bits & bit != 0).for_each(|bit| {
+                if !seen.contains(&bit) {
+                    seen.push(bit)
+                }
+            });
+            seen
+        });
+    assert!(items.len() >= 4);
+    let total: f64 = (0..1u32 << items.len().min(10))
+        .map(|subset| {
+            let bits = items
+                .iter()
+                .take(10)
+                .enumerate()
+                .filter(|(k, _)| subset >> k & 1 == 1)
+                .fold(0, |all, (_, bit)| all | bit);
+            let mut piece = chords[..8].to_vec();
+            piece.push(Chord::from_bits(bits));
+            let figure = composer.judge_chords(&[&piece]).remove(0).pop().unwrap();
+            if Chord::from_bits(bits).bits() == bits { (-figure.nats).exp() } else { 0.0 }
+        })
+        .sum();
+    assert!(total > 0.0 && total < 1.0 + 1e-6, "{total}");
+}
+
+#[test]
+fn velocities_are_those_of_a_player() {
+    let (trainable, _) = trained(1);
+    let found = arrange(trainable.composer().as_ref(), &arrangement(piece(4, 1), &[0]), 1).unwrap();
+    let downbeat = found.parts[3].notes.iter().find(|note| note.onset.0 == 0).unwrap();
+    assert!(downbeat.velocity > Velocity::DEFAULT, "{:?}", downbeat.velocity);
+}

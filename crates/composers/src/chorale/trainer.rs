@@ -1,0 +1,377 @@
+//! Training.
+
+use super::given::{AHEAD, Given, Mask, write_ahead};
+use super::player::{ChoraleComposer, counted, protocol};
+use super::{Choir, Network, SPEC, Settings};
+use burn::tensor::{Device, Tensor, TensorData};
+use cantus_encoding::TokenId;
+use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
+use cantus_model::frames::FrameSettings;
+use cantus_model::plan::{Plan, Row, Segment};
+use cantus_model::{
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, StepAt,
+    StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+};
+use cantus_nn::dropout::{MaskKey, dropout};
+use cantus_nn::joint::{Noise, Place};
+use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::optimizer::{Average, Optimizer, Rule};
+use cantus_nn::params::count_parameters;
+use cantus_nn::random::{below, derive};
+use cantus_nn::suffix::SuffixIndex;
+use cantus_score::Score;
+use rand_chacha::rand_core::Rng as _;
+
+/// Outcomes of a voice, for counting: its pitches and a rest.
+const OUTCOMES: usize = SPAN + 1;
+
+/// A piece as the network reads it.
+struct Piece {
+    chords: Vec<Chord>,
+    /// Where it has been before.
+    past: SuffixIndex,
+    /// Transpositions that keep all voices within their ranges, down and up.
+    shifts: (i32, i32),
+}
+
+impl Piece {
+    fn new(score: &Score, transposition: u8) -> Piece {
+        let chords = voices::read(score);
+        let most = i32::from(transposition);
+        let room = chords.iter().fold((-most.min(5), most.min(6)), |(down, up), chord| {
+            let room = chord.room();
+            (down.max(room.0), up.min(room.1))
+        });
+        Piece { past: past_of(&chords), chords, shifts: (room.0.min(0), room.1.max(0)) }
+    }
+}
+
+/// Where a piece has been before.
+pub(super) fn past_of(chords: &[Chord]) -> SuffixIndex {
+    let mut past = SuffixIndex::default();
+    chords.iter().for_each(|chord| past.push(chord.bits()));
+    past
+}
+
+/// A network in training.
+pub(super) struct ChoraleTrainer {
+    settings: Settings,
+    seed: u64,
+    choir: Choir,
+    train: Vec<Piece>,
+    valid: Vec<Piece>,
+    /// Taken out only while a step replaces it.
+    network: Option<Network>,
+    optimizer: Optimizer,
+    average: Option<Average>,
+    plan: Plan,
+    /// The states of the batch's rows after the last step.
+    carried: Vec<LstmState>,
+}
+
+/// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
+struct Batch {
+    rows: usize,
+    steps: usize,
+    /// `[T * B, I]`
+    input: Vec<f32>,
+    /// `[T * B, AHEAD]`
+    ahead: Vec<f32>,
+    targets: Vec<u128>,
+    /// 1 where it counts, 0 for padding.
+    weights: Vec<f32>,
+    /// Piece, step and shift of each entry; padding has none.
+    places: Vec<Option<(usize, usize, i32)>>,
+}
+
+impl ChoraleTrainer {
+    /// A network that has learnt nothing yet.
+    ///
+    /// # Errors
+    /// [`CreateError`], for settings and for a corpus without music.
+    pub(super) fn create(
+        settings: &cantus_model::Settings,
+        set: &TrainingSet,
+        seed: u64,
+    ) -> Result<Box<dyn Trainable>, CreateError> {
+        let bad = |problem: String| CreateError::Settings { composer: SPEC.id, problem };
+        let settings = Settings::read(settings).map_err(bad)?;
+        let pieces = |scores: &[Score], transposition, what| {
+            let pieces: Vec<Piece> = scores
+                .iter()
+                .map(|score| Piece::new(score, transposition))
+                .filter(|piece| piece.chords.iter().any(|chord| !chord.is_rest()))
+                .collect();
+            if pieces.is_empty() { Err(CreateError::EmptyCorpus { what }) } else { Ok(pieces) }
+        };
+        let train = pieces(&set.train, settings.shared.transposition, "training")?;
+        let valid = pieces(&set.valid, 0, "validation")?;
+        let choir = Choir::of(set).ok_or(CreateError::EmptyCorpus { what: "training" })?;
+        let device = Device::default().autodiff();
+        let mut rng = derive(seed, "parameters", &[]);
+        let network = Network::new(&settings, &frequencies(&train), &mut rng, &device);
+        let rule = Rule::adam_w(settings.shared.weight_decay as f32);
+        Ok(Box::new(ChoraleTrainer {
+            plan: plan(&train, &settings.shared, seed, 0),
+            average: (settings.shared.averaging > 0.0).then(|| Average::new(settings.shared.averaging)),
+            carried: zeros(&network, 0),
+            network: Some(network),
+            optimizer: Optimizer::new(rule).with_clipping(settings.shared.clip as f32),
+            settings,
+            seed,
+            choir,
+            train,
+            valid,
+        }))
+    }
+
+    fn network(&self) -> &Network {
+        self.network.as_ref().expect("a step gives the network back")
+    }
+
+    /// Gathers `rows`; absent rows and the ends of short ones are padding.
+    fn gather(&self, rows: &[Option<&Row>], epoch: u64) -> Batch {
+        let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
+        let (size, width) = (rows.len() * steps, self.settings.input());
+        let mut batch = Batch {
+            rows: rows.len(),
+            steps,
+            input: vec![0.0; size * width],
+            ahead: vec![0.0; size * AHEAD],
+            targets: vec![0; size],
+            weights: vec![0.0; size],
+            places: vec![None; size],
+        };
+        for (b, row) in rows.iter().enumerate() {
+            let Some(Row { segment: Segment { piece, shift, tokens }, .. }) = row else { continue };
+            let (index, shift) = (*piece, *shift);
+            let Piece { chords, .. } = &self.train[index];
+            let mut rng = derive(self.seed, "given", &[epoch, index as u64]);
+            let mask = Mask::draw(self.settings.own.given, chords.len(), &mut rng);
+            let given = |step: usize| chords.get(step).map(|chord| Given { voices: mask.at(step), chord: *chord });
+            // Within the ranges by the choice of shifts.
+            let moved = |step: usize| {
+                let bits = chords[step].bits();
+                if shift >= 0 { bits << shift } else { bits >> -shift }
+            };
+            for (t, step) in tokens.clone().enumerate() {
+                let at = t * rows.len() + b;
+                let left = self.choir.beats_left(step, chords.len());
+                let input = &mut batch.input[at * width..][..width];
+                self.settings.write_input(step.checked_sub(1).map(moved), step, left, input);
+                write_ahead(given, step, shift, &mut batch.ahead[at * AHEAD..][..AHEAD]);
+                batch.targets[at] = moved(step);
+                batch.weights[at] = 1.0;
+                batch.places[at] = Some((index, step, shift));
+            }
+        }
+        batch
+    }
+
+    /// What the head sees, `[T * B, F]`; the states move on.
+    fn features(&mut self, network: &Network, batch: &Batch, step: u64) -> Tensor<2> {
+        let FrameSettings { dropout: after, input_dropout, hidden, skip, .. } = self.settings.shared;
+        let device = Device::default().autodiff();
+        let (width, size) = (self.settings.input(), batch.steps * batch.rows);
+        let key = |layer: usize| Some(MaskKey { seed: self.seed, step, layer: layer as u64 });
+        let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
+        let input: Tensor<3> = dropout(Tensor::from_data(input, &device), input_dropout, key(0));
+        let mut x = input.clone();
+        for (k, (lstm, state)) in network.lstms.iter().zip(&mut self.carried).enumerate() {
+            let (y, last) = lstm.forward(x, state);
+            *state = last;
+            x = dropout(y, after, key(k + 1));
+        }
+        let ahead = Tensor::from_data(TensorData::new(batch.ahead.clone(), [size, AHEAD]), &device);
+        let mut seen = vec![x.reshape([size, hidden])];
+        if skip {
+            seen.push(input.reshape([size, width]));
+        }
+        seen.push(ahead);
+        Tensor::cat(seen, 1)
+    }
+
+    /// The network as the optimiser moves it, without any average.
+    fn save_as_trained(&self) -> ModelFile {
+        let encoding = serde_json::json!({ "voices": self.choir });
+        checkpoint::save(&SPEC, self.network(), self.settings.write(), encoding)
+    }
+
+    fn chorale_composer(&self) -> ChoraleComposer {
+        ChoraleComposer::open(&self.save()).expect("a network's own file fits it")
+    }
+}
+
+/// How often each item is sung, a little smoothed.
+fn frequencies(pieces: &[Piece]) -> [f32; ITEMS] {
+    let chords: usize = pieces.iter().map(|piece| piece.chords.len()).sum();
+    let mut counts = [0usize; ITEMS];
+    for chord in pieces.iter().flat_map(|piece| &piece.chords) {
+        let bits = chord.bits();
+        counts.iter_mut().enumerate().for_each(|(item, count)| *count += (bits >> item & 1) as usize);
+    }
+    counts.map(|count| (count as f32 + 0.1) / (chords as f32 + 1.0))
+}
+
+fn zeros(network: &Network, rows: usize) -> Vec<LstmState> {
+    network.lstms.iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
+}
+
+/// The plan of `epoch`: every chord of every piece is predicted once, each piece in a key of its own.
+fn plan(pieces: &[Piece], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
+    let mut rng = derive(seed, "batches", &[epoch]);
+    let segments = pieces.iter().enumerate().map(|(index, piece)| {
+        let shift = piece.shifts.0 + below(&mut rng, (piece.shifts.1 - piece.shifts.0 + 1) as usize) as i32;
+        Segment { piece: index, shift, tokens: 0..piece.chords.len() }
+    });
+    let segments = segments.collect();
+    Plan::new(epoch, segments, settings.batch, settings.window, &mut rng)
+}
+
+/// A voice of a piece as tokens for counting.
+fn tokens(piece: &Piece, voice: usize) -> Vec<TokenId> {
+    let token =
+        |chord: &Chord| chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |k| k % SPAN);
+    piece.chords.iter().map(|chord| TokenId((voice * OUTCOMES + token(chord)) as u32)).collect()
+}
+
+impl Trainable for ChoraleTrainer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn parameters(&self) -> usize {
+        count_parameters(self.network())
+    }
+
+    fn regime(&self) -> Regime {
+        let FrameSettings { learning_rate, warmup, patience, epochs, .. } = self.settings.shared;
+        Regime { learning_rate, schedule: Schedule::WarmupStableDecay { warmup }, patience, epochs }
+    }
+
+    fn likelihood(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Frame
+    }
+
+    fn protocol(&self) -> String {
+        protocol()
+    }
+
+    fn steps(&self, epoch: u64) -> u64 {
+        let plan_for = |epoch| plan(&self.train, &self.settings.shared, self.seed, epoch);
+        if epoch == self.plan.epoch() { self.plan.steps() as u64 } else { plan_for(epoch).steps() as u64 }
+    }
+
+    fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
+        if self.plan.epoch() != at.epoch {
+            self.plan = plan(&self.train, &self.settings.shared, self.seed, at.epoch);
+        }
+        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
+        let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
+        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
+            self.carried = zeros(&network, rows.len());
+        }
+        for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
+            self.carried.iter_mut().for_each(|state| state.reset_row(b));
+        }
+        let batch = self.gather(&rows, at.epoch);
+        let step = (at.epoch << 32) | at.step;
+        let features = self.features(&network, &batch, step);
+        let empty = SuffixIndex::default();
+        let place = |place: &Option<(usize, usize, i32)>| match place {
+            Some((piece, at, shift)) => Place { past: &self.train[*piece].past, at: *at, shift: *shift },
+            None => Place { past: &empty, at: 0, shift: 0 },
+        };
+        let places: Vec<Place<'_>> = batch.places.iter().map(place).collect();
+        let noise = Noise {
+            seed: derive(self.seed, "head", &[]).next_u64(),
+            step,
+            units: self.settings.own.units_dropout,
+            past: self.settings.own.past_dropout,
+        };
+        let (loss, found) = network.head.loss(features, &places, &batch.targets, &batch.weights, Some(noise));
+        let gradients = loss.backward();
+        let report;
+        (network, report) = self.optimizer.step(network, gradients, learning_rate);
+        if let Some(average) = self.average.as_mut().filter(|_| report.finite) {
+            average.add(&network);
+        }
+        self.network = Some(network);
+        if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
+            self.carried.clear();
+        }
+        StepReport {
+            batch: Evaluation {
+                nats: found.nats,
+                tokens: found.counted,
+                quarters: found.counted / f64::from(self.choir.steps_per_quarter),
+                correct: found.accuracies,
+            },
+            gradient_norm: report.gradient_norm,
+            finite: report.finite && found.nats.is_finite(),
+        }
+    }
+
+    fn validate(&mut self) -> Evaluation {
+        let composer = self.chorale_composer();
+        let pieces: Vec<&[Chord]> = self.valid.iter().map(|piece| &piece.chords[..]).collect();
+        let mut total = Evaluation::default();
+        for figures in composer.judge_chords(&pieces) {
+            total += counted(&figures, self.choir.steps_per_quarter);
+        }
+        total
+    }
+
+    fn baselines(&self) -> Vec<Baseline> {
+        let sequences = |pieces: &[Piece]| -> Vec<Vec<TokenId>> {
+            pieces.iter().flat_map(|piece| (0..VOICES).map(|voice| tokens(piece, voice))).collect()
+        };
+        let of_voices = ngram::baselines(&sequences(&self.train), &sequences(&self.valid), VOICES * OUTCOMES);
+        // Each voice by itself: a chord has one token of each.
+        let of_chord = |baseline: Baseline| Baseline {
+            name: format!("{} of each voice", baseline.name),
+            nats_per_token: baseline.nats_per_token * VOICES as f64,
+        };
+        of_voices.into_iter().map(of_chord).collect()
+    }
+
+    fn save(&self) -> ModelFile {
+        let mut file = self.save_as_trained();
+        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
+        file
+    }
+
+    fn checkpoint(&self) -> ModelFile {
+        let mut file = self.save_as_trained();
+        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
+        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
+        checkpoint::add_carried(&mut file, &self.carried);
+        file
+    }
+
+    fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
+        checkpoint::same_training(&file.header, &self.save_as_trained().header)?;
+        let network = checkpoint::restore(self.network().clone(), file)?;
+        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
+        let carried = checkpoint::restore_carried(file, network.lstms.iter().map(Lstm::hidden))?;
+        if let Some(average) = &mut self.average {
+            *average = checkpoint::restore_average(&network, average, file)?;
+        }
+        (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
+        Ok(())
+    }
+
+    fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
+        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
+        self.average.iter_mut().for_each(Average::clear);
+        Ok(())
+    }
+
+    fn composer(&self) -> Box<dyn Composer> {
+        Box::new(self.chorale_composer())
+    }
+}

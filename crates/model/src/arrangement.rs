@@ -1,0 +1,50 @@
+//! A piece of which some is given, and the rest is to be composed.
+
+use crate::{ComposeError, Sampling};
+use cantus_score::{Score, Ticks};
+use std::ops::RangeInclusive;
+
+/// What is given: voices throughout, bars in all voices, or both. It is kept note for note.
+#[derive(Clone, Debug)]
+pub struct Arrangement {
+    /// The music, in its own ticks. Its length is the piece's.
+    pub score: Score,
+    /// The voices that are given, 0 the highest. Where the score is one line, or one voice is asked for, it is that voice's.
+    pub voices: Vec<usize>,
+    /// Bars that are given in all voices, from 1.
+    pub bars: Vec<RangeInclusive<usize>>,
+    /// How what is missing is drawn.
+    pub sampling: Sampling,
+}
+
+impl Arrangement {
+    /// Whether a composer of `voices` voices can fulfil it.
+    ///
+    /// # Errors
+    /// [`ComposeError`], naming what is wrong.
+    pub fn check(&self, voices: usize) -> Result<(), ComposeError> {
+        self.sampling.check()?;
+        let bars = self.score.bars().count();
+        if self.score.parts.iter().all(|part| part.is_drums() || part.notes.is_empty()) {
+            return Err(ComposeError::EmptyPrompt { bars });
+        }
+        if let Some(&voice) = self.voices.iter().find(|voice| **voice >= voices) {
+            return Err(ComposeError::Voice { voice: voice + 1, voices });
+        }
+        let beyond =
+            |range: &&RangeInclusive<usize>| *range.start() == 0 || range.end() < range.start() || *range.end() > bars;
+        if let Some(range) = self.bars.iter().find(beyond) {
+            return Err(ComposeError::KeptBars { first: *range.start(), last: *range.end(), bars });
+        }
+        if self.voices.is_empty() && self.bars.is_empty() {
+            return Err(ComposeError::NothingGiven);
+        }
+        Ok(())
+    }
+
+    /// Whether all voices are given at a time.
+    pub fn is_kept(&self, at: Ticks) -> bool {
+        let bar = self.score.bars().position(|bar| at < bar.end()).map(|bar| bar + 1);
+        bar.is_some_and(|bar| self.bars.iter().any(|range| range.contains(&bar)))
+    }
+}
