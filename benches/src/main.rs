@@ -99,6 +99,19 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
+    /// A person's first visit to the studio: compose, another, MusicXML, ten files of a folder, train, hear the result
+    StudioPath {
+        /// A folder of MIDI files
+        data: PathBuf,
+        /// The program
+        #[arg(long, default_value = "target/release/cantus")]
+        cantus: PathBuf,
+        /// How long the training lasts
+        #[arg(long, default_value_t = 2.0)]
+        minutes: f64,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Half an hour of everything at once against the studio, which is killed twice: nothing lost, nothing stuck, no answer of 500
     StudioLoad {
         /// The program
@@ -132,6 +145,9 @@ fn main() {
         What::Reading { data, common } => (common, Box::new(move |c| reading::run(c, &data))),
         What::Startup { cantus, common } => (common, Box::new(move |c| startup::run(c, &cantus))),
         What::Studio { cantus, common } => (common, Box::new(move |c| studio::page(c, &cantus))),
+        What::StudioPath { data, cantus, minutes, common } => {
+            (common, Box::new(move |c| studio::path(c, &cantus, &data, minutes)))
+        }
         What::StudioLoad { cantus, minutes, save } => return end(studio::load(&cantus, minutes, save.as_deref())),
         What::Products(common) => (common, Box::new(products::run)),
         What::Frames(arguments) => return end(frames::run(&arguments)),

@@ -5,7 +5,7 @@
 mod browser;
 
 use crate::Common;
-use crate::clock::Contender;
+use crate::clock::{Contender, Samples};
 use crate::report::{Conditions, Report};
 use browser::Browser;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Error, Read, Result, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -213,6 +213,88 @@ const FIND: &str = "(async () => {
   find.dispatchEvent(new Event('input'));
   return took;
 })()";
+
+/// What a person does at the first visit, step by step, each timed once: `data` gives the ten files to learn from.
+pub fn path(common: &Common, cantus: &Path, data: &Path, minutes: f64) -> Result<Report> {
+    let folder = tempfile::tempdir()?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(data)?.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "mid"));
+    files.sort();
+    files.truncate(10);
+    let begun = Instant::now();
+    let server = Server::start(cantus, folder.path())?;
+    let opened = begun.elapsed();
+    let mut browser = Browser::start().map_err(Error::other)?;
+    browser.look((1280, 800), "light");
+    let mut samples: Vec<Samples> = Vec::new();
+    let mut note = |name: &str, took: Duration| {
+        let milliseconds = vec![took.as_secs_f64() * 1e3];
+        samples.push(Samples { name: name.to_owned(), milliseconds, flops: None });
+    };
+    note("cantus studio, until it is open", opened);
+    let mut step = |name: &str, act: &mut dyn FnMut(&mut Browser)| {
+        let begun = Instant::now();
+        act(&mut browser);
+        note(name, begun.elapsed());
+    };
+    let plays = "import('/player.js').then((player) => player.isPlaying())";
+    step("the page", &mut |b| b.open(&format!("http://{}/", server.host)));
+    step("Compose, until it sounds", &mut |b| {
+        b.click("#do-compose");
+        b.wait(plays);
+    });
+    step("the score", &mut |b| b.wait("document.querySelector('#score > svg')"));
+    step("Another, until it sounds", &mut |b| {
+        let title = b.eval("document.querySelector('#piece-title').textContent");
+        b.click("#another");
+        b.wait(&format!("document.querySelector('#piece-title').textContent !== {title}"));
+        b.wait(plays);
+    });
+    step("its MusicXML", &mut |b| {
+        b.wait("fetch(document.querySelector('#get-musicxml').href).then(async (answer) => (await answer.text()).includes('<note>'))");
+    });
+    step("ten files, until the preflight report", &mut |b| {
+        b.click("nav a[href='#train']");
+        b.choose_files("#music-files", &files);
+        b.wait("document.querySelector('#training .start .primary:not(:disabled)')");
+    });
+    let told = std::cell::RefCell::new(String::new());
+    step("Train, until the first figures", &mut |b| {
+        *told.borrow_mut() =
+            b.eval("document.querySelector('#training .verdict').textContent").as_str().unwrap_or("").to_owned();
+        b.fill("#training .start input", &minutes.to_string());
+        b.click("#training .start .primary");
+        b.wait("document.querySelector('#training .curves')");
+    });
+    step("the rest of the training", &mut |b| {
+        let patience = Instant::now() + Duration::from_secs_f64(minutes * 60.0 + 300.0);
+        let state = "document.querySelector('#training .state').textContent";
+        while Instant::now() < patience && !b.eval(state).as_str().is_some_and(|state| state.starts_with("finished")) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    step("Compose with it, until it sounds", &mut |b| {
+        b.click("#training .head .button");
+        b.wait("!document.querySelector('#compose').hidden");
+        b.click("#do-compose");
+        b.wait("!document.querySelector('#piece-detail').textContent.startsWith('Built in')");
+        b.wait(plays);
+    });
+    let detail = browser.eval("document.querySelector('#piece-detail').textContent");
+    let complaints = browser.complaints();
+    let remarks = vec![
+        told.into_inner(),
+        format!("heard in the end: {}", detail.as_str().unwrap_or_default()),
+        format!("complaints of the page: {}", complaints.len()),
+    ];
+    Ok(Report {
+        name: "studio-path".to_owned(),
+        unit: "milliseconds, once".to_owned(),
+        conditions: Conditions::now(common.threads),
+        samples,
+        remarks,
+    })
+}
 
 /// What the clients of a load found.
 #[derive(Default)]

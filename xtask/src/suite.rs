@@ -17,7 +17,7 @@ struct Step {
     run: fn(&Path, &mut Count) -> Result<(), String>,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { name: "tools", purpose: "what the other steps need", run: tools },
     Step {
         name: "fmt",
@@ -25,6 +25,7 @@ const STEPS: [Step; 6] = [
         run: |root, _| cargo(root, &["fmt", "--all", "--check"], &[]),
     },
     Step { name: "tidy", purpose: "the invariants of ARCHITECTURE.md", run: |root, _| crate::tidy::run(root) },
+    Step { name: "page", purpose: "the types of the studio's page", run: page },
     Step {
         name: "clippy",
         purpose: "lints, as errors",
@@ -148,6 +149,27 @@ fn browser() {
         "there is no Chromium: the tests of the studio's page will be skipped; install it (Debian: apt-get install chromium), or name \
          one in CANTUS_CHROMIUM"
     );
+}
+
+/// The compiler that looks at the page's scripts, which are plain JavaScript with types in their comments.
+const TYPESCRIPT: &str = "typescript@5.9.3";
+
+/// Where there is no Node.js, or nothing to be had from its registry, this is said, and is no failure.
+fn page(root: &Path, count: &mut Count) -> Result<(), String> {
+    let tsc = |arguments: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.current_dir(root).args(["300", "npx", "--yes", "--package", TYPESCRIPT, "tsc"]).args(arguments);
+        command.stdin(Stdio::null());
+        command
+    };
+    if !tsc(&["--version"]).output().is_ok_and(|output| output.status.success()) {
+        count.skipped.push("skipped the types of the page: `npx` and TypeScript are not to be had here".to_owned());
+        return Ok(());
+    }
+    match tsc(&["--project", "crates/studio/jsconfig.json"]).status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("the page's scripts contradict their types: see above".to_owned()),
+    }
 }
 
 fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {

@@ -79,8 +79,13 @@ export function originalityOf(/** @type {any} */ piece, short = false) {
   return `${percent(found.share)} of the melody’s 8-note runs stand in the training music${longest}.${usual}`;
 }
 
-export const placePiece = (/** @type {any} */ piece, play = false) =>
-  place(`/api/pieces/${piece.id}`, piece.title, describe(piece), [...piece.remarks, originalityOf(piece)].join(" "), play, piece.originality?.passage);
+export async function placePiece(/** @type {any} */ piece, play = false) {
+  const address = `/api/pieces/${piece.id}`;
+  const told = [...piece.remarks, originalityOf(piece)].join(" ");
+  await place(address, piece.title, describe(piece), told, play, piece.originality?.passage);
+  const source = await api.get(`${address}/source`);
+  if (source && stand.address === address) $("originality").textContent = `${told} The longest passage that also stands elsewhere: ${source.text}.`;
+}
 
 function order(fresh = false) {
   const number = (/** @type {string} */ id) => ($(id).value === "" ? null : Number($(id).value));

@@ -84,7 +84,7 @@ function show() {
   if (!view) return;
   const state = element("p", { className: "state", textContent: view.outcome ? `${STAGES[view.stage]}: ${view.outcome}` : STAGES[view.stage] });
   const head = element("div", { className: "head" }, element("div", {}, element("h2", { textContent: view.name }), state));
-  const parts = [head];
+  const parts = /** @type {Element[]} */ ([head]);
   if (view.stage === "collecting") parts.push(...verdict(report));
   if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report));
   if (view.stage === "collecting" && report) parts.push(files(report));
@@ -164,7 +164,7 @@ function starting(/** @type {any} */ view, /** @type {any} */ report) {
   if (view.order?.composer) choice.value = view.order.composer;
   const go = element("button", { className: "primary", textContent: begun ? "Go on" : "Train", disabled: !begun && !(report && report.train > 0 && report.valid > 0) });
   const form = element("form", { className: "start" }, go, element("label", {}, "Minutes", minutes), ...(begun ? [] : [element("label", {}, "Composer", choice)]));
-  form.addEventListener("submit", (event) => {
+  form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
     const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : choice.value, seed: view.order?.seed ?? 1 };
     attempt(() => api.post(`/api/trainings/${view.id}/start`, order));

@@ -301,6 +301,7 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         created: now(),
         title: score.title.clone().unwrap_or_default(),
         model: entry.title,
+        model_id: Some(entry.id),
         notes: score.note_count(),
         seconds: score.tempo_map().seconds(score.end()),
         tempo: score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute()),

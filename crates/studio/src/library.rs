@@ -28,6 +28,9 @@ pub struct Piece {
     pub title: String,
     /// The model's name, for people.
     pub model: String,
+    /// What a request calls it.
+    #[serde(default)]
+    pub model_id: Option<String>,
     pub origin: Provenance,
     pub notes: usize,
     pub seconds: f64,

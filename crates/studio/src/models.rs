@@ -62,6 +62,11 @@ impl Models {
         models
     }
 
+    /// The run folder of a model that was trained here or by the command line.
+    pub fn run(&self, shared: &Shared, id: &str) -> Option<PathBuf> {
+        self.find(shared, id).filter(|entry| entry.id != workshop::DEFAULT).map(|entry| entry.name.into())
+    }
+
     /// The model of an id.
     pub fn find(&self, shared: &Shared, id: &str) -> Option<Entry> {
         self.list(shared).into_iter().find(|entry| entry.id == id)

@@ -84,6 +84,11 @@ fn a_training_is_stopped_survives_a_restart_and_composes() {
     let job = studio.post("/api/compositions", &json!({ "model": model, "bars": 2 })).expect(202).json();
     let piece = studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
     assert_eq!(piece.json()["model"], "scales");
+    // Where a passage comes from is said by the name of the file that was given, without the number that was put before it.
+    let source = studio.get(&format!("/api/pieces/{}/source", job["id"].as_str().unwrap())).expect(200).json();
+    if let Some(name) = source["piece"].as_str() {
+        assert!(name.starts_with("tune ") && source["text"].as_str().unwrap().contains(name), "{source}");
+    }
     studio.send("DELETE", &path, b"").expect(204);
     studio.get(&path).expect(404);
 }
