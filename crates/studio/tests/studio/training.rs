@@ -85,10 +85,14 @@ fn a_training_is_stopped_survives_a_restart_and_composes() {
     let piece = studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
     assert_eq!(piece.json()["model"], "scales");
     // Where a passage comes from is said by the name of the file that was given, without the number that was put before it.
-    let source = studio.get(&format!("/api/pieces/{}/source", job["id"].as_str().unwrap())).expect(200).json();
-    if let Some(name) = source["piece"].as_str() {
-        assert!(name.starts_with("tune ") && source["text"].as_str().unwrap().contains(name), "{source}");
-    }
+    let prompt = studio.send("POST", "/api/prompts", &tune(50)).expect(201).json();
+    let order = json!({ "model": model, "bars": 9, "prompt": { "sha256": prompt["sha256"], "bars": 8 } });
+    let job = studio.post("/api/compositions", &order).expect(202).json();
+    let known = format!("/api/pieces/{}", job["id"].as_str().unwrap());
+    studio.wait(&known, |answer| answer.status == 200);
+    let source = studio.get(&format!("{known}/source")).expect(200).json();
+    let name = source["piece"].as_str().unwrap();
+    assert!(name.starts_with("tune ") && source["text"].as_str().unwrap().contains(name), "{source}");
     studio.send("DELETE", &path, b"").expect(204);
     studio.get(&path).expect(404);
 }
