@@ -159,7 +159,8 @@ fn page(root: &Path, count: &mut Count) -> Result<(), String> {
     let tsc = |arguments: &[&str]| {
         let mut command = Command::new("timeout");
         command.current_dir(root).args(["300", "npx", "--yes", "--package", TYPESCRIPT, "tsc"]).args(arguments);
-        command.stdin(Stdio::null());
+        // A registry that does not answer at once is not waited for.
+        command.env("npm_config_fetch_retries", "0").env("npm_config_fetch_timeout", "30000").stdin(Stdio::null());
         command
     };
     if !tsc(&["--version"]).output().is_ok_and(|output| output.status.success()) {

@@ -24,15 +24,13 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   $("downloads").hidden = false;
   const notes = await api.get(`${address}/notes`);
   stand = { address, seconds: notes.seconds };
-  roll.show(notes);
+  roll.show(notes, passage?.seconds ?? null);
   Object.assign($("position"), { max: notes.seconds, value: 0, disabled: false });
   $("play").disabled = false;
   // Whoever pressed Compose presses Space next, to stop or to hear: not to compose again.
   if (play && document.activeElement?.closest(".go")) $("play").focus({ preventScroll: true });
   score.forget();
   score.setPassage(passage?.seconds ?? null);
-  roll.passage = passage?.seconds ?? null;
-  roll.draw();
   // Sound first: the score may come while it plays.
   await player.load(address, play);
   if (scoreIsShown() && stand.address === address) await score.show(address);

@@ -98,7 +98,15 @@ export function setPassage(/** @type {[number, number] | null} */ seconds) {
 function markPassage() {
   if (!passage) return;
   const [first, last] = passage;
-  for (const { from, of } of notes) of.classList.toggle("known", first - 0.01 <= from && from <= last + 0.01);
+  // It is one of the melody: of notes that begin together, the highest.
+  const melody = new Map();
+  const height = (/** @type {Element} */ of) => (of.querySelector(".notehead") ?? of).getBoundingClientRect().top;
+  for (const { from, of } of notes) {
+    if (from < first - 0.01 || from > last + 0.01) continue;
+    const before = melody.get(from);
+    if (!before || height(of) < height(before)) melody.set(from, of);
+  }
+  for (const of of melody.values()) of.classList.add("known");
 }
 
 /** Marks what sounds, and keeps it in sight. */
