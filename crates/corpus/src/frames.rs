@@ -185,7 +185,7 @@ fn in_voices(steps: &[Vec<i64>], voices: &[String], grid: TicksPerQuarter, title
             let number = pitches[voice];
             match part.notes.last_mut() {
                 _ if number == REST => {}
-                Some(note) if number == last => note.duration = note.duration + Ticks(1),
+                Some(note) if number == last => note.duration += Ticks(1),
                 _ => part.notes.push(Note {
                     onset: Ticks(step as u64),
                     pitch: Pitch::try_from(number).map_err(|_| (step, number))?,

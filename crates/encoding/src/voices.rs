@@ -242,7 +242,7 @@ pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl F
         for (step, chord) in chords.iter().enumerate() {
             let pitch = chord.pitch(voice);
             match (pitch, part.notes.last_mut()) {
-                (Some(_), Some(note)) if pitch == last && !again(step) => note.duration = note.duration + Ticks(1),
+                (Some(_), Some(note)) if pitch == last && !again(step) => note.duration += Ticks(1),
                 (Some(pitch), _) => part.notes.push(Note {
                     onset: Ticks(step as u64),
                     pitch,

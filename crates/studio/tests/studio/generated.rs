@@ -152,7 +152,7 @@ fn generated_requests_are_answered_as_described() {
                 }
             }
             if path.ends_with("/files") && dice.in_ten(9) {
-                address.push_str(*dice.one(&[
+                address.push_str(dice.one(&[
                     "?name=a.mid",
                     "?name=b.abc",
                     "?name=",
