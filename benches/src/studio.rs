@@ -512,13 +512,11 @@ fn client_of(host: &RwLock<String>, found: &Found, over: &AtomicBool, number: u6
     }
 }
 
+/// Sends method, path and body, counts, and gives the body of an answer that is no refusal.
+type Send<'a> = dyn Fn(&str, &str, &[u8]) -> Option<Vec<u8>> + 'a;
+
 /// A training of a few seconds on what was composed, with a hostile file among it.
-fn train(
-    send: &dyn Fn(&str, &str, &[u8]) -> Option<Vec<u8>>,
-    json: &dyn Fn(Option<Vec<u8>>) -> Value,
-    pieces: &[String],
-    dice: &mut Dice,
-) {
+fn train(send: &Send<'_>, json: &dyn Fn(Option<Vec<u8>>) -> Value, pieces: &[String], dice: &mut Dice) {
     let training = json(send("POST", "/api/trainings", br#"{"name":"load"}"#));
     let Some(id) = training["id"].as_str() else { return };
     for (k, piece) in pieces.iter().take(12).enumerate() {

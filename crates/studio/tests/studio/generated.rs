@@ -114,6 +114,9 @@ fn part(name: &str, ids: &[String], dice: &mut Dice) -> String {
     }
 }
 
+/// Queries of an upload.
+const NAMES: [&str; 6] = ["?name=a.mid", "?name=b.abc", "?name=", "?name=%ff", "?nome=x", "?name=a.exe"];
+
 /// The ids of all that there is.
 fn ids(studio: &Open) -> Vec<String> {
     let of = |path: &str| studio.get(path).expect(200).json();
@@ -152,14 +155,7 @@ fn generated_requests_are_answered_as_described() {
                 }
             }
             if path.ends_with("/files") && dice.in_ten(9) {
-                address.push_str(dice.one(&[
-                    "?name=a.mid",
-                    "?name=b.abc",
-                    "?name=",
-                    "?name=%ff",
-                    "?nome=x",
-                    "?name=a.exe",
-                ]));
+                address.push_str(dice.one(&NAMES));
             }
             let content = &operation["requestBody"]["content"];
             let body = if let Some(schema) = content["application/json"].get("schema") {
