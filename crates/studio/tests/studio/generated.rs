@@ -155,7 +155,8 @@ fn generated_requests_are_answered_as_described() {
                 }
             }
             if path.ends_with("/files") && dice.in_ten(9) {
-                address.push_str(dice.one(&NAMES));
+                let name: &&str = dice.one(&NAMES);
+                address.push_str(name);
             }
             let content = &operation["requestBody"]["content"];
             let body = if let Some(schema) = content["application/json"].get("schema") {
