@@ -81,6 +81,13 @@ fn a_training_is_stopped_survives_a_restart_and_composes() {
     let models = studio.get("/api/models").json().to_string();
     let model = format!("training:{id}");
     assert!(models.contains(&model), "{models}");
+    // Its checkpoints are models, too.
+    let all = studio.get("/api/models").json();
+    let checkpoint =
+        all.as_array().unwrap().iter().find(|one| one["id"].as_str().unwrap().starts_with(&format!("{model}:")));
+    let order = json!({ "model": checkpoint.unwrap()["id"], "bars": 2 });
+    let job = studio.post("/api/compositions", &order).expect(202).json();
+    studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
     let job = studio.post("/api/compositions", &json!({ "model": model, "bars": 2 })).expect(202).json();
     let piece = studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
     assert_eq!(piece.json()["model"], "scales");
