@@ -369,21 +369,24 @@ pub fn load(cantus: &Path, minutes: f64, save: Option<&Path>) -> std::result::Re
         pieces.as_array().into_iter().flatten().filter_map(|piece| piece["id"].as_str()).collect();
     let taken = found.taken.lock().unwrap_or_else(PoisonError::into_inner);
     let lost = taken.iter().filter(|id| !kept.contains(id.as_str())).count();
-    // After the first fifth of the last life everything that is kept has been touched.
-    let last: Vec<u64> = memory.iter().filter(|(_, _, life)| *life == 2).map(|(_, kilobytes, _)| *kilobytes).collect();
+    // What the first training of a life takes is kept for the next one, and is no leak: its second half is looked at.
     let median = |part: &[u64]| {
         let mut sorted = part.to_vec();
         sorted.sort_unstable();
         sorted.get(part.len() / 2).copied().unwrap_or(0) as f64
     };
-    let fifth = last.len() / 5;
-    let (early, late) = (median(&last[fifth..2 * fifth]), median(&last[last.len() - fifth..]));
+    let growth = |number: u32| {
+        let life: Vec<u64> =
+            memory.iter().filter(|(_, _, life)| *life == number).map(|(_, kilobytes, _)| *kilobytes).collect();
+        let fifth = life.len() / 5;
+        median(&life[life.len() - fifth..]) / median(&life[2 * fifth..3 * fifth]) - 1.0
+    };
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
     let report = json!({
         "name": "studio-load", "conditions": Conditions::now(2), "minutes": minutes, "requests": count(&found.requests),
         "answers_500_or_more": count(&found.failures), "refused_as_they_should": count(&found.refused),
         "unanswered_while_restarting": count(&found.unanswered), "taken": taken.len(), "in_the_library": kept.len(), "lost": lost,
-        "stuck": stuck, "memory_kilobytes": memory, "growth_in_the_last_life": late / early - 1.0,
+        "stuck": stuck, "memory_kilobytes": memory, "growth_in_the_second_half_of_each_life": [0, 1, 2].map(growth),
     });
     for (name, value) in
         report.as_object().into_iter().flatten().filter(|(_, value)| value.is_number() || value.is_boolean())

@@ -1,4 +1,4 @@
-//! The routes. `page/openapi.json` describes them; a test holds the two together.
+//! The routes. `openapi.json` describes them; a test holds the two together.
 
 use crate::composing::{self, MOST_BARS};
 use crate::error::{ApiError, json};
