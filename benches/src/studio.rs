@@ -381,12 +381,13 @@ pub fn load(cantus: &Path, minutes: f64, save: Option<&Path>) -> std::result::Re
         let fifth = life.len() / 5;
         median(&life[life.len() - fifth..]) / median(&life[2 * fifth..3 * fifth]) - 1.0
     };
+    let growths = [0, 1, 2].map(growth);
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
     let report = json!({
         "name": "studio-load", "conditions": Conditions::now(2), "minutes": minutes, "requests": count(&found.requests),
         "answers_500_or_more": count(&found.failures), "refused_as_they_should": count(&found.refused),
         "unanswered_while_restarting": count(&found.unanswered), "taken": taken.len(), "in_the_library": kept.len(), "lost": lost,
-        "stuck": stuck, "memory_kilobytes": memory, "growth_in_the_second_half_of_each_life": [0, 1, 2].map(growth),
+        "stuck": stuck, "memory_kilobytes": memory, "growth_in_the_second_half_of_each_life": growths,
     });
     for (name, value) in
         report.as_object().into_iter().flatten().filter(|(_, value)| value.is_number() || value.is_boolean())

@@ -125,6 +125,8 @@ impl ChoraleComposer {
     }
 
     /// A chord around what is given; `None` where the model gives no number.
+    // Each is of another kind, and none is needed anywhere else.
+    #[allow(clippy::too_many_arguments)]
     fn draw(
         &self,
         decision: &mut Decision<'_>,
@@ -390,7 +392,7 @@ impl Composer for ChoraleComposer {
             source.bars().map(|bar| (bar.start.rescale(source.ticks_per_quarter, grid)).0 as usize).collect();
         let is_given = |voice: usize, step: usize| given[step].voices >> voice & 1 == 1;
         let composed: Vec<Chord> = chords.clone();
-        for voice in 0..VOICES {
+        for (voice, line) in lines.iter().enumerate() {
             let only: Vec<Chord> = composed
                 .iter()
                 .enumerate()
@@ -407,7 +409,7 @@ impl Composer for ChoraleComposer {
             let mut alone = Score { parts: vec![part], ..score.clone() };
             touch(&mut alone);
             let mut part = alone.parts.remove(0);
-            part.notes.extend(lines[voice].iter().map(|note| rescaled(note, source.ticks_per_quarter, fine)));
+            part.notes.extend(line.iter().map(|note| rescaled(note, source.ticks_per_quarter, fine)));
             part.notes.sort_unstable();
             score.parts.push(part);
         }

@@ -232,7 +232,7 @@ fn plan(pieces: &[Piece], settings: &FrameSettings, seed: u64, epoch: u64) -> Pl
 fn tokens(piece: &Piece, voice: usize) -> Vec<TokenId> {
     let token =
         |chord: &Chord| chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |k| k % SPAN);
-    piece.chords.iter().map(|chord| TokenId((voice * OUTCOMES + token(chord)) as u32)).collect()
+    piece.chords.iter().map(|chord| TokenId(token(chord) as u32)).collect()
 }
 
 impl Trainable for ChoraleTrainer {
@@ -327,16 +327,20 @@ impl Trainable for ChoraleTrainer {
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        let sequences = |pieces: &[Piece]| -> Vec<Vec<TokenId>> {
-            pieces.iter().flat_map(|piece| (0..VOICES).map(|voice| tokens(piece, voice))).collect()
+        // Each voice by itself; a chord has one token of each.
+        let of_voice = |voice: usize| {
+            let sequences = |pieces: &[Piece]| -> Vec<_> { pieces.iter().map(|piece| tokens(piece, voice)).collect() };
+            ngram::baselines(&sequences(&self.train), &sequences(&self.valid), OUTCOMES)
         };
-        let of_voices = ngram::baselines(&sequences(&self.train), &sequences(&self.valid), VOICES * OUTCOMES);
-        // Each voice by itself: a chord has one token of each.
-        let of_chord = |baseline: Baseline| Baseline {
-            name: format!("{} of each voice", baseline.name),
-            nats_per_token: baseline.nats_per_token * VOICES as f64,
-        };
-        of_voices.into_iter().map(of_chord).collect()
+        let mut total: Vec<Baseline> = Vec::new();
+        for baseline in (0..VOICES).map(of_voice).flat_map(Vec::into_iter) {
+            let name = format!("{} of each voice", baseline.name);
+            match total.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.nats_per_token += baseline.nats_per_token,
+                None => total.push(Baseline { name, ..baseline }),
+            }
+        }
+        total
     }
 
     fn save(&self) -> ModelFile {
