@@ -214,6 +214,26 @@ fn a_model_is_trained_and_composes() {
 }
 
 #[test]
+fn a_prompt_is_continued() {
+    with_page(|browser, studio, folder| {
+        browser.choose_files("#prompt-file", &music(folder)[..1]);
+        browser.wait("!document.querySelector('#prompt-set').hidden");
+        let told = browser.eval("document.querySelector('#prompt-label').textContent");
+        assert_eq!(told, "Continues tune 0.mid: 8 bars, 32 notes");
+        compose(browser);
+        let piece = newest(studio);
+        assert_eq!(piece["origin"]["prompt"]["bars"], 4);
+        let notes = studio.get(&format!("/api/pieces/{}/notes", piece["id"].as_str().unwrap())).expect(200).json();
+        // Four bars of four quarters, a note each, as they were given.
+        let end = notes["prompt_end"].as_f64().unwrap();
+        let kept = notes["notes"].as_array().unwrap().iter().filter(|note| note[0].as_f64().unwrap() < end - 1e-3);
+        assert_eq!(kept.count(), 16);
+        browser.click("#prompt-clear");
+        browser.wait("document.querySelector('#prompt-set').hidden");
+    });
+}
+
+#[test]
 fn a_page_that_was_left_finds_its_training_again() {
     with_page(|browser, _, folder| {
         browser.click("nav a[href='#train']");
