@@ -55,7 +55,7 @@ pub fn run(common: &Common, data: &Path) -> Result<Report> {
 pub fn notes(common: &Common, data: &Path) -> Result<Report> {
     let (trainer, classes) = trainer(data)?;
     let composer = trainer.composer();
-    let request = Request { bars: BARS, sampling: Sampling::GREEDY, prompt: None };
+    let request = Request::new(BARS, Sampling::GREEDY);
     let work = move || {
         let composed = composer.compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(()));
         assert!(composed.is_ok_and(|piece| piece.score.note_count() >= NOTES));

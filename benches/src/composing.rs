@@ -46,7 +46,7 @@ pub fn pieces(common: &Common, data: &Path) -> Result<Report> {
     settings["hidden"] = 512.into();
     let composer = (spec.create)(&settings, &set, 1).map_err(Error::other)?.composer();
     let composer = composer.as_ref();
-    let request = Request { bars: 16, sampling: composer.default_sampling(), prompt: None };
+    let request = Request::new(16, composer.default_sampling());
     let compose = |rngs: &mut [Rng]| {
         let composed = composer.compose_all(&request, rngs, &mut |_| ControlFlow::Continue(()));
         assert!(composed.is_ok_and(|pieces| pieces.len() == rngs.len()));

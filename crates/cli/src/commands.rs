@@ -3,6 +3,7 @@
 pub mod compose;
 pub mod composers;
 pub mod evaluate;
+pub mod harmonise;
 pub mod inspect;
 pub mod render;
 pub mod studio;

@@ -4,6 +4,7 @@
 
 mod commands;
 mod files;
+mod pieces;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Compose(commands::compose::Arguments),
+    Harmonise(commands::harmonise::Arguments),
     Train(commands::train::Arguments),
     Inspect(commands::inspect::Arguments),
     Evaluate(commands::evaluate::Arguments),
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Compose(arguments) => commands::compose::run(&arguments),
+        Command::Harmonise(arguments) => commands::harmonise::run(&arguments),
         Command::Train(arguments) => commands::train::run(arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),

@@ -52,6 +52,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     load: player::ChoraleComposer::load,
 };
 
+/// The tempo where the corpus names none, in microseconds a quarter: 84 quarters a minute, as a congregation sings.
+const PACE: u32 = 714_286;
 /// Beats before the end that the network tells apart; all further ones are one.
 const LEFT: usize = 16;
 
@@ -268,7 +270,8 @@ impl Choir {
     fn open(&self) -> Score {
         let mut score = Score::new(self.grid());
         score.meters.extend(self.meter.parse::<Meter>().ok().map(|meter| (Ticks::ZERO, meter)));
-        score.tempos.extend(self.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));
+        let tempo = Tempo::from_micros_per_quarter(self.tempo.unwrap_or(PACE));
+        score.tempos.extend(tempo.map(|tempo| (Ticks::ZERO, tempo)));
         score
     }
 

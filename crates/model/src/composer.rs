@@ -2,8 +2,8 @@
 
 use crate::frames::JudgesFrames;
 use crate::{
-    Arrangement, CreateError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError, Trainable,
-    TrainingSet,
+    Arrangement, CreateError, Form, FormError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError,
+    Trainable, TrainingSet,
 };
 use cantus_score::Score;
 use serde::Serialize;
@@ -78,15 +78,25 @@ pub struct Request {
     pub sampling: Sampling,
     /// The beginning that is given.
     pub prompt: Option<Prompt>,
+    /// Which bars come again; without it the composer's own choice.
+    pub form: Option<Form>,
 }
 
 impl Request {
-    /// Whether it can be fulfilled by a composer that writes at most `most` bars.
+    /// A piece without anything given.
+    pub fn new(bars: usize, sampling: Sampling) -> Request {
+        Request { bars, sampling, prompt: None, form: None }
+    }
+
+    /// Whether it can be fulfilled by `composer`, which writes at most `most` bars.
     ///
     /// # Errors
     /// [`ComposeError`], naming what is wrong.
-    pub fn check(&self, most: usize) -> Result<(), ComposeError> {
+    pub fn check(&self, composer: &dyn Composer, most: usize) -> Result<(), ComposeError> {
         self.sampling.check()?;
+        if self.form.is_some() && !composer.follows_form() {
+            return Err(ComposeError::CannotFollowForm { composer: composer.spec().id });
+        }
         if self.bars == 0 || self.bars > most {
             return Err(ComposeError::Bars { bars: self.bars, most });
         }
@@ -168,6 +178,11 @@ pub trait Composer: Send + Sync {
                 |(k, rng): (usize, &mut Rng)| self.compose(request, rng, &mut |done| progress((k as f64 + done) / all));
             rngs.iter_mut().enumerate().map(&mut piece).collect()
         })
+    }
+
+    /// Whether it can be told which bars come again.
+    fn follows_form(&self) -> bool {
+        false
     }
 
     /// The piece with what is missing composed; what is given stays note for note.
@@ -256,6 +271,15 @@ pub enum ComposeError {
         /// Which.
         composer: &'static str,
     },
+    /// It remembers nothing that could come again.
+    #[error("the composer {composer} cannot follow a form; use a model of a composer with a memory, as `chorale`")]
+    CannotFollowForm {
+        /// Which.
+        composer: &'static str,
+    },
+    /// A form that does not fit.
+    #[error(transparent)]
+    Form(#[from] FormError),
     /// There is no such voice.
     #[error("there is no voice {voice}: the model writes {voices}, counted from the highest")]
     Voice {

@@ -11,6 +11,7 @@ pub mod checkpoint;
 mod composer;
 mod expression;
 mod file;
+mod form;
 pub mod frames;
 mod judge;
 mod likelihood;
@@ -30,6 +31,7 @@ pub use expression::accentuate;
 pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,
 };
+pub use form::{Form, FormError, Recall};
 pub use judge::{Judge, Judgement};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit};
 pub use prompt::Prompt;

@@ -251,7 +251,7 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
     let order = &job.order;
     let entry = shared.models.find(shared, &order.model).ok_or_else(|| Unfulfilled::NoModel(order.model.clone()))?;
     // A run may have become better since.
-    let fixed = order.model == workshop::DEFAULT;
+    let fixed = workshop::built_in(&order.model).is_some();
     let model = match loaded.take() {
         Some((id, model)) if fixed && id == order.model => model,
         _ => entry.load()?,
@@ -266,7 +266,9 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         bars: order.bars,
         sampling: Sampling { temperature: order.temperature.unwrap_or(usual.temperature), ..usual },
         tempo: order.tempo,
+        form: None,
         prompt: order.prompt.clone(),
+        arrangement: None,
     };
     let given = order.prompt.as_ref().map(|prompt| read_prompt(shared, prompt)).transpose()?;
     let mut told = 0.0;

@@ -170,7 +170,7 @@ impl Doctor {
 
     /// Lets a composer compose, and looks at it. `rng` gives each composition its generator.
     pub(crate) fn trial(&self, composer: &dyn Composer, sampling: Sampling, rng: impl Fn(u64) -> Rng) -> Trial {
-        let request = Request { bars: TRIAL_BARS, sampling, prompt: None };
+        let request = Request::new(TRIAL_BARS, sampling);
         let mut rngs: Vec<Rng> = (0..TRIALS).map(rng).collect();
         let composed = composer.compose_all(&request, &mut rngs, &mut |_| ControlFlow::Continue(()));
         // What cannot be composed yet is no reason to stop a training.

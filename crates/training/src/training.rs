@@ -647,7 +647,7 @@ impl<'a> Training<'a> {
 
     /// A composition of the network as it is. That it cannot compose yet is no reason to stop training.
     fn sample(&self, composer: &dyn Composer) -> Result<Option<std::path::PathBuf>, TrainError> {
-        let request = Request { bars: SAMPLE_BARS, sampling: composer.default_sampling(), prompt: None };
+        let request = Request::new(SAMPLE_BARS, composer.default_sampling());
         let mut rng = derive(self.description.seed, "sample", &[self.standing.steps]);
         let composed: Result<_, ComposeError> =
             composer.compose(&request, &mut rng, &mut |_| ControlFlow::Continue(()));

@@ -1,7 +1,7 @@
 //! Composing: pieces that say how they came to be.
 
 use crate::{Model, Provenance};
-use cantus_model::{ComposeError, Composition, Progress, Prompt, Request, Rng, digest, seeded};
+use cantus_model::{Arrangement, ComposeError, Composition, Form, Progress, Prompt, Request, Rng, digest, seeded};
 use cantus_score::{Score, Tempo, Ticks};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -55,18 +55,42 @@ pub fn compose(
     given: Option<&Given>,
     progress: Progress<'_>,
 ) -> Result<Vec<Composition>, ComposeError> {
-    let request =
-        Request { bars: settings.bars, sampling: settings.sampling, prompt: given.map(|given| given.prompt.clone()) };
+    let form = settings.form.as_deref().map(str::parse::<Form>).transpose()?;
+    let prompt = given.map(|given| given.prompt.clone());
+    let request = Request { bars: settings.bars, sampling: settings.sampling, prompt, form };
     let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
     let mut compositions = model.composer.compose_all(&request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {
-        let score = &mut composition.score;
-        score.title = Some(format!("Composition {seed}"));
-        if let Some(tempo) = settings.tempo.and_then(tempo) {
-            score.tempos = vec![(Ticks::ZERO, tempo)];
-        }
-        // A prompt that was itself composed here must not speak for the new piece.
-        score.remarks = vec![Provenance { seed: *seed, ..settings.clone() }.to_remark()];
+        composition.score.title = Some(format!("Composition {seed}"));
+        finish(&mut composition.score, settings, *seed);
     }
     Ok(compositions)
+}
+
+/// A piece with what is missing composed; with `settings` (but for the seed) among its remarks.
+///
+/// # Errors
+/// [`ComposeError`]; [`ComposeError::Stopped`] where `progress` broke it off.
+pub fn arrange(
+    model: &Model,
+    settings: &Provenance,
+    seed: u64,
+    arrangement: &Arrangement,
+    progress: Progress<'_>,
+) -> Result<Composition, ComposeError> {
+    let mut composition = model.composer.arrange(arrangement, &mut seeded(seed), progress)?;
+    let score = &mut composition.score;
+    score.title =
+        Some(score.title.take().map_or_else(|| format!("Arrangement {seed}"), |title| format!("{title} ({seed})")));
+    finish(score, settings, seed);
+    Ok(composition)
+}
+
+/// The tempo asked for, and how the piece came to be.
+fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
+    if let Some(tempo) = settings.tempo.and_then(tempo) {
+        score.tempos = vec![(Ticks::ZERO, tempo)];
+    }
+    // What was itself composed here must not speak for the new piece.
+    score.remarks = vec![Provenance { seed, ..settings.clone() }.to_remark()];
 }

@@ -9,8 +9,8 @@ mod models;
 mod provenance;
 mod training;
 
-pub use composing::{BARS, Given, PROMPT_BARS, compose, fresh_seed, tempo};
+pub use composing::{BARS, Given, PROMPT_BARS, arrange, compose, fresh_seed, tempo};
 pub use files::{ReadError, read};
-pub use models::{DEFAULT, LoadError, Model, from_bytes, load};
-pub use provenance::{PromptOrigin, Provenance};
+pub use models::{BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, built_in, from_bytes, load};
+pub use provenance::{ArrangementOrigin, PromptOrigin, Provenance};
 pub use training::{Paused, Plan, WorkshopError, begin};

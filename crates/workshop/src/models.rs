@@ -1,4 +1,4 @@
-//! Finding and loading models: the built-in one, a file, or the best of a run.
+//! Finding and loading models: the built-in ones, a file, or the best of a run.
 
 use crate::files::{self, ReadError};
 use cantus_composers::registry;
@@ -7,11 +7,31 @@ use cantus_model::{Composer, Header, ModelError, ModelFile, Sampling, digest};
 use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::path::{Path, PathBuf};
 
-/// The name by which the built-in model is called.
+/// The name of the built-in model that composes where none is named.
 pub const DEFAULT: &str = "default";
+/// The name of the built-in model that writes voices, and so can harmonise.
+pub const CHORALES: &str = "chorales";
 
-/// The built-in model, trained by its recipe in `recipes/`.
-static EMBEDDED: &[u8] = include_bytes!("../assets/default.safetensors");
+/// A model that is part of the program, trained by a recipe in `recipes/`.
+#[derive(Debug)]
+pub struct BuiltIn {
+    /// What it is called by.
+    pub name: &'static str,
+    /// What it writes.
+    pub title: &'static str,
+    bytes: &'static [u8],
+}
+
+/// The models that are part of the program.
+pub static BUILT_IN: [BuiltIn; 2] = [
+    BuiltIn { name: DEFAULT, title: "Hymns", bytes: include_bytes!("../assets/default.safetensors") },
+    BuiltIn { name: CHORALES, title: "Bach chorales", bytes: include_bytes!("../assets/chorales.safetensors") },
+];
+
+/// The built-in model of a name; a file or folder of that name comes first.
+pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
+    BUILT_IN.iter().find(|model| model.name == name && !Path::new(name).exists())
+}
 
 /// A model, loaded.
 pub struct Model {
@@ -62,13 +82,13 @@ pub enum LoadError {
     },
 }
 
-/// The model of a name: `default`, a file, or a run's folder.
+/// The model of a name: a built-in one, a file, or a run's folder.
 ///
 /// # Errors
 /// [`LoadError`].
 pub fn load(name: &str) -> Result<Model, LoadError> {
-    if name == DEFAULT && !Path::new(name).exists() {
-        return from_bytes(name, EMBEDDED);
+    if let Some(model) = built_in(name) {
+        return from_bytes(name, model.bytes);
     }
     let path = model_path(Path::new(name))?;
     from_bytes(&path.to_string_lossy(), &files::read(&path)?)

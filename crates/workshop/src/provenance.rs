@@ -24,9 +24,26 @@ pub struct Provenance {
     /// Quarters a minute, where they were chosen.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tempo: Option<f64>,
+    /// The form asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub form: Option<String>,
     /// The prompt.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prompt: Option<PromptOrigin>,
+    /// What was arranged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub arrangement: Option<ArrangementOrigin>,
+}
+
+/// What was given of a piece whose rest was composed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArrangementOrigin {
+    /// The SHA-256 of its file.
+    pub sha256: String,
+    /// The voices that were given, 0 the highest.
+    pub voices: Vec<usize>,
+    /// The bars that were kept, from 1.
+    pub bars: Vec<(usize, usize)>,
 }
 
 /// Which prompt was continued.
@@ -66,7 +83,9 @@ mod tests {
             bars: 32,
             sampling: Sampling { temperature: 0.95, top_k: 3, top_p: 0.9 },
             tempo: Some(96.0),
+            form: Some("AABA".into()),
             prompt: Some(PromptOrigin { sha256: "cd".into(), bars: 4 }),
+            arrangement: Some(ArrangementOrigin { sha256: "ef".into(), voices: vec![0], bars: vec![(1, 4)] }),
         };
         let remarks = ["something else".to_owned(), origin.to_remark()];
         assert_eq!(Provenance::find(&remarks), Some(origin));

@@ -2,15 +2,13 @@
 
 use crate::Usage;
 use crate::files::{self, LimitArguments, SoundArguments};
-use crate::terminal::{self, bar, command, say};
-use cantus_evaluation::originality::{Digest, Sketch};
+use crate::pieces::{how_to_hear, report};
+use crate::terminal::{bar, say};
 use cantus_formats::svg::Roll;
 use cantus_formats::{Format, Limits};
-use cantus_model::{ComposeError, Composition, Sampling};
-use cantus_score::Score;
+use cantus_model::{ComposeError, Composition, Form, Sampling};
 use cantus_workshop::{self as workshop, BARS, Given, Model, PROMPT_BARS, PromptOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, miette};
-use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +20,7 @@ const TOGETHER: usize = 64;
 /// Needs nothing: the built-in model composes, and the piece goes to composition.mid. The same seed gives the same bytes.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The model: `default` (built in), a .safetensors file, or a run's folder
+    /// The model: `default` or `chorales` (built in), a .safetensors file, or a run's folder
     #[arg(short, long, default_value = workshop::DEFAULT)]
     model: String,
     /// A music file to continue (MIDI, MusicXML or ABC); its first bars are kept note for note, in key and tempo
@@ -49,6 +47,9 @@ pub struct Arguments {
     /// Tempo of the whole piece in quarter notes a minute, 10-400 [default: the prompt's, or what suits the model]
     #[arg(long, value_name = "BPM", allow_negative_numbers = true)]
     tempo: Option<f64>,
+    /// Which sections come again, for composers with a memory: AABA, AA'BA (' is varied), or with bars A8 A'8 B8 A8
+    #[arg(long, value_name = "FORM")]
+    form: Option<Form>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -57,7 +58,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Write the piece again that this file holds (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "form", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -116,6 +117,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// The settings in force, but for the count of the piece.
 fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Result<Provenance> {
     if let Some(origin) = like {
+        if origin.arrangement.is_some() {
+            return Err(miette!(
+                "the piece was not composed from nothing: `cantus harmonise` writes it again, given the same file"
+            ));
+        }
         if origin.model_sha256 != model.digest {
             return Err(miette!(
                 "the piece was composed with the model `{}` (SHA-256 {}), and `{}` is another; name the right one with --model",
@@ -137,7 +143,8 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
     if let Some(tempo) = arguments.tempo.filter(|tempo| workshop::tempo(*tempo).is_none()) {
         return Err(Usage(format!("--tempo {tempo}: give 10 to 400 quarter notes a minute")).into());
     }
-    let bars = arguments.bars.unwrap_or(BARS);
+    let form_bars = arguments.form.as_ref().and_then(Form::bars);
+    let bars = arguments.bars.or(form_bars).unwrap_or(BARS);
     let prompt = arguments.prompt.is_some().then(|| PromptOrigin {
         sha256: String::new(),
         bars: arguments.prompt_bars.unwrap_or(PROMPT_BARS.min(bars / 2).max(1)),
@@ -150,7 +157,9 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         bars,
         sampling,
         tempo: arguments.tempo,
+        form: arguments.form.as_ref().map(Form::to_string),
         prompt,
+        arrangement: None,
     })
 }
 
@@ -169,81 +178,9 @@ fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&G
     });
     bar.finish_and_clear();
     match composed {
-        Err(error @ ComposeError::Bars { .. }) => Err(Usage(error.to_string()).into()),
+        Err(error @ (ComposeError::Bars { .. } | ComposeError::Form(_))) => Err(Usage(error.to_string()).into()),
         composed => composed.into_diagnostic(),
     }
-}
-
-fn report(
-    json: bool,
-    origin: &Provenance,
-    composition: &Composition,
-    originality: Option<&(Sketch, &Digest)>,
-    written: &[PathBuf],
-) -> Result<()> {
-    let score = &composition.score;
-    let seconds = score.tempo_map().seconds(score.end());
-    if json {
-        let line = serde_json::json!({
-            "files": written, "origin": origin, "notes": score.note_count(), "seconds": seconds, "remarks": composition.remarks,
-            "originality": originality.map(|(found, _)| found),
-        });
-        return say(line);
-    }
-    for remark in &composition.remarks {
-        terminal::remark(format!("note: {remark}"));
-    }
-    let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
-    let tempo = tempo_of(score);
-    let meter = score.meters.first().map_or_else(|| "4/4".to_owned(), |(_, meter)| meter.to_string());
-    say(format!(
-        "{}: {} bars in {meter}, {} notes, {seconds:.0} s at {tempo:.0} quarters a minute, seed {}",
-        names.join(", "),
-        origin.bars,
-        score.note_count(),
-        origin.seed
-    ))?;
-    originality.and_then(|(found, digest)| originality_line(found, digest)).map_or(Ok(()), say)
-}
-
-/// One line on how much of a piece stands in the training music, beside what real pieces have in common with it; nothing of a piece
-/// that is too short for an 8-note run.
-fn originality_line(found: &Sketch, digest: &Digest) -> Option<String> {
-    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
-    let [_, share, _] = found.melody;
-    let real = &digest.held_out.melody[1];
-    let usual = match real.pieces {
-        0 => String::new(),
-        _ => format!(" (real pieces: half under {}, nearly all under {})", percent(real.median), percent(real.high)),
-    };
-    let longest = match found.longest {
-        0 => String::new(),
-        notes => format!("; at most {notes} notes in a row"),
-    };
-    Some(format!(
-        "Originality: {} of its melody's 8-note runs stand in the training music{usual}{longest}.",
-        percent(share?)
-    ))
-}
-
-fn tempo_of(score: &Score) -> f64 {
-    score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute())
-}
-
-fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> Option<String> {
-    let first =
-        |format: Format| written.iter().zip(formats.iter().cycle()).find(|(_, f)| **f == format).map(|(path, _)| path);
-    if let Some(sound) = first(Format::Wav).or_else(|| first(Format::Flac)) {
-        return Some(format!("Hear it: open {} with any player.", sound.display()));
-    }
-    let midi = first(Format::Midi)?;
-    let render = [OsStr::new("render"), midi.as_os_str(), OsStr::new("-o"), midi.with_extension("wav").as_os_str()]
-        .map(OsStr::to_owned);
-    Some(format!(
-        "Hear it: open {} with a player or notation program (MuseScore, GarageBand, VLC),\nor make it sound: {}",
-        midi.display(),
-        command(render)
-    ))
 }
 
 /// How the piece in a file came to be.

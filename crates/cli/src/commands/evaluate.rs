@@ -172,7 +172,7 @@ fn read(folder: &Path, options: &Options) -> Result<Corpus> {
 /// The model's pieces, on the corpus' grid, named by their seeds.
 fn compositions(model: &Model, arguments: &Arguments, options: &Options) -> Result<Vec<(String, Score)>> {
     let progress = bar(u64::from(arguments.count), "composing {wide_bar} {pos}/{len}");
-    let request = Request { bars: arguments.bars, sampling: model.usual_sampling(), prompt: None };
+    let request = Request::new(arguments.bars, model.usual_sampling());
     let options = Options { grid: options.grid, ..Options::lenient() };
     let seeds: Vec<u64> = (0..arguments.count).map(|k| arguments.seed.wrapping_add(u64::from(k))).collect();
     let (mut pieces, mut silent) = (Vec::new(), 0);

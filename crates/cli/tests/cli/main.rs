@@ -4,6 +4,7 @@ mod common;
 mod compose;
 mod doctor;
 mod evaluate;
+mod harmonise;
 mod inspect;
 mod interrupted;
 mod models;

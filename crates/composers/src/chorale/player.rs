@@ -6,8 +6,8 @@ use super::{Choir, SPEC, Settings};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::frames::{FrameFigure, Runs, evaluation};
 use cantus_model::{
-    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Form, FormError, Judge, Judgement,
+    Kind, ModelError, ModelFile, Progress, Prompt, Recall, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -133,15 +133,17 @@ impl ChoraleComposer {
         features: &[f32],
         place: &Place<'_>,
         given: Given,
-        may_recall: bool,
+        recall: Recalling,
         sampling: &Sampling,
         rng: &mut Rng,
     ) -> Option<Chord> {
         // A stream of its own for each chord: how many voices are given does not shift what comes after.
         let mut rng = derive(rng.next_u64(), "voices", &[]);
         decision.open(features, place);
-        if !may_recall {
-            decision.forget();
+        match recall {
+            Recalling::Free => {}
+            Recalling::Nothing => decision.forget(),
+            Recalling::Step { at, trust } => decision.recall(place, at, trust),
         }
         let allowed = self.choir.allowed();
         let mut chord = Chord::REST;
@@ -169,10 +171,11 @@ impl ChoraleComposer {
         Some(chord)
     }
 
-    /// The chords of a piece of which some is given, step by step; `bars` ends are told to `progress`.
+    /// The chords of a piece of which some is given, step by step; `recalls` has the earlier steps that come again, and how surely.
     fn sing(
         &self,
         given: &[Given],
+        recalls: &[Option<(usize, f32)>],
         sampling: &Sampling,
         rng: &mut Rng,
         progress: Progress<'_>,
@@ -187,10 +190,17 @@ impl ChoraleComposer {
                 here.chord
             } else {
                 self.features(&memory, given, at, &mut features);
-                let overdue = if here.voices == 0 { runs.overdue(&self.choir.repetition) } else { Vec::new() };
+                let recalled = recalls.get(at).copied().flatten();
+                // What is given, or wanted, may repeat itself as it likes.
+                let is_free = here.voices == 0 && recalled.is_none();
+                let overdue = if is_free { runs.overdue(&self.choir.repetition) } else { Vec::new() };
+                let recall = match recalled {
+                    Some((at, trust)) => Recalling::Step { at, trust },
+                    None if overdue.is_empty() => Recalling::Free,
+                    None => Recalling::Nothing,
+                };
                 let place = Place { past: &past, at, shift: 0 };
                 let mut draw = || {
-                    let recall = overdue.is_empty();
                     let drawn = self.draw(&mut decision, &features, &place, *here, recall, sampling, rng);
                     drawn.ok_or(ComposeError::NoToken)
                 };
@@ -342,27 +352,39 @@ impl Composer for ChoraleComposer {
         Some(self)
     }
 
+    fn follows_form(&self) -> bool {
+        self.settings.own.candidates > 0
+    }
+
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(MOST_BARS)?;
+        request.check(self, MOST_BARS)?;
         let prompt = request.prompt.as_ref();
         let grid = self.choir.grid();
         let heard = prompt.map_or_else(Vec::new, |prompt| heard(prompt, grid));
         let meter = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
         let meter = meter.unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
         let bars = request.bars - prompt.map_or(0, Prompt::bars);
-        let (fine, bar) = fine(grid, meter);
-        let steps = steps_to(bars, bar);
+        let (fine, bar_ticks) = fine(grid, meter);
+        let steps = steps_to(bars, bar_ticks);
         let mut given: Vec<Given> = heard.iter().map(|chord| Given { voices: ALL, chord: *chord }).collect();
         given.resize(heard.len() + steps, Given::default());
-        let mut chords = self.sing(&given, &request.sampling, rng, progress)?.split_off(heard.len());
-        if chords[steps_to(bars - 1, bar).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
+        let recalls = match &request.form {
+            Some(form) => {
+                let mut starts: Vec<usize> = prompt.map_or_else(Vec::new, |prompt| prompt_starts(prompt, grid));
+                starts.extend((0..=bars).map(|bar| heard.len() + steps_to(bar, bar_ticks)));
+                recalled_steps(form, &starts)?
+            }
+            None => Vec::new(),
+        };
+        let mut chords = self.sing(&given, &recalls, &request.sampling, rng, progress)?.split_off(heard.len());
+        if chords[steps_to(bars - 1, bar_ticks).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
             // A piece does not fade out before its last bar: what was sung last is sung once more.
             let closing = self.closing(&[&heard[..], &chords[..]].concat());
             chords.iter_mut().next_back().into_iter().for_each(|chord| *chord = closing);
         }
         let mut composed = self.choir.open();
-        composed.parts = voices::write(&chords, grid, |step| begins_bar(step, bar)).parts;
-        composed = composed.rescaled(fine).before(Ticks(bars as u64 * bar));
+        composed.parts = voices::write(&chords, grid, |step| begins_bar(step, bar_ticks)).parts;
+        composed = composed.rescaled(fine).before(Ticks(bars as u64 * bar_ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
         touch(&mut composed);
         let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
@@ -382,7 +404,7 @@ impl Composer for ChoraleComposer {
         if given.iter().all(|given| given.voices == ALL) {
             return Err(ComposeError::EverythingGiven);
         }
-        let chords = self.sing(&given, &arrangement.sampling, rng, progress)?;
+        let chords = self.sing(&given, &[], &arrangement.sampling, rng, progress)?;
         // What was composed, without what is given: that stays as it was written.
         let source = &arrangement.score;
         let fine = least_common(source.ticks_per_quarter, grid);
@@ -415,6 +437,35 @@ impl Composer for ChoraleComposer {
         }
         Ok(Composition { score, remarks: Vec::new() })
     }
+}
+
+/// What the pointer offers.
+#[derive(Clone, Copy)]
+enum Recalling {
+    /// What it finds.
+    Free,
+    /// Nothing.
+    Nothing,
+    /// What stood at a step, and how surely.
+    Step { at: usize, trust: f32 },
+}
+
+/// For each step of a piece the one that it repeats, given the first step of each bar and the end.
+fn recalled_steps(form: &Form, starts: &[usize]) -> Result<Vec<Option<(usize, f32)>>, FormError> {
+    let bars = starts.len().saturating_sub(1);
+    let mut steps = vec![None; starts.last().copied().unwrap_or(0)];
+    for (bar, recall) in form.recalls(bars)?.into_iter().enumerate() {
+        let Some(Recall { bar: earlier, trust }) = recall else { continue };
+        let length = (starts[bar + 1] - starts[bar]).min(starts[earlier + 1] - starts[earlier]);
+        (0..length).for_each(|k| steps[starts[bar] + k] = Some((starts[earlier] + k, trust)));
+    }
+    Ok(steps)
+}
+
+/// The first step of each of the prompt's bars.
+fn prompt_starts(prompt: &Prompt, grid: TicksPerQuarter) -> Vec<usize> {
+    let from = prompt.score().ticks_per_quarter;
+    prompt.score().bars().take(prompt.bars()).map(|bar| bar.start.rescale(from, grid).0 as usize).collect()
 }
 
 /// What is given of a piece, as chords and as notes.

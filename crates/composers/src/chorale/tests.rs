@@ -1,6 +1,6 @@
 use super::*;
 use cantus_encoding::voices::{self, NAMES, VOICES};
-use cantus_model::{Arrangement, ComposeError, Composer, Sampling, StepAt, Trainable, TrainingSet, seeded};
+use cantus_model::{Arrangement, ComposeError, Composer, Request, Sampling, StepAt, Trainable, TrainingSet, seeded};
 use cantus_score::{Note, Part, Pitch, Velocity};
 use std::ops::ControlFlow;
 
@@ -171,36 +171,47 @@ fn the_future_changes_no_figure_but_the_length_does() {
 }
 
 #[test]
-fn probabilities_of_all_ways_to_sing_sum_to_one() {
-    let (trainable, _) = trained(1);
-    let composer = player::ChoraleComposer::open(&trainable.save()).unwrap();
-    let chords = voices::read(&piece(2, 3));
-    // One item at most of each voice, and a few that no voice can sing at once: over all sets of a few items.
-    let items: Vec<u128> =
-        chords[..8].iter().map(|chord| chord.bits()).fold(Vec::new(), |mut seen: Vec<u128>, bits| {
-            (0..128).map(|k| 1u128 << k).filter(|bit| bits & bit != 0).for_each(|bit| {
-                if !seen.contains(&bit) {
-                    seen.push(bit)
-                }
-            });
-            seen
-        });
-    assert!(items.len() >= 4);
-    let total: f64 = (0..1u32 << items.len().min(10))
-        .map(|subset| {
-            let bits = items
-                .iter()
-                .take(10)
-                .enumerate()
-                .filter(|(k, _)| subset >> k & 1 == 1)
-                .fold(0, |all, (_, bit)| all | bit);
-            let mut piece = chords[..8].to_vec();
-            piece.push(Chord::from_bits(bits));
-            let figure = composer.judge_chords(&[&piece]).remove(0).pop().unwrap();
-            if Chord::from_bits(bits).bits() == bits { (-figure.nats).exp() } else { 0.0 }
-        })
-        .sum();
-    assert!(total > 0.0 && total < 1.0 + 1e-6, "{total}");
+fn what_a_form_asks_for_comes_again() {
+    let (trainable, _) = trained(3);
+    let composer = trainable.composer();
+    let bar = |score: &Score, bar: u64| -> Vec<_> {
+        let within = |note: &&Note| note.onset.0 / 256 == bar;
+        score.notes().filter(within).map(|note| (note.onset.0 % 256, note.pitch, note.duration)).collect()
+    };
+    let compose = |form: &str, bars: usize, seed: u64| {
+        let request = Request { form: Some(form.parse().unwrap()), ..Request::new(bars, Sampling::default()) };
+        composer.compose(&request, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).map(|found| found.score)
+    };
+    let (mut same, mut varied, mut other) = (0, 0, 0);
+    for seed in 0..6 {
+        // Sections of two bars; a tick is a sixteenth of a step.
+        let score = compose("ABA'A", 8, seed).unwrap();
+        assert_eq!(score.ticks_per_quarter.get(), 64);
+        same += usize::from(bar(&score, 0) == bar(&score, 6)) + usize::from(bar(&score, 1) == bar(&score, 7));
+        varied += usize::from(bar(&score, 0) == bar(&score, 4)) + usize::from(bar(&score, 1) == bar(&score, 5));
+        other += usize::from(bar(&score, 0) == bar(&score, 2)) + usize::from(bar(&score, 1) == bar(&score, 3));
+    }
+    assert!(same > varied && same > 3 && other < 3, "{same} {varied} {other}");
+    assert!(matches!(compose("A8 B8", 8, 1), Err(ComposeError::Form(_))));
+    // A theme that is given comes back.
+    let theme = piece(2, 5);
+    let prompt = cantus_model::Prompt::new(&theme, 2).unwrap();
+    let request = Request { prompt: Some(prompt), form: "ABA".parse().ok(), ..Request::new(6, Sampling::default()) };
+    let found = composer.compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(())).unwrap().score;
+    let chords = voices::read(&found.rescaled(TicksPerQuarter::new(4).unwrap()));
+    let again = chords[64..].iter().zip(&voices::read(&theme)).filter(|(found, theme)| found == theme).count();
+    assert!(again > 24, "{again} of 32 steps");
+}
+
+#[test]
+fn a_composer_without_memory_refuses_a_form() {
+    let set = TrainingSet { train: vec![piece(8, 1)], valid: vec![piece(6, 8)] };
+    let mut settings = SPEC.tiny_settings("default").unwrap();
+    settings["candidates"] = 0.into();
+    let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
+    let request = Request { form: "AA".parse().ok(), ..Request::new(4, Sampling::default()) };
+    let found = trainable.composer().compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(found, Err(ComposeError::CannotFollowForm { composer: "chorale" })));
 }
 
 #[test]

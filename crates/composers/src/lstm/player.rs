@@ -400,7 +400,7 @@ impl Composer for ChordComposer {
         rngs: &mut [Rng],
         progress: Progress<'_>,
     ) -> Result<Vec<Composition>, ComposeError> {
-        request.check(MOST_BARS)?;
+        request.check(self, MOST_BARS)?;
         let opening = &self.open(request);
         together(rngs, progress, |rngs, progress| self.write(opening, request, rngs, progress))
     }

@@ -128,7 +128,7 @@ impl Composer for WindowComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(MOST_BARS)?;
+        request.check(self, MOST_BARS)?;
         let mut layers: Vec<_> =
             self.cells.iter().map(|cell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()])).collect();
         let mut scratch = Scratch::new();

@@ -125,8 +125,7 @@ fn a_chord_stands_no_longer_than_in_the_corpus() {
     let composer = trainable.composer();
     let mut longest = 0;
     for seed in 0..5 {
-        let request =
-            Request { bars: 20, sampling: Sampling { temperature: 0.7, ..Sampling::default() }, prompt: None };
+        let request = Request::new(20, Sampling { temperature: 0.7, ..Sampling::default() });
         let rng = &mut derive(seed, "test", &[]);
         let composed = composer.compose(&request, rng, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
         let steps = composed.score.rescaled(TicksPerQuarter::new(4).unwrap());

@@ -435,7 +435,7 @@ impl Composer for OctaveComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(MOST_BARS)?;
+        request.check(self, MOST_BARS)?;
         let Opened { mut keys, mut reading, mut decoding, remarks } = self.open(request, rng)?;
         let from = keys.len();
         let (meter, kept) = match &request.prompt {

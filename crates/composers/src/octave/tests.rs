@@ -291,7 +291,7 @@ fn a_hostile_corpus_gives_numbers_and_music() {
                 assert!(trainable.validate().per_token().is_finite());
                 let file = trainable.save();
                 assert!(file.tensors.values().flat_map(|tensor| &tensor.values).all(|x| x.is_finite()));
-                let request = cantus_model::Request { bars: 3, sampling: Sampling::default(), prompt: None };
+                let request = cantus_model::Request::new(3, Sampling::default());
                 let composed = trainable
                     .composer()
                     .compose(&request, &mut seeded(1), &mut |_| std::ops::ControlFlow::Continue(()))

@@ -73,7 +73,7 @@ pub const BEGINNING: StepAt = StepAt { epoch: 0, step: 0 };
 
 /// A request without a prompt, drawn from the model's own distribution.
 pub fn request(bars: usize) -> Request {
-    Request { bars, sampling: Sampling::default(), prompt: None }
+    Request::new(bars, Sampling::default())
 }
 
 pub fn compose(composer: &dyn Composer, request: &Request, seed: u64) -> Result<Composition, ComposeError> {

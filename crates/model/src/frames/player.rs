@@ -264,7 +264,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(MOST_BARS)?;
+        request.check(self, MOST_BARS)?;
         let Opened { mut memory, mut past, mut last, heard, meter, bars, remarks } =
             self.open_with(request.prompt.as_ref());
         let bars = request.bars - bars;

@@ -114,6 +114,16 @@ impl Offers {
         self.to_scores.resize(self.offers.len(), 0.0);
     }
 
+    /// Leaves one candidate: this set, which stood at place `at`.
+    pub(super) fn only(&mut self, keys: usize, set: u128, at: usize) {
+        let classes = std::array::from_fn(|k| STARTS[k] as u16);
+        self.offers.clear();
+        self.offers.push(Offer { classes, set, score: 0.0, misses: 0, share: 0.0, item: 0 });
+        self.places.clear();
+        self.places.push(at as u32);
+        (self.best, self.last, self.chosen, self.keys) = ([0; BEST], keys, 0, keys);
+    }
+
     /// Leaves out all candidates.
     pub(super) fn clear(&mut self) {
         self.offers.clear();

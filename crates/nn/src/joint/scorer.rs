@@ -75,6 +75,7 @@ impl JointScorer {
             last: None,
             probabilities: vec![0.0; keys + 1],
             gate: 0.0,
+            trust: None,
         }
     }
 }
@@ -95,6 +96,8 @@ pub struct Decision<'s> {
     last: Option<usize>,
     probabilities: Vec<f32>,
     gate: f32,
+    /// The gate, where it was set from outside.
+    trust: Option<f32>,
 }
 
 impl Decision<'_> {
@@ -117,12 +120,25 @@ impl Decision<'_> {
             [self.sentinel] = found;
             self.offers.open(*shape, parameters.pointer(), place);
         }
-        self.last = None;
+        (self.last, self.trust) = (None, None);
     }
 
     /// Leaves the pointer out for this set.
     pub fn forget(&mut self) {
         self.offers.clear();
+    }
+
+    /// Lets the pointer offer nothing but what stood at an earlier place of the sequence, each member with probability `trust`.
+    /// Without a pointer nothing changes.
+    ///
+    /// # Panics
+    /// If the place is not earlier.
+    pub fn recall(&mut self, place: &Place<'_>, earlier: usize, trust: f32) {
+        assert!(earlier < place.at, "place {earlier} is not before {}", place.at);
+        if self.scorer.shape.candidates > 0 {
+            self.offers.only(self.scorer.shape.keys, place.set(earlier), earlier);
+            self.trust = Some(trust);
+        }
     }
 
     /// The probabilities of the next member, and, last, of the end; what cannot come has none.
@@ -146,7 +162,8 @@ impl Decision<'_> {
         softmax(&mut self.probabilities);
         self.gate = 0.0;
         if shape.candidates > 0 && !self.offers.is_empty() {
-            self.gate = 1.0 / (1.0 + (-self.offers.weigh(parameters.pointer(), self.sentinel)).exp());
+            let learnt = 1.0 / (1.0 + (-self.offers.weigh(parameters.pointer(), self.sentinel)).exp());
+            self.gate = self.trust.unwrap_or(learnt);
             let own = 1.0 - self.gate;
             self.probabilities.iter_mut().for_each(|p| *p *= own);
             self.offers.spread(self.gate, &mut self.probabilities);

@@ -102,6 +102,33 @@ fn the_probabilities_of_all_sets_add_up_to_one() {
 }
 
 #[test]
+fn a_place_that_is_recalled_is_trusted_and_all_sets_add_up_to_one() {
+    let past = sequence(6, 30, 1);
+    let scorer = scorer(&head(SHAPE, 2, &Device::flex()));
+    let mut decision = scorer.decision();
+    let features = features(1, 5, 3);
+    let place = Place { past: &past, at: 20, shift: 0 };
+    for (earlier, trust) in [(0, 0.9f32), (7, 0.5), (19, 0.99)] {
+        let mut probability = |set: u128| {
+            decision.open(&features, &place);
+            decision.recall(&place, earlier, trust);
+            let mut found = 1.0;
+            for key in kernel::descending(set).map(Some).chain([None]) {
+                found *= f64::from(decision.probabilities()[key.unwrap_or(6)]);
+                key.into_iter().for_each(|key| decision.choose(key));
+            }
+            (found, decision.copied())
+        };
+        let total: f64 = (0..64).map(|set| probability(set).0).sum();
+        assert!((total - 1.0).abs() < 1e-5, "{total}");
+        let set = past.sets()[earlier];
+        let (found, (gate, source)) = probability(set);
+        assert!(found >= f64::from(trust).powi(set.count_ones() as i32 + 1) - 1e-6, "{found}");
+        assert_eq!((gate, source), (trust, Some((earlier, 1.0))));
+    }
+}
+
+#[test]
 fn training_judges_as_the_decisions_do() {
     let device = Device::flex().autodiff();
     let past = sequence(6, 40, 4);

@@ -139,7 +139,7 @@ fn the_probabilities_of_all_pieces_sum_to_one_and_pieces_come_as_often_as_they_s
     assert!((total - 1.0).abs() < 1e-6, "{total}");
     assert!(heard.len() > 10 && heard.keys().all(|piece| !piece.is_empty()));
     let draws = 4000;
-    let request = Request { bars: 1, sampling: Sampling::default(), prompt: None };
+    let request = Request::new(1, Sampling::default());
     let mut found: BTreeMap<Notes, f64> = BTreeMap::new();
     let rng = &mut seeded(5);
     for _ in 0..draws {

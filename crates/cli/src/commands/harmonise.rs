@@ -1,0 +1,141 @@
+//! `cantus harmonise`: the rest of a piece.
+
+use crate::Usage;
+use crate::files::{self, LimitArguments, SoundArguments};
+use crate::pieces::{how_to_hear, report};
+use crate::terminal::{bar, say};
+use cantus_formats::svg::Roll;
+use cantus_formats::{Format, Limits};
+use cantus_model::{Arrangement, ComposeError, Sampling, digest};
+use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
+use miette::{IntoDiagnostic, Result};
+use std::ops::{ControlFlow, RangeInclusive};
+use std::path::PathBuf;
+
+/// Compose the other voices to a melody, or the bars that are missing of a piece.
+///
+/// What is given is kept note for note; everything else is composed to it. Without --voice and --keep, the highest line of the file
+/// is the melody. A file of four parts, each one note at a time, is read part by part.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The melody, or the piece (MIDI, MusicXML or ABC)
+    file: PathBuf,
+    /// The model, of a composer that writes voices: `chorales` (built in), a .safetensors file, or a run's folder
+    #[arg(short, long, default_value = workshop::CHORALES)]
+    model: String,
+    /// The voices that are given throughout [default: soprano, unless bars are kept]
+    #[arg(long = "voice", value_name = "VOICE", value_delimiter = ',')]
+    voices: Vec<Voice>,
+    /// Bars that are kept in all voices, such as 1-4,13-16
+    #[arg(long, value_name = "BARS", value_delimiter = ',', value_parser = bars)]
+    keep: Vec<RangeInclusive<usize>>,
+    /// Choose it to get the same piece again; a new one is drawn, and told, where it is missing
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Below 1 safer, above 1 wilder, 0 always the likeliest [default: what suits the model]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// Draw only among the likeliest notes that together have this probability [default: what suits the model]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Draw only among the K likeliest; 0 means all [default: what suits the model]
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// How many pieces; seeds count up from the first
+    #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    count: u32,
+    /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture)
+    /// [default: harmony.mid]
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Say what was written as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sound: SoundArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// A voice, from the highest down.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Voice {
+    Soprano,
+    Alto,
+    Tenor,
+    Bass,
+}
+
+/// `5` or `1-4`.
+fn bars(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let number = |text: &str| text.trim().parse::<usize>().map_err(|_| format!("`{text}` is no bar: give 5, or 1-4"));
+    match text.split_once('-') {
+        Some((first, last)) => Ok(number(first)?..=number(last)?),
+        None => number(text).map(|bar| bar..=bar),
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let outputs = match &arguments.output[..] {
+        [] => vec![PathBuf::from("harmony.mid")],
+        given => given.to_vec(),
+    };
+    let formats = outputs.iter().map(|path| files::output_format(path)).collect::<Result<Vec<Format>>>()?;
+    let (score, bytes) = files::read_score_and_bytes(&arguments.file, &arguments.limits.over(Limits::default()))?;
+    let model = workshop::load(&arguments.model).into_diagnostic()?;
+    let usual = model.usual_sampling();
+    let sampling = Sampling {
+        temperature: arguments.temperature.unwrap_or(usual.temperature),
+        top_k: arguments.top_k.unwrap_or(usual.top_k),
+        top_p: arguments.top_p.unwrap_or(usual.top_p),
+    };
+    let voices = match &arguments.voices[..] {
+        [] if arguments.keep.is_empty() => vec![0],
+        voices => voices.iter().map(|voice| *voice as usize).collect(),
+    };
+    let arrangement = Arrangement { score, voices, bars: arguments.keep.clone(), sampling };
+    let settings = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: model.name.clone(),
+        model_sha256: model.digest.clone(),
+        seed: arguments.seed.unwrap_or_else(workshop::fresh_seed),
+        bars: arrangement.score.bars().count(),
+        sampling,
+        tempo: None,
+        form: None,
+        prompt: None,
+        arrangement: Some(ArrangementOrigin {
+            sha256: digest(&bytes),
+            voices: arrangement.voices.clone(),
+            bars: arrangement.bars.iter().map(|range| (*range.start(), *range.end())).collect(),
+        }),
+    };
+    let playing = arguments.sound.load()?;
+    // The digest knows melodies: of one that is given there is nothing to tell.
+    let originality = model.originality().filter(|_| !arrangement.voices.contains(&0));
+    let mut pieces = Vec::new();
+    for k in 0..arguments.count as usize {
+        let seed = settings.seed.wrapping_add(k as u64);
+        let bar = bar(1000, "composing {wide_bar} {percent}%");
+        let arranged = workshop::arrange(&model, &settings, seed, &arrangement, &mut |done| {
+            bar.set_position((done * 1000.0) as u64);
+            ControlFlow::Continue(())
+        });
+        bar.finish_and_clear();
+        let composition = match arranged {
+            Err(error @ (ComposeError::KeptBars { .. } | ComposeError::Sampling(_))) => {
+                return Err(Usage(error.to_string()).into());
+            }
+            arranged => arranged.into_diagnostic()?,
+        };
+        let written: Vec<PathBuf> =
+            outputs.iter().map(|path| files::numbered(path, k, arguments.count as usize)).collect();
+        for path in &written {
+            files::write_score(path, &composition.score, &playing, &Roll::default())?;
+        }
+        let found = originality.as_ref().map(|digest| (digest.check(&composition.score), digest));
+        report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, found.as_ref(), &written)?;
+        pieces.extend(written);
+    }
+    how_to_hear(&pieces, &formats).filter(|_| !arguments.json).map_or(Ok(()), say)
+}
