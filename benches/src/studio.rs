@@ -277,7 +277,7 @@ pub fn path(common: &Common, cantus: &Path, data: &Path, minutes: f64) -> Result
         b.click("#training .head .button");
         b.wait("!document.querySelector('#compose').hidden");
         b.click("#do-compose");
-        b.wait("!document.querySelector('#piece-detail').textContent.startsWith('Built in')");
+        b.wait("!document.querySelector('#piece-detail').textContent.startsWith('Hymns')");
         b.wait(plays);
     });
     let detail = browser.eval("document.querySelector('#piece-detail').textContent");

@@ -1,4 +1,4 @@
-//! The models that a piece can be composed with: the built-in one, the runs of the command line, and those trained here.
+//! The models that a piece can be composed with: the built-in ones, the runs of the command line, and those trained here.
 //!
 //! A client names a model by its id; the id is looked for in the list, and never becomes a path.
 
@@ -44,16 +44,17 @@ impl Models {
         Models { runs }
     }
 
-    /// All there are now: the built-in one, those trained here (the newest first), the other runs by name; of each run the best, then its
+    /// All there are now: the built-in ones, those trained here (the newest first), the other runs by name; of each run the best, then its
     /// checkpoints.
     pub fn list(&self, shared: &Shared) -> Vec<Entry> {
-        let mut models = vec![Entry {
-            id: workshop::DEFAULT.to_owned(),
-            title: "Built in".to_owned(),
-            detail: "ready at once".to_owned(),
-            name: workshop::DEFAULT.to_owned(),
+        let built_in = workshop::BUILT_IN.iter().map(|model| Entry {
+            id: model.name.to_owned(),
+            title: model.title.to_owned(),
+            detail: "built in".to_owned(),
+            name: model.name.to_owned(),
             run: None,
-        }];
+        });
+        let mut models: Vec<Entry> = built_in.collect();
         for (id, title, run) in shared.trainings.runs() {
             models.extend(entries(&format!("training:{id}"), Some(title), &run));
         }
