@@ -13,6 +13,7 @@ mod products;
 mod reading;
 mod report;
 mod startup;
+mod studio;
 mod training;
 
 use clap::{Args, Parser, Subcommand};
@@ -90,6 +91,39 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
+    /// The studio's page in Chromium: first paint, first sound, engraving, frames, a library of 2,000 pieces
+    Studio {
+        /// The program
+        #[arg(long, default_value = "target/release/cantus")]
+        cantus: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// A person's first visit to the studio: compose, another, MusicXML, ten files of a folder, train, hear the result
+    StudioPath {
+        /// A folder of MIDI files
+        data: PathBuf,
+        /// The program
+        #[arg(long, default_value = "target/release/cantus")]
+        cantus: PathBuf,
+        /// How long the training lasts
+        #[arg(long, default_value_t = 2.0)]
+        minutes: f64,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Half an hour of everything at once against the studio, which is killed twice: nothing lost, nothing stuck, no answer of 500
+    StudioLoad {
+        /// The program
+        #[arg(long, default_value = "target/release/cantus")]
+        cantus: PathBuf,
+        /// How long
+        #[arg(long, default_value_t = 30.0)]
+        minutes: f64,
+        /// Keep the raw figures in this folder
+        #[arg(long, value_name = "FOLDER")]
+        save: Option<PathBuf>,
+    },
     /// Products of the shapes that occur, ours beside gemm
     Products(Common),
     /// The polyphonic-music benchmark: trains by recipe, judges the test pieces
@@ -110,6 +144,11 @@ fn main() {
         What::Pieces { data, common } => (common, Box::new(move |c| composing::pieces(c, &data))),
         What::Reading { data, common } => (common, Box::new(move |c| reading::run(c, &data))),
         What::Startup { cantus, common } => (common, Box::new(move |c| startup::run(c, &cantus))),
+        What::Studio { cantus, common } => (common, Box::new(move |c| studio::page(c, &cantus))),
+        What::StudioPath { data, cantus, minutes, common } => {
+            (common, Box::new(move |c| studio::path(c, &cantus, &data, minutes)))
+        }
+        What::StudioLoad { cantus, minutes, save } => return end(studio::load(&cantus, minutes, save.as_deref())),
         What::Products(common) => (common, Box::new(products::run)),
         What::Frames(arguments) => return end(frames::run(&arguments)),
     };

@@ -17,7 +17,7 @@ struct Step {
     run: fn(&Path, &mut Count) -> Result<(), String>,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { name: "tools", purpose: "what the other steps need", run: tools },
     Step {
         name: "fmt",
@@ -25,6 +25,7 @@ const STEPS: [Step; 6] = [
         run: |root, _| cargo(root, &["fmt", "--all", "--check"], &[]),
     },
     Step { name: "tidy", purpose: "the invariants of ARCHITECTURE.md", run: |root, _| crate::tidy::run(root) },
+    Step { name: "page", purpose: "the types of the studio's page", run: page },
     Step {
         name: "clippy",
         purpose: "lints, as errors",
@@ -114,7 +115,62 @@ fn tools(root: &Path, _: &mut Count) -> Result<(), String> {
             ));
         }
     }
+    browser();
     Ok(())
+}
+
+/// Names under which the tests of the studio's page look for a browser.
+const BROWSERS: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+
+/// Adds Chromium where that needs no person: on Debian and its kin, as root. Without one those tests say that they were skipped, which is
+/// no failure: whoever works on something else need not install a browser.
+fn browser() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    if std::env::var_os("CANTUS_CHROMIUM").is_some() || BROWSERS.into_iter().any(has) {
+        return;
+    }
+    let runs = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    // A network that hangs must not hold up everything else.
+    let get = |arguments: &[&str]| runs("timeout", &[&["300", "apt-get", "-qq"], arguments].concat());
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    if is_root && has("apt-get") && has("timeout") {
+        println!("adding chromium, for the tests of the studio's page");
+        let install = ["install", "-y", "--no-install-recommends", "chromium"];
+        if get(&install) || (get(&["update"]) && get(&install)) {
+            return;
+        }
+    }
+    println!(
+        "there is no Chromium: the tests of the studio's page will be skipped; install it (Debian: apt-get install chromium), or name \
+         one in CANTUS_CHROMIUM"
+    );
+}
+
+/// The compiler that looks at the page's scripts, which are plain JavaScript with types in their comments.
+const TYPESCRIPT: &str = "typescript@5.9.3";
+
+/// Where there is no Node.js, or nothing to be had from its registry, this is said, and is no failure.
+fn page(root: &Path, count: &mut Count) -> Result<(), String> {
+    let tsc = |arguments: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.current_dir(root).args(["300", "npx", "--yes", "--package", TYPESCRIPT, "tsc"]).args(arguments);
+        // A registry that does not answer at once is not waited for.
+        command.env("npm_config_fetch_retries", "0").env("npm_config_fetch_timeout", "30000").stdin(Stdio::null());
+        command
+    };
+    if !tsc(&["--version"]).output().is_ok_and(|output| output.status.success()) {
+        count.skipped.push("skipped the types of the page: `npx` and TypeScript are not to be had here".to_owned());
+        return Ok(());
+    }
+    match tsc(&["--project", "crates/studio/jsconfig.json"]).status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("the page's scripts contradict their types: see above".to_owned()),
+    }
 }
 
 fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {

@@ -258,7 +258,7 @@ pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl F
     score
 }
 
-/// What [`write`] makes of [`read`]: four parts, all notes equally loud, no pitch struck again without a rest.
+/// What [`write()`] makes of [`read`]: four parts, all notes equally loud, no pitch struck again without a rest.
 pub fn canonicalize(score: &Score) -> Score {
     write(&read(score), score.ticks_per_quarter, |_| false)
 }

@@ -28,7 +28,7 @@ mod lines;
 #[cfg(test)]
 pub(crate) use index::tests;
 
-pub use digest::{Digest, DigestError, Sketch};
+pub use digest::{Digest, DigestError, Place, Sketch};
 pub use held_out::{HeldOut, Range};
 pub use index::{Index, Originality, Passage, Shares};
 pub use lines::Voice;

@@ -16,7 +16,7 @@ let awaited = "";
 let prompt = null;
 
 /** Puts a piece or a sample on the stand. */
-export async function place(/** @type {string} */ address, /** @type {string} */ title, /** @type {string} */ detail, /** @type {string} */ originality, play = false) {
+export async function place(/** @type {string} */ address, /** @type {string} */ title, /** @type {string} */ detail, /** @type {string} */ originality, play = false, passage = /** @type {any} */ (null)) {
   $("piece-title").textContent = title;
   $("piece-detail").textContent = detail;
   $("originality").textContent = originality;
@@ -24,12 +24,13 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   $("downloads").hidden = false;
   const notes = await api.get(`${address}/notes`);
   stand = { address, seconds: notes.seconds };
-  roll.show(notes);
+  roll.show(notes, passage?.seconds ?? null);
   Object.assign($("position"), { max: notes.seconds, value: 0, disabled: false });
   $("play").disabled = false;
   // Whoever pressed Compose presses Space next, to stop or to hear: not to compose again.
   if (play && document.activeElement?.closest(".go")) $("play").focus({ preventScroll: true });
   score.forget();
+  score.setPassage(passage?.seconds ?? null);
   // Sound first: the score may come while it plays.
   await player.load(address, play);
   if (scoreIsShown() && stand.address === address) await score.show(address);
@@ -70,12 +71,19 @@ export function originalityOf(/** @type {any} */ piece, short = false) {
   const percent = (/** @type {number} */ share) => `${Math.round(100 * share)}%`;
   const usual = found.usual === null ? "" : ` Of real pieces, half stay under ${percent(found.usual)}, nearly all under ${percent(found.high)}.`;
   if (short) return `${percent(found.share)} known turns`;
-  const longest = found.longest ? `, at most ${found.longest} notes in a row` : "";
+  const [first, last] = found.passage?.bars ?? [];
+  const where = first === undefined ? "" : first === last ? ` (bar ${first}, blue in the score)` : ` (bars ${first} to ${last}, blue in the score)`;
+  const longest = found.longest ? `, at most ${found.longest} notes in a row${where}` : "";
   return `${percent(found.share)} of the melody’s 8-note runs stand in the training music${longest}.${usual}`;
 }
 
-export const placePiece = (/** @type {any} */ piece, play = false) =>
-  place(`/api/pieces/${piece.id}`, piece.title, describe(piece), [...piece.remarks, originalityOf(piece)].join(" "), play);
+export async function placePiece(/** @type {any} */ piece, play = false) {
+  const address = `/api/pieces/${piece.id}`;
+  const told = [...piece.remarks, originalityOf(piece)].join(" ");
+  await place(address, piece.title, describe(piece), told, play, piece.originality?.passage);
+  const source = await api.get(`${address}/source`);
+  if (source && stand.address === address) $("originality").textContent = `${told} The longest passage that also stands elsewhere: ${source.text}.`;
+}
 
 function order(fresh = false) {
   const number = (/** @type {string} */ id) => ($(id).value === "" ? null : Number($(id).value));
@@ -94,11 +102,13 @@ async function compose(fresh = false) {
   if (!$("order").reportValidity()) return;
   await attempt(async () => {
     if (scoreIsShown()) score.prepare();
-    const job = await api.post("/api/compositions", order(fresh));
-    awaited = job.id;
-    if (fresh || $("seed").value !== "") $("seed").value = job.order.seed;
-    jobs.set(job.id, job);
-    showJobs();
+    await api.inOrder(async () => {
+      const job = await api.post("/api/compositions", order(fresh));
+      awaited = job.id;
+      if (fresh || $("seed").value !== "") $("seed").value = job.order.seed;
+      jobs.set(job.id, job);
+      showJobs();
+    });
   });
 }
 
@@ -189,12 +199,11 @@ export function openCompose() {
       for (const job of waiting) jobs.set(job.id, job);
       showJobs();
       const come = pieces.find((/** @type {any} */ piece) => piece.id === awaited);
-      if (come) await arrived(come);
-      else if (!stand.address && pieces.length > 0) await placePiece(pieces[0]);
+      if (come) attempt(() => arrived(come));
+      else if (!stand.address && !awaited && pieces.length > 0) attempt(() => placePiece(pieces[0]));
     }),
   );
   api.on("job", (job) => {
-    // An answer may come later than the events that follow it.
     jobs.set(job.id, job);
     if (job.state === "failed" && job.id === awaited) say(job.error);
     showJobs();

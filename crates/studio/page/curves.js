@@ -48,7 +48,7 @@ export function curves(view, place) {
   curve(valid, "var(--accent)", "");
   if (best) picture.append(node("circle", { cx: x(best.epoch), cy: y(best.valid.nats_per_token), r: 4.5, fill: "var(--accent)" }));
   // Names beside the ends of their curves, moved apart where they would meet.
-  const ends = [];
+  const ends = /** @type {{ up: number, text: string, colour: string }[]} */ ([]);
   const [endOfTrain, endOfValid] = [known(train).at(-1), known(valid).at(-1)];
   if (endOfValid) ends.push({ up: y(endOfValid[1]), text: `validation ${endOfValid[1].toFixed(3)}`, colour: "var(--accent)" });
   if (endOfTrain) ends.push({ up: y(endOfTrain[1]), text: `training ${endOfTrain[1].toFixed(3)}`, colour: "var(--quiet)" });

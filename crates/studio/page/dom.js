@@ -3,7 +3,7 @@
 /** @returns {any} */
 export const $ = (/** @type {string} */ id) => document.getElementById(id);
 
-/** An element with properties and children; text is never markup. */
+/** An element with properties and children; text is never markup. @returns {any} */
 export function element(/** @type {string} */ name, /** @type {Record<string, any>} */ properties = {}, /** @type {(Node | string)[]} */ ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {

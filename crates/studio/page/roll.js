@@ -12,6 +12,8 @@ export class Roll {
     this.notes = null;
     this.at = 0;
     this.left = 0;
+    /** The notes that also stand in the training music. */
+    this.known = new Set();
     new ResizeObserver(() => this.draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     canvas.addEventListener("click", (event) => {
@@ -22,13 +24,21 @@ export class Roll {
     });
   }
 
-  /** @param {Notes | null} notes */
-  show(notes) {
+  /** @param {Notes} notes @param {[number, number] | null} passage when the first and the last note begin of what also stands in the training music */
+  show(notes, passage) {
     this.notes = notes;
+    // It is one of the melody: of notes that begin together, the highest.
+    const melody = new Map();
+    const [first, last] = passage ?? [1, 0];
+    for (const note of notes.notes) {
+      if (note[0] < first - 0.01 || note[0] > last + 0.01) continue;
+      if (!(melody.get(note[0])?.[2] > note[2])) melody.set(note[0], note);
+    }
+    this.known = new Set(melody.values());
     this.at = 0;
     this.left = 0;
     const [low, high] = this.range();
-    const spoken = notes ? `Piano roll: ${notes.notes.length} notes in ${notes.bars.length - 1} bars, pitches ${low} to ${high}` : "Piano roll, empty";
+    const spoken = `Piano roll: ${notes.notes.length} notes in ${notes.bars.length - 1} bars, pitches ${low} to ${high}`;
     this.canvas.setAttribute("aria-label", spoken);
     this.draw();
   }
@@ -104,14 +114,15 @@ export class Roll {
       }
     });
     const gap = Math.min(2, row / 5);
-    const [plain, sounding, kept] = [colour("--ink"), colour("--accent"), colour("--kept")];
-    for (const [onset, duration, pitch, velocity] of notes.notes) {
+    const [plain, sounding, kept, known] = ["--ink", "--accent", "--kept", "--known"].map(colour);
+    for (const note of notes.notes) {
+      const [onset, duration, pitch, velocity] = note;
       const from = x(onset);
       const long = Math.max(3, duration * perSecond - 1);
       if (from > width || from + long < 0) continue;
       const sounds = onset <= this.at && this.at < onset + duration;
       on.globalAlpha = sounds ? 1 : 0.45 + (0.5 * velocity) / 127;
-      on.fillStyle = sounds ? sounding : onset < notes.prompt_end - 1e-3 ? kept : plain;
+      on.fillStyle = sounds ? sounding : onset < notes.prompt_end - 1e-3 ? kept : this.known.has(note) ? known : plain;
       on.beginPath();
       on.roundRect(from, top + (high - pitch) * row + gap / 2, long, Math.max(2, row - gap), Math.min(3, row / 3));
       on.fill();

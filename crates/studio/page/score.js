@@ -14,7 +14,8 @@ let [engraved, music, width] = ["", "", 0];
 let notes = /** @type {Mark[]} */ ([]);
 let bars = /** @type {Mark[]} */ ([]);
 let sounding = /** @type {Element[]} */ ([]);
-let passage = { from: 0, to: 0 };
+/** @type {[number, number] | null} */
+let passage = null;
 
 /** Starts the engraver, so that it is ready when the first score comes. */
 export function prepare() {
@@ -89,14 +90,23 @@ export function forget() {
   $("score").replaceChildren();
 }
 
-/** Which seconds of the piece also stand in the training music; none where both are the same. */
-export function setPassage(/** @type {{ from: number, to: number }} */ seconds) {
+/** The seconds at which the first and the last note begin of what also stands in the training music. */
+export function setPassage(/** @type {[number, number] | null} */ seconds) {
   passage = seconds;
-  markPassage();
 }
 
 function markPassage() {
-  for (const { from, of } of notes) of.classList.toggle("known", passage.from <= from + 0.01 && from + 0.01 < passage.to);
+  if (!passage) return;
+  const [first, last] = passage;
+  // It is one of the melody: of notes that begin together, the highest.
+  const melody = new Map();
+  const height = (/** @type {Element} */ of) => (of.querySelector(".notehead") ?? of).getBoundingClientRect().top;
+  for (const { from, of } of notes) {
+    if (from < first - 0.01 || from > last + 0.01) continue;
+    const before = melody.get(from);
+    if (!before || height(of) < height(before)) melody.set(from, of);
+  }
+  for (const of of melody.values()) of.classList.add("known");
 }
 
 /** Marks what sounds, and keeps it in sight. */

@@ -37,10 +37,12 @@ async function give(/** @type {File[]} */ files) {
 }
 
 async function look(/** @type {string} */ id) {
-  open = { id, view: await api.get(`/api/trainings/${id}`), report: null };
-  trainings.set(id, open.view);
-  showList();
-  show();
+  await api.inOrder(async () => {
+    open = { id, view: await api.get(`/api/trainings/${id}`), report: null };
+    trainings.set(id, open.view);
+    showList();
+    show();
+  });
   if (open.view.stage === "collecting") {
     const report = await api.get(`/api/trainings/${id}/preflight`);
     if (open.id === id) open.report = report;
@@ -82,7 +84,7 @@ function show() {
   if (!view) return;
   const state = element("p", { className: "state", textContent: view.outcome ? `${STAGES[view.stage]}: ${view.outcome}` : STAGES[view.stage] });
   const head = element("div", { className: "head" }, element("div", {}, element("h2", { textContent: view.name }), state));
-  const parts = [head];
+  const parts = /** @type {Element[]} */ ([head]);
   if (view.stage === "collecting") parts.push(...verdict(report));
   if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report));
   if (view.stage === "collecting" && report) parts.push(files(report));
@@ -162,7 +164,7 @@ function starting(/** @type {any} */ view, /** @type {any} */ report) {
   if (view.order?.composer) choice.value = view.order.composer;
   const go = element("button", { className: "primary", textContent: begun ? "Go on" : "Train", disabled: !begun && !(report && report.train > 0 && report.valid > 0) });
   const form = element("form", { className: "start" }, go, element("label", {}, "Minutes", minutes), ...(begun ? [] : [element("label", {}, "Composer", choice)]));
-  form.addEventListener("submit", (event) => {
+  form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
     const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : choice.value, seed: view.order?.seed ?? 1 };
     attempt(() => api.post(`/api/trainings/${view.id}/start`, order));
@@ -183,7 +185,7 @@ export function openTrain() {
       showList();
       const running = all.find((/** @type {any} */ training) => training.stage === "running");
       const id = trainings.has(open.id) ? open.id : running?.id;
-      if (id) await look(id);
+      if (id) attempt(() => look(id));
     }),
   );
   api.on("training", (training) => {
@@ -218,7 +220,9 @@ async function refresh(/** @type {string} */ id) {
   refreshing = true;
   await new Promise((done) => setTimeout(done, 500));
   refreshing = false;
-  if (open.id !== id) return;
-  open.view = await api.get(`/api/trainings/${id}`);
-  show();
+  await api.inOrder(async () => {
+    if (open.id !== id) return;
+    open.view = await api.get(`/api/trainings/${id}`);
+    show();
+  });
 }

@@ -1,10 +1,10 @@
-//! The routes. `page/openapi.json` describes them; a test holds the two together.
+//! The routes. `openapi.json` describes them; a test holds the two together.
 
 use crate::composing::{self, MOST_BARS};
 use crate::error::{ApiError, json};
 use crate::library::BEST_RATING;
 use crate::trainings::{self, TrainingError};
-use crate::{Shared, guard, page, rendering};
+use crate::{Shared, guard, page, rendering, sources};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -40,6 +40,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/compositions/{id}", axum::routing::delete(cancel))
         .route("/api/pieces", get(pieces))
         .route("/api/pieces/{id}", get(piece).patch(rate).delete(delete_piece))
+        .route("/api/pieces/{id}/source", get(source))
         .route("/api/pieces/{id}/{form}", get(piece_as))
         .route("/api/library.zip", get(export))
         .route("/api/trainings", get(list_trainings).post(create_training))
@@ -154,6 +155,15 @@ async fn pieces(State(shared): Studio) -> Response {
 async fn piece(State(shared): Studio, Path(id): Path<String>) -> Answer {
     let piece = shared.library.get(&id).ok_or_else(|| ApiError::not_found("piece"))?;
     Ok(json(StatusCode::OK, &piece))
+}
+
+/// Where its longest known passage comes from; `null` where that cannot be said.
+async fn source(State(shared): Studio, Path(id): Path<String>) -> Answer {
+    aside(move || {
+        let piece = shared.library.get(&id).ok_or_else(|| ApiError::not_found("piece"))?;
+        Ok(json(StatusCode::OK, &sources::find(&shared, &piece)))
+    })
+    .await
 }
 
 async fn piece_as(State(shared): Studio, Path((id, form)): Path<(String, String)>) -> Answer {

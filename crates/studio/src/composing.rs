@@ -3,7 +3,7 @@
 //! An order lies in `jobs/` until its piece is in the library. A piece has its order's id, and follows from the order alone: an order that
 //! was interrupted is simply fulfilled again.
 
-use crate::library::{Originality, Piece};
+use crate::library::{Originality, Passage, Piece};
 use crate::{Shared, StudioError, make_folder, manifests, now};
 use cantus_formats::{Limits, midi};
 use cantus_model::{ComposeError, Sampling};
@@ -289,6 +289,11 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         Originality {
             share: found.melody[1],
             longest: found.longest,
+            passage: found.place.map(|place| {
+                let tempo = score.tempo_map();
+                let seconds = (tempo.seconds(*place.onsets.start()), tempo.seconds(*place.onsets.end()));
+                Passage { bars: (place.bar, place.last_bar), seconds }
+            }),
             usual: known(real.median),
             high: known(real.high),
         }
@@ -298,6 +303,7 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         created: now(),
         title: score.title.clone().unwrap_or_default(),
         model: entry.title,
+        model_id: Some(entry.id),
         notes: score.note_count(),
         seconds: score.tempo_map().seconds(score.end()),
         tempo: score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute()),

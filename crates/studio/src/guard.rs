@@ -33,13 +33,31 @@ const HEADERS: [(&str, &str); 6] = [
 
 pub async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let mut response = match admitted(&shared.authorities, request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => in_our_words(next.run(request).await).await,
         Err(refusal) => refusal.into_response(),
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// What the framework refuses on its own, in the form of all other errors.
+async fn in_our_words(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !(status.is_client_error() || status.is_server_error()) || is_json {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, 1 << 16).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let reason = if said.is_empty() { status.canonical_reason().unwrap_or("refused").to_owned() } else { said.into() };
+    let mut ours = ApiError::new(status, reason).into_response();
+    if let Some(methods) = parts.headers.get(header::ALLOW) {
+        ours.headers_mut().insert(header::ALLOW, methods.clone());
+    }
+    ours
 }
 
 /// Whether a request may go on to its route.

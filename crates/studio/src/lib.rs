@@ -17,6 +17,7 @@ mod library;
 mod models;
 mod page;
 mod rendering;
+mod sources;
 mod trainings;
 
 use cantus_training::run_folder::RunFolderError;
@@ -24,6 +25,7 @@ use composing::Composing;
 use events::Events;
 use library::Library;
 use models::Models;
+use sources::Sources;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -85,6 +87,7 @@ struct Shared {
     models: Models,
     composing: Composing,
     trainings: Trainings,
+    sources: Sources,
     /// Held as long as the studio is open; the operating system ends it with the process.
     _lock: File,
 }
@@ -130,6 +133,7 @@ impl Studio {
             composing: Composing::open(&config.library.join("jobs"))?,
             library,
             trainings,
+            sources: Sources::default(),
             _lock: lock,
         });
         let workers = [composing::work as fn(&Shared), trainings::work].map(|work| {

@@ -28,6 +28,9 @@ pub struct Piece {
     pub title: String,
     /// The model's name, for people.
     pub model: String,
+    /// What a request calls it.
+    #[serde(default)]
+    pub model_id: Option<String>,
     pub origin: Provenance,
     pub notes: usize,
     pub seconds: f64,
@@ -49,10 +52,22 @@ pub struct Originality {
     pub share: Option<f64>,
     /// At most so many notes of its melody in a row; 0 for none.
     pub longest: usize,
+    /// Where these stand in this piece.
+    #[serde(default)]
+    pub passage: Option<Passage>,
     /// What half of the real pieces stay under, 0-1.
     pub usual: Option<f64>,
     /// What nearly all real pieces stay under, 0-1.
     pub high: Option<f64>,
+}
+
+/// Where something stands in a piece.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Passage {
+    /// The bar in which it begins, from 1, and the one in which its last note begins.
+    pub bars: (usize, usize),
+    /// When its first and its last note begin.
+    pub seconds: (f64, f64),
 }
 
 /// All pieces.

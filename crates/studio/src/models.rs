@@ -1,4 +1,4 @@
-//! The models that a piece can be composed with: the built-in one, the runs of the command line, and those trained here.
+//! The models that a piece can be composed with: the built-in ones, the runs of the command line, and those trained here.
 //!
 //! A client names a model by its id; the id is looked for in the list, and never becomes a path.
 
@@ -21,6 +21,9 @@ pub struct Entry {
     /// What the command line calls it.
     #[serde(skip)]
     name: String,
+    /// The run folder that it comes from.
+    #[serde(skip)]
+    run: Option<PathBuf>,
 }
 
 impl Entry {
@@ -41,25 +44,33 @@ impl Models {
         Models { runs }
     }
 
-    /// All there are now: the built-in one, those trained here (the newest first), the other runs by name.
+    /// All there are now: the built-in ones, those trained here (the newest first), the other runs by name; of each run the best, then its
+    /// checkpoints.
     pub fn list(&self, shared: &Shared) -> Vec<Entry> {
-        let mut models = vec![Entry {
-            id: workshop::DEFAULT.to_owned(),
-            title: "Built in".to_owned(),
-            detail: "ready at once".to_owned(),
-            name: workshop::DEFAULT.to_owned(),
-        }];
+        let built_in = workshop::BUILT_IN.iter().map(|model| Entry {
+            id: model.name.to_owned(),
+            title: model.title.to_owned(),
+            detail: "built in".to_owned(),
+            name: model.name.to_owned(),
+            run: None,
+        });
+        let mut models: Vec<Entry> = built_in.collect();
         for (id, title, run) in shared.trainings.runs() {
-            models.extend(entry(format!("training:{id}"), Some(title), &run));
+            models.extend(entries(&format!("training:{id}"), Some(title), &run));
         }
         let mut folders: Vec<PathBuf> =
             std::fs::read_dir(&self.runs).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         folders.sort();
         for run in folders {
             let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            models.extend(entry(format!("run:{name}"), None, &run));
+            models.extend(entries(&format!("run:{name}"), None, &run));
         }
         models
+    }
+
+    /// The run folder of a model that was trained here or by the command line.
+    pub fn run(&self, shared: &Shared, id: &str) -> Option<PathBuf> {
+        self.find(shared, id)?.run
     }
 
     /// The model of an id.
@@ -68,14 +79,29 @@ impl Models {
     }
 }
 
-/// A run as a model; nothing where it has none yet.
-fn entry(id: String, title: Option<String>, run: &Path) -> Option<Entry> {
-    let files = RunFiles::at(run).ok()?;
+/// The models of a run: its best, then its checkpoints, the newest first; nothing where it has none yet.
+fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
+    let Ok(files) = RunFiles::at(run) else { return Vec::new() };
+    let Ok(description) = files.description::<RunDescription>() else { return Vec::new() };
     if !files.best_path().is_file() {
-        return None;
+        return Vec::new();
     }
-    let description: RunDescription = files.description().ok()?;
     let RunDescription { composer, configuration, parameters, corpus, .. } = description;
-    let detail = format!("{composer}:{configuration}, {parameters} parameters");
-    Some(Entry { id, title: title.unwrap_or(corpus.name), detail, name: run.to_string_lossy().into_owned() })
+    let title = title.unwrap_or(corpus.name);
+    let best = Entry {
+        id: id.to_owned(),
+        title: title.clone(),
+        detail: format!("{composer}:{configuration}, {parameters} parameters"),
+        name: run.to_string_lossy().into_owned(),
+        run: Some(run.to_owned()),
+    };
+    // Of a folder that cannot be listed just now the best is enough.
+    let checkpoints = files.checkpoints().unwrap_or_default().into_iter().rev().map(|checkpoint| Entry {
+        id: format!("{id}:{}", checkpoint.step),
+        title: title.clone(),
+        detail: format!("its checkpoint after step {}", checkpoint.step),
+        name: checkpoint.path.to_string_lossy().into_owned(),
+        run: Some(run.to_owned()),
+    });
+    std::iter::once(best).chain(checkpoints).collect()
 }

@@ -1,6 +1,6 @@
 //! `cantus studio`: the web page.
 
-use crate::terminal::{remark, say};
+use crate::terminal::{is_broken_pipe, remark, say};
 use cantus_studio::{Config, Studio};
 use miette::{IntoDiagnostic, Result};
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
         closer.close();
     })
     .into_diagnostic()?;
-    say(format!("The studio is open: http://{}\nPress Ctrl-C to close it.", studio.address()))?;
+    // That nobody reads our output is no reason not to open.
+    say(format!("The studio is open: http://{}\nPress Ctrl-C to close it.", studio.address()))
+        .or_else(|error| if is_broken_pipe(&error) { Ok(()) } else { Err(error) })?;
     studio.run().into_diagnostic()
 }

@@ -9,5 +9,6 @@ mod inspect;
 mod interrupted;
 mod models;
 mod render;
+mod studio;
 mod train;
 mod usage;

@@ -5,8 +5,9 @@
 
 use super::lines::{Voice, lines};
 use super::{HeldOut, Index, LENGTHS, Shares};
-use cantus_score::Score;
+use cantus_score::{Score, Ticks};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// Bits for each n-gram, where they fit: one in a hundred is found by mistake.
 const BITS: u64 = 10;
@@ -32,6 +33,20 @@ pub struct Sketch {
     /// The longest run of notes of the melody all of whose 8-note n-grams are found, be it in several places: at most so long is what
     /// the melody has copied. 0 where none is found.
     pub longest: usize,
+    /// Where it stands in the piece that was looked at; the first of several. `None` where there is none.
+    pub place: Option<Place>,
+}
+
+/// Where a run of notes stands in a piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The bar in which it begins, from 1.
+    pub bar: usize,
+    /// The bar in which its last note begins.
+    pub last_bar: usize,
+    /// The onsets of its first and its last note.
+    #[serde(skip)]
+    pub onsets: RangeInclusive<Ticks>,
 }
 
 /// Why bytes are no digest.
@@ -69,12 +84,21 @@ impl Digest {
             let mistaken = self.filters[length].mistaken();
             Some(((raw - mistaken) / (1.0 - mistaken)).clamp(0.0, 1.0))
         };
-        let (mut run, mut most) = (0, 0);
-        for found in found(1) {
-            run = if found == Some(true) { run + 1 } else { 0 };
-            most = most.max(run);
+        // The longest run of n-grams that are found, as their places.
+        let (mut run, mut most) = (0..0, 0..0);
+        for (at, found) in found(1).enumerate() {
+            run = if found == Some(true) { run.start..at + 1 } else { at + 1..at + 1 };
+            if run.len() > most.len() {
+                most = run.clone();
+            }
         }
-        Sketch { melody: [0, 1, 2].map(share), longest: if most == 0 { 0 } else { most + LENGTHS[1] - 1 } }
+        let notes = if most.is_empty() { 0 } else { most.len() + LENGTHS[1] - 1 };
+        let place = line.events.get(most.start..most.start + notes).and_then(|notes| {
+            let (first, last) = (notes.first()?, notes.last()?);
+            let [bar, last_bar] = [first, last].map(|event| event.bar as usize + 1);
+            Some(Place { bar, last_bar, onsets: first.onset..=last.onset })
+        });
+        Sketch { melody: [0, 1, 2].map(share), longest: notes, place }
     }
 
     /// The digest as JSON: for a model file, or a file of its own.
@@ -210,6 +234,8 @@ mod tests {
         let exact = index.check(&scores[7]).longest.unwrap();
         assert_eq!(exact.piece, "7");
         assert!(copy.longest >= 60, "{copy:?}");
+        let place = copy.place.unwrap();
+        assert!(place.bar == exact.bar && place.last_bar >= place.bar && place.onsets.start() < place.onsets.end());
     }
 
     #[test]

@@ -60,6 +60,19 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn every_built_in_model_composes() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let models = studio.get("/api/models").expect(200).json();
+    assert!(models.as_array().unwrap().len() >= 2, "{models}");
+    for model in models.as_array().unwrap() {
+        let piece = compose(&studio, &json!({ "model": model["id"], "bars": 4, "seed": 1 }));
+        assert_eq!(piece["model"], model["title"]);
+        assert!(piece["notes"].as_u64().unwrap() > 0, "{piece}");
+    }
+}
+
+#[test]
 fn a_prompt_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());

@@ -6,7 +6,7 @@ use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::json;
 
 /// A scale that begins on `first`, eight bars of quarters.
-fn tune(first: u8) -> Vec<u8> {
+pub fn tune(first: u8) -> Vec<u8> {
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
     let note = |k: u8| Note {
         onset: Ticks(u64::from(k) * 4),
@@ -81,9 +81,25 @@ fn a_training_is_stopped_survives_a_restart_and_composes() {
     let models = studio.get("/api/models").json().to_string();
     let model = format!("training:{id}");
     assert!(models.contains(&model), "{models}");
+    // Its checkpoints are models, too.
+    let all = studio.get("/api/models").json();
+    let checkpoint =
+        all.as_array().unwrap().iter().find(|one| one["id"].as_str().unwrap().starts_with(&format!("{model}:")));
+    let order = json!({ "model": checkpoint.unwrap()["id"], "bars": 2 });
+    let job = studio.post("/api/compositions", &order).expect(202).json();
+    studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
     let job = studio.post("/api/compositions", &json!({ "model": model, "bars": 2 })).expect(202).json();
     let piece = studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
     assert_eq!(piece.json()["model"], "scales");
+    // Where a passage comes from is said by the name of the file that was given, without the number that was put before it.
+    let prompt = studio.send("POST", "/api/prompts", &tune(50)).expect(201).json();
+    let order = json!({ "model": model, "bars": 9, "prompt": { "sha256": prompt["sha256"], "bars": 8 } });
+    let job = studio.post("/api/compositions", &order).expect(202).json();
+    let known = format!("/api/pieces/{}", job["id"].as_str().unwrap());
+    studio.wait(&known, |answer| answer.status == 200);
+    let source = studio.get(&format!("{known}/source")).expect(200).json();
+    let name = source["piece"].as_str().unwrap();
+    assert!(name.starts_with("tune ") && source["text"].as_str().unwrap().contains(name), "{source}");
     studio.send("DELETE", &path, b"").expect(204);
     studio.get(&path).expect(404);
 }

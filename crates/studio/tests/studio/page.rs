@@ -1,0 +1,349 @@
+//! The page as a person meets it, in Chromium. Where there is none, these tests say that they were skipped.
+
+use crate::browser::Browser;
+use crate::client::{Open, open};
+use crate::training::tune;
+use cantus_formats::{Format, Limits, midi, read};
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The two windows that the page must look good in.
+const WINDOWS: [(u32, u32); 2] = [(1280, 800), (390, 844)];
+
+/// Runs a test with a studio and a browser, and makes sure that the page complained of nothing and asked nobody else.
+fn with_page(test: impl FnOnce(&mut Browser, &Open, &Path)) {
+    let mut browser = match Browser::start() {
+        Ok(browser) => browser,
+        Err(why) => {
+            println!("skipped a test of the page: {why}");
+            return;
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    browser.look(WINDOWS[0], "light");
+    browser.open(&format!("http://{}/", studio.host()));
+    test(&mut browser, &studio, folder.path());
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    let own = format!("http://{}/", studio.host());
+    let elsewhere = |address: &&String| !address.starts_with(&own) && !address.starts_with("blob:");
+    assert_eq!(browser.requests().iter().find(elsewhere), None);
+}
+
+/// The newest piece of the library.
+fn newest(studio: &Open) -> Value {
+    studio.get("/api/pieces").json()[0].clone()
+}
+
+const PLAYS: &str = "import('/player.js').then((player) => player.isPlaying())";
+
+fn compose(browser: &mut Browser) {
+    browser.click("#do-compose");
+    browser.wait("document.querySelector('#piece-title').textContent.startsWith('Composition')");
+    browser.wait(PLAYS);
+    browser.wait("document.querySelector('#score > svg')");
+}
+
+#[test]
+fn a_piece_is_composed_heard_seen_and_taken_away() {
+    with_page(|browser, studio, _| {
+        browser.fill("#seed", "7");
+        compose(browser);
+        let piece = newest(studio);
+        let address = format!("/api/pieces/{}", piece["id"].as_str().unwrap());
+        let file = studio.get(&format!("{address}/midi")).expect(200).body;
+        let score = midi::read(&file, &Limits::default()).unwrap().score;
+        let seconds = score.tempo_map().seconds(score.end());
+
+        // Heard: what was decoded is not silent, and as long as the notes with what rings on after them.
+        let sound = browser.eval(
+            "import('/player.js').then((player) => {
+               const sound = player.sound();
+               const samples = sound.getChannelData(0);
+               return { seconds: sound.duration, loudest: samples.reduce((a, b) => Math.max(a, Math.abs(b)), 0) };
+             })",
+        );
+        assert!(sound["loudest"].as_f64().unwrap() > 0.05, "{sound}");
+        let heard = sound["seconds"].as_f64().unwrap();
+        assert!(seconds <= heard && heard <= seconds + 10.0, "{heard} s of {seconds} s");
+
+        // Seen: as many heads as notes; of notes that are tied, each has a head, and a tie between them, which is drawn in two parts where
+        // a new line begins.
+        let seen = browser.eval(
+            "(() => { const count = (of) => document.querySelectorAll(`#score ${of}`).length;
+               return { heads: count('.note .notehead'), ties: count('.tie:not(.spanning)'), bars: count('.measure') }; })()",
+        );
+        let [heads, ties, bars] = ["heads", "ties", "bars"].map(|what| seen[what].as_u64().unwrap() as usize);
+        assert_eq!(heads - ties, score.note_count(), "{seen}");
+        assert_eq!(bars, score.bars().count());
+
+        // Score and roll follow what sounds: at every moment the notes that sound are marked, and no others.
+        let marked = browser.eval(
+            "(async () => {
+               const notes = await (await fetch(document.querySelector('#get-midi').pathname.replace('midi', 'notes'))).json();
+               const [player, score] = await Promise.all([import('/player.js'), import('/score.js')]);
+               const wrong = [];
+               for (let at = 0.05; at < notes.seconds; at += 0.37) {
+                 score.follow(at);
+                 const edge = notes.notes.some(([on, long]) => Math.abs(on - at) < 0.02 || Math.abs(on + long - at) < 0.02);
+                 const sounds = notes.notes.filter(([on, long]) => on <= at && at < on + long).length;
+                 const shown = document.querySelectorAll('#score .note.sounding').length;
+                 if (!edge && (shown === 0) !== (sounds === 0)) wrong.push([at, sounds, shown]);
+               }
+               return wrong;
+             })()",
+        );
+        assert_eq!(marked, json!([]));
+
+        // Taken away: each link gives what it says.
+        let links = browser.eval("[...document.querySelectorAll('#downloads a')].map((link) => link.pathname)");
+        let forms = [Format::Midi, Format::MusicXml];
+        for (link, format) in links.as_array().unwrap().iter().zip(forms) {
+            let taken = studio.get(link.as_str().unwrap()).expect(200).body;
+            let taken = read(format, &taken, &Limits::default()).unwrap();
+            assert_eq!(taken[0].reading.as_ref().unwrap().score.note_count(), score.note_count());
+        }
+        let wav = studio.get(links[2].as_str().unwrap()).expect(200);
+        assert_eq!((wav.header("content-type"), &wav.body[..4]), (Some("audio/wav"), &b"RIFF"[..]));
+        let drawing = browser.eval("import('/score.js').then((score) => score.file().text())");
+        assert!(drawing.as_str().unwrap().starts_with("<svg") && drawing.as_str().unwrap().contains("notehead"));
+
+        // Another has another seed, which is shown.
+        browser.click("#another");
+        browser.wait(&format!(
+            "document.querySelector('#seed').value && document.querySelector('#seed').value !== '{}'",
+            piece["origin"]["seed"]
+        ));
+        let seed = browser.eval("document.querySelector('#seed').value");
+        browser.wait(&format!("document.querySelector('#piece-title').textContent === 'Composition ' + {seed}"));
+        browser.wait(PLAYS);
+        assert_eq!(newest(studio)["origin"]["seed"].to_string(), seed.as_str().unwrap());
+    });
+}
+
+#[test]
+fn a_click_and_the_space_bar_lead_through_a_piece() {
+    with_page(|browser, _, _| {
+        compose(browser);
+        // The focus went from Compose to Play: the space bar now means stop.
+        browser.press(" ");
+        browser.wait(&format!("{PLAYS}.then((plays) => !plays)"));
+        // Into the last bar, then to a note of the first one, then by the roll.
+        let at = "import('/player.js').then((player) => player.now())";
+        browser.eval(
+            "(() => { const all = document.querySelectorAll('#score .measure'); const of = all[all.length - 1]; of.scrollIntoView();
+               const box = of.getBoundingClientRect();
+               of.dispatchEvent(new MouseEvent('click', { bubbles: true, clientX: box.x + 3, clientY: box.y + box.height / 2 })); })()",
+        );
+        let late = browser.eval(at).as_f64().unwrap();
+        browser
+            .eval("document.querySelector('#score .note').dispatchEvent(new MouseEvent('click', { bubbles: true }))");
+        let early = browser.eval(at).as_f64().unwrap();
+        assert!(early < 2.0 && late > 5.0, "{early} {late}");
+        browser.click("#roll");
+        assert!(browser.eval(at).as_f64().unwrap() > early);
+        // The space bar where nothing has the focus.
+        browser.eval("document.activeElement.blur()");
+        browser.press(" ");
+        browser.wait(PLAYS);
+    });
+}
+
+#[test]
+fn the_keyboard_alone_composes() {
+    with_page(|browser, studio, _| {
+        let focus = "document.activeElement.id || document.activeElement.textContent";
+        let mut seen = Vec::new();
+        // The end of the page comes long before the hundredth key.
+        for _ in 0..100 {
+            browser.press("Tab");
+            let at = browser.eval(focus).as_str().unwrap_or_default().trim().to_owned();
+            let outline = browser.eval("getComputedStyle(document.activeElement).outlineStyle");
+            assert!(outline != "none" || at == "prompt-file", "{at} has the focus, and nobody sees it");
+            seen.push(at);
+            if seen.last().is_some_and(|at| at == "do-compose") {
+                break;
+            }
+        }
+        assert!(seen.iter().any(|at| at == "Library") && seen.last().unwrap() == "do-compose", "{seen:?}");
+        browser.press("Enter");
+        browser.wait(PLAYS);
+        browser.press(" ");
+        browser.wait(&format!("{PLAYS}.then((plays) => !plays)"));
+        assert_eq!(studio.get("/api/pieces").json().as_array().unwrap().len(), 1);
+    });
+}
+
+/// Ten tunes and a file that is none, in a folder.
+fn music(folder: &Path) -> Vec<PathBuf> {
+    let put = |name: String, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let tunes = (0..10).map(|k| put(format!("tune {k}.mid"), &tune(48 + k)));
+    tunes.chain([put("broken.mid".to_owned(), b"no music")]).collect()
+}
+
+#[test]
+fn a_model_is_trained_and_composes() {
+    with_page(|browser, studio, folder| {
+        browser.click("nav a[href='#train']");
+        browser.choose_files("#music-files", &music(folder));
+        browser.wait("document.querySelector('#training .start .primary:not(:disabled)')");
+        let told = browser.eval("document.querySelector('#training').innerText");
+        let told = told.as_str().unwrap();
+        assert!(told.contains("10 of 11 files can be used") && told.contains("MThd"), "{told}");
+        browser.fill("#training .start input", "0.1");
+        browser.click("#training .start .primary");
+        browser.wait("document.querySelector('#training .state')?.textContent.startsWith('finished')");
+        browser.wait("document.querySelector('#training .curves')");
+        // A sample that was composed on the way is heard.
+        browser.wait("document.querySelector('#training [data-plays]')");
+        browser.click("#training [data-plays]");
+        browser.wait(PLAYS);
+        browser.wait("document.querySelector('#training [data-plays][aria-pressed=true]')");
+        // And the model is one to compose with.
+        browser.click("#training .head .button");
+        browser.wait("!document.querySelector('#compose').hidden");
+        compose(browser);
+        assert_eq!(newest(studio)["model"], "tune 0 and 10 more");
+    });
+}
+
+#[test]
+fn a_prompt_is_continued() {
+    with_page(|browser, studio, folder| {
+        browser.choose_files("#prompt-file", &music(folder)[..1]);
+        browser.wait("!document.querySelector('#prompt-set').hidden");
+        let told = browser.eval("document.querySelector('#prompt-label').textContent");
+        assert_eq!(told, "Continues tune 0.mid: 8 bars, 32 notes");
+        compose(browser);
+        let piece = newest(studio);
+        assert_eq!(piece["origin"]["prompt"]["bars"], 4);
+        let notes = studio.get(&format!("/api/pieces/{}/notes", piece["id"].as_str().unwrap())).expect(200).json();
+        // Four bars of four quarters, a note each, as they were given.
+        let end = notes["prompt_end"].as_f64().unwrap();
+        let kept = notes["notes"].as_array().unwrap().iter().filter(|note| note[0].as_f64().unwrap() < end - 1e-3);
+        assert_eq!(kept.count(), 16);
+        browser.click("#prompt-clear");
+        browser.wait("document.querySelector('#prompt-set').hidden");
+    });
+}
+
+#[test]
+fn a_page_that_was_left_finds_its_training_again() {
+    with_page(|browser, _, folder| {
+        browser.click("nav a[href='#train']");
+        browser.choose_files("#music-files", &music(folder));
+        browser.wait("document.querySelector('#training .start .primary:not(:disabled)')");
+        browser.click("#training .start .primary");
+        browser.wait("document.querySelector('#training .curves')");
+        browser.send("Page.reload", json!({}));
+        browser.wait("document.querySelector('#progress b') && document.querySelector('#training .curves')");
+        browser.click("#training .head button");
+        browser.wait("document.querySelector('#training .state')?.textContent.startsWith('stopped')");
+    });
+}
+
+#[test]
+fn the_library_rates_compares_finds_and_deletes() {
+    with_page(|browser, studio, _| {
+        for seed in [11, 22, 33] {
+            studio.post("/api/compositions", &json!({ "bars": 2, "seed": seed })).expect(202);
+        }
+        studio.wait("/api/pieces", |answer| answer.json().as_array().unwrap().len() == 3);
+        browser.click("nav a[href='#library']");
+        let rows = "document.querySelectorAll('#pieces > li').length";
+        browser.wait(&format!("{rows} === 3"));
+        browser.click("#pieces > li:last-child .stars button:nth-child(4)");
+        browser.wait("document.querySelectorAll('#pieces .stars .on').length === 4");
+        assert_eq!(studio.get("/api/pieces").json()[2]["rating"], 4);
+        // Blind: nothing of the two is told before one is preferred.
+        browser.click("#compare");
+        let blind = "document.querySelector('#blind').innerText";
+        assert!(!browser.eval(blind).as_str().unwrap().contains("Composition"));
+        browser.click("#blind .sides button:not([data-plays])");
+        browser.wait(&format!("{blind}.includes('A is Composition')"));
+        browser.fill("#find", "22");
+        browser.wait(&format!("{rows} === 1"));
+        browser.eval("window.confirm = () => true");
+        browser.click("#pieces .away");
+        browser.wait(&format!("{rows} === 0"));
+        assert_eq!(studio.get("/api/pieces").json().as_array().unwrap().len(), 2);
+    });
+}
+
+/// What axe-core finds of the two graver kinds, as `rule: element`.
+fn barriers(browser: &mut Browser) -> Value {
+    browser.eval(
+        "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations
+           .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+           .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`)))",
+    )
+}
+
+/// Every view in both windows and both schemes: without a barrier to anybody, within the window's width, and as a picture for a look.
+#[test]
+fn every_view_is_open_to_everyone_and_fits() {
+    let mut axe = String::new();
+    GzDecoder::new(&include_bytes!("../axe/axe.min.js.gz")[..]).read_to_string(&mut axe).unwrap();
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+    std::fs::create_dir_all(&pictures).unwrap();
+    with_page(|browser, studio, folder| {
+        compose(browser);
+        studio.post("/api/compositions", &json!({ "bars": 8, "seed": 5 })).expect(202);
+        browser.click("nav a[href='#train']");
+        browser.choose_files("#music-files", &music(folder));
+        browser.wait("document.querySelector('#training .start .primary:not(:disabled)')");
+        studio.wait("/api/pieces", |answer| answer.json().as_array().unwrap().len() == 2);
+        for scheme in ["light", "dark"] {
+            for window in WINDOWS {
+                browser.look(window, scheme);
+                for view in ["compose", "train", "library"] {
+                    browser.click(&format!("nav a[href='#{view}']"));
+                    browser.wait(&format!("!document.querySelector('#{view}').hidden"));
+                    if view == "compose" {
+                        browser.wait("document.querySelector('#score > svg')");
+                    }
+                    // Colours that are still changing are neither.
+                    browser.wait("document.getAnimations().length === 0");
+                    browser.eval(&axe);
+                    assert_eq!(barriers(browser), json!([]), "{view}, {window:?}, {scheme}");
+                    let wide = browser.eval("document.documentElement.scrollWidth <= innerWidth");
+                    assert_eq!(wide, true, "{view} is wider than {window:?}");
+                    let name = format!("{view}-{}x{}-{scheme}.png", window.0, window.1);
+                    let picture = browser.picture();
+                    assert!(picture.starts_with(b"\x89PNG"));
+                    std::fs::write(pictures.join(name), picture).unwrap();
+                }
+            }
+        }
+    });
+}
+
+/// All of it, with the engraver, which comes with the first score.
+#[test]
+fn the_page_weighs_less_than_four_megabytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
+    let mut folders = vec![page.clone()];
+    let (mut weight, mut count) = (0, 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&page).unwrap().to_str().unwrap();
+            let answer = studio.get(&format!("/{}", name.strip_suffix(".gz").unwrap_or(name))).expect(200);
+            weight += answer.body.len();
+            count += 1;
+        }
+    }
+    assert!(count > 10 && weight < 4_000_000, "{count} files, {weight} bytes");
+}
