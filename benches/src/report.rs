@@ -31,11 +31,11 @@ impl Conditions {
     }
 }
 
-/// A word of the command line as it would be typed on any machine: of an absolute path, the last name.
+/// A word of the command line as it would be typed on any machine: of a path that leads elsewhere, the last name.
 fn without_folders(word: &str) -> String {
     let path = Path::new(word);
     match path.file_name() {
-        Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
+        Some(name) if path.is_absolute() || path.starts_with("..") => name.to_string_lossy().into_owned(),
         _ => word.to_owned(),
     }
 }
