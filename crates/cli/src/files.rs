@@ -1,5 +1,6 @@
 //! Reading and writing files, with errors that say what, where, and what to do.
 
+use cantus_evaluation::structure::recurrences;
 use cantus_formats::svg::Roll;
 use cantus_formats::wav::{self, Sound};
 use cantus_formats::{self as formats, Format, FormatError, Limits, Reading, Rendering};
@@ -155,8 +156,16 @@ fn usage(error: FormatError) -> miette::Report {
 
 /// Writes `score` in the format that the extension of `path` names; under the name there is never half a file.
 pub fn write_score(path: &Path, score: &Score, playing: &Playing, roll: &Roll) -> Result<()> {
-    let rendering = Rendering { sound: &playing.sound, settings: playing.settings, roll: roll.clone() };
-    let bytes = formats::write(output_format(path)?, score, &rendering)
+    let format = output_format(path)?;
+    let mut roll = roll.clone();
+    if format == Format::Svg {
+        // A picture shows which bars come again, and from where.
+        let label =
+            |of: usize, bars: usize| if bars == 1 { format!("= {of}") } else { format!("= {of}-{}", of + bars - 1) };
+        roll.labels = recurrences(score).iter().map(|found| (found.bar, label(found.of, found.bars))).collect();
+    }
+    let rendering = Rendering { sound: &playing.sound, settings: playing.settings, roll };
+    let bytes = formats::write(format, score, &rendering)
         .into_diagnostic()
         .wrap_err_with(|| format!("writing `{}`", path.display()))?;
     write_bytes(path, &bytes)

@@ -165,9 +165,6 @@ impl Corpus {
 /// Where the folder cannot be read, an option is out of range, or fewer than two files can be used; a single bad file is no error,
 /// but a line of the report.
 pub fn read(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
-    if is_frame_file(folder) {
-        return frames::corpus(folder);
-    }
     let corpus = survey(folder, options, progress)?;
     match corpus.pieces.len() {
         0 | 1 => Err(CorpusError::Unusable { report: Box::new(corpus.report) }),
@@ -175,12 +172,16 @@ pub fn read(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<
     }
 }
 
-/// As [`read`], but contented with one piece or none: for looking at a folder or a file. A single piece is for training.
+/// As [`read`], but contented with one piece or none: for looking at a folder or a file. A single piece is for training. A benchmark
+/// file brings its own split, and its own grid.
 ///
 /// # Errors
 /// Where the folder cannot be read or an option is out of range.
 pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
     options.check()?;
+    if is_frame_file(folder) {
+        return frames::corpus(folder);
+    }
     let (root, found) = look(folder)?;
     let mut files: Vec<FileReport> = Vec::new();
     let mut pieces: Vec<Piece> = Vec::new();

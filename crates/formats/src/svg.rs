@@ -20,6 +20,8 @@ pub struct Roll {
     pub width: u32,
     /// Where a given beginning ends and the composed music begins.
     pub prompt_end: Option<Ticks>,
+    /// What stands beside the numbers of bars, counted from 1.
+    pub labels: Vec<(usize, String)>,
     /// What colours mean.
     pub colours: Colours,
     /// Bars beyond these are left out, and the picture says so.
@@ -35,6 +37,7 @@ impl Default for Roll {
             bars_per_row: 16,
             width: 1600,
             prompt_end: None,
+            labels: Vec::new(),
             colours: Colours::Automatic,
             max_bars: 256,
             max_notes: 50_000,
@@ -266,6 +269,11 @@ impl Picture<'_> {
                 let number = (row.number + k).to_string();
                 canvas.draw_text(&number, &font(12, INK, HPos::Left, VPos::Bottom), (x + 2, top - 1))?;
                 free = x + 12 + 8 * number.len() as i32;
+                if let Some((_, label)) = self.roll.labels.iter().find(|(bar, _)| *bar == row.number + k) {
+                    let style = font(12, PROMPT, HPos::Left, VPos::Bottom);
+                    canvas.draw_text(&printable(label, 16), &style, (free - 4, top - 1))?;
+                    free += 8 * label.chars().take(16).count() as i32;
+                }
             }
         }
         canvas.draw(&Rectangle::new([(left, top), (right, bottom)], INK.mix(0.6).stroke_width(1)))?;

@@ -37,7 +37,7 @@ const JUDGED: usize = 100;
 pub struct Arguments {
     /// What is looked at: a model (`default`, a .safetensors file, a run's folder), or a folder or file of music
     what: String,
-    /// The folder of music files that it is held against
+    /// The folder of music files, or the benchmark file, that it is held against
     corpus: PathBuf,
     /// How many pieces a model composes for it
     #[arg(short = 'n', long = "count", default_value_t = COUNT, value_parser = clap::value_parser!(u32).range(2..=10_000))]
@@ -71,8 +71,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         true => None,
         false => Some(workshop::load(&arguments.what).into_diagnostic()?),
     };
-    let options = options(arguments, model.as_ref());
+    let mut options = options(arguments, model.as_ref());
     let corpus = read(&arguments.corpus, &options)?;
+    // A benchmark file has a grid of its own.
+    options.grid = corpus.pieces.first().map_or(options.grid, |piece| piece.score.ticks_per_quarter);
     let set = match &model {
         Some(model) => compositions(model, arguments, &options)?,
         None => {

@@ -3,6 +3,7 @@
 use crate::files::{self, LimitArguments};
 use crate::terminal::{command, duration, printable, say, table};
 use cantus_corpus::{CorpusError, Options, survey};
+use cantus_evaluation::structure::{Recurrence, recurrences};
 use cantus_formats::{self as formats, Format, Limits};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
@@ -11,10 +12,13 @@ use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// Stretches that come again and are told; of more there is a number.
+const MOST_RECURRENCES: usize = 12;
+
 /// Say what a music file, a folder, a model or a run is.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A music file (MIDI, MusicXML, ABC), a folder of them, a model (.safetensors), a run's folder, or `default` for the built-in model
+    /// A music file (MIDI, MusicXML, ABC), a folder of them, a model (.safetensors), a run's folder, or `default` or `chorales` for a built-in model
     what: PathBuf,
     /// List every file of a folder, not only the first refused ones
     #[arg(long)]
@@ -202,6 +206,23 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
     say(table(&lines))
 }
 
+/// What comes again, in a line.
+fn form(recurrences: &[Recurrence]) -> String {
+    let span = |first: usize, bars: usize| match bars {
+        1 => format!("bar {first}"),
+        _ => format!("bars {first}-{}", first + bars - 1),
+    };
+    let told = recurrences.iter().take(MOST_RECURRENCES).map(|Recurrence { bar, of, bars, likeness }| {
+        let percent = (likeness * 100.0).round();
+        let like = if percent < 100.0 { format!(" ({percent:.0}% alike)") } else { String::new() };
+        let are = if *bars == 1 { "is" } else { "are" };
+        format!("{} {are} {} again{like}", span(*bar, *bars), span(*of, *bars))
+    });
+    let more = recurrences.len().saturating_sub(MOST_RECURRENCES);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    told.chain(more).collect::<Vec<_>>().join("; ")
+}
+
 fn music_file(arguments: &Arguments) -> Result<()> {
     let (path, json) = (&arguments.what, arguments.json);
     let limits = arguments.limits.over(Limits::default());
@@ -232,7 +253,7 @@ fn music_file(arguments: &Arguments) -> Result<()> {
             .collect();
         return say(serde_json::json!({
             "file": path, "notes": score.note_count(), "quarters": quarters, "seconds": seconds, "meters": meters, "keys": keys,
-            "parts": parts, "origin": origin, "warnings": warnings, "title": score.title,
+            "parts": parts, "origin": origin, "warnings": warnings, "title": score.title, "recurrences": recurrences(score),
         }));
     }
     let shortened = |list: &[String]| {
@@ -257,6 +278,7 @@ fn music_file(arguments: &Arguments) -> Result<()> {
         ("notes", format!("{} {range}", score.note_count())),
         ("metre", if meters.is_empty() { "none is named; read as 4/4".to_owned() } else { shortened(&meters) }),
         ("key", shortened(&keys)),
+        ("form", form(&recurrences(score))),
     ]);
     for part in &score.parts {
         let name = part.name.as_deref().map(printable).unwrap_or_else(|| "unnamed".to_owned());

@@ -74,6 +74,26 @@ fn another_corpus_than_the_models_is_said_to_be_one() {
 }
 
 #[test]
+fn a_benchmark_file_is_a_corpus_on_its_own_grid() {
+    let folder = folder();
+    let step = |k: usize| format!("[{},{},{},{}]", 72 - k / 8 % 5, 67, 64 - k / 4 % 3, 48 + k / 4 % 7);
+    let piece = |from: usize| format!("[{}]", (from..from + 80).map(step).collect::<Vec<_>>().join(","));
+    let text = format!(
+        r#"{{"name":"four","step":"sixteenth note","voices":["s","a","t","b"],"train":[{},{},{}],"valid":[{},{}],"test":[]}}"#,
+        piece(0),
+        piece(9),
+        piece(31),
+        piece(50),
+        piece(72)
+    );
+    std::fs::write(folder.path().join("four.json"), text).unwrap();
+    let found =
+        json(&cantus(folder.path(), &["evaluate", "chorales", "four.json", "-n", "2", "--bars", "4", "--json"]).fine());
+    assert_eq!((&found["likelihood"][0]["count"], &found["likelihood"][0]["adjusted"]), (&5.into(), &0.into()));
+    assert_eq!(found["pieces"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_refused_by_name() {
     let place = folder();
     std::fs::create_dir(place.path().join("empty")).unwrap();

@@ -105,6 +105,11 @@ fn a_form_is_followed_told_and_repeated() {
     let common = |other: &[(f64, f64, u8, u8)]| first.iter().filter(|note| other.contains(note)).count();
     assert!(common(&last) * 4 > first.len() * 3, "{} of {}", common(&last), first.len());
     assert!(common(&middle) * 4 < first.len(), "{} of {}", common(&middle), first.len());
+    // Both the description and the picture say so.
+    let about = cantus(folder.path(), &["inspect", "a.mid"]).fine();
+    assert!(about.contains("again") && about.contains("form"), "{about}");
+    cantus(folder.path(), &["render", "a.mid", "-o", "a.svg"]).fine();
+    assert!(String::from_utf8(bytes(folder.path(), "a.svg")).unwrap().contains("= "));
     let refused = cantus(folder.path(), &[&options[..], &["--bars", "9"]].concat()).failed(2);
     assert!(refused.contains("12 bars") && refused.contains("--bars 12"), "{refused}");
     let refused = cantus(folder.path(), &["compose", "--form", "AABA"]).failed(1);
