@@ -4,9 +4,6 @@ use std::str::FromStr;
 
 /// The most sections that a form may have.
 const MOST_SECTIONS: usize = 1000;
-/// How sure a composer is of a bar that comes again, and of one that comes again varied.
-const AGAIN: f32 = 0.985;
-const VARIED: f32 = 0.75;
 
 /// A form, such as `AABA`, `AA'BA''`, or with bars `A8 A'8 B8 A8`. Where a letter comes again, its first section is remembered:
 /// literally, or, with a prime, varied. Without numbers the piece is divided evenly.
@@ -26,8 +23,8 @@ struct Section {
 pub struct Recall {
     /// The bar that it repeats, from 0.
     pub bar: usize,
-    /// The probability with which each of its notes comes again.
-    pub trust: f32,
+    /// Whether it comes again varied, and not literally.
+    pub is_varied: bool,
 }
 
 /// Why a text is no form.
@@ -141,8 +138,7 @@ impl Form {
             let first = self.0.iter().position(|other| other.letter == section.letter).unwrap_or(k);
             let length = start(first + 1) - start(first);
             for bar in 0..start(k + 1) - start(k) {
-                let trust = if section.is_varied { VARIED } else { AGAIN };
-                let recall = Recall { bar: start(first) + bar, trust };
+                let recall = Recall { bar: start(first) + bar, is_varied: section.is_varied };
                 recalls.push((first < k && bar < length).then_some(recall));
             }
         }
@@ -169,7 +165,7 @@ mod tests {
         assert_eq!(bars("a b a", 5), [-1, -1, -1, 0, -1], "sections of 1, 2 and 2 bars");
         assert_eq!(bars("A2 B1 A'3", 6), [-1, -1, -1, 0, 1, -1]);
         let recalls = form("AA'A").recalls(3).unwrap();
-        assert_eq!(recalls.iter().flatten().map(|recall| recall.trust).collect::<Vec<_>>(), [VARIED, AGAIN]);
+        assert_eq!(recalls.iter().flatten().map(|recall| recall.is_varied).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

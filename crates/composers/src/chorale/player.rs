@@ -11,7 +11,7 @@ use cantus_model::{
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
-use cantus_nn::random::derive;
+use cantus_nn::random::{derive, uniform};
 use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
 use rand_chacha::rand_core::Rng as _;
@@ -21,6 +21,11 @@ use rayon::prelude::*;
 const MOST_BARS: usize = 10_000;
 /// How often a chord is drawn again where the music has repeated itself for too long.
 const TRIES: usize = 32;
+/// How sure each note is of a step that comes again.
+const TRUST: f32 = 0.985;
+/// Where a section comes again varied, the share of its stretches of two quarters that are composed anew: notes that differ one by one would
+/// be ornaments of no style.
+const ANEW: f32 = 0.4;
 /// Ticks to a step of composed scores: bars of every metre end on one.
 const FINE: u32 = 16;
 
@@ -133,7 +138,7 @@ impl ChoraleComposer {
         match *recall {
             Recalling::Free => {}
             Recalling::Nothing => decision.forget(),
-            Recalling::Step { at, trust } => decision.recall(place, at, trust),
+            Recalling::Step(at) => decision.recall(place, at, TRUST),
         }
         let allowed = self.choir.allowed();
         let mut chord = Chord::REST;
@@ -161,11 +166,11 @@ impl ChoraleComposer {
         Some(chord)
     }
 
-    /// The chords of a piece of which some is given, step by step; `recalls` has the earlier steps that come again, and how surely.
+    /// The chords of a piece of which some is given, step by step; `recalls` has the earlier steps that come again.
     fn sing(
         &self,
         given: &[Given],
-        recalls: &[Option<(usize, f32)>],
+        recalls: &[Option<usize>],
         sampling: &Sampling,
         rng: &mut Rng,
         progress: Progress<'_>,
@@ -185,7 +190,7 @@ impl ChoraleComposer {
                 let is_free = here.voices == 0 && recalled.is_none();
                 let overdue = if is_free { runs.overdue(&self.choir.repetition) } else { Vec::new() };
                 let recall = match recalled {
-                    Some((at, trust)) => Recalling::Step { at, trust },
+                    Some(at) => Recalling::Step(at),
                     None if overdue.is_empty() => Recalling::Free,
                     None => Recalling::Nothing,
                 };
@@ -360,7 +365,8 @@ impl Composer for ChoraleComposer {
             Some(form) => {
                 let mut starts: Vec<usize> = prompt.map_or_else(Vec::new, |prompt| prompt_starts(prompt, grid));
                 starts.extend((0..=bars).map(|bar| heard.len() + steps_to(bar, bar_ticks)));
-                recalled_steps(form, &starts)?
+                let stretch = 2 * self.choir.steps_per_quarter as usize;
+                recalled_steps(form, &starts, stretch, &mut derive(rng.next_u64(), "variation", &[]))?
             }
             None => Vec::new(),
         };
@@ -432,18 +438,28 @@ enum Recalling {
     Free,
     /// Nothing.
     Nothing,
-    /// What stood at a step, and how surely.
-    Step { at: usize, trust: f32 },
+    /// What stood at a step.
+    Step(usize),
 }
 
-/// For each step of a piece the one that it repeats, given the first step of each bar and the end.
-fn recalled_steps(form: &Form, starts: &[usize]) -> Result<Vec<Option<(usize, f32)>>, FormError> {
+/// For each step of a piece the one that it repeats, given the first step of each bar and the end; what is varied is left out by stretches
+/// of so many steps.
+fn recalled_steps(
+    form: &Form,
+    starts: &[usize],
+    stretch: usize,
+    rng: &mut Rng,
+) -> Result<Vec<Option<usize>>, FormError> {
     let bars = starts.len().saturating_sub(1);
     let mut steps = vec![None; starts.last().copied().unwrap_or(0)];
     for (bar, recall) in form.recalls(bars)?.into_iter().enumerate() {
-        let Some(Recall { bar: earlier, trust }) = recall else { continue };
+        let Some(Recall { bar: earlier, is_varied }) = recall else { continue };
         let length = (starts[bar + 1] - starts[bar]).min(starts[earlier + 1] - starts[earlier]);
-        (0..length).for_each(|k| steps[starts[bar] + k] = Some((starts[earlier] + k, trust)));
+        for from in (0..length).step_by(stretch) {
+            if !(is_varied && uniform(rng) < ANEW) {
+                (from..length.min(from + stretch)).for_each(|k| steps[starts[bar] + k] = Some(starts[earlier] + k));
+            }
+        }
     }
     Ok(steps)
 }
