@@ -1,14 +1,42 @@
-//! What is said of pieces that were composed.
+//! How pieces are asked for, and what is said of those that were composed.
 
+use crate::Usage;
 use crate::terminal::{self, command, say};
 use cantus_evaluation::originality::{Digest, Sketch};
 use cantus_formats::Format;
-use cantus_model::Composition;
+use cantus_model::{Composition, Sampling};
 use cantus_score::Score;
 use cantus_workshop::Provenance;
 use miette::Result;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+
+/// How notes are drawn, for commands that compose.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct SamplingArguments {
+    /// Below 1 safer, above 1 wilder, 0 always the likeliest [default: what suits the model]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// Draw only among the likeliest notes that together have this probability [default: what suits the model]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Draw only among the K likeliest; 0 means all [default: what suits the model]
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+}
+
+impl SamplingArguments {
+    /// What was asked for, and what is usual for the rest.
+    pub fn over(&self, usual: Sampling) -> Result<Sampling> {
+        let sampling = Sampling {
+            temperature: self.temperature.unwrap_or(usual.temperature),
+            top_k: self.top_k.unwrap_or(usual.top_k),
+            top_p: self.top_p.unwrap_or(usual.top_p),
+        };
+        sampling.check().map_err(|error| Usage(error.to_string()))?;
+        Ok(sampling)
+    }
+}
 
 /// Says what was written of a piece.
 pub fn report(

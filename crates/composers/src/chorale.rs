@@ -23,15 +23,15 @@ mod tests;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cantus_encoding::voices::{Chord, ITEMS};
-use cantus_model::frames::{FrameSettings, Limits, Reading};
+use cantus_encoding::voices::{self, Chord, ITEMS, VOICES};
+use cantus_model::checks::{share, within};
+use cantus_model::frames::{FrameSettings, Limits, Reading, check_time};
 use cantus_model::{ComposerSpec, Configuration, Rng, TrainingSet};
 use cantus_nn::joint::{JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
 use given::AHEAD;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
@@ -96,27 +96,17 @@ impl Default for Own {
 
 impl Own {
     fn check(&self) -> Result<(), String> {
-        let ranges = [
-            ("units", self.units, 1, 4096),
-            ("channels", self.channels, 0, 256),
-            ("reach", self.reach, 0, ITEMS),
-            ("lags", self.lags, 0, 64),
-            ("candidates", self.candidates, 0, 4096),
-        ];
-        if let Some((name, value, low, high)) =
-            ranges.iter().find(|(_, value, low, high)| !(low..=high).contains(&value))
-        {
-            return Err(format!("{name} = {value} is outside {low}-{high}"));
-        }
+        within("units", self.units, 1, 4096)?;
+        within("channels", self.channels, 0, 256)?;
+        within("reach", self.reach, 0, ITEMS)?;
+        within("lags", self.lags, 0, 64)?;
+        within("candidates", self.candidates, 0, 4096)?;
         if !self.channels.is_multiple_of(16) {
             return Err(format!("channels = {} is no multiple of 16", self.channels));
         }
-        let shares =
-            [("units_dropout", self.units_dropout), ("past_dropout", self.past_dropout), ("given", self.given)];
-        match shares.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
-            Some((name, share)) => Err(format!("{name} = {share} is outside 0-1 (1 excluded)")),
-            None => Ok(()),
-        }
+        share("units_dropout", self.units_dropout)?;
+        share("past_dropout", self.past_dropout)?;
+        share("given", self.given)
     }
 
     fn shape(&self, features: usize) -> JointShape {
@@ -162,12 +152,7 @@ impl Settings {
     /// `row`: `[I]`, zeros
     fn write_input(&self, before: Option<u128>, at: usize, beats_left: usize, row: &mut [f32]) {
         match before {
-            Some(mut bits) => {
-                while bits != 0 {
-                    row[bits.trailing_zeros() as usize] = 1.0;
-                    bits &= bits - 1;
-                }
-            }
+            Some(bits) => voices::items(bits).for_each(|item| row[item] = 1.0),
             None => row[ITEMS] = 1.0,
         }
         let clock = self.shared.clock;
@@ -213,48 +198,30 @@ struct Choir {
 impl Choir {
     /// What the pieces of a corpus have in common; `None` where nothing is sung.
     fn of(set: &TrainingSet) -> Option<Choir> {
-        let pieces: Vec<Vec<Chord>> = set.all().map(cantus_encoding::voices::read).collect();
+        let pieces: Vec<Vec<Chord>> = set.all().map(voices::read).collect();
         let sung = pieces.iter().flatten().fold(0, |all, chord| all | chord.bits());
         if sung == 0 {
             return None;
         }
-        let ranges = (0..cantus_encoding::voices::VOICES).map(|voice| {
-            let items =
-                || (0..ITEMS).filter(|item| sung >> item & 1 == 1 && cantus_encoding::voices::voice_of(*item) == voice);
+        let ranges = (0..VOICES).map(|voice| {
+            let items = || (0..ITEMS).filter(|item| sung >> item & 1 == 1 && voices::voice_of(*item) == voice);
             Some((items().min()?, items().max()?))
         });
-        let mut meters: BTreeMap<Meter, u64> = BTreeMap::new();
-        for bar in set.all().flat_map(Score::bars) {
-            *meters.entry(bar.meter).or_default() += 1;
-        }
-        let meter = meters.iter().max_by_key(|(_, bars)| **bars).map_or(Meter::COMMON, |(meter, _)| *meter);
-        let mut tempos: Vec<u32> =
-            set.all().filter_map(|piece| piece.tempos.first()).map(|(_, tempo)| tempo.micros_per_quarter()).collect();
-        tempos.sort_unstable();
         Some(Choir {
             steps_per_quarter: set.all().next()?.ticks_per_quarter.get(),
             ranges: ranges.collect(),
-            meter: meter.to_string(),
-            tempo: tempos.get(tempos.len() / 2).copied(),
+            meter: set.usual_meter().to_string(),
+            tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
             repetition: Limits::of(pieces.iter().map(|chords| chords.iter().map(|chord| chord.bits()).collect())),
         })
     }
 
     /// Whether a file's can be used.
     fn check(&self) -> Result<(), String> {
-        if !(1..=96).contains(&self.steps_per_quarter) {
-            return Err(format!("steps_per_quarter = {} is outside 1-96", self.steps_per_quarter));
-        }
         if self.ranges.iter().flatten().any(|(low, high)| low > high || *high >= ITEMS) {
             return Err("ranges of voices are damaged".to_owned());
         }
-        self.meter.parse::<Meter>().map_err(|e| e.to_string())?;
-        match self.tempo {
-            Some(micros) if Tempo::from_micros_per_quarter(micros).is_none() => {
-                Err(format!("a tempo of {micros} microseconds a quarter is none"))
-            }
-            _ => Ok(()),
-        }
+        check_time(self.steps_per_quarter, &self.meter, self.tempo)
     }
 
     /// The items that were sung, and those between them.

@@ -15,6 +15,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cantus_encoding::piano_roll::{Key, Keys};
+use cantus_model::checks::{share, within};
 use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
     Learning, Past, Step,
@@ -97,26 +98,16 @@ impl FrameNetwork for Network {
     }
 
     fn check(own: &Own) -> Result<(), String> {
-        let ranges = [
-            ("units", own.units, 1, 4096),
-            ("channels", own.channels, 0, 256),
-            ("reach", own.reach, 0, Keys::COUNT),
-            ("lags", own.lags, 0, 64),
-            ("candidates", own.candidates, 0, 4096),
-        ];
-        if let Some((name, value, low, high)) =
-            ranges.iter().find(|(_, value, low, high)| !(low..=high).contains(&value))
-        {
-            return Err(format!("{name} = {value} is outside {low}-{high}"));
-        }
+        within("units", own.units, 1, 4096)?;
+        within("channels", own.channels, 0, 256)?;
+        within("reach", own.reach, 0, Keys::COUNT)?;
+        within("lags", own.lags, 0, 64)?;
+        within("candidates", own.candidates, 0, 4096)?;
         if !own.channels.is_multiple_of(16) {
             return Err(format!("channels = {} is no multiple of 16", own.channels));
         }
-        let shares = [("units_dropout", own.units_dropout), ("past_dropout", own.past_dropout)];
-        match shares.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
-            Some((name, share)) => Err(format!("{name} = {share} is outside 0-1 (1 excluded)")),
-            None => Ok(()),
-        }
+        share("units_dropout", own.units_dropout)?;
+        share("past_dropout", own.past_dropout)
     }
 
     fn new(

@@ -14,6 +14,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cantus_encoding::piano_roll::{Key, Keys};
+use cantus_model::checks::within;
 use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
     Learning, Step,
@@ -101,20 +102,14 @@ impl FrameNetwork for Network {
     }
 
     fn check(own: &Own) -> Result<(), String> {
-        let ranges = [
-            ("units", own.units, 1, 4096),
-            ("divergence", own.divergence, 1, 10_000),
-            ("most_divergence", own.most_divergence, own.divergence, 10_000),
-            ("lengthen", usize::try_from(own.lengthen).unwrap_or(usize::MAX), 1, 1_000_000),
-            ("judged", own.judged, 1, 1_000_000_000),
-            ("chains", own.chains, 2, 10_000),
-            ("temperatures", own.temperatures, 1, 1_000_000),
-            ("gibbs", own.gibbs, 1, 10_000),
-        ];
-        match ranges.iter().find(|(_, value, low, high)| !(low..=high).contains(&value)) {
-            Some((name, value, low, high)) => Err(format!("{name} = {value} is outside {low}-{high}")),
-            None => Ok(()),
-        }
+        within("units", own.units, 1, 4096)?;
+        within("divergence", own.divergence, 1, 10_000)?;
+        within("most_divergence", own.most_divergence, own.divergence, 10_000)?;
+        within("lengthen", usize::try_from(own.lengthen).unwrap_or(usize::MAX), 1, 1_000_000)?;
+        within("judged", own.judged, 1, 1_000_000_000)?;
+        within("chains", own.chains, 2, 10_000)?;
+        within("temperatures", own.temperatures, 1, 1_000_000)?;
+        within("gibbs", own.gibbs, 1, 10_000)
     }
 
     fn new(

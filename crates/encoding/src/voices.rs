@@ -86,6 +86,20 @@ impl Chord {
     }
 }
 
+/// The members of a set, from the highest down: the voices in turn.
+pub fn items(mut bits: u128) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let item = bits.checked_ilog2()? as usize;
+        bits &= !(1 << item);
+        Some(item)
+    })
+}
+
+/// A set with all its members moved up by so many semitones.
+pub fn moved(bits: u128, semitones: i32) -> u128 {
+    if semitones >= 0 { bits << semitones } else { bits >> -semitones }
+}
+
 /// The voice that an item belongs to.
 ///
 /// # Panics
@@ -290,6 +304,7 @@ mod tests {
         fn a_chord_is_its_set_and_moves_as_a_whole(chord in any_chord(), by in -40i32..40) {
             prop_assert_eq!(Chord::from_bits(chord.bits()), chord);
             let items: Vec<usize> = (0..VOICES).filter_map(|voice| item(voice, chord.pitch(voice)?)).collect();
+            prop_assert_eq!(super::items(chord.bits()).collect::<Vec<_>>(), items.clone());
             prop_assert!(items.is_sorted_by(|a, b| a > b), "voices in turn are items in descending order");
             prop_assert_eq!(items.iter().fold(0, |bits, item| bits | 1u128 << item), chord.bits());
             for item in items {
@@ -297,8 +312,7 @@ mod tests {
             }
             let (down, up) = chord.room();
             if !chord.is_rest() && (down..=up).contains(&by) {
-                let bits = if by >= 0 { chord.bits() << by } else { chord.bits() >> -by };
-                let moved = Chord::from_bits(bits);
+                let moved = Chord::from_bits(super::moved(chord.bits(), by));
                 for voice in 0..VOICES {
                     prop_assert_eq!(moved.pitch(voice), chord.pitch(voice).and_then(|pitch| pitch.transposed(by)));
                 }

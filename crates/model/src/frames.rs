@@ -14,7 +14,7 @@ mod trainer;
 pub use batches::{Batch, Window};
 pub use player::FrameComposer;
 pub use repetition::{Limits, Runs};
-pub use settings::{FrameSettings, Reading, Roll};
+pub use settings::{FrameSettings, Reading, Roll, check_time};
 pub use trainer::{FrameNetwork, FrameTrainer, Learning};
 
 use crate::{Evaluation, Kind, ModelError, ModelFile, Rng, Sampling};

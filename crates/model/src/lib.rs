@@ -8,6 +8,7 @@
 mod arrangement;
 mod autoregressive;
 pub mod checkpoint;
+pub mod checks;
 mod composer;
 mod expression;
 mod file;

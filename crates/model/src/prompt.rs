@@ -3,9 +3,6 @@
 use crate::ComposeError;
 use cantus_score::{Bars, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
 
-/// The most ticks a quarter that a MIDI file can say.
-const FINEST: u32 = 0x7fff;
-
 /// The first bars of a score.
 #[derive(Clone, Debug)]
 pub struct Prompt {
@@ -58,12 +55,7 @@ impl Prompt {
     /// The kept bars, and after them `continuation` from its time `from` on. The continuation's parts go into the pitched parts one by
     /// one where there are as many, and all into the first where there are not.
     pub fn join(&self, continuation: &Score, from: Ticks) -> Score {
-        // Ticks fine enough for both.
-        let (a, b) = (self.kept.ticks_per_quarter.get(), continuation.ticks_per_quarter.get());
-        let fine = least_common_multiple(a, b)
-            .filter(|ticks| *ticks <= FINEST)
-            .and_then(TicksPerQuarter::new)
-            .unwrap_or(self.kept.ticks_per_quarter);
+        let fine = self.kept.ticks_per_quarter.common(continuation.ticks_per_quarter);
         let mut joined = self.kept.rescaled(fine);
         let added = continuation.rescaled(fine);
         let end = self.end.rescale(self.kept.ticks_per_quarter, fine);
@@ -95,14 +87,6 @@ impl Prompt {
 /// Where the bar ends that `at` falls into or ends with.
 fn bar_end(score: &Score, at: Ticks) -> Ticks {
     Bars::new(&score.meters, score.ticks_per_quarter, at).last().map_or(at, |bar| bar.end())
-}
-
-fn least_common_multiple(a: u32, b: u32) -> Option<u32> {
-    let (mut x, mut y) = (a, b);
-    while y != 0 {
-        (x, y) = (y, x % y);
-    }
-    (a / x).checked_mul(b)
 }
 
 #[cfg(test)]

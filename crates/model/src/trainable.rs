@@ -2,7 +2,8 @@
 
 use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, Unit};
 use cantus_encoding::VocabularyError;
-use cantus_score::Score;
+use cantus_score::{Meter, Score, Tempo};
+use std::collections::BTreeMap;
 
 /// The pieces to learn from and those to be judged by: quantised, one part each.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,23 @@ impl TrainingSet {
     /// All pieces.
     pub fn all(&self) -> impl Iterator<Item = &Score> {
         self.train.iter().chain(&self.valid)
+    }
+
+    /// The metre of most bars; 4/4 where there is none.
+    pub fn usual_meter(&self) -> Meter {
+        let mut meters: BTreeMap<Meter, u64> = BTreeMap::new();
+        for bar in self.all().flat_map(Score::bars) {
+            *meters.entry(bar.meter).or_default() += 1;
+        }
+        meters.iter().max_by_key(|(_, bars)| **bars).map_or(Meter::COMMON, |(meter, _)| *meter)
+    }
+
+    /// The middle one of the pieces' first tempos, where they have any.
+    pub fn usual_tempo(&self) -> Option<Tempo> {
+        let mut tempos: Vec<Tempo> =
+            self.all().filter_map(|piece| piece.tempos.first()).map(|(_, tempo)| *tempo).collect();
+        tempos.sort_unstable_by_key(|tempo| tempo.micros_per_quarter());
+        tempos.get(tempos.len() / 2).copied()
     }
 }
 

@@ -78,7 +78,20 @@ impl TicksPerQuarter {
     pub const fn get(self) -> u32 {
         self.0.get()
     }
+
+    /// The coarsest ticks in which all times of both can be said; `self`, where a MIDI file has no room for them.
+    pub fn common(self, other: TicksPerQuarter) -> TicksPerQuarter {
+        let (mut x, mut y) = (self.get(), other.get());
+        while y != 0 {
+            (x, y) = (y, x % y);
+        }
+        let both = (self.get() / x).checked_mul(other.get()).filter(|ticks| *ticks <= FINEST);
+        both.and_then(TicksPerQuarter::new).unwrap_or(self)
+    }
 }
+
+/// The most ticks a quarter that a MIDI file can say.
+const FINEST: u32 = 0x7fff;
 
 #[cfg(test)]
 mod tests {
@@ -94,6 +107,13 @@ mod tests {
         assert_eq!(Ticks(59).rescale(per_quarter(480), per_quarter(4)), Ticks(0));
         assert_eq!(Ticks(60).rescale(per_quarter(480), per_quarter(4)), Ticks(1));
         assert_eq!(Ticks(u64::MAX).rescale(per_quarter(1), per_quarter(4)), Ticks(u64::MAX));
+    }
+
+    #[test]
+    fn ticks_in_common_are_the_least_multiple_that_a_file_can_say() {
+        let common = |a, b| per_quarter(a).common(per_quarter(b)).get();
+        assert_eq!((common(30, 4), common(4, 30), common(7, 7), common(480, 4)), (60, 60, 7, 480));
+        assert_eq!((common(0x7fff, 2), common(u32::MAX, u32::MAX - 1)), (0x7fff, u32::MAX));
     }
 
     #[test]

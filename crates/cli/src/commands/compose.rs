@@ -2,11 +2,11 @@
 
 use crate::Usage;
 use crate::files::{self, LimitArguments, SoundArguments};
-use crate::pieces::{how_to_hear, report};
+use crate::pieces::{SamplingArguments, how_to_hear, report};
 use crate::terminal::{bar, say};
 use cantus_formats::svg::Roll;
 use cantus_formats::{Format, Limits};
-use cantus_model::{ComposeError, Composition, Form, Sampling};
+use cantus_model::{ComposeError, Composition, Form};
 use cantus_workshop::{self as workshop, BARS, Given, Model, PROMPT_BARS, PromptOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, miette};
 use std::ops::ControlFlow;
@@ -35,15 +35,8 @@ pub struct Arguments {
     /// Choose it to get the same piece again; a new one is drawn, and told, where it is missing
     #[arg(long)]
     seed: Option<u64>,
-    /// Below 1 safer, above 1 wilder, 0 always the likeliest [default: what suits the model]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
-    temperature: Option<f64>,
-    /// Draw only among the likeliest notes that together have this probability [default: what suits the model]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    top_p: Option<f64>,
-    /// Draw only among the K likeliest; 0 means all [default: what suits the model]
-    #[arg(long, value_name = "K")]
-    top_k: Option<usize>,
+    #[command(flatten)]
+    sampling: SamplingArguments,
     /// Tempo of the whole piece in quarter notes a minute, 10-400 [default: the prompt's, or what suits the model]
     #[arg(long, value_name = "BPM", allow_negative_numbers = true)]
     tempo: Option<f64>,
@@ -133,13 +126,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         // The name is part of the bytes; the digest says that it is the same model.
         return Ok(origin.clone());
     }
-    let usual = model.usual_sampling();
-    let sampling = Sampling {
-        temperature: arguments.temperature.unwrap_or(usual.temperature),
-        top_k: arguments.top_k.unwrap_or(usual.top_k),
-        top_p: arguments.top_p.unwrap_or(usual.top_p),
-    };
-    sampling.check().map_err(|error| Usage(error.to_string()))?;
+    let sampling = arguments.sampling.over(model.usual_sampling())?;
     if let Some(tempo) = arguments.tempo.filter(|tempo| workshop::tempo(*tempo).is_none()) {
         return Err(Usage(format!("--tempo {tempo}: give 10 to 400 quarter notes a minute")).into());
     }

@@ -2,11 +2,11 @@
 
 use crate::Usage;
 use crate::files::{self, LimitArguments, SoundArguments};
-use crate::pieces::{how_to_hear, report};
+use crate::pieces::{SamplingArguments, how_to_hear, report};
 use crate::terminal::{bar, say};
 use cantus_formats::svg::Roll;
 use cantus_formats::{Format, Limits};
-use cantus_model::{Arrangement, ComposeError, Sampling, digest};
+use cantus_model::{Arrangement, ComposeError, digest};
 use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
 use miette::{IntoDiagnostic, Result};
 use std::ops::{ControlFlow, RangeInclusive};
@@ -32,15 +32,8 @@ pub struct Arguments {
     /// Choose it to get the same piece again; a new one is drawn, and told, where it is missing
     #[arg(long)]
     seed: Option<u64>,
-    /// Below 1 safer, above 1 wilder, 0 always the likeliest [default: what suits the model]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
-    temperature: Option<f64>,
-    /// Draw only among the likeliest notes that together have this probability [default: what suits the model]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    top_p: Option<f64>,
-    /// Draw only among the K likeliest; 0 means all [default: what suits the model]
-    #[arg(long, value_name = "K")]
-    top_k: Option<usize>,
+    #[command(flatten)]
+    sampling: SamplingArguments,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -83,12 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let formats = outputs.iter().map(|path| files::output_format(path)).collect::<Result<Vec<Format>>>()?;
     let (score, bytes) = files::read_score_and_bytes(&arguments.file, &arguments.limits.over(Limits::default()))?;
     let model = workshop::load(&arguments.model).into_diagnostic()?;
-    let usual = model.usual_sampling();
-    let sampling = Sampling {
-        temperature: arguments.temperature.unwrap_or(usual.temperature),
-        top_k: arguments.top_k.unwrap_or(usual.top_k),
-        top_p: arguments.top_p.unwrap_or(usual.top_p),
-    };
+    let sampling = arguments.sampling.over(model.usual_sampling())?;
     let voices = match &arguments.voices[..] {
         [] if arguments.keep.is_empty() => vec![0],
         voices => voices.iter().map(|voice| *voice as usize).collect(),
@@ -123,9 +111,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         });
         bar.finish_and_clear();
         let composition = match arranged {
-            Err(error @ (ComposeError::KeptBars { .. } | ComposeError::Sampling(_))) => {
-                return Err(Usage(error.to_string()).into());
-            }
+            Err(error @ ComposeError::KeptBars { .. }) => return Err(Usage(error.to_string()).into()),
             arranged => arranged.into_diagnostic()?,
         };
         let written: Vec<PathBuf> =

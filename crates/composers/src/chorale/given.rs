@@ -1,6 +1,6 @@
 //! What is given of a piece, and how the head sees it.
 
-use cantus_encoding::voices::{Chord, ITEMS, SPAN, VOICES};
+use cantus_encoding::voices::{Chord, ITEMS, SPAN, VOICES, items, moved};
 use cantus_model::Rng;
 use cantus_nn::random::{below, uniform};
 
@@ -21,18 +21,17 @@ pub(super) struct Given {
 }
 
 impl Given {
+    /// Whether a voice is given.
+    pub(super) fn knows(self, voice: usize) -> bool {
+        self.voices >> voice & 1 == 1
+    }
+
     /// The items of the voices that are given.
     fn bits(self) -> u128 {
-        self.chord.bits() & items_of(self.voices)
+        let block = (1u128 << SPAN) - 1;
+        let known = (0..VOICES).filter(|voice| self.knows(*voice));
+        self.chord.bits() & known.fold(0, |all, voice| all | block << (SPAN * (VOICES - 1 - voice)))
     }
-}
-
-/// All items of some voices.
-fn items_of(voices: u8) -> u128 {
-    let block = (1u128 << SPAN) - 1;
-    (0..VOICES)
-        .filter(|voice| voices >> voice & 1 == 1)
-        .fold(0, |all, voice| all | block << (SPAN * (VOICES - 1 - voice)))
 }
 
 /// Writes what is given from step `at` on, moved up by `shift` semitones.
@@ -42,12 +41,8 @@ fn items_of(voices: u8) -> u128 {
 pub(super) fn write_ahead(given: impl Fn(usize) -> Option<Given>, at: usize, shift: i32, row: &mut [f32]) {
     for (offset, row) in OFFSETS.iter().zip(row.chunks_exact_mut(EACH)) {
         let Some(given) = given(at + offset).filter(|given| given.voices != 0) else { continue };
-        let mut bits = if shift >= 0 { given.bits() << shift } else { given.bits() >> -shift };
-        while bits != 0 {
-            row[bits.trailing_zeros() as usize] = 1.0;
-            bits &= bits - 1;
-        }
-        (0..VOICES).filter(|voice| given.voices >> voice & 1 == 1).for_each(|voice| row[ITEMS + voice] = 1.0);
+        items(moved(given.bits(), shift)).for_each(|item| row[item] = 1.0);
+        (0..VOICES).filter(|voice| given.knows(*voice)).for_each(|voice| row[ITEMS + voice] = 1.0);
     }
 }
 

@@ -150,10 +150,7 @@ impl ChoraleTrainer {
             let mask = Mask::draw(self.settings.own.given, chords.len(), &mut rng);
             let given = |step: usize| chords.get(step).map(|chord| Given { voices: mask.at(step), chord: *chord });
             // Within the ranges by the choice of shifts.
-            let moved = |step: usize| {
-                let bits = chords[step].bits();
-                if shift >= 0 { bits << shift } else { bits >> -shift }
-            };
+            let moved = |step: usize| voices::moved(chords[step].bits(), shift);
             for (t, step) in tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
                 let left = self.choir.beats_left(step, chords.len());

@@ -5,6 +5,7 @@ use super::{Family, bad_settings};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cantus_encoding::note_chord::{REMAINING_BUCKETS, Vocabulary};
+use cantus_model::checks::{positive, share, within};
 use cantus_model::{CreateError, Rng, Settings};
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::embedding::Embedding;
@@ -76,30 +77,13 @@ impl ChordSettings {
 
     /// Whether a network of these settings can be built within reason; file data passes through here, too.
     pub(super) fn check(&self) -> Result<(), String> {
-        let within = |name: &str, value: usize, low: usize, high: usize| {
-            if (low..=high).contains(&value) {
-                Ok(())
-            } else {
-                Err(format!("{name} = {value} is outside {low}-{high}"))
-            }
-        };
         within("embedding", self.embedding, 1, 4096)?;
         within("hidden", self.hidden, 1, 8192)?;
         within("layers", self.layers, 1, 16)?;
         within("batch", self.batch, 1, 4096)?;
         within("window", self.window, 2, 65_536)?;
-        for (name, value) in [("dropout", self.dropout), ("input_dropout", self.input_dropout)] {
-            if !(0.0..1.0).contains(&value) {
-                return Err(format!("{name} = {value} is outside 0-1 (1 excluded)"));
-            }
-        }
-        let positive = |name: &str, value: f64| {
-            if value > 0.0 && value.is_finite() {
-                Ok(())
-            } else {
-                Err(format!("{name} = {value} must be a positive number"))
-            }
-        };
+        share("dropout", self.dropout)?;
+        share("input_dropout", self.input_dropout)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
         positive("weight_decay", self.weight_decay + f64::MIN_POSITIVE)

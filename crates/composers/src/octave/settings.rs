@@ -2,6 +2,7 @@
 
 use super::bad_settings;
 use cantus_encoding::octave_roll::PitchClasses;
+use cantus_model::checks::{positive, share, within};
 use cantus_model::{CreateError, Kind, Settings};
 use cantus_nn::voices::Rule;
 use serde::{Deserialize, Serialize};
@@ -165,25 +166,15 @@ impl OctaveSettings {
             ("decoder_batch", self.decoder_batch, 1, 4096),
         ];
         for (name, value, low, high) in sizes {
-            if !(low..=high).contains(&value) {
-                return Err(format!("{name} = {value} is outside {low}-{high}"));
-            }
+            within(name, value, low, high)?;
         }
         if self.lags.is_empty() || self.lags.len() > 64 || !self.lags.iter().all(|lag| (1..=4096).contains(lag)) {
             return Err("lags must be 1 to 64 numbers from 1 to 4096".to_owned());
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(format!("dropout = {} is outside 0-1 (1 excluded)", self.dropout));
-        }
-        for (name, value) in [
-            ("learning_rate", self.learning_rate),
-            ("decoder_learning_rate", self.decoder_learning_rate),
-            ("decoder_epsilon", self.decoder_epsilon),
-        ] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(format!("{name} = {value} must be a positive number"));
-            }
-        }
+        share("dropout", self.dropout)?;
+        positive("learning_rate", self.learning_rate)?;
+        positive("decoder_learning_rate", self.decoder_learning_rate)?;
+        positive("decoder_epsilon", self.decoder_epsilon)?;
         for (name, value) in [("weight_decay", self.weight_decay), ("clip", self.clip)] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(format!("{name} = {value} must not be negative"));

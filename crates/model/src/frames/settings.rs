@@ -1,6 +1,7 @@
 //! Settings that all composers of frames share, and what they know of their corpus.
 
 use super::repetition::Limits;
+use crate::checks::{positive, share, within};
 use crate::{Rng, Settings, TrainingSet};
 use burn::tensor::Device;
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
@@ -8,7 +9,6 @@ use cantus_nn::lstm::Lstm;
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Which keys of a step a network reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,26 +166,26 @@ impl FrameSettings {
         within("transposition", usize::from(self.transposition), 0, 6)?;
         share("dropout", self.dropout)?;
         share("input_dropout", self.input_dropout)?;
-        if !(0.0..1.0).contains(&self.averaging) {
-            return Err(format!("averaging = {} is outside 0-1 (1 excluded)", self.averaging));
-        }
+        share("averaging", self.averaging)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
         positive("weight_decay", self.weight_decay + f64::MIN_POSITIVE)
     }
 }
 
-/// `value` is within a range.
-pub(crate) fn within(name: &str, value: usize, low: usize, high: usize) -> Result<(), String> {
-    if (low..=high).contains(&value) { Ok(()) } else { Err(format!("{name} = {value} is outside {low}-{high}")) }
-}
-
-fn share(name: &str, value: f32) -> Result<(), String> {
-    if (0.0..1.0).contains(&value) { Ok(()) } else { Err(format!("{name} = {value} is outside 0-1 (1 excluded)")) }
-}
-
-fn positive(name: &str, value: f64) -> Result<(), String> {
-    if value > 0.0 && value.is_finite() { Ok(()) } else { Err(format!("{name} = {value} must be a positive number")) }
+/// Whether a file's grid, metre and tempo (microseconds a quarter) can be used.
+///
+/// # Errors
+/// What is wrong.
+pub fn check_time(steps_per_quarter: u32, meter: &str, tempo: Option<u32>) -> Result<(), String> {
+    within("steps_per_quarter", steps_per_quarter as usize, 1, 96)?;
+    meter.parse::<Meter>().map_err(|e| e.to_string())?;
+    match tempo {
+        Some(micros) if Tempo::from_micros_per_quarter(micros).is_none() => {
+            Err(format!("a tempo of {micros} microseconds a quarter is none"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a composer of frames keeps of its corpus.
@@ -210,19 +210,11 @@ impl Roll {
     pub(super) fn of(set: &TrainingSet, reading: Reading) -> Option<Roll> {
         let sounding = set.all().flat_map(|piece| reading.frames(piece)).fold(Keys::NONE, |all, keys| all | keys);
         let range = (sounding.iter().next()?.index(), sounding.iter().next_back()?.index());
-        let mut meters: BTreeMap<Meter, u64> = BTreeMap::new();
-        for bar in set.all().flat_map(Score::bars) {
-            *meters.entry(bar.meter).or_default() += 1;
-        }
-        let meter = meters.iter().max_by_key(|(_, bars)| **bars).map_or(Meter::COMMON, |(meter, _)| *meter);
-        let mut tempos: Vec<u32> =
-            set.all().filter_map(|piece| piece.tempos.first()).map(|(_, tempo)| tempo.micros_per_quarter()).collect();
-        tempos.sort_unstable();
         Some(Roll {
             steps_per_quarter: set.all().next()?.ticks_per_quarter.get(),
             range,
-            meter: meter.to_string(),
-            tempo: tempos.get(tempos.len() / 2).copied(),
+            meter: set.usual_meter().to_string(),
+            tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
             repetition: Limits::of(
                 set.all().map(|piece| reading.frames(piece).iter().map(|keys| keys.bits()).collect()),
             ),
@@ -231,15 +223,8 @@ impl Roll {
 
     /// Whether a file's can be used.
     pub(super) fn check(&self) -> Result<(), String> {
-        within("steps_per_quarter", self.steps_per_quarter as usize, 1, 96)?;
         within("range", self.range.1, self.range.0, Keys::COUNT - 1)?;
-        self.meter.parse::<Meter>().map_err(|e| e.to_string())?;
-        match self.tempo {
-            Some(micros) if Tempo::from_micros_per_quarter(micros).is_none() => {
-                Err(format!("a tempo of {micros} microseconds a quarter is none"))
-            }
-            _ => Ok(()),
-        }
+        check_time(self.steps_per_quarter, &self.meter, self.tempo)
     }
 
     /// Keys that were heard, and those between them.
