@@ -474,7 +474,7 @@ fn client_of(host: &RwLock<String>, found: &Found, over: &AtomicBool, number: u6
                 send("PATCH", &format!("/api/pieces/{piece}"), rating.as_bytes());
             }
             7 => {
-                let prompt = json(send("POST", "/api/prompts", &file));
+                let prompt = json(send("POST", "/api/prompts?name=a.mid", &file));
                 let order = json!({ "bars": 8, "prompt": { "sha256": prompt["sha256"], "bars": 2 } });
                 if let Some(id) = id_of(&json(send("POST", "/api/compositions", order.to_string().as_bytes()))) {
                     found.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
@@ -492,7 +492,7 @@ fn client_of(host: &RwLock<String>, found: &Found, over: &AtomicBool, number: u6
                 if let Some(byte) = bad.get_mut(at) {
                     *byte ^= 0x55;
                 }
-                send("POST", "/api/prompts", &bad);
+                send("POST", "/api/prompts?name=a.mid", &bad);
             }
             9 => {
                 for path in [

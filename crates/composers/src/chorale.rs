@@ -26,7 +26,8 @@ use burn::tensor::Device;
 use cantus_encoding::voices::{self, Chord, ITEMS, VOICES};
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{FrameSettings, Limits, Reading, check_time};
-use cantus_model::{ComposerSpec, Configuration, Rng, TrainingSet};
+use cantus_model::learner::Recurrent;
+use cantus_model::{Ability, ComposerSpec, Configuration, Rng, TrainingSet};
 use cantus_nn::joint::{JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
@@ -41,6 +42,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     source: "own; after Hadjeres, Pachet and Nielsen 2017 and Huang et al. 2017",
     departures: "the steps ahead are seen as far as they are given, in the place of resampling",
     encoding: "voices",
+    abilities: &[Ability::Form, Ability::Arrange],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",
@@ -167,6 +169,12 @@ impl Settings {
 struct Network {
     lstms: Vec<Lstm>,
     head: JointHead,
+}
+
+impl Recurrent for Network {
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
 }
 
 impl Network {

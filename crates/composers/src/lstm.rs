@@ -34,6 +34,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "default: real chords, durations, metre, embedding, all positions trained, state carried, transposition; \
                  classic, softology: the sources' networks and encoding, with a validation split, state carried in composing",
     encoding: "note_chord (default), pitch_class_chord (classic, softology)",
+    abilities: &[],
     configurations: &[
         Configuration {
             name: "default",

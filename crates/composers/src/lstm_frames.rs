@@ -18,6 +18,7 @@ use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
     Learning, Step,
 };
+use cantus_model::learner::Recurrent;
 use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::bernoulli::{self, bernoulli};
 use cantus_nn::inference::Dense;
@@ -33,6 +34,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     source: "Boulanger-Lewandowski, Bengio and Vincent 2012 (recurrent baseline); Bai, Kolter and Koltun 2018 (LSTM)",
     departures: "the output sees the last frame, too; a clock is read; dropout; the first frame is predicted from nothing",
     encoding: "piano_roll",
+    abilities: &[],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256 on the keys that sound",
@@ -52,6 +54,12 @@ struct Own {}
 struct Network {
     lstms: Vec<Lstm>,
     output: Linear,
+}
+
+impl Recurrent for Network {
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
 }
 
 impl FrameNetwork for Network {
@@ -75,10 +83,6 @@ impl FrameNetwork for Network {
     ) -> Network {
         let lstms = settings.lstms(rng, device);
         Network { lstms, output: Linear::with_bias(settings.features(), &frequencies.map(logit), rng, device) }
-    }
-
-    fn lstms(&self) -> &[Lstm] {
-        &self.lstms
     }
 
     fn loss(&self, _: &Own, features: Tensor<2>, batch: &Batch, _: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {

@@ -18,9 +18,10 @@ use cantus_encoding::piano_roll::{Key, Keys};
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
-    Learning, Past, Step,
+    Learning, Past, Recalling, Step,
 };
-use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_model::learner::Recurrent;
+use cantus_model::{Ability, ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::joint::{Decision, JointHead, JointScorer, JointShape, Noise, Place};
 use cantus_nn::lstm::Lstm;
 use cantus_nn::random::derive;
@@ -39,6 +40,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     source: "own; after Boulanger-Lewandowski, Bengio and Vincent 2012, Johnson 2017, Merity et al. 2016",
     departures: "a softmax over the keys below the last note; the pointer attends by the length of matching suffixes",
     encoding: "piano_roll",
+    abilities: &[Ability::Form],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256 on the keys that sound, all parts of the head",
@@ -89,6 +91,12 @@ struct Network {
     head: JointHead,
 }
 
+impl Recurrent for Network {
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
+}
+
 impl FrameNetwork for Network {
     type Head = Head;
     type OwnSettings = Own;
@@ -119,10 +127,6 @@ impl FrameNetwork for Network {
     ) -> Network {
         let lstms = settings.lstms(rng, device);
         Network { lstms, head: JointHead::new(own.shape(settings.features()), frequencies, rng, device) }
-    }
-
-    fn lstms(&self) -> &[Lstm] {
-        &self.lstms
     }
 
     fn loss(
@@ -192,6 +196,10 @@ impl FrameHead for Head {
         format!("a joint head of {hidden} units{shared}{memory}")
     }
 
+    fn remembers(&self) -> bool {
+        self.0.shape().candidates > 0
+    }
+
     fn default_sampling() -> Sampling {
         Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 }
     }
@@ -223,8 +231,10 @@ impl FrameHead for Head {
         let mut rng = derive(rng.next_u64(), "notes", &[]);
         let mut decision = self.0.decision();
         decision.open(features, &place(step));
-        if !step.may_recall {
-            decision.forget();
+        match step.recalling {
+            Recalling::Free => {}
+            Recalling::Nothing => decision.forget(),
+            Recalling::Step(at) => decision.recall(&place(step), at, Recalling::TRUST),
         }
         let mut drawn = Keys::NONE;
         loop {

@@ -43,6 +43,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "published defects mended: history before a fragment, decoder's inputs, prompt, durations; short pieces are padded; \
                  exact: decisions in order, whose likelihood is exact",
     encoding: "octave_roll and piano_roll",
+    abilities: &[],
     configurations: &[
         Configuration {
             name: "default",

@@ -19,6 +19,7 @@ use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
     Learning, Step,
 };
+use cantus_model::learner::Recurrent;
 use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::inference::Dense;
 use cantus_nn::linear::Linear;
@@ -37,6 +38,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     source: "Boulanger-Lewandowski, Bengio and Vincent 2012 (RNN-RBM)",
     departures: "LSTM cells; Adam; the biases see the last frame, too; a clock is read; dropout; chains that grow longer",
     encoding: "piano_roll",
+    abilities: &[],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, 150 hidden units, on the keys that sound",
@@ -93,6 +95,12 @@ struct Network {
     rbm: Rbm,
 }
 
+impl Recurrent for Network {
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
+}
+
 impl FrameNetwork for Network {
     type Head = Head;
     type OwnSettings = Own;
@@ -126,10 +134,6 @@ impl FrameNetwork for Network {
             hidden: Linear::new(features, own.units, rng, device),
             rbm: Rbm::new(Keys::COUNT, own.units, 0.01, rng, device),
         }
-    }
-
-    fn lstms(&self) -> &[Lstm] {
-        &self.lstms
     }
 
     fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {

@@ -31,12 +31,24 @@ pub struct ComposerSpec {
     pub departures: &'static str,
     /// The encodings that it reads and writes.
     pub encoding: &'static str,
+    /// What it can be asked for besides a new piece and one that goes on from a prompt.
+    pub abilities: &'static [Ability],
     /// Its named configurations; the first is the default.
     pub configurations: &'static [Configuration],
     /// A network that has learnt nothing yet, for a corpus.
     pub create: Create,
     /// A composer out of a model file.
     pub load: fn(&ModelFile) -> Result<Box<dyn Composer>, ModelError>,
+}
+
+/// What not every composer can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ability {
+    /// To be told which bars come again: [`Request::form`].
+    Form,
+    /// To work around what is given: [`Composer::arrange`].
+    Arrange,
 }
 
 /// A named choice of settings.
@@ -94,7 +106,7 @@ impl Request {
     /// [`ComposeError`], naming what is wrong.
     pub fn check(&self, composer: &dyn Composer, most: usize) -> Result<(), ComposeError> {
         self.sampling.check()?;
-        if self.form.is_some() && !composer.follows_form() {
+        if self.form.is_some() && !composer.spec().abilities.contains(&Ability::Form) {
             return Err(ComposeError::CannotFollowForm { composer: composer.spec().id });
         }
         if self.bars == 0 || self.bars > most {
@@ -180,12 +192,7 @@ pub trait Composer: Send + Sync {
         })
     }
 
-    /// Whether it can be told which bars come again.
-    fn follows_form(&self) -> bool {
-        false
-    }
-
-    /// The piece with what is missing composed; what is given stays note for note.
+    /// The piece with what is missing composed, where it has [`Ability::Arrange`]; what is given stays note for note.
     ///
     /// # Errors
     /// [`ComposeError`]; [`ComposeError::CannotArrange`] where it only writes from left to right.

@@ -4,6 +4,7 @@
 //! is its head: how features of the past become a distribution over the next frame ([`FrameNetwork`] to train it, [`FrameHead`] to
 //! judge and to draw). The past is read by LSTM layers, whose input at a step is the frame before it.
 
+mod bars;
 mod baselines;
 mod batches;
 mod player;
@@ -11,6 +12,7 @@ mod repetition;
 mod settings;
 mod trainer;
 
+pub use bars::BarSteps;
 pub use batches::{Batch, Window};
 pub use player::FrameComposer;
 pub use repetition::{Limits, Runs};
@@ -136,8 +138,25 @@ pub struct Step<'a, P> {
     pub past: &'a P,
     /// Which step.
     pub at: usize,
-    /// Whether the head may repeat what it remembers of the piece; false where it has repeated itself for too long.
-    pub may_recall: bool,
+    /// What its memory of the piece, if it has one, may offer.
+    pub recalling: Recalling,
+}
+
+/// What a memory of the piece offers at a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recalling {
+    /// What it finds.
+    #[default]
+    Free,
+    /// Nothing: the music has repeated itself for too long.
+    Nothing,
+    /// What stood at this step, which is to come again.
+    Step(usize),
+}
+
+impl Recalling {
+    /// How sure each note is of a step that comes again.
+    pub const TRUST: f32 = 0.985;
 }
 
 // By hand: deriving them would ask the same of `P`.
@@ -170,6 +189,11 @@ pub trait FrameHead: Send + Sync + Sized {
 
     /// What a person would want to know of it, in a line.
     fn describe(&self) -> String;
+
+    /// Whether it has a memory of the piece, which can be told what comes again.
+    fn remembers(&self) -> bool {
+        false
+    }
 
     /// How it draws unless told otherwise.
     fn default_sampling() -> Sampling;

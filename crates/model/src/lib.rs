@@ -15,6 +15,7 @@ mod file;
 mod form;
 pub mod frames;
 mod judge;
+pub mod learner;
 mod likelihood;
 pub mod ngram;
 pub mod plan;
@@ -26,7 +27,8 @@ pub use arrangement::Arrangement;
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
 pub use composer::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings, together,
+    Ability, Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings,
+    together,
 };
 pub use expression::accentuate;
 pub use file::{

@@ -12,8 +12,10 @@ let roll;
 let stand = { address: "", seconds: 0 };
 /** The composition that will be played when it comes. */
 let awaited = "";
-/** @type {{ sha256: string, bars: number } | null} */
+/** What was given to start from. @type {{ sha256: string, bars: number, notes: number, name: string } | null} */
 let prompt = null;
+/** @type {any[]} */
+let models = [];
 
 /** Puts a piece or a sample on the stand. */
 export async function place(/** @type {string} */ address, /** @type {string} */ title, /** @type {string} */ detail, /** @type {string} */ originality, play = false, passage = /** @type {any} */ (null)) {
@@ -62,7 +64,8 @@ function save(/** @type {Blob | null} */ file, /** @type {string} */ name) {
 export function describe(/** @type {any} */ piece) {
   const { origin } = piece;
   const seed = `seed ${origin.seed}`;
-  return `${piece.model} · ${origin.bars} bars · ${clock(piece.seconds)} · ♩ = ${Math.round(piece.tempo)} · temperature ${origin.sampling.temperature} · ${seed}`;
+  const form = origin.form ? ` · form ${origin.form}` : "";
+  return `${piece.model} · ${origin.bars} bars${form} · ${clock(piece.seconds)} · ♩ = ${Math.round(piece.tempo)} · temperature ${origin.sampling.temperature} · ${seed}`;
 }
 
 export function originalityOf(/** @type {any} */ piece, short = false) {
@@ -87,15 +90,34 @@ export async function placePiece(/** @type {any} */ piece, play = false) {
 
 function order(fresh = false) {
   const number = (/** @type {string} */ id) => ($(id).value === "" ? null : Number($(id).value));
-  const kept = prompt && { sha256: prompt.sha256, bars: Number($("prompt-bars").value) };
-  return {
+  const order = {
     model: $("model").value,
     bars: Number($("bars").value),
     seed: fresh ? null : number("seed"),
     temperature: number("temperature"),
     tempo: number("tempo"),
-    prompt: kept,
   };
+  if (prompt && harmonises()) return { ...order, arrangement: { sha256: prompt.sha256, voices: [0], bars: [] } };
+  const form = can("form") && $("form").value.trim() !== "" ? $("form").value : null;
+  return { ...order, form, prompt: prompt && { sha256: prompt.sha256, bars: Number($("prompt-bars").value) } };
+}
+
+/** Whether the chosen model can do more than write new pieces. */
+const can = (/** @type {string} */ ability, id = $("model").value) => models.some((model) => model.id === id && model.abilities.includes(ability));
+
+/** Whether voices are composed to what was given. */
+const harmonises = () => prompt !== null && $("prompt-use").value === "harmonise";
+
+/** Shows the settings that mean something for this model and this start. */
+function suit() {
+  const voices = harmonises();
+  $("form-set").hidden = voices || !can("form");
+  $("bars").disabled = voices;
+  $("prompt-kept").hidden = voices;
+  $("prompt-set").hidden = prompt === null;
+  $("prompt-label").textContent = prompt
+    ? `${voices ? "To" : "From"} ${prompt.name}: ${prompt.bars} bars, ${prompt.notes} notes`
+    : "Start from a piece of yours: drop a MIDI, MusicXML or ABC file here, or";
 }
 
 async function compose(fresh = false) {
@@ -129,20 +151,38 @@ function showJobs() {
 async function keepPrompt(/** @type {File | undefined} */ file) {
   if (!file) return;
   await attempt(async () => {
-    const kept = await api.upload("/api/prompts", file);
-    prompt = kept;
+    const kept = await api.upload(`/api/prompts?name=${encodeURIComponent(file.name)}`, file);
+    prompt = { ...kept, name: file.name };
     $("prompt-bars").value = Math.max(1, Math.min(4, kept.bars));
-    $("prompt-label").textContent = `Continues ${file.name}: ${kept.bars} bars, ${kept.notes} notes`;
-    $("prompt-set").hidden = false;
     if (Number($("bars").value) <= Number($("prompt-bars").value)) $("bars").value = 16;
+    suit();
   });
 }
 
 async function showModels() {
-  const models = await api.get("/api/models");
+  models = await api.get("/api/models");
   const chosen = $("model").value;
   $("model").replaceChildren(...models.map((/** @type {any} */ model) => element("option", { value: model.id, textContent: `${model.title} (${model.detail})` })));
   if (models.some((/** @type {any} */ model) => model.id === chosen)) $("model").value = chosen;
+  suit();
+}
+
+/** Composing voices takes a model that can: where the chosen one cannot, another is chosen. */
+function useChanged() {
+  const able = models.find((model) => model.abilities.includes("arrange"));
+  if (harmonises() && !can("arrange") && able) {
+    say(`${able.title} can do that, and is chosen for it.`);
+    $("model").value = able.id;
+  }
+  suit();
+}
+
+function modelChanged() {
+  if (harmonises() && !can("arrange")) {
+    $("prompt-use").value = "continue";
+    say("This model goes on from a beginning; it cannot compose to a melody.");
+  }
+  suit();
 }
 
 export function openCompose() {
@@ -158,10 +198,11 @@ export function openCompose() {
   onDrop($("prompt-drop"), (files) => keepPrompt(files[0]));
   $("prompt-clear").onclick = () => {
     prompt = null;
-    $("prompt-set").hidden = true;
     $("prompt-file").value = "";
-    $("prompt-label").textContent = "Continue a piece of yours: drop a MIDI file here, or";
+    suit();
   };
+  $("prompt-use").onchange = useChanged;
+  $("model").onchange = modelChanged;
   score.openScore(jump);
   showScore(localStorage.getItem("score") !== "false");
   $("score").hidden = !scoreIsShown();

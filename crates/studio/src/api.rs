@@ -3,6 +3,7 @@
 use crate::composing::{self, MOST_BARS};
 use crate::error::{ApiError, json};
 use crate::library::BEST_RATING;
+use crate::prompts::{Prompt, PromptError};
 use crate::trainings::{self, TrainingError};
 use crate::{Shared, guard, page, rendering, sources};
 use axum::Router;
@@ -13,7 +14,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cantus_composers::registry;
-use cantus_formats::{Limits, midi};
+use cantus_model::{Ability, Form};
 use cantus_workshop as workshop;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -90,13 +91,22 @@ async fn composers() -> Response {
     json(StatusCode::OK, &all)
 }
 
-async fn keep_prompt(State(shared): Studio, body: Bytes) -> Answer {
+impl From<PromptError> for ApiError {
+    fn from(error: PromptError) -> ApiError {
+        let status = match &error {
+            PromptError::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PromptError::Read(_) | PromptError::Tunes(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PromptError::Write(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        ApiError::new(status, error)
+    }
+}
+
+async fn keep_prompt(State(shared): Studio, Query(FileName { name }): Query<FileName>, body: Bytes) -> Answer {
     aside(move || {
-        let reading = midi::read(&body, &Limits::default())
-            .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error))?;
-        let score = reading.score;
-        let bars = score.bars().take(MOST_BARS).count();
-        let sha256 = shared.library.keep_prompt(&body).map_err(ApiError::internal)?;
+        let Prompt { sha256, score } = shared.prompts.keep(&name, &body)?;
+        // A damaged file may claim any number.
+        let bars = score.bars().take(MOST_BARS + 1).count();
         let kept = serde_json::json!({ "sha256": sha256, "bars": bars, "notes": score.note_count() });
         Ok(json(StatusCode::CREATED, &kept))
     })
@@ -125,13 +135,37 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
             "a prompt keeps at least one bar, and fewer than the piece has".to_owned(),
         )?;
     }
+    if let Some(form) = &order.form {
+        form.parse::<Form>().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    }
+    check(
+        order.arrangement.is_none() || order.prompt.is_none() && order.form.is_none(),
+        "a piece that is arranged has neither a prompt nor a form asked for".to_owned(),
+    )?;
     order.seed.get_or_insert_with(workshop::fresh_seed);
     aside(move || {
-        if shared.models.find(&shared, &order.model).is_none() {
+        let Some(model) = shared.models.find(&shared, &order.model) else {
             return Err(ApiError::bad_request(format!("there is no model `{}`", order.model)));
+        };
+        let check = |asked: bool, ability: Ability, what: &str| {
+            if !asked || model.abilities.contains(&ability) {
+                return Ok(());
+            }
+            Err(ApiError::bad_request(format!("the model `{}` cannot {what}; choose another", order.model)))
+        };
+        check(order.form.is_some(), Ability::Form, "follow a form")?;
+        check(order.arrangement.is_some(), Ability::Arrange, "work around what is given")?;
+        let given = |sha256: &str| {
+            shared.prompts.find(sha256).ok_or_else(|| ApiError::bad_request("there is no such upload; upload it first"))
+        };
+        if let Some(prompt) = &order.prompt {
+            given(&prompt.sha256)?;
         }
-        if order.prompt.as_ref().is_some_and(|prompt| shared.library.prompt(&prompt.sha256).is_none()) {
-            return Err(ApiError::bad_request("there is no such prompt; upload it first"));
+        if let Some(arrangement) = &order.arrangement {
+            order.bars = given(&arrangement.sha256)?.score.bars().take(MOST_BARS + 1).count();
+            if order.bars > MOST_BARS {
+                return Err(ApiError::bad_request(format!("the piece has more than {MOST_BARS} bars")));
+            }
         }
         let job = shared.composing.take(shared.ids.next(), order).map_err(ApiError::conflict)?;
         shared.events.tell("job", &job);

@@ -4,11 +4,11 @@
 //! was interrupted is simply fulfilled again.
 
 use crate::library::{Originality, Passage, Piece};
-use crate::{Shared, StudioError, make_folder, manifests, now};
-use cantus_formats::{Limits, midi};
-use cantus_model::{ComposeError, Sampling};
+use crate::{Shared, StudioError, make_folder, manifests, now, prompts};
+use cantus_formats::midi;
+use cantus_model::{Arrangement, ComposeError, Prompt, Sampling};
 use cantus_training::run_folder::{RunFolderError, write_atomically};
-use cantus_workshop::{self as workshop, Given, LoadError, Model, PromptOrigin, Provenance};
+use cantus_workshop::{self as workshop, ArrangementOrigin, LoadError, Model, PromptOrigin, Provenance};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,9 +39,15 @@ pub struct Order {
     /// Quarters a minute; what suits the model, or the prompt's, where it is missing.
     #[serde(default)]
     pub tempo: Option<f64>,
-    /// A prompt that was uploaded.
+    /// Which bars come again, as `AABA`.
+    #[serde(default)]
+    pub form: Option<String>,
+    /// An upload that the piece begins with.
     #[serde(default)]
     pub prompt: Option<PromptOrigin>,
+    /// An upload whose other voices or bars are composed. It says itself how many bars the piece has.
+    #[serde(default)]
+    pub arrangement: Option<ArrangementOrigin>,
 }
 
 fn default_model() -> String {
@@ -212,10 +218,8 @@ enum Unfulfilled {
     NoModel(String),
     #[error(transparent)]
     Load(#[from] LoadError),
-    #[error("the prompt is not there any more; give it again")]
+    #[error("the file that was given is not there any more; give it again")]
     NoPrompt,
-    #[error("the prompt cannot be read: {0}")]
-    Prompt(#[from] midi::MidiError),
     #[error(transparent)]
     Compose(#[from] ComposeError),
     #[error(transparent)]
@@ -258,6 +262,14 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
     };
     let model = &loaded.insert((order.model.clone(), model)).1;
     let usual = model.usual_sampling();
+    let mut told = 0.0;
+    let mut progress = |done| {
+        if done >= told + 0.1 {
+            told = done;
+            shared.events.tell("job", &Job { state: State::Running, done, ..job.clone() });
+        }
+        shared.composing.advance(&job.id, done)
+    };
     let settings = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.name.clone(),
@@ -266,23 +278,30 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         bars: order.bars,
         sampling: Sampling { temperature: order.temperature.unwrap_or(usual.temperature), ..usual },
         tempo: order.tempo,
-        form: None,
+        form: order.form.clone(),
         prompt: order.prompt.clone(),
-        arrangement: None,
+        arrangement: order.arrangement.clone(),
     };
-    let given = order.prompt.as_ref().map(|prompt| read_prompt(shared, prompt)).transpose()?;
-    let mut told = 0.0;
-    let mut compositions = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut |done| {
-        if done >= told + 0.1 {
-            told = done;
-            shared.events.tell("job", &Job { state: State::Running, done, ..job.clone() });
-        }
-        shared.composing.advance(&job.id, done)
-    })?;
-    // One seed, one piece.
-    let composition = compositions.pop().ok_or(ComposeError::Stopped)?;
+    let given = |sha256: &str| shared.prompts.find(sha256).ok_or(Unfulfilled::NoPrompt);
+    let composition = if let Some(ArrangementOrigin { sha256, voices, bars }) = &order.arrangement {
+        let score = given(sha256)?.score;
+        let bars = bars.iter().map(|(first, last)| *first..=*last).collect();
+        let arrangement = Arrangement { score, voices: voices.clone(), bars, sampling: settings.sampling };
+        workshop::arrange(model, &settings, settings.seed, &arrangement, &mut progress)?
+    } else {
+        let begin = |origin: &PromptOrigin| -> Result<workshop::Given, Unfulfilled> {
+            let prompts::Prompt { sha256, score } = given(&origin.sha256)?;
+            Ok(workshop::Given { prompt: Prompt::new(&score, origin.bars)?, sha256 })
+        };
+        let given = order.prompt.as_ref().map(begin).transpose()?;
+        let composed = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut progress)?.pop();
+        // One seed, one piece.
+        composed.ok_or(ComposeError::Stopped)?
+    };
     let score = &composition.score;
-    let originality = model.originality().map(|digest| {
+    // The digest knows melodies: of one that is given there is nothing to tell.
+    let is_given = order.arrangement.as_ref().is_some_and(|given| given.voices.contains(&0));
+    let originality = model.originality().filter(|_| !is_given).map(|digest| {
         let found = digest.check(score);
         let real = &digest.held_out.melody[1];
         let known = |value: f64| (real.pieces > 0).then_some(value);
@@ -314,10 +333,4 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
     };
     shared.library.add(piece.clone(), &midi::write(score)?)?;
     Ok(piece)
-}
-
-fn read_prompt(shared: &Shared, prompt: &PromptOrigin) -> Result<Given, Unfulfilled> {
-    let bytes = shared.library.prompt(&prompt.sha256).ok_or(Unfulfilled::NoPrompt)?;
-    let score = midi::read(&bytes, &Limits::default())?.score;
-    Ok(Given::new(&score, &bytes, prompt.bars)?)
 }

@@ -16,6 +16,7 @@ mod guard;
 mod library;
 mod models;
 mod page;
+mod prompts;
 mod rendering;
 mod sources;
 mod trainings;
@@ -25,6 +26,7 @@ use composing::Composing;
 use events::Events;
 use library::Library;
 use models::Models;
+use prompts::Prompts;
 use sources::Sources;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -85,6 +87,7 @@ struct Shared {
     events: Events,
     library: Library,
     models: Models,
+    prompts: Prompts,
     composing: Composing,
     trainings: Trainings,
     sources: Sources,
@@ -130,6 +133,7 @@ impl Studio {
             ids: Ids::default(),
             events: Events::default(),
             models: Models::new(config.runs.clone()),
+            prompts: Prompts::open(config.library.join("prompts"))?,
             composing: Composing::open(&config.library.join("jobs"))?,
             library,
             trainings,

@@ -1,13 +1,11 @@
-//! The library: every piece, as a MIDI file and a manifest, and the prompts that pieces continue.
+//! The library: every piece, as a MIDI file and a manifest.
 //!
 //! ```text
-//! pieces/ID.json, ID.mid     a piece; it is there once its manifest is
-//! prompts/SHA256.mid         what was given to be continued
-//! jobs/, trainings/          see composing.rs and trainings.rs
+//! pieces/ID.json, ID.mid          a piece; it is there once its manifest is
+//! prompts/, jobs/, trainings/     see prompts.rs, composing.rs and trainings.rs
 //! ```
 
 use crate::{StudioError, make_folder, manifests};
-use cantus_model::digest;
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use cantus_workshop::Provenance;
 use serde::{Deserialize, Serialize};
@@ -73,17 +71,15 @@ pub struct Passage {
 /// All pieces.
 pub struct Library {
     pieces_path: PathBuf,
-    prompts_path: PathBuf,
     pieces: Mutex<BTreeMap<String, Piece>>,
 }
 
 impl Library {
     pub fn open(root: &Path) -> Result<Library, StudioError> {
-        let (pieces_path, prompts_path) = (root.join("pieces"), root.join("prompts"));
+        let pieces_path = root.join("pieces");
         make_folder(&pieces_path)?;
-        make_folder(&prompts_path)?;
         let pieces = manifests::<Piece>(&pieces_path)?.into_iter().map(|piece| (piece.id.clone(), piece)).collect();
-        Ok(Library { pieces_path, prompts_path, pieces: Mutex::new(pieces) })
+        Ok(Library { pieces_path, pieces: Mutex::new(pieces) })
     }
 
     fn pieces(&self) -> MutexGuard<'_, BTreeMap<String, Piece>> {
@@ -140,21 +136,5 @@ impl Library {
         fs::remove_file(self.path(id, "mid"))?;
         pieces.remove(id);
         Ok(true)
-    }
-
-    /// Keeps a prompt, and says what it is called: the digest of its bytes.
-    pub fn keep_prompt(&self, bytes: &[u8]) -> Result<String, RunFolderError> {
-        let sha256 = digest(bytes);
-        write_atomically(&self.prompts_path.join(format!("{sha256}.mid")), |file| file.write_all(bytes))?;
-        Ok(sha256)
-    }
-
-    /// A prompt that was kept; `None` where there is none of this name.
-    pub fn prompt(&self, sha256: &str) -> Option<Vec<u8>> {
-        let is_digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_digest {
-            return None;
-        }
-        fs::read(self.prompts_path.join(format!("{}.mid", sha256.to_ascii_lowercase()))).ok()
     }
 }

@@ -3,6 +3,8 @@
 //! A client names a model by its id; the id is looked for in the list, and never becomes a path.
 
 use crate::Shared;
+use cantus_composers::registry;
+use cantus_model::Ability;
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
 use cantus_workshop::{self as workshop, LoadError, Model};
@@ -18,6 +20,8 @@ pub struct Entry {
     pub title: String,
     /// Composer and size.
     pub detail: String,
+    /// What it can be asked for besides new pieces and ones that go on from a prompt.
+    pub abilities: &'static [Ability],
     /// What the command line calls it.
     #[serde(skip)]
     name: String,
@@ -36,25 +40,27 @@ impl Entry {
 
 /// Where models are looked for.
 pub struct Models {
+    built_in: Vec<Entry>,
     runs: PathBuf,
 }
 
 impl Models {
     pub fn new(runs: PathBuf) -> Models {
-        Models { runs }
+        let built_in = workshop::BUILT_IN.iter().map(|model| Entry {
+            id: model.name.to_owned(),
+            title: model.title.to_owned(),
+            detail: "built in".to_owned(),
+            abilities: model.abilities(),
+            name: model.name.to_owned(),
+            run: None,
+        });
+        Models { built_in: built_in.collect(), runs }
     }
 
     /// All there are now: the built-in ones, those trained here (the newest first), the other runs by name; of each run the best, then its
     /// checkpoints.
     pub fn list(&self, shared: &Shared) -> Vec<Entry> {
-        let built_in = workshop::BUILT_IN.iter().map(|model| Entry {
-            id: model.name.to_owned(),
-            title: model.title.to_owned(),
-            detail: "built in".to_owned(),
-            name: model.name.to_owned(),
-            run: None,
-        });
-        let mut models: Vec<Entry> = built_in.collect();
+        let mut models = self.built_in.clone();
         for (id, title, run) in shared.trainings.runs() {
             models.extend(entries(&format!("training:{id}"), Some(title), &run));
         }
@@ -88,10 +94,12 @@ fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
     }
     let RunDescription { composer, configuration, parameters, corpus, .. } = description;
     let title = title.unwrap_or(corpus.name);
+    let abilities = registry::find(&composer).map_or(&[][..], |spec| spec.abilities);
     let best = Entry {
         id: id.to_owned(),
         title: title.clone(),
         detail: format!("{composer}:{configuration}, {parameters} parameters"),
+        abilities,
         name: run.to_string_lossy().into_owned(),
         run: Some(run.to_owned()),
     };
@@ -100,6 +108,7 @@ fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
         id: format!("{id}:{}", checkpoint.step),
         title: title.clone(),
         detail: format!("its checkpoint after step {}", checkpoint.step),
+        abilities,
         name: checkpoint.path.to_string_lossy().into_owned(),
         run: Some(run.to_owned()),
     });

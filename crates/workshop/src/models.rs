@@ -3,7 +3,7 @@
 use crate::files::{self, ReadError};
 use cantus_composers::registry;
 use cantus_evaluation::originality::Digest;
-use cantus_model::{Composer, Header, ModelError, ModelFile, Sampling, digest};
+use cantus_model::{Ability, Composer, Header, ModelError, ModelFile, Sampling, digest};
 use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,14 @@ pub struct BuiltIn {
     /// What it writes.
     pub title: &'static str,
     bytes: &'static [u8],
+}
+
+impl BuiltIn {
+    /// What it can be asked for besides new pieces and ones that go on from a prompt.
+    pub fn abilities(&self) -> &'static [Ability] {
+        let file = ModelFile::from_bytes(self.bytes).ok();
+        file.and_then(|file| registry::find(&file.header.composer)).map_or(&[], |spec| spec.abilities)
+    }
 }
 
 /// The models that are part of the program.

@@ -6,14 +6,14 @@ use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::trainer::past_of;
 use super::{Choir, SPEC, Settings};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
-use cantus_model::frames::{FrameFigure, Runs, evaluation};
+use cantus_model::frames::{BarSteps, FrameFigure, Recalling, Runs, evaluation};
 use cantus_model::{
-    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Form, FormError, Judge, Judgement,
-    Kind, ModelError, ModelFile, Progress, Prompt, Recall, Request, Rng, Sampling, accentuate, checkpoint,
+    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
+    ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
-use cantus_nn::random::{derive, uniform};
+use cantus_nn::random::derive;
 use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
 use rand_chacha::rand_core::Rng as _;
@@ -23,13 +23,6 @@ use rayon::prelude::*;
 const MOST_BARS: usize = 10_000;
 /// How often a chord is drawn again where the music has repeated itself for too long.
 const TRIES: usize = 32;
-/// How sure each note is of a step that comes again.
-const TRUST: f32 = 0.985;
-/// Where a section comes again varied, the share of its stretches of two quarters that are composed anew: notes that differ one by one would
-/// be ornaments of no style.
-const ANEW: f32 = 0.4;
-/// Ticks to a step of composed scores: bars of every metre end on one.
-const FINE: u32 = 16;
 
 /// A trained network, ready to judge and to compose.
 pub(super) struct ChoraleComposer {
@@ -135,12 +128,12 @@ impl ChoraleComposer {
     fn draw(&self, decision: &mut Decision<'_>, here: &Here<'_>, sampling: &Sampling, rng: &mut Rng) -> Option<Chord> {
         // A stream of its own for each chord: how many voices are given does not shift what comes after.
         let mut rng = derive(rng.next_u64(), "voices", &[]);
-        let Here { features, place, given, recall } = here;
+        let Here { features, place, given, recalling } = here;
         decision.open(features, place);
-        match *recall {
+        match *recalling {
             Recalling::Free => {}
             Recalling::Nothing => decision.forget(),
-            Recalling::Step(at) => decision.recall(place, at, TRUST),
+            Recalling::Step(at) => decision.recall(place, at, Recalling::TRUST),
         }
         let allowed = self.choir.allowed();
         let mut chord = Chord::REST;
@@ -191,13 +184,13 @@ impl ChoraleComposer {
                 // What is given, or wanted, may repeat itself as it likes.
                 let is_free = here.voices == 0 && recalled.is_none();
                 let overdue = if is_free { runs.overdue(&self.choir.repetition) } else { Vec::new() };
-                let recall = match recalled {
+                let recalling = match recalled {
                     Some(at) => Recalling::Step(at),
                     None if overdue.is_empty() => Recalling::Free,
                     None => Recalling::Nothing,
                 };
                 let place = Place { past: &past, at, shift: 0 };
-                let here = Here { features: &features, place, given: *here, recall };
+                let here = Here { features: &features, place, given: *here, recalling };
                 let mut draw = || self.draw(&mut decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
                 let mut chord = draw()?;
                 // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else.
@@ -346,40 +339,37 @@ impl Composer for ChoraleComposer {
         Some(self)
     }
 
-    fn follows_form(&self) -> bool {
-        self.settings.own.candidates > 0
-    }
-
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         request.check(self, MOST_BARS)?;
+        if request.form.is_some() && self.settings.own.candidates == 0 {
+            return Err(ComposeError::CannotFollowForm { composer: SPEC.id });
+        }
         let prompt = request.prompt.as_ref();
         let grid = self.choir.grid();
         let heard = prompt.map_or_else(Vec::new, |prompt| heard(prompt, grid));
         let meter = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
         let meter = meter.unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
         let bars = request.bars - prompt.map_or(0, Prompt::bars);
-        let (fine, bar_ticks) = fine(grid, meter);
-        let steps = steps_to(bars, bar_ticks);
+        let in_bars = BarSteps::new(grid, meter);
+        let steps = in_bars.first_step(bars);
         let mut given: Vec<Given> = heard.iter().map(|chord| Given { voices: ALL, chord: *chord }).collect();
         given.resize(heard.len() + steps, Given::default());
         let recalls = match &request.form {
             Some(form) => {
-                let mut starts: Vec<usize> = prompt.map_or_else(Vec::new, |prompt| prompt_starts(prompt, grid));
-                starts.extend((0..=bars).map(|bar| heard.len() + steps_to(bar, bar_ticks)));
-                let stretch = 2 * self.choir.steps_per_quarter as usize;
-                recalled_steps(form, &starts, stretch, &mut derive(rng.next_u64(), "variation", &[]))?
+                let rng = &mut derive(rng.next_u64(), "variation", &[]);
+                in_bars.recalled_steps(form, (prompt, heard.len()), bars, grid, rng)?
             }
             None => Vec::new(),
         };
         let mut chords = self.sing(&given, &recalls, &request.sampling, rng, progress)?.split_off(heard.len());
-        if chords[steps_to(bars - 1, bar_ticks).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
+        if chords[in_bars.first_step(bars - 1).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
             // A piece does not fade out before its last bar: what was sung last is sung once more.
             let closing = self.closing(&[&heard[..], &chords[..]].concat());
             chords.iter_mut().next_back().into_iter().for_each(|chord| *chord = closing);
         }
         let mut composed = self.choir.open();
-        composed.parts = voices::write(&chords, grid, |step| begins_bar(step, bar_ticks)).parts;
-        composed = composed.rescaled(fine).before(Ticks(bars as u64 * bar_ticks));
+        composed.parts = voices::write(&chords, grid, |step| in_bars.begins_bar(step)).parts;
+        composed = composed.rescaled(in_bars.fine).before(Ticks(bars as u64 * in_bars.ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
         touch(&mut composed);
         let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
@@ -402,46 +392,7 @@ struct Here<'a> {
     features: &'a [f32],
     place: Place<'a>,
     given: Given,
-    recall: Recalling,
-}
-
-/// What the pointer offers.
-#[derive(Clone, Copy)]
-enum Recalling {
-    /// What it finds.
-    Free,
-    /// Nothing.
-    Nothing,
-    /// What stood at a step.
-    Step(usize),
-}
-
-/// For each step of a piece the one that it repeats, given the first step of each bar and the end; what is varied is left out by stretches
-/// of so many steps.
-fn recalled_steps(
-    form: &Form,
-    starts: &[usize],
-    stretch: usize,
-    rng: &mut Rng,
-) -> Result<Vec<Option<usize>>, FormError> {
-    let bars = starts.len().saturating_sub(1);
-    let mut steps = vec![None; starts.last().copied().unwrap_or(0)];
-    for (bar, recall) in form.recalls(bars)?.into_iter().enumerate() {
-        let Some(Recall { bar: earlier, is_varied }) = recall else { continue };
-        let length = (starts[bar + 1] - starts[bar]).min(starts[earlier + 1] - starts[earlier]);
-        for from in (0..length).step_by(stretch) {
-            if !(is_varied && uniform(rng) < ANEW) {
-                (from..length.min(from + stretch)).for_each(|k| steps[starts[bar] + k] = Some(starts[earlier] + k));
-            }
-        }
-    }
-    Ok(steps)
-}
-
-/// The first step of each of the prompt's bars.
-fn prompt_starts(prompt: &Prompt, grid: TicksPerQuarter) -> Vec<usize> {
-    let from = prompt.score().ticks_per_quarter;
-    prompt.score().bars().take(prompt.bars()).map(|bar| bar.start.rescale(from, grid).0 as usize).collect()
+    recalling: Recalling,
 }
 
 /// The prompt's chords, up to where it ends.
@@ -450,21 +401,6 @@ fn heard(prompt: &Prompt, grid: TicksPerQuarter) -> Vec<Chord> {
     let steps = prompt.end_in(&Score::new(grid)).0.min(voices::MOST_STEPS) as usize;
     chords.resize(steps, Chord::REST);
     chords
-}
-
-/// Ticks in which bars of the metre end on one, and how many of them a bar has.
-fn fine(grid: TicksPerQuarter, meter: Meter) -> (TicksPerQuarter, u64) {
-    let fine = TicksPerQuarter::new(grid.get() * FINE).unwrap_or(grid);
-    (fine, meter.bar(fine).0.max(1))
-}
-
-/// The first step of a bar.
-fn steps_to(bar: usize, ticks: u64) -> usize {
-    (bar as u64 * ticks).div_ceil(u64::from(FINE)) as usize
-}
-
-fn begins_bar(step: usize, bar: u64) -> bool {
-    (step as u64 * u64::from(FINE)) % bar < u64::from(FINE)
 }
 
 /// Each voice by itself as a player would touch it.

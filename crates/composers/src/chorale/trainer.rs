@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::TokenId;
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::frames::FrameSettings;
+use cantus_model::learner::{Learner, Recurrent, unroll};
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, StepAt,
@@ -14,8 +15,8 @@ use cantus_model::{
 };
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::joint::{Noise, Place};
-use cantus_nn::lstm::{Lstm, LstmState};
-use cantus_nn::optimizer::{Average, Optimizer, Rule};
+use cantus_nn::lstm::LstmState;
+use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, derive};
 use cantus_nn::suffix::SuffixIndex;
@@ -60,13 +61,8 @@ pub(super) struct ChoraleTrainer {
     choir: Choir,
     train: Vec<Piece>,
     valid: Vec<Piece>,
-    /// Taken out only while a step replaces it.
-    network: Option<Network>,
-    optimizer: Optimizer,
-    average: Option<Average>,
+    learner: Learner<Network>,
     plan: Plan,
-    /// The states of the batch's rows after the last step.
-    carried: Vec<LstmState>,
 }
 
 /// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
@@ -110,23 +106,17 @@ impl ChoraleTrainer {
         let device = Device::default().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = Network::new(&settings, &frequencies(&train), &mut rng, &device);
-        let rule = Rule::adam_w(settings.shared.weight_decay as f32);
+        let FrameSettings { weight_decay, clip, averaging, .. } = settings.shared;
+        let optimizer = Optimizer::new(Rule::adam_w(weight_decay as f32)).with_clipping(clip as f32);
         Ok(Box::new(ChoraleTrainer {
             plan: plan(&train, &settings.shared, seed, 0),
-            average: (settings.shared.averaging > 0.0).then(|| Average::new(settings.shared.averaging)),
-            carried: zeros(&network, 0),
-            network: Some(network),
-            optimizer: Optimizer::new(rule).with_clipping(settings.shared.clip as f32),
+            learner: Learner::new(network, optimizer, averaging),
             settings,
             seed,
             choir,
             train,
             valid,
         }))
-    }
-
-    fn network(&self) -> &Network {
-        self.network.as_ref().expect("a step gives the network back")
     }
 
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
@@ -165,33 +155,10 @@ impl ChoraleTrainer {
         batch
     }
 
-    /// What the head sees, `[T * B, F]`; the states move on.
-    fn features(&mut self, network: &Network, batch: &Batch, step: u64) -> Tensor<2> {
-        let FrameSettings { dropout: after, input_dropout, hidden, skip, .. } = self.settings.shared;
-        let device = Device::default().autodiff();
-        let (width, size) = (self.settings.input(), batch.steps * batch.rows);
-        let key = |layer: usize| Some(MaskKey { seed: self.seed, step, layer: layer as u64 });
-        let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
-        let input: Tensor<3> = dropout(Tensor::from_data(input, &device), input_dropout, key(0));
-        let mut x = input.clone();
-        for (k, (lstm, state)) in network.lstms.iter().zip(&mut self.carried).enumerate() {
-            let (y, last) = lstm.forward(x, state);
-            *state = last;
-            x = dropout(y, after, key(k + 1));
-        }
-        let ahead = Tensor::from_data(TensorData::new(batch.ahead.clone(), [size, AHEAD]), &device);
-        let mut seen = vec![x.reshape([size, hidden])];
-        if skip {
-            seen.push(input.reshape([size, width]));
-        }
-        seen.push(ahead);
-        Tensor::cat(seen, 1)
-    }
-
     /// The network as the optimiser moves it, without any average.
-    fn save_as_trained(&self) -> ModelFile {
+    fn as_trained(&self) -> ModelFile {
         let encoding = serde_json::json!({ "voices": self.choir });
-        checkpoint::save(&SPEC, self.network(), self.settings.write(), encoding)
+        checkpoint::save(&SPEC, self.learner.network(), self.settings.write(), encoding)
     }
 
     fn chorale_composer(&self) -> ChoraleComposer {
@@ -210,8 +177,27 @@ fn frequencies(pieces: &[Piece]) -> [f32; ITEMS] {
     counts.map(|count| (count as f32 + 0.1) / (chords as f32 + 1.0))
 }
 
-fn zeros(network: &Network, rows: usize) -> Vec<LstmState> {
-    network.lstms.iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
+/// What the head sees, `[T * B, F]`; the states move on. Dropout's masks follow from `seed` and `step`.
+fn features(
+    settings: &Settings,
+    network: &Network,
+    states: &mut [LstmState],
+    batch: &Batch,
+    (seed, step): (u64, u64),
+) -> Tensor<2> {
+    let FrameSettings { dropout: after, input_dropout, hidden, skip, .. } = settings.shared;
+    let device = Device::default().autodiff();
+    let (width, size) = (settings.input(), batch.steps * batch.rows);
+    let key = |layer: usize| Some(MaskKey { seed, step, layer: layer as u64 });
+    let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
+    let input = dropout(Tensor::from_data(input, &device), input_dropout, key(0));
+    let x = unroll(network.lstms(), states, input.clone(), after, key);
+    let mut seen = vec![x.reshape([size, hidden])];
+    if skip {
+        seen.push(input.reshape([size, width]));
+    }
+    seen.push(Tensor::from_data(TensorData::new(batch.ahead.clone(), [size, AHEAD]), &device));
+    Tensor::cat(seen, 1)
 }
 
 /// The plan of `epoch`: every chord of every piece is predicted once, each piece in a key of its own.
@@ -238,7 +224,7 @@ impl Trainable for ChoraleTrainer {
     }
 
     fn parameters(&self) -> usize {
-        count_parameters(self.network())
+        count_parameters(self.learner.network())
     }
 
     fn regime(&self) -> Regime {
@@ -267,17 +253,9 @@ impl Trainable for ChoraleTrainer {
         if self.plan.epoch() != at.epoch {
             self.plan = plan(&self.train, &self.settings.shared, self.seed, at.epoch);
         }
-        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
-            self.carried = zeros(&network, rows.len());
-        }
-        for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
-            self.carried.iter_mut().for_each(|state| state.reset_row(b));
-        }
         let batch = self.gather(&rows, at.epoch);
         let step = (at.epoch << 32) | at.step;
-        let features = self.features(&network, &batch, step);
         let empty = SuffixIndex::default();
         let place = |place: &Option<(usize, usize, i32)>| match place {
             Some((piece, at, shift)) => Place { past: &self.train[*piece].past, at: *at, shift: *shift },
@@ -290,17 +268,11 @@ impl Trainable for ChoraleTrainer {
             units: self.settings.own.units_dropout,
             past: self.settings.own.past_dropout,
         };
-        let (loss, found) = network.head.loss(features, &places, &batch.targets, &batch.weights, Some(noise));
-        let gradients = loss.backward();
-        let report;
-        (network, report) = self.optimizer.step(network, gradients, learning_rate);
-        if let Some(average) = self.average.as_mut().filter(|_| report.finite) {
-            average.add(&network);
-        }
-        self.network = Some(network);
-        if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
-            self.carried.clear();
-        }
+        let (settings, seed) = (&self.settings, self.seed);
+        let (found, report) = self.learner.step(&rows, learning_rate, |network, states| {
+            let features = features(settings, network, states, &batch, (seed, step));
+            network.head.loss(features, &places, &batch.targets, &batch.weights, Some(noise))
+        });
         StepReport {
             batch: Evaluation {
                 nats: found.nats,
@@ -341,35 +313,20 @@ impl Trainable for ChoraleTrainer {
     }
 
     fn save(&self) -> ModelFile {
-        let mut file = self.save_as_trained();
-        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
-        file
+        self.learner.save(self.as_trained())
     }
 
     fn checkpoint(&self) -> ModelFile {
-        let mut file = self.save_as_trained();
-        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
-        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
-        checkpoint::add_carried(&mut file, &self.carried);
-        file
+        self.learner.checkpoint(self.as_trained())
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
-        checkpoint::same_training(&file.header, &self.save_as_trained().header)?;
-        let network = checkpoint::restore(self.network().clone(), file)?;
-        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
-        let carried = checkpoint::restore_carried(file, network.lstms.iter().map(Lstm::hidden))?;
-        if let Some(average) = &mut self.average {
-            *average = checkpoint::restore_average(&network, average, file)?;
-        }
-        (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
-        Ok(())
+        let expected = self.as_trained().header;
+        self.learner.resume(file, &expected)
     }
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
-        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
-        self.average.iter_mut().for_each(Average::clear);
-        Ok(())
+        self.learner.adopt(model)
     }
 
     fn composer(&self) -> Box<dyn Composer> {

@@ -8,12 +8,13 @@ use burn::module::Module;
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Vocabulary, encode};
+use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
     StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::cross_entropy::cross_entropy;
-use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
@@ -32,12 +33,8 @@ pub(super) struct ChordTrainer {
     vocabulary: Vocabulary,
     train: Vec<Encoded>,
     valid: Vec<Encoded>,
-    /// Taken out only while a step replaces it.
-    network: Option<Network>,
-    optimizer: Optimizer,
+    learner: Learner<Network>,
     plan: Plan,
-    /// The states of the batch's rows after the last step.
-    carried: Vec<LstmState>,
     /// Quarter notes to a token of the training pieces.
     quarters_per_token: f64,
 }
@@ -61,12 +58,10 @@ impl ChordTrainer {
         let network = Network::new(&settings, &vocabulary, &mut derive(seed, "parameters", &[]), &device);
         let tokens: usize = train.iter().map(Encoded::predicted).sum();
         let quarters: f64 = train.iter().map(|piece| piece.quarters).sum();
-        let rule = Rule::adam_w(settings.weight_decay as f32);
+        let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(ChordTrainer {
             plan: batches::plan(&train, settings.batch, settings.window, seed, 0),
-            carried: network.zeros(0),
-            network: Some(network),
-            optimizer: Optimizer::new(rule).with_clipping(settings.clip as f32),
+            learner: Learner::new(network, optimizer, 0.0),
             quarters_per_token: quarters / tokens as f64,
             vocabulary,
             settings,
@@ -76,16 +71,12 @@ impl ChordTrainer {
         })
     }
 
-    fn network(&self) -> &Network {
-        self.network.as_ref().expect("a step gives the network back")
-    }
-
     fn plan_for(&self, epoch: u64) -> Plan {
         batches::plan(&self.train, self.settings.batch, self.settings.window, self.seed, epoch)
     }
 
     fn evaluate(&self, pieces: &[Encoded]) -> Evaluation {
-        let network = self.network().valid();
+        let network = self.learner.network().valid();
         // Pieces of like length together, the longest first: the rows that are done are always the last.
         let mut order: Vec<usize> = (0..pieces.len()).collect();
         order.sort_by_key(|&piece| std::cmp::Reverse(pieces[piece].predicted()));
@@ -134,7 +125,7 @@ impl Trainable for ChordTrainer {
     }
 
     fn parameters(&self) -> usize {
-        count_parameters(self.network())
+        count_parameters(self.learner.network())
     }
 
     fn regime(&self) -> Regime {
@@ -163,25 +154,13 @@ impl Trainable for ChordTrainer {
             self.plan = self.plan_for(at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
-        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
-            self.carried = network.zeros(rows.len());
-        }
-        for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
-            self.carried.iter_mut().for_each(|state| state.reset_row(b));
-        }
-        let batch = Batch::gather(&self.train, rows.into_iter(), &self.vocabulary);
+        let batch = Batch::gather(&self.train, rows.iter().copied(), &self.vocabulary);
         let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
         let dropouts = (self.settings.input_dropout, self.settings.dropout);
-        let logits = network.forward(&batch, &mut self.carried, dropouts, Some(masks));
-        let (loss, figures) = cross_entropy(logits, &batch.targets, &batch.weights);
-        let gradients = loss.backward();
-        let report;
-        (network, report) = self.optimizer.step(network, gradients, learning_rate);
-        self.network = Some(network);
-        if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
-            self.carried.clear();
-        }
+        let (figures, report) = self.learner.step(&rows, learning_rate, |network, states| {
+            let logits = network.forward(&batch, states, dropouts, Some(masks));
+            cross_entropy(logits, &batch.targets, &batch.weights)
+        });
         StepReport {
             batch: Evaluation::of_batch(figures, figures.counted * self.quarters_per_token),
             gradient_norm: report.gradient_norm,
@@ -200,29 +179,20 @@ impl Trainable for ChordTrainer {
     fn save(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
         let encoding = serde_json::json!({ "note_chord": self.vocabulary });
-        checkpoint::save(&SPEC, self.network(), settings, encoding)
+        checkpoint::save(&SPEC, self.learner.network(), settings, encoding)
     }
 
     fn checkpoint(&self) -> ModelFile {
-        let mut file = self.save();
-        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
-        checkpoint::add_carried(&mut file, &self.carried);
-        file
+        self.learner.checkpoint(self.save())
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
         let expected = self.save().header;
-        checkpoint::same_training(&file.header, &expected)?;
-        let network = checkpoint::restore(self.network().clone(), file)?;
-        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
-        let carried = checkpoint::restore_carried(file, network.lstms.iter().map(Lstm::hidden))?;
-        (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
-        Ok(())
+        self.learner.resume(file, &expected)
     }
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
-        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
-        Ok(())
+        self.learner.adopt(model)
     }
 
     fn composer(&self) -> Box<dyn Composer> {

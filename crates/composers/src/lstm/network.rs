@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cantus_encoding::note_chord::{REMAINING_BUCKETS, Vocabulary};
 use cantus_model::checks::{positive, share, within};
+use cantus_model::learner::{Recurrent, unroll};
 use cantus_model::{CreateError, Rng, Settings};
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::embedding::Embedding;
@@ -114,6 +115,12 @@ pub(super) struct Masks {
     pub step: u64,
 }
 
+impl Recurrent for Network {
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
+}
+
 impl Network {
     pub(super) fn new(settings: &ChordSettings, vocabulary: &Vocabulary, rng: &mut Rng, device: &Device) -> Network {
         let ChordSettings { embedding, hidden, layers, .. } = *settings;
@@ -125,11 +132,6 @@ impl Network {
             .map(|layer| Lstm::new(if layer == 0 { embedding } else { hidden }, hidden, rng, device))
             .collect();
         Network { token, contexts, lstms, output: Linear::new(hidden, vocabulary.len(), rng, device) }
-    }
-
-    /// Fresh states for a batch.
-    pub(super) fn zeros(&self, rows: usize) -> Vec<LstmState> {
-        self.lstms.iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
     }
 
     /// Logits of a batch; the states move on.
@@ -150,12 +152,8 @@ impl Network {
             .zip(&batch.contexts)
             .fold(self.token.forward(&batch.tokens), |sum, (table, indices)| sum + table.forward(indices));
         let width = self.token.width();
-        let mut x = dropout(embedded, dropouts.0, key(0)).reshape([batch.steps, batch.rows, width]);
-        for (k, (lstm, state)) in self.lstms.iter().zip(states).enumerate() {
-            let (y, last) = lstm.forward(x, state);
-            *state = last;
-            x = dropout(y, dropouts.1, key(k + 1));
-        }
+        let x = dropout(embedded, dropouts.0, key(0)).reshape([batch.steps, batch.rows, width]);
+        let x = unroll(&self.lstms, states, x, dropouts.1, key);
         let [steps, rows, hidden] = x.dims();
         self.output.forward(x.reshape([steps * rows, hidden]))
     }

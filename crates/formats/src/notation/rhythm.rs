@@ -216,6 +216,10 @@ impl Beats {
         if is_rest && plain > LONGEST_REST {
             return false;
         }
+        // It would end between places of the grid, and nothing could go on from there.
+        if dots == 1 && plain < 2 * DYADIC {
+            return false;
+        }
         if let Some(beat) = self.compound {
             let inside = start % beat;
             if inside + length > beat {
@@ -337,12 +341,13 @@ fn divide(start: u64, length: u64, boundaries: &[u64], spans: &mut Vec<Span>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notation::nominal;
     use cantus_score::{Pitch, Velocity};
 
     /// Writes one voice of a bar: "4 8. 16" are note values, `r` a rest, `~` a tie to the next, `3:` a triplet.
     fn written(meter: &str, spans: &[(f64, f64)]) -> String {
         let meter: Meter = meter.parse().unwrap();
-        let length = 4 * QUARTER * u64::from(meter.numerator()) / u64::from(meter.denominator());
+        let length = nominal(meter);
         let key = cantus_score::Key::new(0, cantus_score::Mode::Major).unwrap();
         let bar = SheetBar { start: 0, length, meter, meter_changes: false, key, key_changes: false };
         let head = Head { pitch: Pitch::C4, velocity: Velocity::DEFAULT, tied_from: false, tied_to: false };
@@ -401,6 +406,27 @@ mod tests {
         assert_eq!(written("9/8", &[(0.0, 4.5)]), "2.~ 4.");
         assert_eq!(written("6/8", &[(0.0, 0.75), (0.75, 1.5)]), "8. 8. r4.");
         assert_eq!(written("12/8", &[(0.0, 0.5)]), "8 r8 r8 r4. r2.");
+    }
+
+    /// Every stretch of 128ths in a beat and a half is written with values that are as long as they say.
+    #[test]
+    fn values_last_as_long_as_they_say() {
+        let key = cantus_score::Key::new(0, cantus_score::Mode::Major).unwrap();
+        let head = Head { pitch: Pitch::C4, velocity: Velocity::DEFAULT, tied_from: false, tied_to: false };
+        for meter in ["4/4", "3/4", "6/8", "9/8", "5/8", "2/2"] {
+            let meter: Meter = meter.parse().unwrap();
+            let bar =
+                SheetBar { start: 0, length: nominal(meter), meter, meter_changes: false, key, key_changes: false };
+            for (from, to) in (0..48).flat_map(|from| (from + 1..=48).map(move |to| (from * DYADIC, to * DYADIC))) {
+                let chord = Chord { onset: from, end: to, heads: vec![head] };
+                for event in write_down(&[chord], &[bar], true).remove(0) {
+                    let Some(Value { halvings, dots }) = event.value else { continue };
+                    let plain = (8 * QUARTER) >> (halvings + 1);
+                    let said = if dots == 1 { plain / 2 * 3 } else { plain };
+                    assert_eq!((event.duration, event.tuplet), (said, None), "{meter}: {from}-{to}");
+                }
+            }
+        }
     }
 
     #[test]

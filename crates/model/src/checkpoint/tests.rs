@@ -17,6 +17,7 @@ static SPEC: ComposerSpec = ComposerSpec {
     source: "",
     departures: "",
     encoding: "",
+    abilities: &[],
     configurations: &[],
     create: |_, _, _| Err(crate::CreateError::EmptyCorpus { what: "training" }),
     load: |_| Err(ModelError::Foreign),

@@ -2,8 +2,8 @@
 
 use super::repetition::Runs;
 use super::{
-    Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Past, Reading, Roll, Step,
-    evaluation,
+    BarSteps, Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Past, Reading,
+    Recalling, Roll, Step, evaluation,
 };
 use crate::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile,
@@ -12,7 +12,8 @@ use crate::{
 use cantus_encoding::piano_roll::{self, Frame, Key, Keys};
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::derive;
-use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter};
+use cantus_score::{Meter, Pitch, Score, Ticks};
+use rand_chacha::rand_core::Rng as _;
 
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
@@ -22,8 +23,6 @@ const ROWS: usize = 32;
 const KEPT: usize = 4096;
 /// How often a frame is drawn again where the music has repeated itself for too long.
 const TRIES: usize = 32;
-/// Ticks to a step of composed scores: bars of every metre end on one.
-const FINE: u32 = 16;
 
 /// A trained network, ready to judge and to compose.
 pub struct FrameComposer<N: FrameNetwork> {
@@ -155,10 +154,12 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
         let mut settle = |waiting: &mut (Vec<f32>, Vec<(usize, usize)>)| {
             let (features, places) = std::mem::take(waiting);
             let targets: Vec<Keys> = places.iter().map(|(piece, at)| pieces[*piece][*at]).collect();
-            let steps: Vec<_> =
-                places.iter().map(|(piece, at)| Step { past: &pasts[*piece], at: *at, may_recall: true }).collect();
+            let steps: Vec<_> = places
+                .iter()
+                .map(|(piece, at)| Step { past: &pasts[*piece], at: *at, recalling: Recalling::Free })
+                .collect();
             // Chance differs from batch to batch, and is the same in every judgement of the same pieces.
-            let seed = rand_chacha::rand_core::Rng::next_u64(&mut derive(seed, "judge", &[batches]));
+            let seed = derive(seed, "judge", &[batches]).next_u64();
             batches += 1;
             let found = self.head.judge(&features, &steps, &targets, effort, seed);
             for ((piece, at), figure) in places.into_iter().zip(found) {
@@ -265,14 +266,22 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         request.check(self, MOST_BARS)?;
+        if request.form.is_some() && !self.head.remembers() {
+            return Err(ComposeError::CannotFollowForm { composer: N::spec().id });
+        }
         let Opened { mut memory, mut past, mut last, heard, meter, bars, remarks } =
             self.open_with(request.prompt.as_ref());
         let bars = request.bars - bars;
         let grid = self.roll.grid();
-        let fine = TicksPerQuarter::new(grid.get() * FINE).unwrap_or(grid);
-        let bar = meter.bar(fine).0.max(1);
-        let first_step = |bar_number: usize| (bar_number as u64 * bar).div_ceil(u64::from(FINE)) as usize;
-        let (end, last_bar) = (first_step(bars), first_step(bars - 1));
+        let steps = BarSteps::new(grid, meter);
+        let (end, last_bar) = (steps.first_step(bars), steps.first_step(bars - 1));
+        let recalls = match &request.form {
+            Some(form) => {
+                let rng = &mut derive(rng.next_u64(), "variation", &[]);
+                steps.recalled_steps(form, (request.prompt.as_ref(), heard.len()), bars, grid, rng)?
+            }
+            None => Vec::new(),
+        };
         let allowed = self.roll.allowed();
         let mut frames: Vec<Frame> = Vec::with_capacity(end);
         let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
@@ -283,9 +292,15 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             self.advance(&mut memory, heard.len() + at, &[last]);
             features.clear();
             self.features(&memory, 0, &mut features);
-            let overdue = runs.overdue(&self.roll.repetition);
-            let may_recall = overdue.is_empty();
-            let step = Step { past: &past, at: heard.len() + at, may_recall };
+            let recalled = recalls.get(heard.len() + at).copied().flatten();
+            // What is wanted may repeat itself as it likes.
+            let overdue = if recalled.is_none() { runs.overdue(&self.roll.repetition) } else { Vec::new() };
+            let recalling = match recalled {
+                Some(at) => Recalling::Step(at),
+                None if overdue.is_empty() => Recalling::Free,
+                None => Recalling::Nothing,
+            };
+            let step = Step { past: &past, at: heard.len() + at, recalling };
             let mut draw = || {
                 let drawn = self.head.draw(&features, step, before, allowed, &request.sampling, rng);
                 drawn.ok_or(ComposeError::NoToken)
@@ -316,7 +331,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             past.push(keys);
             runs.push(keys.bits());
             last = Some(keys);
-            let done = (at as u64 + 1) * u64::from(FINE) / bar;
+            let done = steps.done(at + 1);
             if done > reported {
                 reported = done;
                 if progress((done as f64 / bars as f64).min(1.0)).is_break() {
@@ -326,7 +341,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         }
         let mut composed = self.roll.open();
         composed.parts = piano_roll::decode(&frames, grid).parts;
-        composed = composed.rescaled(fine).before(Ticks(bars as u64 * bar));
+        composed = composed.rescaled(steps.fine).before(Ticks(bars as u64 * steps.ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
         accentuate(&mut composed, Ticks::ZERO);
         let score = match &request.prompt {

@@ -3,17 +3,17 @@
 use super::batches::{self, Batch, Piece};
 use super::player::{PastOf, counted, past_of, protocol};
 use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Roll, baselines};
+use crate::learner::{Learner, Recurrent, unroll};
 use crate::plan::{Plan, Row};
 use crate::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
     Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
-use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::piano_roll::Keys;
 use cantus_nn::dropout::{MaskKey, dropout};
-use cantus_nn::lstm::{Lstm, LstmState};
-use cantus_nn::optimizer::{Average, Optimizer, Rule};
+use cantus_nn::lstm::LstmState;
+use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use serde::Serialize;
@@ -34,8 +34,8 @@ pub struct Learning<'a, P> {
     pub step: u64,
 }
 
-/// A network that predicts frames, as it is trained.
-pub trait FrameNetwork: Module + Send + 'static {
+/// A network that predicts frames, as it is trained. Its layers' parameters must be named `lstms`.
+pub trait FrameNetwork: Recurrent + Send + 'static {
     /// Its head out of a file.
     type Head: FrameHead<Settings = Self::OwnSettings> + 'static;
     /// The head's settings, beside those of [`FrameSettings`].
@@ -58,9 +58,6 @@ pub trait FrameNetwork: Module + Send + 'static {
         rng: &mut Rng,
         device: &Device,
     ) -> Self;
-
-    /// Its layers. Parameters must be named `lstms`.
-    fn lstms(&self) -> &[Lstm];
 
     /// The loss of a batch, and its figures.
     ///
@@ -88,13 +85,8 @@ pub struct FrameTrainer<N: FrameNetwork> {
     valid: Vec<Piece>,
     /// What the head keeps of each training piece.
     pasts: Vec<PastOf<N>>,
-    /// Taken out only while a step replaces it.
-    network: Option<N>,
-    optimizer: Optimizer,
-    average: Option<Average>,
+    learner: Learner<N>,
     plan: Plan,
-    /// The states of the batch's rows after the last step.
-    carried: Vec<LstmState>,
 }
 
 impl<N: FrameNetwork> FrameTrainer<N> {
@@ -125,14 +117,11 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let device = Device::default().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = N::new(&settings, &own, &frequencies(&train), &mut rng, &device);
-        let rule = Rule::adam_w(settings.weight_decay as f32);
+        let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(Box::new(FrameTrainer {
             plan: batches::plan(&train, &settings, seed, 0),
             pasts: train.iter().map(|piece| past_of::<N>(&piece.keys)).collect(),
-            average: (settings.averaging > 0.0).then(|| Average::new(settings.averaging)),
-            carried: zeros(&network, 0),
-            network: Some(network),
-            optimizer: Optimizer::new(rule).with_clipping(settings.clip as f32),
+            learner: Learner::new(network, optimizer, settings.averaging),
             settings,
             own,
             seed,
@@ -142,32 +131,27 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         }))
     }
 
-    fn network(&self) -> &N {
-        self.network.as_ref().expect("a step gives the network back")
-    }
-
     fn plan_for(&self, epoch: u64) -> Plan {
         batches::plan(&self.train, &self.settings, self.seed, epoch)
     }
+}
 
-    /// What the head sees, `[T * B, F]`; the states move on.
-    fn features(&mut self, network: &N, batch: &Batch, step: u64) -> Tensor<2> {
-        let FrameSettings { dropout: after, input_dropout, hidden, .. } = self.settings;
-        let device = Device::default().autodiff();
-        let width = self.settings.input();
-        let key = |layer: usize| Some(MaskKey { seed: self.seed, step, layer: layer as u64 });
-        let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
-        let input: Tensor<3> = dropout(Tensor::from_data(input, &device), input_dropout, key(0));
-        let mut x = input.clone();
-        for (k, (lstm, state)) in network.lstms().iter().zip(&mut self.carried).enumerate() {
-            let (y, last) = lstm.forward(x, state);
-            *state = last;
-            x = dropout(y, after, key(k + 1));
-        }
-        let size = batch.steps * batch.rows;
-        let x = x.reshape([size, hidden]);
-        if self.settings.skip { Tensor::cat(vec![x, input.reshape([size, width])], 1) } else { x }
-    }
+/// What the head sees, `[T * B, F]`; the states move on. Dropout's masks follow from `seed` and `step`.
+fn features<N: FrameNetwork>(
+    settings: &FrameSettings,
+    network: &N,
+    states: &mut [LstmState],
+    batch: &Batch,
+    (seed, step): (u64, u64),
+) -> Tensor<2> {
+    let width = settings.input();
+    let key = |layer: usize| Some(MaskKey { seed, step, layer: layer as u64 });
+    let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
+    let input = dropout(Tensor::from_data(input, &Device::default().autodiff()), settings.input_dropout, key(0));
+    let x = unroll(network.lstms(), states, input.clone(), settings.dropout, key);
+    let size = batch.steps * batch.rows;
+    let x = x.reshape([size, settings.hidden]);
+    if settings.skip { Tensor::cat(vec![x, input.reshape([size, width])], 1) } else { x }
 }
 
 /// How often each key sounds, a little smoothed.
@@ -178,17 +162,13 @@ fn frequencies(pieces: &[Piece]) -> [f32; Keys::COUNT] {
     counts.map(|count| (count as f32 + 0.1) / (frames as f32 + 1.0))
 }
 
-fn zeros<N: FrameNetwork>(network: &N, rows: usize) -> Vec<LstmState> {
-    network.lstms().iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
-}
-
 impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
     fn spec(&self) -> &'static ComposerSpec {
         N::spec()
     }
 
     fn parameters(&self) -> usize {
-        count_parameters(self.network())
+        count_parameters(self.learner.network())
     }
 
     fn regime(&self) -> Regime {
@@ -220,30 +200,14 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         if self.plan.epoch() != at.epoch {
             self.plan = self.plan_for(at.epoch);
         }
-        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
-            self.carried = zeros(&network, rows.len());
-        }
-        for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
-            self.carried.iter_mut().for_each(|state| state.reset_row(b));
-        }
         let batch = Batch::gather(&self.train, &rows, &self.settings);
+        let (settings, own, seed) = (&self.settings, &self.own, self.seed);
         let step = (at.epoch << 32) | at.step;
-        let features = self.features(&network, &batch, step);
-        let (pasts, settings) = (&self.pasts[..], &self.settings);
-        let at = Learning { pasts, settings, seed: self.seed, epoch: at.epoch, step };
-        let (loss, sums) = network.loss(&self.own, features, &batch, at);
-        let gradients = loss.backward();
-        let report;
-        (network, report) = self.optimizer.step(network, gradients, learning_rate);
-        if let Some(average) = self.average.as_mut().filter(|_| report.finite) {
-            average.add(&network);
-        }
-        self.network = Some(network);
-        if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
-            self.carried.clear();
-        }
+        let learning = Learning { pasts: &self.pasts[..], settings, seed, epoch: at.epoch, step };
+        let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
+            network.loss(own, features(settings, network, states, &batch, (seed, step)), &batch, learning)
+        });
         StepReport {
             batch: Evaluation {
                 nats: sums.nats,
@@ -271,35 +235,20 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
     }
 
     fn save(&self) -> ModelFile {
-        let mut file = self.save_as_trained();
-        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
-        file
+        self.learner.save(self.as_trained())
     }
 
     fn checkpoint(&self) -> ModelFile {
-        let mut file = self.save_as_trained();
-        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
-        checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
-        checkpoint::add_carried(&mut file, &self.carried);
-        file
+        self.learner.checkpoint(self.as_trained())
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
-        checkpoint::same_training(&file.header, &self.save_as_trained().header)?;
-        let network = checkpoint::restore(self.network().clone(), file)?;
-        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
-        let carried = checkpoint::restore_carried(file, network.lstms().iter().map(Lstm::hidden))?;
-        if let Some(average) = &mut self.average {
-            *average = checkpoint::restore_average(&network, average, file)?;
-        }
-        (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
-        Ok(())
+        let expected = self.as_trained().header;
+        self.learner.resume(file, &expected)
     }
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
-        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
-        self.average.iter_mut().for_each(Average::clear);
-        Ok(())
+        self.learner.adopt(model)
     }
 
     fn composer(&self) -> Box<dyn Composer> {
@@ -309,9 +258,9 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
 
 impl<N: FrameNetwork> FrameTrainer<N> {
     /// The network as the optimiser moves it, without any average.
-    fn save_as_trained(&self) -> ModelFile {
+    fn as_trained(&self) -> ModelFile {
         let encoding = serde_json::json!({ "piano_roll": self.roll });
-        checkpoint::save(N::spec(), self.network(), self.settings.write(&self.own), encoding)
+        checkpoint::save(N::spec(), self.learner.network(), self.settings.write(&self.own), encoding)
     }
 
     fn frame_composer(&self) -> FrameComposer<N> {

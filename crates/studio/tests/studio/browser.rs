@@ -163,15 +163,22 @@ impl Browser {
         self.send("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// Clicks where the middle of the element is seen.
+    /// Where the middle of the element is seen, scrolled there.
     #[track_caller]
-    pub fn click(&mut self, selector: &str) {
+    fn middle(&mut self, selector: &str) -> [f64; 2] {
         let place = self.eval(&format!(
             "(() => {{ const of = document.querySelector({selector:?}); of.scrollIntoView({{ block: 'center' }});
               const box = of.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         ));
+        [0, 1].map(|k| place[k].as_f64().unwrap())
+    }
+
+    /// Clicks where the middle of the element is seen.
+    #[track_caller]
+    pub fn click(&mut self, selector: &str) {
+        let [x, y] = self.middle(selector);
         for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
+            let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
             self.send("Input.dispatchMouseEvent", event);
         }
     }
@@ -209,6 +216,26 @@ impl Browser {
         let root = self.send("DOM.getDocument", json!({}))["root"]["nodeId"].clone();
         let node = self.send("DOM.querySelector", json!({ "nodeId": root, "selector": selector }))["nodeId"].clone();
         self.send("DOM.setFileInputFiles", json!({ "nodeId": node, "files": paths }));
+    }
+
+    /// Drops files or folders onto the middle of the element.
+    #[track_caller]
+    pub fn drop_files(&mut self, selector: &str, paths: &[PathBuf]) {
+        let [x, y] = self.middle(selector);
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            // What may be done with them: copying.
+            let data = json!({ "items": [], "files": paths, "dragOperationsMask": 1 });
+            self.send("Input.dispatchDragEvent", json!({ "type": kind, "x": x, "y": y, "data": data }));
+        }
+    }
+
+    /// Chooses of a list, as a person does.
+    #[track_caller]
+    pub fn choose(&mut self, selector: &str, value: &str) {
+        self.eval(&format!(
+            "(() => {{ const of = document.querySelector({selector:?}); of.value = {value:?};
+              of.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"
+        ));
     }
 
     /// The picture of what is seen, as PNG.

@@ -78,7 +78,7 @@ fn a_prompt_is_kept() {
     let studio = open(folder.path());
     let first = compose(&studio, &json!({ "bars": 4, "seed": 1 }));
     let file = form(&studio, &first, "midi").body;
-    let prompt = studio.send("POST", "/api/prompts", &file).expect(201).json();
+    let prompt = studio.send("POST", "/api/prompts?name=a.mid", &file).expect(201).json();
     let order = json!({ "bars": 6, "seed": 2, "prompt": { "sha256": prompt["sha256"], "bars": 2 } });
     let second = compose(&studio, &order);
     let [kept, notes] = [&first, &second].map(|piece| form(&studio, piece, "notes").json());
@@ -92,7 +92,47 @@ fn a_prompt_is_kept() {
         all
     };
     assert_eq!(before(&kept), before(&notes));
-    studio.send("POST", "/api/prompts", b"no MIDI file").expect(422);
+    studio.send("POST", "/api/prompts?name=a.mid", b"no MIDI file").expect(422);
+    studio.send("POST", "/api/prompts?name=a.txt", b"no music").expect(415);
+    studio.send("POST", "/api/prompts", &file).expect(400);
+}
+
+/// Two tunes in a book, and one alone.
+const TUNE: &str = "X:1\nT:A tune\nM:4/4\nL:1/4\nK:C\nc d e f|g2 e2|d c B d|c4|\n";
+
+#[test]
+fn a_melody_is_harmonised() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let book = format!("{TUNE}\n{}", TUNE.replacen('1', "2", 1));
+    studio.send("POST", "/api/prompts?name=book.abc", book.as_bytes()).expect(422);
+    let given = studio.send("POST", "/api/prompts?name=tune.abc", TUNE.as_bytes()).expect(201).json();
+    assert_eq!((&given["bars"], &given["notes"]), (&json!(4), &json!(11)));
+    let arrangement = json!({ "sha256": given["sha256"], "voices": [0], "bars": [] });
+    let piece = compose(&studio, &json!({ "model": "chorales", "seed": 1, "arrangement": arrangement }));
+    assert_eq!((&piece["origin"]["bars"], &piece["title"]), (&json!(4), &json!("A tune (1)")));
+    let score = midi::read(&form(&studio, &piece, "midi").body, &Limits::default()).unwrap().score;
+    let melody: Vec<u8> = score.parts[0].notes.iter().map(|note| note.pitch.get()).collect();
+    assert_eq!(melody, [72, 74, 76, 77, 79, 76, 74, 72, 71, 74, 72]);
+    assert!(score.parts.len() == 4 && score.note_count() > 30, "{}", score.note_count());
+    // What makes no sense, or is asked of a model that cannot do it.
+    for order in [
+        json!({ "model": "default", "arrangement": arrangement }),
+        json!({ "model": "chorales", "form": "AA", "arrangement": arrangement }),
+        json!({ "model": "chorales", "arrangement": { "sha256": "0".repeat(64), "voices": [0], "bars": [] } }),
+    ] {
+        studio.post("/api/compositions", &order).expect(400);
+    }
+}
+
+#[test]
+fn a_form_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let piece = compose(&studio, &json!({ "model": "chorales", "bars": 8, "seed": 1, "form": "AB" }));
+    assert_eq!(piece["origin"]["form"], "AB");
+    studio.post("/api/compositions", &json!({ "model": "chorales", "form": "A-B" })).expect(400);
+    studio.post("/api/compositions", &json!({ "model": "default", "form": "AB" })).expect(400);
 }
 
 #[test]
@@ -167,7 +207,7 @@ fn a_failed_order_says_why_and_can_be_forgotten() {
     let studio = open(folder.path());
     // A file without a note is a MIDI file, but no prompt.
     let silent = midi::write(&cantus_score::Score::new(cantus_score::TicksPerQuarter::DEFAULT)).unwrap();
-    let prompt = studio.send("POST", "/api/prompts", &silent).expect(201).json();
+    let prompt = studio.send("POST", "/api/prompts?name=a.mid", &silent).expect(201).json();
     let order = json!({ "bars": 8, "prompt": { "sha256": prompt["sha256"], "bars": 4 } });
     let job = studio.post("/api/compositions", &order).expect(202).json();
     let failed = studio.wait("/api/compositions", |answer| answer.json()[0]["state"] == "failed").json();

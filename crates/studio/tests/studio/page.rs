@@ -176,6 +176,12 @@ fn the_keyboard_alone_composes() {
     });
 }
 
+/// A folder, made.
+fn made(folder: PathBuf) -> PathBuf {
+    std::fs::create_dir(&folder).unwrap();
+    folder
+}
+
 /// Ten tunes and a file that is none, in a folder.
 fn music(folder: &Path) -> Vec<PathBuf> {
     let put = |name: String, bytes: &[u8]| {
@@ -219,7 +225,7 @@ fn a_prompt_is_continued() {
         browser.choose_files("#prompt-file", &music(folder)[..1]);
         browser.wait("!document.querySelector('#prompt-set').hidden");
         let told = browser.eval("document.querySelector('#prompt-label').textContent");
-        assert_eq!(told, "Continues tune 0.mid: 8 bars, 32 notes");
+        assert_eq!(told, "From tune 0.mid: 8 bars, 32 notes");
         compose(browser);
         let piece = newest(studio);
         assert_eq!(piece["origin"]["prompt"]["bars"], 4);
@@ -234,10 +240,46 @@ fn a_prompt_is_continued() {
 }
 
 #[test]
+fn voices_are_composed_to_a_melody_that_was_dropped() {
+    with_page(|browser, studio, folder| {
+        browser.drop_files("#prompt-drop", &music(folder)[..1]);
+        browser.wait("!document.querySelector('#prompt-set').hidden");
+        assert_eq!(browser.eval("document.querySelector('#form-set').hidden"), true);
+        browser.choose("#prompt-use", "harmonise");
+        assert_eq!(browser.eval("document.querySelector('#model').value"), "chorales");
+        assert_eq!(
+            browser.eval("document.querySelector('#prompt-label').textContent"),
+            "To tune 0.mid: 8 bars, 32 notes"
+        );
+        browser.click("#do-compose");
+        browser.wait(PLAYS);
+        let piece = newest(studio);
+        assert_eq!((&piece["origin"]["arrangement"]["voices"], &piece["origin"]["bars"]), (&json!([0]), &json!(8)));
+        // Without what was given, the same model follows a form.
+        browser.click("#prompt-clear");
+        browser.wait("!document.querySelector('#form-set').hidden");
+        browser.fill("#form", "ABA");
+        browser.fill("#bars", "12");
+        browser.click("#another");
+        browser.wait("document.querySelector('#piece-detail').textContent.includes('form ABA')");
+        assert_eq!(newest(studio)["origin"]["form"], "ABA");
+        // A model that cannot is asked for nothing of the kind.
+        browser.choose("#model", "default");
+        browser.wait("document.querySelector('#form-set').hidden");
+        browser.click("#another");
+        browser.wait("document.querySelector('#piece-detail').textContent.startsWith('Hymns')");
+        assert_eq!(newest(studio)["origin"].get("form"), None);
+    });
+}
+
+#[test]
 fn a_page_that_was_left_finds_its_training_again() {
     with_page(|browser, _, folder| {
         browser.click("nav a[href='#train']");
-        browser.choose_files("#music-files", &music(folder));
+        // The whole folder, dropped.
+        let folder = made(folder.join("music"));
+        music(&folder);
+        browser.drop_files("#music-drop", &[folder]);
         browser.wait("document.querySelector('#training .start .primary:not(:disabled)')");
         browser.click("#training .start .primary");
         browser.wait("document.querySelector('#training .curves')");

@@ -87,7 +87,9 @@ fn too_much_is_refused() {
         let large = |megabytes: usize| vec![b' '; (megabytes << 20) + 1];
         let training = studio.post("/api/trainings", &json!({ "name": "x" })).expect(201).json();
         let files = format!("/api/trainings/{}/files?name=a.mid", training["id"].as_str().unwrap());
-        for (path, megabytes) in [("/api/compositions", 1), ("/api/trainings", 1), ("/api/prompts", 4), (&*files, 16)] {
+        for (path, megabytes) in
+            [("/api/compositions", 1), ("/api/trainings", 1), ("/api/prompts?name=a.mid", 4), (&*files, 16)]
+        {
             studio.send("POST", path, &large(megabytes)).expect(413);
         }
     });

@@ -92,7 +92,7 @@ fn a_training_is_stopped_survives_a_restart_and_composes() {
     let piece = studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
     assert_eq!(piece.json()["model"], "scales");
     // Where a passage comes from is said by the name of the file that was given, without the number that was put before it.
-    let prompt = studio.send("POST", "/api/prompts", &tune(50)).expect(201).json();
+    let prompt = studio.send("POST", "/api/prompts?name=a.mid", &tune(50)).expect(201).json();
     let order = json!({ "model": model, "bars": 9, "prompt": { "sha256": prompt["sha256"], "bars": 8 } });
     let job = studio.post("/api/compositions", &order).expect(202).json();
     let known = format!("/api/pieces/{}", job["id"].as_str().unwrap());

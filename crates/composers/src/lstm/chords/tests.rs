@@ -58,35 +58,34 @@ fn a_step_whose_gradient_is_no_number_changes_nothing_and_says_so() {
     assert!(same(&trainer.save(), &before));
 }
 
+/// The trainer, its rows as if they had just heard something.
+fn haunted(mut trainer: ChordTrainer, rows: usize) -> ChordTrainer {
+    let mut file = trainer.checkpoint();
+    for (_, tensor) in file.tensors.iter_mut().filter(|(name, _)| name.starts_with("carried.")) {
+        let hidden = tensor.shape[1];
+        *tensor = TensorData { shape: vec![rows, hidden], values: vec![0.5; rows * hidden] };
+    }
+    trainer.resume(&file).unwrap();
+    trainer
+}
+
 #[test]
 fn a_new_step_after_a_resume_needs_no_state_of_another_batch_size() {
     let mut trainer = trainer();
     trainer.step(StepAt { epoch: 0, step: 0 }, 0.01);
-    let mut file = trainer.checkpoint();
-    for (name, tensor) in &mut file.tensors {
-        if name.starts_with("carried.") {
-            let hidden = tensor.shape[1];
-            *tensor = TensorData { shape: vec![7, hidden], values: vec![0.25; 7 * hidden] };
-        }
-    }
-    trainer.resume(&file).unwrap();
-    assert!(trainer.step(StepAt { epoch: 0, step: 1 }, 0.01).finite);
+    assert!(haunted(trainer, 7).step(StepAt { epoch: 0, step: 1 }, 0.01).finite);
 }
 
 #[test]
 fn a_segment_begins_with_nothing_remembered() {
-    let (mut fresh, mut used) = (trainer(), trainer());
-    let rows = used.plan.step(0).count();
-    used.carried = used.network().zeros(rows);
-    for state in &mut used.carried {
-        state.h.fill(0.5);
-        state.c.fill(0.5);
-    }
+    let mut fresh = trainer();
+    let rows = fresh.plan.step(0).count();
+    let mut used = haunted(trainer(), rows);
     let at = StepAt { epoch: 0, step: 0 };
     assert!(fresh.plan.step(0).flatten().all(|row| row.begins));
     assert_eq!(used.step(at, 0.01), fresh.step(at, 0.01));
     // What one window leaves behind is heard in the next.
-    used.carried.iter_mut().for_each(|state| state.h.fill(0.5));
+    let mut used = haunted(used, rows);
     let next = StepAt { epoch: 0, step: 1 };
     assert!(fresh.plan.step(1).flatten().any(|row| !row.begins));
     assert_ne!(used.step(next, 0.01), fresh.step(next, 0.01));

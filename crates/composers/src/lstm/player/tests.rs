@@ -4,6 +4,7 @@ use crate::lstm::network::Network;
 use crate::lstm::{SPEC, fixture};
 use burn::tensor::Device;
 use cantus_model::checkpoint;
+use cantus_model::learner::Recurrent;
 use cantus_model::seeded;
 use cantus_nn::params::values_of;
 use cantus_score::{Meter, Note, Part, Pitch, TicksPerQuarter, Velocity};
