@@ -112,7 +112,7 @@ const harmonises = () => prompt !== null && $("prompt-use").value === "harmonise
 function suit() {
   const voices = harmonises();
   $("form-set").hidden = voices || !can("form");
-  $("bars").disabled = voices;
+  $("bars-set").hidden = voices;
   $("prompt-kept").hidden = voices;
   $("prompt-set").hidden = prompt === null;
   $("prompt-label").textContent = prompt

@@ -344,11 +344,20 @@ fn every_view_is_open_to_everyone_and_fits() {
         for scheme in ["light", "dark"] {
             for window in WINDOWS {
                 browser.look(window, scheme);
-                for view in ["compose", "train", "library"] {
-                    browser.click(&format!("nav a[href='#{view}']"));
-                    browser.wait(&format!("!document.querySelector('#{view}').hidden"));
-                    if view == "compose" {
+                for view in ["compose", "train", "library", "compose with a melody"] {
+                    let main = view.split(' ').next().unwrap_or_default();
+                    browser.click(&format!("nav a[href='#{main}']"));
+                    browser.wait(&format!("!document.querySelector('#{main}').hidden"));
+                    if main == "compose" {
                         browser.wait("document.querySelector('#score > svg')");
+                    }
+                    if main != view {
+                        browser.drop_files("#prompt-drop", &music(folder)[..1]);
+                        browser.wait("!document.querySelector('#prompt-set').hidden");
+                        browser.choose("#prompt-use", "harmonise");
+                    } else if main == "compose" {
+                        browser.eval("document.querySelector('#prompt-clear').click()");
+                        browser.choose("#model", "chorales");
                     }
                     // Colours that are still changing are neither.
                     browser.wait("document.getAnimations().length === 0");
@@ -356,7 +365,7 @@ fn every_view_is_open_to_everyone_and_fits() {
                     assert_eq!(barriers(browser), json!([]), "{view}, {window:?}, {scheme}");
                     let wide = browser.eval("document.documentElement.scrollWidth <= innerWidth");
                     assert_eq!(wide, true, "{view} is wider than {window:?}");
-                    let name = format!("{view}-{}x{}-{scheme}.png", window.0, window.1);
+                    let name = format!("{}-{}x{}-{scheme}.png", view.replace(' ', "-"), window.0, window.1);
                     let picture = browser.picture();
                     assert!(picture.starts_with(b"\x89PNG"));
                     std::fs::write(pictures.join(name), picture).unwrap();
