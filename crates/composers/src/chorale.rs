@@ -25,7 +25,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use cantus_encoding::voices::{self, Chord, ITEMS, VOICES};
 use cantus_model::checks::{share, within};
-use cantus_model::frames::{FrameSettings, Limits, Reading, check_time};
+use cantus_model::frames::{BarSteps, FrameSettings, Limits, Reading, check_time};
 use cantus_model::learner::Recurrent;
 use cantus_model::{Ability, ComposerSpec, Configuration, Rng, TrainingSet};
 use cantus_nn::joint::{JointHead, JointShape};
@@ -46,7 +46,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",
-        settings: r#"{"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6}"#,
+        settings: r#"{"profile":true,"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6}"#,
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
               "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
     }],
@@ -56,6 +56,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 
 /// The tempo where the corpus names none, in microseconds a quarter: 84 quarters a minute, as a congregation sings.
 const PACE: u32 = 714_286;
+/// Pitch classes.
+const CLASSES: usize = 12;
 /// Beats before the end that the network tells apart; all further ones are one.
 const LEFT: usize = 16;
 
@@ -79,6 +81,8 @@ struct Own {
     past_dropout: f32,
     /// The share of what is learnt from in which some voices, or the bars ahead, are given.
     given: f32,
+    /// Whether the network is told how often each pitch class has been sung so far: what key it is in.
+    profile: bool,
 }
 
 impl Default for Own {
@@ -92,6 +96,7 @@ impl Default for Own {
             units_dropout: 0.2,
             past_dropout: 0.1,
             given: 0.5,
+            profile: false,
         }
     }
 }
@@ -138,9 +143,9 @@ impl Settings {
         self.shared.write(&self.own)
     }
 
-    /// Width of what the first layer reads: the chord before, whether the piece begins, the clock, the beats left.
+    /// Width of what the first layer reads: the chord before, whether the piece begins, the clock, the beats left, the profile.
     fn input(&self) -> usize {
-        ITEMS + 1 + self.shared.clock + LEFT + 1
+        ITEMS + 1 + self.shared.clock + LEFT + 1 + if self.own.profile { CLASSES } else { 0 }
     }
 
     /// Width of what the head sees.
@@ -148,11 +153,19 @@ impl Settings {
         self.shared.hidden + if self.shared.skip { self.input() } else { 0 } + AHEAD
     }
 
-    /// Writes what is read before step `at` of a piece, given how many beats are left.
+    /// Writes what is read before step `at` of a piece, given how many beats are left, and the profile of all before that step, in the
+    /// key in which `before` stands.
     ///
     /// # Shapes
     /// `row`: `[I]`, zeros
-    fn write_input(&self, before: Option<u128>, at: usize, beats_left: usize, row: &mut [f32]) {
+    fn write_input(
+        &self,
+        before: Option<u128>,
+        at: usize,
+        beats_left: usize,
+        profile: impl Fn(usize) -> f32,
+        row: &mut [f32],
+    ) {
         match before {
             Some(bits) => voices::items(bits).for_each(|item| row[item] = 1.0),
             None => row[ITEMS] = 1.0,
@@ -162,7 +175,35 @@ impl Settings {
             row[ITEMS + 1 + at % clock] = 1.0;
         }
         row[ITEMS + 1 + clock + beats_left.min(LEFT)] = 1.0;
+        if self.own.profile {
+            let classes = &mut row[ITEMS + 1 + clock + LEFT + 1..];
+            classes.iter_mut().enumerate().for_each(|(class, value)| *value = profile(class));
+        }
     }
+}
+
+/// How often each pitch class has been sung.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Profile([u32; CLASSES]);
+
+impl Profile {
+    fn add(&mut self, chord: Chord) {
+        voices::items(chord.bits()).for_each(|item| self.0[class_of(item)] += 1);
+    }
+
+    /// The share of a class among all that was sung, times four, so that it is of the size of the other inputs.
+    fn share(&self, class: usize) -> f32 {
+        4.0 * self.0[class] as f32 / self.0.iter().sum::<u32>().max(1) as f32
+    }
+
+    /// The same after the piece was moved `shift` semitones up.
+    fn moved_share(&self, class: usize, shift: i32) -> f32 {
+        self.share((class as i32 - shift).rem_euclid(CLASSES as i32) as usize)
+    }
+}
+
+fn class_of(item: usize) -> usize {
+    usize::from(voices::pitch_of(item).get()) % CLASSES
 }
 
 #[derive(Module, Debug)]
@@ -215,12 +256,17 @@ impl Choir {
             let items = || (0..ITEMS).filter(|item| sung >> item & 1 == 1 && voices::voice_of(*item) == voice);
             Some((items().min()?, items().max()?))
         });
+        let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
+        let two_bars = BarSteps::new(grid, meter).first_step(2);
         Some(Choir {
-            steps_per_quarter: set.all().next()?.ticks_per_quarter.get(),
+            steps_per_quarter: grid.get(),
             ranges: ranges.collect(),
-            meter: set.usual_meter().to_string(),
+            meter: meter.to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
-            repetition: Limits::of(pieces.iter().map(|chords| chords.iter().map(|chord| chord.bits()).collect())),
+            repetition: Limits::of(
+                pieces.iter().map(|chords| chords.iter().map(|chord| chord.bits()).collect()),
+                two_bars,
+            ),
         })
     }
 

@@ -4,6 +4,7 @@ mod page;
 
 pub use page::Picture;
 
+use crate::listener::Listener;
 use crate::originality::{HeldOut, Index, LENGTHS, Originality, Range};
 use crate::{Comparison, FIGURES, Statistics, Summary, side_by_side};
 use cantus_score::Score;
@@ -13,6 +14,8 @@ use std::fmt::Write;
 
 /// Of a larger corpus so many pieces, evenly spread, say what real pieces share with one another.
 const HELD_OUT: usize = 300;
+/// A listener hears all real pieces, where fewer than these were kept from learning.
+const ENOUGH_KEPT: usize = 30;
 /// Findings that are said in words.
 const FINDINGS: usize = 8;
 /// A difference of means of more corpus' standard deviations than this is worth a word: half of the pieces' spread (J. Cohen, "Statistical
@@ -81,6 +84,8 @@ pub struct Report {
     pub set_summary: Summary,
     /// The one against the other.
     pub comparison: Comparison,
+    /// How well a machine tells the set from real pieces, those kept from learning where there are enough of them.
+    pub listener: Option<Listener>,
     /// Pieces that originality was asked of.
     pub indexed: usize,
     /// What real pieces share with those.
@@ -117,8 +122,10 @@ impl Report {
         };
         let all: Vec<Piece<'a>> = corpus.learnt.iter().chain(corpus.kept).copied().collect();
         let (real, ours) = (statistics(&all), statistics(set));
-        let index = Index::new(corpus.learnt.iter().map(|piece| (piece.name, piece.score)));
         let scores = |pieces: &[Piece<'a>]| pieces.iter().map(|piece| piece.score).collect::<Vec<&Score>>();
+        let heard = if corpus.kept.len() >= ENOUGH_KEPT { corpus.kept } else { &all };
+        let listener = Listener::of(&scores(heard), &set.iter().map(|piece| piece.score).collect::<Vec<&Score>>());
+        let index = Index::new(corpus.learnt.iter().map(|piece| (piece.name, piece.score)));
         let left_out = index.check_real(&scores(corpus.learnt), &scores(corpus.kept), HELD_OUT);
         let held_out = HeldOut::of(&left_out);
         let found: Vec<Originality> = set.par_iter().map(|piece| index.check(piece.score)).collect();
@@ -138,6 +145,7 @@ impl Report {
             corpus_summary,
             set_summary,
             comparison,
+            listener,
             indexed: index.pieces(),
             held_out,
             held_out_shares: left_out.iter().filter_map(|piece| piece.melody[1]).collect(),
@@ -204,6 +212,7 @@ impl Report {
                     .to_owned(),
             );
         }
+        findings.splice(0..0, self.listener.as_ref().map(ToString::to_string));
         findings
     }
 

@@ -4,7 +4,7 @@ mod arranging;
 
 use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::trainer::past_of;
-use super::{Choir, SPEC, Settings};
+use super::{Choir, Profile, SPEC, Settings};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::frames::{BarSteps, FrameFigure, Recalling, Runs, evaluation};
 use cantus_model::{
@@ -13,7 +13,7 @@ use cantus_model::{
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
-use cantus_nn::random::derive;
+use cantus_nn::random::{derive, uniform};
 use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
 use rand_chacha::rand_core::Rng as _;
@@ -37,6 +37,8 @@ pub(super) struct ChoraleComposer {
 struct Memory {
     layers: Vec<(Vec<f32>, Vec<f32>)>,
     input: Vec<f32>,
+    /// What was sung so far.
+    profile: Profile,
     scratch: Scratch,
 }
 
@@ -81,6 +83,7 @@ impl ChoraleComposer {
         Memory {
             layers: self.cells.iter().map(layer).collect(),
             input: vec![0.0; self.settings.input()],
+            profile: Profile::default(),
             scratch: Scratch::new(),
         }
     }
@@ -89,7 +92,10 @@ impl ChoraleComposer {
     fn advance(&self, memory: &mut Memory, at: usize, end: usize, before: Option<Chord>) {
         memory.input.fill(0.0);
         let left = self.choir.beats_left(at, end);
-        self.settings.write_input(before.map(Chord::bits), at, left, &mut memory.input);
+        before.into_iter().for_each(|chord| memory.profile.add(chord));
+        let profile = memory.profile;
+        let profile = |class: usize| profile.share(class);
+        self.settings.write_input(before.map(Chord::bits), at, left, profile, &mut memory.input);
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = memory.layers.split_at_mut(k);
             let (h, c) = &mut here[0];
@@ -128,7 +134,7 @@ impl ChoraleComposer {
     fn draw(&self, decision: &mut Decision<'_>, here: &Here<'_>, sampling: &Sampling, rng: &mut Rng) -> Option<Chord> {
         // A stream of its own for each chord: how many voices are given does not shift what comes after.
         let mut rng = derive(rng.next_u64(), "voices", &[]);
-        let Here { features, place, given, recalling } = here;
+        let Here { features, place, given, recalling, .. } = here;
         decision.open(features, place);
         match *recalling {
             Recalling::Free => {}
@@ -150,8 +156,12 @@ impl ChoraleComposer {
                 let rest: f32 = probabilities[..first].iter().sum::<f32>() + probabilities[ITEMS];
                 let own =
                     (first..first + SPAN).map(|item| if allowed >> item & 1 == 1 { probabilities[item] } else { 0.0 });
-                let logits: Vec<f32> = own.chain([rest]).map(f32::ln).collect();
-                sampling.draw(&logits, &mut rng).filter(|k| *k < SPAN).map(|k| first + k)
+                let choices: Vec<f32> = own.chain([rest]).collect();
+                let before = here.before.map(|chord| {
+                    chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |item| item - first)
+                });
+                let drawn = draw_move(choices, before, sampling, &mut rng);
+                drawn.filter(|k| *k < SPAN).map(|k| first + k)
             };
             if let Some(item) = item {
                 decision.choose(item);
@@ -171,7 +181,8 @@ impl ChoraleComposer {
         progress: Progress<'_>,
     ) -> Result<Vec<Chord>, ComposeError> {
         let end = given.len();
-        let (mut memory, mut past, mut runs) = (self.memory(), SuffixIndex::default(), Runs::default());
+        let (mut memory, mut past, mut runs) =
+            (self.memory(), SuffixIndex::default(), Runs::within(&self.choir.repetition));
         let (mut decision, mut features) = (self.head.decision(), Vec::new());
         let mut chords: Vec<Chord> = Vec::with_capacity(end);
         for (at, here) in given.iter().enumerate() {
@@ -190,7 +201,7 @@ impl ChoraleComposer {
                     None => Recalling::Nothing,
                 };
                 let place = Place { past: &past, at, shift: 0 };
-                let here = Here { features: &features, place, given: *here, recalling };
+                let here = Here { features: &features, place, given: *here, before: chords.last().copied(), recalling };
                 let mut draw = || self.draw(&mut decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
                 let mut chord = draw()?;
                 // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else.
@@ -308,7 +319,7 @@ impl Composer for ChoraleComposer {
     }
 
     fn default_sampling(&self) -> Sampling {
-        Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 }
+        Sampling { temperature: 0.8, top_k: 0, top_p: 0.9 }
     }
 
     fn describe(&self) -> Vec<(String, String)> {
@@ -392,7 +403,26 @@ struct Here<'a> {
     features: &'a [f32],
     place: Place<'a>,
     given: Given,
+    /// The chord before it.
+    before: Option<Chord>,
     recalling: Recalling,
+}
+
+/// Draws one of the choices: first whether the voice stays on what it has, by the model's own probability, then where it moves, as
+/// `sampling` asks for. What makes pitches surer must not slow the rhythm, in which each single move is less likely than none.
+fn draw_move(mut choices: Vec<f32>, before: Option<usize>, sampling: &Sampling, rng: &mut Rng) -> Option<usize> {
+    let stay = before.and_then(|stay| Some((stay, *choices.get(stay)?)));
+    if let Some((stay, probability)) = stay.filter(|_| sampling.temperature > 0.0) {
+        if uniform(rng) * choices.iter().sum::<f32>() < probability {
+            return Some(stay);
+        }
+        // Where nothing else is possible it stays after all.
+        if choices.iter().enumerate().any(|(k, probability)| k != stay && *probability > 0.0) {
+            choices[stay] = 0.0;
+        }
+    }
+    let logits: Vec<f32> = choices.into_iter().map(f32::ln).collect();
+    sampling.draw(&logits, rng)
 }
 
 /// The prompt's chords, up to where it ends.

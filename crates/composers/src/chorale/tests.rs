@@ -71,7 +71,7 @@ fn a_melody_is_harmonised_and_stays_note_for_note() {
 #[test]
 fn what_comes_is_known_before_it_comes() {
     // The same past, given a later bar or not: the likeliest chord before it is another one, somewhere.
-    let (trainable, _) = trained(10);
+    let (trainable, _) = trained(20);
     let composer = trainable.composer();
     let sampling = Sampling::GREEDY;
     let keep = |last: std::ops::RangeInclusive<usize>| Arrangement {

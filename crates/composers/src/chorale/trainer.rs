@@ -2,7 +2,7 @@
 
 use super::given::{AHEAD, Given, Mask, write_ahead};
 use super::player::{ChoraleComposer, counted, protocol};
-use super::{Choir, Network, SPEC, Settings};
+use super::{Choir, Network, Profile, SPEC, Settings};
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::TokenId;
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
@@ -29,6 +29,8 @@ const OUTCOMES: usize = SPAN + 1;
 /// A piece as the network reads it.
 struct Piece {
     chords: Vec<Chord>,
+    /// What was sung before each chord.
+    profiles: Vec<Profile>,
     /// Where it has been before.
     past: SuffixIndex,
     /// Transpositions that keep all voices within their ranges, down and up.
@@ -43,7 +45,18 @@ impl Piece {
             let room = chord.room();
             (down.max(room.0), up.min(room.1))
         });
-        Piece { past: past_of(&chords), chords, shifts: (room.0.min(0), room.1.max(0)) }
+        let mut sung = Profile::default();
+        let before = |chord: &Chord| {
+            let before = sung;
+            sung.add(*chord);
+            before
+        };
+        Piece {
+            profiles: chords.iter().map(before).collect(),
+            past: past_of(&chords),
+            chords,
+            shifts: (room.0.min(0), room.1.max(0)),
+        }
     }
 }
 
@@ -135,7 +148,7 @@ impl ChoraleTrainer {
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment: Segment { piece, shift, tokens }, .. }) = row else { continue };
             let (index, shift) = (*piece, *shift);
-            let Piece { chords, .. } = &self.train[index];
+            let Piece { chords, profiles, .. } = &self.train[index];
             let mut rng = derive(self.seed, "given", &[epoch, index as u64]);
             let mask = Mask::draw(self.settings.own.given, chords.len(), &mut rng);
             let given = |step: usize| chords.get(step).map(|chord| Given { voices: mask.at(step), chord: *chord });
@@ -145,7 +158,8 @@ impl ChoraleTrainer {
                 let at = t * rows.len() + b;
                 let left = self.choir.beats_left(step, chords.len());
                 let input = &mut batch.input[at * width..][..width];
-                self.settings.write_input(step.checked_sub(1).map(moved), step, left, input);
+                let profile = |class: usize| profiles[step].moved_share(class, shift);
+                self.settings.write_input(step.checked_sub(1).map(moved), step, left, profile, input);
                 write_ahead(given, step, shift, &mut batch.ahead[at * AHEAD..][..AHEAD]);
                 batch.targets[at] = moved(step);
                 batch.weights[at] = 1.0;

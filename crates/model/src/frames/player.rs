@@ -285,7 +285,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         let allowed = self.roll.allowed();
         let mut frames: Vec<Frame> = Vec::with_capacity(end);
         let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
-        let mut runs = Runs::default();
+        let mut runs = Runs::within(&self.roll.repetition);
         heard.iter().for_each(|keys| runs.push(keys.bits()));
         for at in 0..end {
             let before = last.unwrap_or_default();

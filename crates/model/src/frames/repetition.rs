@@ -2,9 +2,11 @@
 //!
 //! At every step and for every lag, the *run* is the number of frames up to it that equal the frame one lag before. A chord that is
 //! held has a run at lag 1, a bar that is played again and again has one at the bar's length. What a model that copies well may fall
-//! into is a run that never ends; here none lasts longer than runs at such a lag do in nearly all pieces of the corpus.
+//! into is a run that never ends; here none lasts longer than runs at such a lag do in nearly all pieces of the corpus. And no span of
+//! some length, of two bars say, is repeated literally more often than in nearly all of them, however much lies between.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The longest lag that is looked at.
 const LONGEST_LAG: usize = 256;
@@ -13,14 +15,28 @@ const CLASSES: usize = LONGEST_LAG.ilog2() as usize + 1;
 /// The share of the pieces whose longest runs stay within the limit.
 const SHARE: f64 = 0.95;
 
-/// The runs at a step, lag by lag. A frame is any set of bits that says all that is compared.
+/// The runs at a step, lag by lag, and the spans up to it. A frame is any set of bits that says all that is compared.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
     frames: Vec<u128>,
     lengths: Vec<usize>,
+    /// Frames of a span; 0 where spans are not looked at.
+    span: usize,
+    /// For each stretch of one frame less than a span, as a hash: what came next, and how often.
+    next: BTreeMap<u64, Vec<(u128, usize)>>,
+    /// Hashes of the piece up to each frame.
+    hashes: Vec<u64>,
 }
 
+/// The base of the hashes, an odd number without a pattern (Knuth's MMIX multiplier).
+const BASE: u64 = 6_364_136_223_846_793_005;
+
 impl Runs {
+    /// Those of a piece that is to keep to `limits`.
+    pub fn within(limits: &Limits) -> Runs {
+        Runs { span: limits.span, hashes: vec![0], ..Runs::default() }
+    }
+
     /// Adds the next frame.
     pub fn push(&mut self, frame: u128) {
         let at = self.frames.len();
@@ -28,50 +44,90 @@ impl Runs {
         for (length, before) in self.lengths.iter_mut().zip(self.frames.iter().rev()) {
             *length = if *before == frame { *length + 1 } else { 0 };
         }
+        if let Some(stretch) = self.stretch() {
+            let seen = self.next.entry(stretch).or_default();
+            match seen.iter_mut().find(|(known, _)| *known == frame) {
+                Some((_, count)) => *count += 1,
+                None => seen.push((frame, 1)),
+            }
+        }
         self.frames.push(frame);
+        if let Some(last) = self.hashes.last() {
+            let [low, high] = [frame as u64, (frame >> 64) as u64];
+            let mixed = (low ^ high.rotate_left(29).wrapping_mul(BASE)).wrapping_mul(BASE);
+            self.hashes.push(last.wrapping_mul(BASE).wrapping_add(mixed ^ mixed >> 32));
+        }
     }
 
-    /// The frames that would make a run longer than `limits` allow.
+    /// The hash of the last frames, one less than a span has.
+    fn stretch(&self) -> Option<u64> {
+        let length = self.span.checked_sub(1)?;
+        let before = self.hashes.get(self.frames.len().checked_sub(length)?)?;
+        let power = (0..length).fold(1u64, |power, _| power.wrapping_mul(BASE));
+        Some(self.hashes.last()?.wrapping_sub(before.wrapping_mul(power)))
+    }
+
+    /// The frames that would make a run longer than `limits` allow, or repeat a span more often.
     pub fn overdue(&self, limits: &Limits) -> Vec<u128> {
         // A run at lag k goes on with the frame k steps before the next one.
         let runs = self.lengths.iter().zip(self.frames.iter().rev()).enumerate();
-        runs.filter(|(k, (length, _))| limits.reached(k + 1, **length)).map(|(_, (_, next))| *next).collect()
+        let runs = runs.filter(|(k, (length, _))| limits.reached(k + 1, **length)).map(|(_, (_, next))| *next);
+        let seen = self.stretch().and_then(|stretch| self.next.get(&stretch));
+        let spans = seen.into_iter().flatten().filter(|(_, count)| limits.often > 0 && *count >= limits.often);
+        runs.chain(spans.map(|(frame, _)| *frame)).collect()
+    }
+
+    /// How often the most frequent span has been there.
+    fn most_often(&self) -> usize {
+        self.next.values().flatten().map(|(_, count)| *count).max().unwrap_or(0)
     }
 }
 
-/// The longest run that is allowed at each octave of lags; 0, or nothing, where there is no limit.
+/// How much literal repetition is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Limits(Vec<usize>);
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The longest run at each octave of lags; 0, or nothing, where there is no limit.
+    runs: Vec<usize>,
+    /// Frames of a span.
+    span: usize,
+    /// How often a span may be there; 0 where there is no limit.
+    often: usize,
+}
 
 impl Limits {
-    /// What nearly all pieces keep to. The last frame of each, however long it stands, is left out.
-    pub fn of(pieces: impl Iterator<Item = Vec<u128>>) -> Limits {
-        let longest: Vec<[usize; CLASSES]> = pieces.map(|frames| longest(&frames)).collect();
-        let limit = |class: usize| {
-            let mut runs: Vec<usize> = longest.iter().map(|of_piece| of_piece[class]).collect();
-            runs.sort_unstable();
-            let at = (SHARE * runs.len() as f64).ceil() as usize;
-            runs.get(at.saturating_sub(1)).copied().unwrap_or(0)
+    /// What nearly all pieces keep to, given how many frames a span has. The last frame of each, however long it stands, is left out.
+    pub fn of(pieces: impl Iterator<Item = Vec<u128>>, span: usize) -> Limits {
+        let watched = Limits { span, ..Limits::default() };
+        let (mut longest, mut often) = (Vec::new(), Vec::new());
+        for frames in pieces {
+            let (found, runs) = measured(&frames, &watched);
+            longest.push(found);
+            often.push(runs.most_often());
+        }
+        let nearly_all = |mut values: Vec<usize>| {
+            values.sort_unstable();
+            let at = (SHARE * values.len() as f64).ceil() as usize;
+            values.get(at.saturating_sub(1)).copied().unwrap_or(0)
         };
         // What may be repeated soon may be repeated late: few pieces are long enough to show it.
         let most = |most: &mut usize, class: usize| {
-            *most = limit(class).max(*most);
+            *most = nearly_all(longest.iter().map(|of_piece: &[usize; CLASSES]| of_piece[class]).collect()).max(*most);
             Some(*most)
         };
-        Limits((0..CLASSES).scan(0, most).collect())
+        Limits { runs: (0..CLASSES).scan(0, most).collect(), span, often: nearly_all(often) }
     }
 
     fn reached(&self, lag: usize, length: usize) -> bool {
-        self.0.get(lag.ilog2() as usize).is_some_and(|limit| *limit > 0 && length >= *limit)
+        self.runs.get(lag.ilog2() as usize).is_some_and(|limit| *limit > 0 && length >= *limit)
     }
 }
 
-/// A piece's longest run at each octave of lags.
-fn longest(frames: &[u128]) -> [usize; CLASSES] {
+/// A piece's longest run at each octave of lags, and its spans.
+fn measured(frames: &[u128], limits: &Limits) -> ([usize; CLASSES], Runs) {
     let last = frames.last().copied().unwrap_or_default();
     let end = frames.iter().rposition(|frame| *frame != last).map_or(0, |at| at + 1);
-    let (mut runs, mut longest) = (Runs::default(), [0; CLASSES]);
+    let (mut runs, mut longest) = (Runs::within(limits), [0; CLASSES]);
     for frame in &frames[..end] {
         runs.push(*frame);
         for (k, length) in runs.lengths.iter().enumerate() {
@@ -79,7 +135,7 @@ fn longest(frames: &[u128]) -> [usize; CLASSES] {
             *most = (*most).max(*length);
         }
     }
-    longest
+    (longest, runs)
 }
 
 #[cfg(test)]
@@ -94,6 +150,7 @@ mod tests {
     fn runs_are_measured_lag_by_lag() {
         // Three times 1 2 3, a 4 held for three steps, and an end that is left out.
         let piece = frames(&[1, 2, 3, 1, 2, 3, 1, 2, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5]);
+        let longest = |piece: &[u128]| measured(piece, &Limits::default()).0;
         let found = longest(&piece);
         assert_eq!(found[..3], [2, 6, 3], "lag 1: the held 4; 2-3: two repetitions; 4-7: 1 2 3 after two of them");
         assert_eq!(longest(&frames(&[7, 7, 7])), [0; CLASSES]);
@@ -102,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_run_as_long_as_the_limit_is_overdue_with_the_frame_that_would_go_on() {
-        let limits = Limits::of([frames(&[1, 2, 3, 1, 2, 3, 1, 2, 3, 4, 4, 4, 5])].into_iter());
+        let limits = Limits::of([frames(&[1, 2, 3, 1, 2, 3, 1, 2, 3, 4, 4, 4, 5])].into_iter(), 0);
         let mut runs = Runs::default();
         let mut overdue = Vec::new();
         for frame in frames(&[6, 7, 8, 6, 7, 8, 6, 7]) {
@@ -123,8 +180,31 @@ mod tests {
     #[test]
     fn one_piece_of_twenty_may_repeat_itself_longer() {
         let piece = |length: usize| frames(&[vec![1; length], vec![2]].concat());
-        let limits = |odd: usize| Limits::of((0..40).map(move |k| piece(if k < odd { 30 } else { 5 })));
-        assert_eq!(limits(2).0[0], 4);
-        assert_eq!(limits(3).0[0], 29);
+        let limits = |odd: usize| Limits::of((0..40).map(move |k| piece(if k < odd { 30 } else { 5 })), 0);
+        assert_eq!(limits(2).runs[0], 4);
+        assert_eq!(limits(3).runs[0], 29);
+    }
+
+    #[test]
+    fn a_span_is_there_no_more_often_than_in_the_corpus() {
+        // 1 2 3 4 three times, with something else between; the end is left out.
+        let piece = frames(&[1, 2, 3, 4, 9, 1, 2, 3, 4, 8, 1, 2, 3, 4, 7, 6]);
+        let limits = Limits::of([piece].into_iter(), 4);
+        assert_eq!((limits.span, limits.often), (4, 3));
+        let mut runs = Runs::within(&limits);
+        for (k, between) in [20, 21, 22, 23, 24].into_iter().enumerate() {
+            for frame in frames(&[1, 2, 3]) {
+                runs.push(frame);
+            }
+            // The fourth time it may not be finished, nor the fifth.
+            assert_eq!(runs.overdue(&limits).contains(&4), k >= 3, "{k}");
+            runs.push(if k >= 3 { 5 } else { 4 });
+            runs.push(between);
+        }
+        assert!(runs.overdue(&limits).is_empty());
+        // Nor is anything where spans are not looked at, or none came again.
+        let never = Limits::of([frames(&[1, 2, 3, 4, 5, 6, 7])].into_iter(), 4);
+        assert_eq!(never.often, 1);
+        assert_eq!(Limits::of([frames(&[1, 1, 1, 1, 2])].into_iter(), 0).often, 0);
     }
 }

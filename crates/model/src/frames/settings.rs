@@ -1,5 +1,6 @@
 //! Settings that all composers of frames share, and what they know of their corpus.
 
+use super::BarSteps;
 use super::repetition::Limits;
 use crate::checks::{positive, share, within};
 use crate::{Rng, Settings, TrainingSet};
@@ -210,13 +211,16 @@ impl Roll {
     pub(super) fn of(set: &TrainingSet, reading: Reading) -> Option<Roll> {
         let sounding = set.all().flat_map(|piece| reading.frames(piece)).fold(Keys::NONE, |all, keys| all | keys);
         let range = (sounding.iter().next()?.index(), sounding.iter().next_back()?.index());
+        let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
+        let two_bars = BarSteps::new(grid, meter).first_step(2);
         Some(Roll {
-            steps_per_quarter: set.all().next()?.ticks_per_quarter.get(),
+            steps_per_quarter: grid.get(),
             range,
-            meter: set.usual_meter().to_string(),
+            meter: meter.to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
             repetition: Limits::of(
                 set.all().map(|piece| reading.frames(piece).iter().map(|keys| keys.bits()).collect()),
+                two_bars,
             ),
         })
     }
