@@ -255,7 +255,7 @@ pub fn path(common: &Common, cantus: &Path, data: &Path, minutes: f64) -> Result
     });
     step("ten files, until the preflight report", &mut |b| {
         b.click("nav a[href='#train']");
-        b.choose_files("#music-files", &files);
+        b.drop_files("#music-drop", &files);
         b.wait("document.querySelector('#training .start .primary:not(:disabled)')");
     });
     let told = std::cell::RefCell::new(String::new());
