@@ -163,9 +163,10 @@ impl Browser {
         self.send("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// Where the middle of the element is seen, scrolled there.
+    /// Where the middle of the element is seen, scrolled there, once it is shown.
     #[track_caller]
     fn middle(&mut self, selector: &str) -> [f64; 2] {
+        self.wait(&format!("document.querySelector({selector:?})?.getClientRects().length"));
         let place = self.eval(&format!(
             "(() => {{ const of = document.querySelector({selector:?}); of.scrollIntoView({{ block: 'center' }});
               const box = of.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
