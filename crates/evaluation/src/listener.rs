@@ -3,7 +3,7 @@
 //!
 //! Source: D. Lopez-Paz and M. Oquab, "Revisiting Classifier Two-Sample Tests", ICLR 2017, arXiv:1610.06545v4. The classifier is a
 //! logistic regression on the statistics of an excerpt and on how often each turn of its melody, bass, harmony and rhythm occurs
-//! in it, whatever its key ([`features`]).
+//! in it, whatever its key.
 
 mod features;
 mod regression;
