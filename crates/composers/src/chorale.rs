@@ -153,8 +153,8 @@ impl Settings {
         self.shared.hidden + if self.shared.skip { self.input() } else { 0 } + AHEAD
     }
 
-    /// Writes what is read before step `at` of a piece, given how many beats are left, and the profile of all before that step, in the
-    /// key in which `before` stands.
+    /// Writes what is read before step `at` of a piece, given how many beats are left, and the profile of all before that step, which is
+    /// moved up to the key in which `before` stands.
     ///
     /// # Shapes
     /// `row`: `[I]`, zeros
@@ -163,7 +163,7 @@ impl Settings {
         before: Option<u128>,
         at: usize,
         beats_left: usize,
-        profile: impl Fn(usize) -> f32,
+        (profile, shift): (&Profile, i32),
         row: &mut [f32],
     ) {
         match before {
@@ -176,8 +176,7 @@ impl Settings {
         }
         row[ITEMS + 1 + clock + beats_left.min(LEFT)] = 1.0;
         if self.own.profile {
-            let classes = &mut row[ITEMS + 1 + clock + LEFT + 1..];
-            classes.iter_mut().enumerate().for_each(|(class, value)| *value = profile(class));
+            profile.write(shift, &mut row[ITEMS + 1 + clock + LEFT + 1..]);
         }
     }
 }
@@ -191,14 +190,16 @@ impl Profile {
         voices::items(chord.bits()).for_each(|item| self.0[class_of(item)] += 1);
     }
 
-    /// The share of a class among all that was sung, times four, so that it is of the size of the other inputs.
-    fn share(&self, class: usize) -> f32 {
-        4.0 * self.0[class] as f32 / self.0.iter().sum::<u32>().max(1) as f32
-    }
-
-    /// The same after the piece was moved `shift` semitones up.
-    fn moved_share(&self, class: usize, shift: i32) -> f32 {
-        self.share((class as i32 - shift).rem_euclid(CLASSES as i32) as usize)
+    /// Writes the share of each class among all that was sung, after the piece was moved `shift` semitones up; times four, so that it
+    /// is of the size of the other inputs.
+    ///
+    /// # Shapes
+    /// `row`: `[12]`
+    fn write(&self, shift: i32, row: &mut [f32]) {
+        let all = self.0.iter().sum::<u32>().max(1) as f32;
+        for (class, count) in self.0.iter().enumerate() {
+            row[(class as i32 + shift).rem_euclid(CLASSES as i32) as usize] = 4.0 * *count as f32 / all;
+        }
     }
 }
 
@@ -221,9 +222,7 @@ impl Recurrent for Network {
 impl Network {
     /// A network that has learnt nothing but how often each item is sung, 0-1.
     fn new(settings: &Settings, frequencies: &[f32; ITEMS], rng: &mut Rng, device: &Device) -> Network {
-        let FrameSettings { hidden, layers, .. } = settings.shared;
-        let input = |layer: usize| if layer == 0 { settings.input() } else { hidden };
-        let lstms = (0..layers).map(|layer| Lstm::new(input(layer), hidden, rng, device)).collect();
+        let lstms = settings.shared.lstms(settings.input(), rng, device);
         Network { lstms, head: JointHead::new(settings.own.shape(settings.features()), frequencies, rng, device) }
     }
 }

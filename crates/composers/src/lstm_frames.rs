@@ -81,7 +81,7 @@ impl FrameNetwork for Network {
         rng: &mut Rng,
         device: &Device,
     ) -> Network {
-        let lstms = settings.lstms(rng, device);
+        let lstms = settings.lstms(settings.input(), rng, device);
         Network { lstms, output: Linear::with_bias(settings.features(), &frequencies.map(logit), rng, device) }
     }
 

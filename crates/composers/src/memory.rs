@@ -125,7 +125,7 @@ impl FrameNetwork for Network {
         rng: &mut Rng,
         device: &Device,
     ) -> Network {
-        let lstms = settings.lstms(rng, device);
+        let lstms = settings.lstms(settings.input(), rng, device);
         Network { lstms, head: JointHead::new(own.shape(settings.features()), frequencies, rng, device) }
     }
 

@@ -127,7 +127,7 @@ impl FrameNetwork for Network {
         rng: &mut Rng,
         device: &Device,
     ) -> Network {
-        let (lstms, features) = (settings.lstms(rng, device), settings.features());
+        let (lstms, features) = (settings.lstms(settings.input(), rng, device), settings.features());
         Network {
             lstms,
             visible: Linear::with_bias(features, &frequencies.map(|p| (p / (1.0 - p)).ln()), rng, device),

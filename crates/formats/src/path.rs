@@ -78,6 +78,11 @@ impl Format {
         if format.is_readable() { Ok(format) } else { Err(FormatError::NotReadable { name: printable(path) }) }
     }
 
+    /// The usual extension of its files, in lower case.
+    pub fn extension(self) -> &'static str {
+        EXTENSIONS.iter().find(|(_, format)| *format == self).map_or("", |(extension, _)| extension)
+    }
+
     /// Whether files of this format can be read.
     pub fn is_readable(self) -> bool {
         matches!(self, Format::Midi | Format::MusicXml | Format::Mxl | Format::Abc)
@@ -131,6 +136,13 @@ mod tests {
             ("x.y.SVG", Format::Svg),
         ] {
             assert_eq!(Format::from_path(Path::new(name)), Ok(format), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_usual_extension_asks_for_its_format() {
+        for (_, format) in EXTENSIONS {
+            assert_eq!(Format::from_path(Path::new(&format!("a.{}", format.extension()))), Ok(format));
         }
     }
 

@@ -43,9 +43,7 @@ impl Prompts {
         let format = Format::to_read(Path::new(name))?;
         let score = read(format, bytes)?;
         let sha256 = digest(bytes);
-        let known = |extension: &&str| Format::to_read(Path::new(&format!("a.{extension}"))) == Ok(format);
-        let extension = Format::extensions_read().find(known).unwrap_or_default();
-        write_atomically(&self.file(&sha256, extension), |file| file.write_all(bytes))?;
+        write_atomically(&self.file(&sha256, format.extension()), |file| file.write_all(bytes))?;
         Ok(Prompt { sha256, score })
     }
 

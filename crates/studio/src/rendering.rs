@@ -13,13 +13,13 @@ use serde::Serialize;
 /// Longer pieces are not turned into sound.
 const MAX_SECONDS: f64 = 1800.0;
 
-/// The form named by the last part of an address, with its extension and media type; `notes` is the other one there is.
-fn form(name: &str) -> Option<(Format, &'static str, &'static str)> {
+/// The form named by the last part of an address, with its media type; `notes` is the other one there is.
+fn form(name: &str) -> Option<(Format, &'static str)> {
     Some(match name {
-        "midi" => (Format::Midi, "mid", "audio/midi"),
-        "wav" => (Format::Wav, "wav", "audio/wav"),
-        "flac" => (Format::Flac, "flac", "audio/flac"),
-        "musicxml" => (Format::MusicXml, "musicxml", "application/vnd.recordare.musicxml+xml"),
+        "midi" => (Format::Midi, "audio/midi"),
+        "wav" => (Format::Wav, "audio/wav"),
+        "flac" => (Format::Flac, "audio/flac"),
+        "musicxml" => (Format::MusicXml, "application/vnd.recordare.musicxml+xml"),
         _ => return None,
     })
 }
@@ -30,7 +30,7 @@ pub fn render(file: &[u8], name: &str, title: &str, bars_kept: usize) -> Result<
     if name == "notes" {
         return Ok(json(StatusCode::OK, &Notes::of(&read()?, bars_kept)));
     }
-    let (format, extension, media_type) = form(name).ok_or_else(|| ApiError::not_found("form of a piece"))?;
+    let (format, media_type) = form(name).ok_or_else(|| ApiError::not_found("form of a piece"))?;
     let bytes = if format == Format::Midi {
         // As it was written: its text says how it was composed.
         file.to_vec()
@@ -43,7 +43,7 @@ pub fn render(file: &[u8], name: &str, title: &str, bars_kept: usize) -> Result<
     let name: String = title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let headers = [
         (header::CONTENT_TYPE, media_type.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{extension}\"")),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{}\"", format.extension())),
         (header::CACHE_CONTROL, "private, max-age=3600".to_owned()),
     ];
     Ok((headers, Body::from(bytes)).into_response())

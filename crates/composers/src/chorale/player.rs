@@ -6,7 +6,7 @@ use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::trainer::past_of;
 use super::{Choir, Profile, SPEC, Settings};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
-use cantus_model::frames::{BarSteps, FrameFigure, Recalling, Runs, evaluation};
+use cantus_model::frames::{BarSteps, FrameFigure, Leave, Recalling, Runs, evaluation};
 use cantus_model::{
     Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
     ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
@@ -21,8 +21,6 @@ use rayon::prelude::*;
 
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
-/// How often a chord is drawn again where the music has repeated itself for too long.
-const TRIES: usize = 32;
 
 /// A trained network, ready to judge and to compose.
 pub(super) struct ChoraleComposer {
@@ -93,9 +91,7 @@ impl ChoraleComposer {
         memory.input.fill(0.0);
         let left = self.choir.beats_left(at, end);
         before.into_iter().for_each(|chord| memory.profile.add(chord));
-        let profile = memory.profile;
-        let profile = |class: usize| profile.share(class);
-        self.settings.write_input(before.map(Chord::bits), at, left, profile, &mut memory.input);
+        self.settings.write_input(before.map(Chord::bits), at, left, (&memory.profile, 0), &mut memory.input);
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = memory.layers.split_at_mut(k);
             let (h, c) = &mut here[0];
@@ -192,26 +188,12 @@ impl ChoraleComposer {
             } else {
                 self.features(&memory, given, at, &mut features);
                 let recalled = recalls.get(at).copied().flatten();
-                // What is given, or wanted, may repeat itself as it likes.
-                let is_free = here.voices == 0 && recalled.is_none();
-                let overdue = if is_free { runs.overdue(&self.choir.repetition) } else { Vec::new() };
-                let recalling = match recalled {
-                    Some(at) => Recalling::Step(at),
-                    None if overdue.is_empty() => Recalling::Free,
-                    None => Recalling::Nothing,
-                };
+                let leave = Leave::after(&runs, recalled, here.voices == 0);
+                let recalling = leave.recalling;
                 let place = Place { past: &past, at, shift: 0 };
                 let here = Here { features: &features, place, given: *here, before: chords.last().copied(), recalling };
-                let mut draw = || self.draw(&mut decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
-                let mut chord = draw()?;
-                // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else.
-                for _ in 0..TRIES {
-                    if !overdue.contains(&chord.bits()) {
-                        break;
-                    }
-                    chord = draw()?;
-                }
-                chord
+                let draw = || self.draw(&mut decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
+                leave.draw(draw, |chord| chord.bits())?
             };
             past.push(chord.bits());
             runs.push(chord.bits());

@@ -7,13 +7,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::TokenId;
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::frames::FrameSettings;
-use cantus_model::learner::{Learner, Recurrent, unroll};
+use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, StepAt,
     StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
-use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::joint::{Noise, Place};
 use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
@@ -158,8 +157,7 @@ impl ChoraleTrainer {
                 let at = t * rows.len() + b;
                 let left = self.choir.beats_left(step, chords.len());
                 let input = &mut batch.input[at * width..][..width];
-                let profile = |class: usize| profiles[step].moved_share(class, shift);
-                self.settings.write_input(step.checked_sub(1).map(moved), step, left, profile, input);
+                self.settings.write_input(step.checked_sub(1).map(moved), step, left, (&profiles[step], shift), input);
                 write_ahead(given, step, shift, &mut batch.ahead[at * AHEAD..][..AHEAD]);
                 batch.targets[at] = moved(step);
                 batch.weights[at] = 1.0;
@@ -199,19 +197,11 @@ fn features(
     batch: &Batch,
     (seed, step): (u64, u64),
 ) -> Tensor<2> {
-    let FrameSettings { dropout: after, input_dropout, hidden, skip, .. } = settings.shared;
     let device = Device::default().autodiff();
-    let (width, size) = (settings.input(), batch.steps * batch.rows);
-    let key = |layer: usize| Some(MaskKey { seed, step, layer: layer as u64 });
-    let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
-    let input = dropout(Tensor::from_data(input, &device), input_dropout, key(0));
-    let x = unroll(network.lstms(), states, input.clone(), after, key);
-    let mut seen = vec![x.reshape([size, hidden])];
-    if skip {
-        seen.push(input.reshape([size, width]));
-    }
-    seen.push(Tensor::from_data(TensorData::new(batch.ahead.clone(), [size, AHEAD]), &device));
-    Tensor::cat(seen, 1)
+    let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
+    let seen = settings.shared.run(network.lstms(), states, Tensor::from_data(input, &device), (seed, step));
+    let ahead = TensorData::new(batch.ahead.clone(), [batch.steps * batch.rows, AHEAD]);
+    Tensor::cat(vec![seen, Tensor::from_data(ahead, &device)], 1)
 }
 
 /// The plan of `epoch`: every chord of every piece is predicted once, each piece in a key of its own.

@@ -2,7 +2,7 @@
 
 use super::repetition::Runs;
 use super::{
-    BarSteps, Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Past, Reading,
+    BarSteps, Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Leave, Past, Reading,
     Recalling, Roll, Step, evaluation,
 };
 use crate::{
@@ -21,8 +21,6 @@ const MOST_BARS: usize = 10_000;
 const ROWS: usize = 32;
 /// Frames whose features are kept before they are judged.
 const KEPT: usize = 4096;
-/// How often a frame is drawn again where the music has repeated itself for too long.
-const TRIES: usize = 32;
 
 /// A trained network, ready to judge and to compose.
 pub struct FrameComposer<N: FrameNetwork> {
@@ -293,26 +291,13 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             features.clear();
             self.features(&memory, 0, &mut features);
             let recalled = recalls.get(heard.len() + at).copied().flatten();
-            // What is wanted may repeat itself as it likes.
-            let overdue = if recalled.is_none() { runs.overdue(&self.roll.repetition) } else { Vec::new() };
-            let recalling = match recalled {
-                Some(at) => Recalling::Step(at),
-                None if overdue.is_empty() => Recalling::Free,
-                None => Recalling::Nothing,
-            };
-            let step = Step { past: &past, at: heard.len() + at, recalling };
-            let mut draw = || {
+            let leave = Leave::after(&runs, recalled, true);
+            let step = Step { past: &past, at: heard.len() + at, recalling: leave.recalling };
+            let draw = || {
                 let drawn = self.head.draw(&features, step, before, allowed, &request.sampling, rng);
                 drawn.ok_or(ComposeError::NoToken)
             };
-            let mut keys = draw()?;
-            // What has repeated itself for as long as the corpus ever does must change, if the model can think of anything else at all.
-            for _ in 0..TRIES {
-                if !overdue.contains(&keys.bits()) {
-                    break;
-                }
-                keys = draw()?;
-            }
+            let mut keys = leave.draw(draw, |keys| keys.bits())?;
             // A prompt's notes end with it: what goes on is struck again.
             let before = if at == 0 { Keys::NONE } else { before };
             let mut frame = match self.settings.reading {

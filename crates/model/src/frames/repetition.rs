@@ -5,6 +5,7 @@
 //! into is a run that never ends; here none lasts longer than runs at such a lag do in nearly all pieces of the corpus. And no span of
 //! some length, of two bars say, is repeated literally more often than in nearly all of them, however much lies between.
 
+use super::Recalling;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,14 +15,15 @@ const LONGEST_LAG: usize = 256;
 const CLASSES: usize = LONGEST_LAG.ilog2() as usize + 1;
 /// The share of the pieces whose longest runs stay within the limit.
 const SHARE: f64 = 0.95;
+/// How often a step is drawn again while it would go on with what is overdue.
+const TRIES: usize = 32;
 
 /// The runs at a step, lag by lag, and the spans up to it. A frame is any set of bits that says all that is compared.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
     frames: Vec<u128>,
     lengths: Vec<usize>,
-    /// Frames of a span; 0 where spans are not looked at.
-    span: usize,
+    limits: Limits,
     /// For each stretch of one frame less than a span, as a hash: what came next, and how often.
     next: BTreeMap<u64, Vec<(u128, usize)>>,
     /// Hashes of the piece up to each frame.
@@ -34,7 +36,7 @@ const BASE: u64 = 6_364_136_223_846_793_005;
 impl Runs {
     /// Those of a piece that is to keep to `limits`.
     pub fn within(limits: &Limits) -> Runs {
-        Runs { span: limits.span, hashes: vec![0], ..Runs::default() }
+        Runs { limits: limits.clone(), hashes: vec![0], ..Runs::default() }
     }
 
     /// Adds the next frame.
@@ -61,14 +63,15 @@ impl Runs {
 
     /// The hash of the last frames, one less than a span has.
     fn stretch(&self) -> Option<u64> {
-        let length = self.span.checked_sub(1)?;
+        let length = self.limits.span.checked_sub(1)?;
         let before = self.hashes.get(self.frames.len().checked_sub(length)?)?;
         let power = (0..length).fold(1u64, |power, _| power.wrapping_mul(BASE));
         Some(self.hashes.last()?.wrapping_sub(before.wrapping_mul(power)))
     }
 
-    /// The frames that would make a run longer than `limits` allow, or repeat a span more often.
-    pub fn overdue(&self, limits: &Limits) -> Vec<u128> {
+    /// The frames that would make a run longer than the limits allow, or repeat a span more often.
+    fn overdue(&self) -> Vec<u128> {
+        let limits = &self.limits;
         // A run at lag k goes on with the frame k steps before the next one.
         let runs = self.lengths.iter().zip(self.frames.iter().rev()).enumerate();
         let runs = runs.filter(|(k, (length, _))| limits.reached(k + 1, **length)).map(|(_, (_, next))| *next);
@@ -80,6 +83,43 @@ impl Runs {
     /// How often the most frequent span has been there.
     fn most_often(&self) -> usize {
         self.next.values().flatten().map(|(_, count)| *count).max().unwrap_or(0)
+    }
+}
+
+/// How a step of a composition may repeat the steps before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leave {
+    /// What the memory of the piece offers.
+    pub recalling: Recalling,
+    /// The frames that have repeated themselves for as long as the corpus ever does.
+    overdue: Vec<u128>,
+}
+
+impl Leave {
+    /// That of the step after `runs`. What comes again (the step `recalled`), or is not `free`, may repeat itself as it likes.
+    pub fn after(runs: &Runs, recalled: Option<usize>, free: bool) -> Leave {
+        let overdue = if free && recalled.is_none() { runs.overdue() } else { Vec::new() };
+        let recalling = match recalled {
+            Some(at) => Recalling::Step(at),
+            None if overdue.is_empty() => Recalling::Free,
+            None => Recalling::Nothing,
+        };
+        Leave { recalling, overdue }
+    }
+
+    /// Draws until something comes that is not overdue, if the model can think of anything else at all.
+    ///
+    /// # Errors
+    /// Those of `draw`.
+    pub fn draw<T, E>(&self, mut draw: impl FnMut() -> Result<T, E>, bits: impl Fn(&T) -> u128) -> Result<T, E> {
+        let mut drawn = draw()?;
+        for _ in 0..TRIES {
+            if !self.overdue.contains(&bits(&drawn)) {
+                break;
+            }
+            drawn = draw()?;
+        }
+        Ok(drawn)
     }
 }
 
@@ -160,21 +200,41 @@ mod tests {
     #[test]
     fn a_run_as_long_as_the_limit_is_overdue_with_the_frame_that_would_go_on() {
         let limits = Limits::of([frames(&[1, 2, 3, 1, 2, 3, 1, 2, 3, 4, 4, 4, 5])].into_iter(), 0);
-        let mut runs = Runs::default();
+        let mut runs = Runs::within(&limits);
         let mut overdue = Vec::new();
         for frame in frames(&[6, 7, 8, 6, 7, 8, 6, 7]) {
             runs.push(frame);
-            overdue.push(runs.overdue(&limits));
+            overdue.push(runs.overdue());
         }
         assert!(overdue.iter().all(Vec::is_empty));
         runs.push(frames(&[8])[0]);
         // Six frames in a row at lag 3; at lag 6, as many are allowed, and it has only been three.
-        assert_eq!(runs.overdue(&limits), [frames(&[6])[0]]);
+        assert_eq!(runs.overdue(), [frames(&[6])[0]]);
         runs.push(frames(&[9])[0]);
-        assert!(runs.overdue(&limits).is_empty());
+        assert!(runs.overdue().is_empty());
         (0..3).for_each(|_| runs.push(frames(&[9])[0]));
-        assert_eq!(runs.overdue(&limits)[0], frames(&[9])[0]);
-        assert!(runs.overdue(&Limits::default()).is_empty(), "without limits nothing is overdue");
+        assert_eq!(runs.overdue()[0], frames(&[9])[0]);
+        runs.limits = Limits::default();
+        assert!(runs.overdue().is_empty(), "without limits nothing is overdue");
+    }
+
+    #[test]
+    fn what_is_overdue_is_drawn_again_unless_it_is_wanted() {
+        let limits = Limits { runs: vec![2; CLASSES], ..Limits::default() };
+        let mut runs = Runs::within(&limits);
+        (0..4).for_each(|_| runs.push(7));
+        let first = |leave: &Leave| {
+            let mut offered = [7, 7, 5].into_iter();
+            leave.draw(|| offered.next().ok_or(()), |frame| *frame)
+        };
+        let leave = Leave::after(&runs, None, true);
+        assert_eq!((leave.recalling, first(&leave)), (Recalling::Nothing, Ok(5)));
+        // What the model cannot help is taken in the end.
+        assert_eq!(leave.draw(|| Ok::<_, ()>(7), |frame| *frame), Ok(7));
+        let wanted = Leave::after(&runs, Some(3), true);
+        assert_eq!((wanted.recalling, first(&wanted)), (Recalling::Step(3), Ok(7)));
+        let bound = Leave::after(&runs, None, false);
+        assert_eq!((bound.recalling, first(&bound)), (Recalling::Free, Ok(7)));
     }
 
     #[test]
@@ -197,11 +257,11 @@ mod tests {
                 runs.push(frame);
             }
             // The fourth time it may not be finished, nor the fifth.
-            assert_eq!(runs.overdue(&limits).contains(&4), k >= 3, "{k}");
+            assert_eq!(runs.overdue().contains(&4), k >= 3, "{k}");
             runs.push(if k >= 3 { 5 } else { 4 });
             runs.push(between);
         }
-        assert!(runs.overdue(&limits).is_empty());
+        assert!(runs.overdue().is_empty());
         // Nor is anything where spans are not looked at, or none came again.
         let never = Limits::of([frames(&[1, 2, 3, 4, 5, 6, 7])].into_iter(), 4);
         assert_eq!(never.often, 1);

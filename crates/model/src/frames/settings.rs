@@ -3,10 +3,12 @@
 use super::BarSteps;
 use super::repetition::Limits;
 use crate::checks::{positive, share, within};
+use crate::learner::unroll;
 use crate::{Rng, Settings, TrainingSet};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
-use cantus_nn::lstm::Lstm;
+use cantus_nn::dropout::{MaskKey, dropout};
+use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -134,10 +136,30 @@ impl FrameSettings {
         self.hidden + if self.skip { self.input() } else { 0 }
     }
 
-    /// Fresh layers.
-    pub fn lstms(&self, rng: &mut Rng, device: &Device) -> Vec<Lstm> {
-        let input = |layer: usize| if layer == 0 { self.input() } else { self.hidden };
+    /// Fresh layers, the first of which reads rows of `input` numbers.
+    pub fn lstms(&self, input: usize, rng: &mut Rng, device: &Device) -> Vec<Lstm> {
+        let input = |layer: usize| if layer == 0 { input } else { self.hidden };
         (0..self.layers).map(|layer| Lstm::new(input(layer), self.hidden, rng, device)).collect()
+    }
+
+    /// What a head sees: what the layers of a network in training make of a batch of windows, beside it their input if `skip` asks for that; the states
+    /// move on. Dropout's masks follow from `seed` and `step`.
+    ///
+    /// # Shapes
+    /// `input`: `[T, B, I]` -> `[T * B, H]`, with `skip` `[T * B, H + I]`
+    pub fn run(
+        &self,
+        lstms: &[Lstm],
+        states: &mut [LstmState],
+        input: Tensor<3>,
+        (seed, step): (u64, u64),
+    ) -> Tensor<2> {
+        let key = |layer: usize| Some(MaskKey { seed, step, layer: layer as u64 });
+        let input = dropout(input, self.input_dropout, key(0));
+        let x = unroll(lstms, states, input.clone(), self.dropout, key);
+        let [steps, rows, width] = input.dims();
+        let x = x.reshape([steps * rows, self.hidden]);
+        if self.skip { Tensor::cat(vec![x, input.reshape([steps * rows, width])], 1) } else { x }
     }
 
     /// Writes what is read before frame `step` of a piece.

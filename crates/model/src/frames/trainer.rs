@@ -3,7 +3,7 @@
 use super::batches::{self, Batch, Piece};
 use super::player::{PastOf, counted, past_of, protocol};
 use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Roll, baselines};
-use crate::learner::{Learner, Recurrent, unroll};
+use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row};
 use crate::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
@@ -11,8 +11,6 @@ use crate::{
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::piano_roll::Keys;
-use cantus_nn::dropout::{MaskKey, dropout};
-use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
@@ -136,24 +134,6 @@ impl<N: FrameNetwork> FrameTrainer<N> {
     }
 }
 
-/// What the head sees, `[T * B, F]`; the states move on. Dropout's masks follow from `seed` and `step`.
-fn features<N: FrameNetwork>(
-    settings: &FrameSettings,
-    network: &N,
-    states: &mut [LstmState],
-    batch: &Batch,
-    (seed, step): (u64, u64),
-) -> Tensor<2> {
-    let width = settings.input();
-    let key = |layer: usize| Some(MaskKey { seed, step, layer: layer as u64 });
-    let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, width]);
-    let input = dropout(Tensor::from_data(input, &Device::default().autodiff()), settings.input_dropout, key(0));
-    let x = unroll(network.lstms(), states, input.clone(), settings.dropout, key);
-    let size = batch.steps * batch.rows;
-    let x = x.reshape([size, settings.hidden]);
-    if settings.skip { Tensor::cat(vec![x, input.reshape([size, width])], 1) } else { x }
-}
-
 /// How often each key sounds, a little smoothed.
 fn frequencies(pieces: &[Piece]) -> [f32; Keys::COUNT] {
     let frames: usize = pieces.iter().map(|piece| piece.keys.len()).sum();
@@ -206,7 +186,10 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         let step = (at.epoch << 32) | at.step;
         let learning = Learning { pasts: &self.pasts[..], settings, seed, epoch: at.epoch, step };
         let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
-            network.loss(own, features(settings, network, states, &batch, (seed, step)), &batch, learning)
+            let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
+            let input = Tensor::from_data(input, &Device::default().autodiff());
+            let features = settings.run(network.lstms(), states, input, (seed, step));
+            network.loss(own, features, &batch, learning)
         });
         StepReport {
             batch: Evaluation {
