@@ -4,7 +4,7 @@
 //! A. Fan et al., Hierarchical Neural Story Generation, ACL 2018, arXiv:1805.04833v1, section 5 (top-k).
 
 use crate::Rng;
-use cantus_nn::random::uniform_f64;
+use cantus_nn::random::{uniform, uniform_f64};
 use serde::{Deserialize, Serialize};
 
 /// How the next token is chosen.
@@ -90,12 +90,45 @@ impl Sampling {
         });
         order.get(drawn.unwrap_or(weights.len() - 1)).copied()
     }
+
+    /// Draws one of the choices, given their probabilities (their sum need not be 1): first whether it is `own`, by the model's own
+    /// probability, then which of the others, as these settings ask for. So what makes pitches surer leaves alone how often something
+    /// happens at all. Without a temperature it is the likeliest of all.
+    pub fn draw_beside(&self, mut probabilities: Vec<f32>, own: Option<usize>, rng: &mut Rng) -> Option<usize> {
+        let own = own.and_then(|own| Some((own, *probabilities.get(own)?)));
+        if let Some((own, probability)) = own.filter(|_| self.temperature > 0.0) {
+            if uniform(rng) * probabilities.iter().sum::<f32>() < probability {
+                return Some(own);
+            }
+            // Where nothing else is possible it is that after all.
+            if probabilities.iter().enumerate().any(|(k, probability)| k != own && *probability > 0.0) {
+                probabilities[own] = 0.0;
+            }
+        }
+        let logits: Vec<f32> = probabilities.into_iter().map(f32::ln).collect();
+        self.draw(&logits, rng)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use cantus_nn::random::seeded;
+
+    #[test]
+    fn the_choice_beside_comes_as_often_as_the_model_says() {
+        let cold = Sampling { temperature: 0.2, top_k: 1, top_p: 0.5 };
+        let rng = &mut seeded(7);
+        let mut counts = [0; 3];
+        for _ in 0..4000 {
+            counts[cold.draw_beside(vec![0.3, 0.5, 0.2], Some(2), rng).unwrap()] += 1;
+        }
+        assert_eq!(counts[0], 0, "of the others only the likeliest is left");
+        assert!((700..900).contains(&counts[2]), "{counts:?}");
+        assert_eq!(cold.draw_beside(vec![0.0, 0.0, 0.1], Some(2), rng), Some(2));
+        assert_eq!(Sampling { temperature: 0.0, ..cold }.draw_beside(vec![0.1, 0.4, 0.2], Some(2), rng), Some(1));
+        assert_eq!(cold.draw_beside(vec![f32::NAN], None, rng), cold.draw(&[f32::NAN], rng));
+    }
 
     const LOGITS: [f32; 5] = [0.0, 2.0, f32::NEG_INFINITY, 1.0, -1.0];
 

@@ -8,6 +8,12 @@ pub fn glorot(rng: &mut Rng, fan_in: usize, fan_out: usize, n: usize) -> Vec<f32
     (0..n).map(|_| uniform_in(rng, -bound, bound)).collect()
 }
 
+/// `n` values uniform within `1 / sqrt(fan)`: what PyTorch's layers begin with.
+pub fn inverse_root(rng: &mut Rng, fan: usize, n: usize) -> Vec<f32> {
+    let bound = 1.0 / (fan.max(1) as f32).sqrt();
+    (0..n).map(|_| uniform_in(rng, -bound, bound)).collect()
+}
+
 /// `n` normal values with standard deviation `s`.
 pub fn gaussian(rng: &mut Rng, s: f32, n: usize) -> Vec<f32> {
     (0..n).map(|_| s * normal(rng)).collect()
@@ -66,6 +72,12 @@ mod tests {
                 assert!((product - if i == j { 1.0 } else { 0.0 }).abs() < 1e-5, "{i} {j}: {product}");
             }
         }
+    }
+
+    #[test]
+    fn the_inverse_root_is_a_bound() {
+        let v = inverse_root(&mut seeded(3), 16, 1000);
+        assert!(v.iter().all(|x| x.abs() <= 0.25) && v.iter().any(|x| *x > 0.24) && v.iter().any(|x| *x < -0.24));
     }
 
     #[test]

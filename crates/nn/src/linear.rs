@@ -34,6 +34,16 @@ impl Linear {
         }
     }
 
+    /// A layer whose values are all uniform within `1 / sqrt(I)`, as PyTorch begins.
+    pub fn uniform(input: usize, output: usize, rng: &mut Rng, device: &Device) -> Linear {
+        let weight = initial::inverse_root(rng, input, input * output);
+        let bias = initial::inverse_root(rng, input, output);
+        Linear {
+            weight: Param::from_data(TensorData::new(weight, [output, input]), device),
+            bias: Param::from_data(TensorData::new(bias, [output]), device),
+        }
+    }
+
     /// As [`Linear::new`], with the given biases.
     pub fn with_bias(input: usize, bias: &[f32], rng: &mut Rng, device: &Device) -> Linear {
         let output = bias.len();

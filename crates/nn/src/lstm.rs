@@ -87,6 +87,19 @@ impl Lstm {
         let w_ih = initial::glorot(rng, input, hidden, 4 * hidden * input);
         let w_hh: Vec<f32> = (0..4).flat_map(|_| initial::orthogonal(rng, hidden)).collect();
         let bias = (0..4 * hidden).map(|j| if (hidden..2 * hidden).contains(&j) { 1.0 } else { 0.0 }).collect();
+        Lstm::of_values(w_ih, w_hh, bias, input, hidden, device)
+    }
+
+    /// A layer whose values are all uniform within `1 / sqrt(H)`, as PyTorch begins; its two biases are one here, their sum.
+    pub fn uniform(input: usize, hidden: usize, rng: &mut Rng, device: &Device) -> Lstm {
+        let mut uniform = |n| initial::inverse_root(rng, hidden, n);
+        let (w_ih, w_hh) = (uniform(4 * hidden * input), uniform(4 * hidden * hidden));
+        let (first, second) = (uniform(4 * hidden), uniform(4 * hidden));
+        let bias = first.iter().zip(&second).map(|(a, b)| a + b).collect();
+        Lstm::of_values(w_ih, w_hh, bias, input, hidden, device)
+    }
+
+    fn of_values(w_ih: Vec<f32>, w_hh: Vec<f32>, bias: Vec<f32>, input: usize, hidden: usize, device: &Device) -> Lstm {
         Lstm {
             w_ih: Param::from_data(TensorData::new(w_ih, [4 * hidden, input]), device),
             w_hh: Param::from_data(TensorData::new(w_hh, [4 * hidden, hidden]), device),

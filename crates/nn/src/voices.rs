@@ -97,11 +97,11 @@ pub struct Prediction {
 }
 
 impl Voices {
-    /// Fresh weights.
+    /// Fresh weights, as PyTorch begins.
     pub fn new(features: usize, items: usize, hidden: usize, rule: Rule, rng: &mut Rng, device: &Device) -> Voices {
         Voices {
-            lstm: Lstm::new(features + 2 * items, hidden, rng, device),
-            outcome: Linear::new(hidden, rule.outcomes(items), rng, device),
+            lstm: Lstm::uniform(features + 2 * items, hidden, rng, device),
+            outcome: Linear::uniform(hidden, rule.outcomes(items), rng, device),
         }
     }
 

@@ -13,7 +13,7 @@ use cantus_model::{
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
-use cantus_nn::random::{derive, uniform};
+use cantus_nn::random::derive;
 use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
 use rand_chacha::rand_core::Rng as _;
@@ -156,7 +156,8 @@ impl ChoraleComposer {
                 let before = here.before.map(|chord| {
                     chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |item| item - first)
                 });
-                let drawn = draw_move(choices, before, sampling, &mut rng);
+                // What makes pitches surer must not slow the rhythm, in which each single move is less likely than none.
+                let drawn = sampling.draw_beside(choices, before, &mut rng);
                 drawn.filter(|k| *k < SPAN).map(|k| first + k)
             };
             if let Some(item) = item {
@@ -388,23 +389,6 @@ struct Here<'a> {
     /// The chord before it.
     before: Option<Chord>,
     recalling: Recalling,
-}
-
-/// Draws one of the choices: first whether the voice stays on what it has, by the model's own probability, then where it moves, as
-/// `sampling` asks for. What makes pitches surer must not slow the rhythm, in which each single move is less likely than none.
-fn draw_move(mut choices: Vec<f32>, before: Option<usize>, sampling: &Sampling, rng: &mut Rng) -> Option<usize> {
-    let stay = before.and_then(|stay| Some((stay, *choices.get(stay)?)));
-    if let Some((stay, probability)) = stay.filter(|_| sampling.temperature > 0.0) {
-        if uniform(rng) * choices.iter().sum::<f32>() < probability {
-            return Some(stay);
-        }
-        // Where nothing else is possible it stays after all.
-        if choices.iter().enumerate().any(|(k, probability)| k != stay && *probability > 0.0) {
-            choices[stay] = 0.0;
-        }
-    }
-    let logits: Vec<f32> = choices.into_iter().map(f32::ln).collect();
-    sampling.draw(&logits, rng)
 }
 
 /// The prompt's chords, up to where it ends.

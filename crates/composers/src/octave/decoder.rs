@@ -33,9 +33,9 @@ impl Decoder {
     pub(super) fn new(settings: &OctaveSettings, rng: &mut Rng, device: &Device) -> Decoder {
         let OctaveSettings { decoder, decoder_hidden, .. } = *settings;
         Decoder {
-            lstm: Lstm::new(BOTH, decoder, rng, device),
-            visible: Linear::new(decoder, Keys::COUNT, rng, device),
-            hidden: Linear::new(decoder, decoder_hidden, rng, device),
+            lstm: Lstm::uniform(BOTH, decoder, rng, device),
+            visible: Linear::uniform(decoder, Keys::COUNT, rng, device),
+            hidden: Linear::uniform(decoder, decoder_hidden, rng, device),
             rbm: Rbm::new(Keys::COUNT, decoder_hidden, 0.01, rng, device),
         }
     }

@@ -39,10 +39,10 @@ impl Generator {
     pub(super) fn new(settings: &OctaveSettings, rng: &mut Rng, device: &Device) -> Generator {
         let OctaveSettings { local, controller, aggregation, voice, .. } = *settings;
         Generator {
-            local: Lstm::new(INPUT, local, rng, device),
-            controller: Lstm::new(INPUT, controller, rng, device),
-            attention: Linear::new(controller, settings.lags.len(), rng, device),
-            aggregation: Lstm::new(local + PitchClasses::COUNT, aggregation, rng, device),
+            local: Lstm::uniform(INPUT, local, rng, device),
+            controller: Lstm::uniform(INPUT, controller, rng, device),
+            attention: Linear::uniform(controller, settings.lags.len(), rng, device),
+            aggregation: Lstm::uniform(local + PitchClasses::COUNT, aggregation, rng, device),
             voices: Voices::new(aggregation, PitchClasses::COUNT, voice, settings.decisions.rule(), rng, device),
         }
     }

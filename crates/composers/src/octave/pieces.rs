@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 /// What the generator reads at a step: pitch classes and the clock.
 pub(super) const INPUT: usize = PitchClasses::COUNT + TIME_BITS;
-/// What decoder and touch read: pitch classes and keys.
+/// What the decoder reads: pitch classes and keys.
 pub(super) const BOTH: usize = PitchClasses::COUNT + Keys::COUNT;
+/// What the touch reads: these, and how long nothing else is struck.
+pub(super) const TOUCHED: usize = BOTH + 1;
 /// The source's program sees this far back at a fragment's beginning.
 const SOURCE_REACHES: usize = 32;
 
@@ -34,11 +36,15 @@ pub(super) struct Piece {
     pub classes: Vec<PitchClasses>,
     /// What is struck at each step.
     pub strokes: Vec<Vec<Stroke>>,
+    /// Steps of silence before the clock's first.
+    lead: usize,
+    /// See [`waits`].
+    waits: Vec<u64>,
 }
 
 impl Piece {
     /// `None` where nothing is struck on the 88 keys.
-    pub(super) fn new(score: &Score, clock: Clock) -> Option<Piece> {
+    pub(super) fn new(score: &Score, OctaveSettings { clock, opening, .. }: &OctaveSettings) -> Option<Piece> {
         let frames = piano_roll::encode(score, Outside::Omit).ok()?;
         let first = frames.iter().position(|frame| !frame.struck.is_empty())?;
         let last = frames.iter().rposition(|frame| !frame.struck.is_empty())?;
@@ -46,16 +52,21 @@ impl Piece {
             Clock::Onset => first,
             Clock::Bar => 0,
         };
-        let mut strokes = vec![Vec::new(); last + 1 - from];
+        let lead = usize::from(*opening);
+        let mut strokes = vec![Vec::new(); lead + last + 1 - from];
         for note in merge_parts(score.parts.iter().filter(|part| !part.is_drums())).notes {
-            let step = (note.onset.0 as usize).checked_sub(from).filter(|step| *step < strokes.len());
+            let step = (note.onset.0 as usize + lead).checked_sub(from).filter(|step| *step < strokes.len());
             if let (Some(step), Ok(key)) = (step, piano_roll::Key::try_from(note.pitch)) {
                 let velocity = f32::from(note.velocity.get()) / 128.0;
                 strokes[step].push(Stroke { key: key.index(), velocity, duration: note.duration.0.max(1) });
             }
         }
-        let keys: Vec<Keys> = frames[from..=last].iter().map(|frame: &Frame| frame.struck).collect();
-        Some(Piece { classes: keys.iter().map(|keys| PitchClasses::from(*keys)).collect(), keys, strokes })
+        let mut keys = vec![Keys::NONE; lead];
+        keys.extend(frames[from..=last].iter().map(|frame: &Frame| frame.struck));
+        let classes = keys.iter().map(|keys| PitchClasses::from(*keys)).collect();
+        // What is struck last waits for its own end.
+        let end = strokes.last().into_iter().flatten().map(|stroke| stroke.duration).max().unwrap_or(1);
+        Some(Piece { classes, waits: waits(&keys, end), keys, strokes, lead })
     }
 
     pub(super) fn steps(&self) -> usize {
@@ -149,7 +160,7 @@ impl Batch {
                 let (n, step) = (t * rows + b, fragment.start + t);
                 let (classes, clock) = inputs[n * INPUT..(n + 1) * INPUT].split_at_mut(PitchClasses::COUNT);
                 at(Some(step)).write(classes);
-                clock.copy_from_slice(&time_bits(step as u64));
+                clock.copy_from_slice(&time_bits((step as u64).wrapping_sub(piece.lead as u64)));
                 sets[n] = u32::from(at(Some(step + 1)).bits());
                 weights[n] = if step + 1 < piece.steps() { 1.0 } else { 0.0 };
             }
@@ -181,13 +192,13 @@ pub(super) struct KeyBatch {
     pub steps: usize,
     /// `[T, B, 100]`: the pitch classes of the step, the keys of the step before.
     pub before: Vec<f32>,
-    /// `[T, B, 100]`: the pitch classes and the keys of the step.
+    /// `[T, B, 101]`: the pitch classes and the keys of the step, and how long it waits for the next one in which anything is struck.
     pub now: Vec<f32>,
     /// `[T * B, 88]`: the keys of the step.
     pub keys: Arc<[f32]>,
     /// `[T * B]`: 1 where something is struck.
     pub weights: Vec<f32>,
-    /// `[T * B, 88]`: velocity, 0 to 1, and binary logarithm of the duration in steps of what is struck.
+    /// `[T * B, 88]`: velocity, 0 to 1, and binary logarithm of the duration of what is struck, in such waits.
     pub velocities: Vec<f32>,
     pub durations: Vec<f32>,
 }
@@ -196,7 +207,7 @@ impl KeyBatch {
     pub(super) fn gather(pieces: &[Piece], fragments: &[Fragment], settings: &OctaveSettings) -> KeyBatch {
         let (rows, steps) = (fragments.len(), settings.fragment - 1);
         let size = steps * rows;
-        let (mut before, mut now) = (vec![0.0; size * BOTH], vec![0.0; size * BOTH]);
+        let (mut before, mut now) = (vec![0.0; size * BOTH], vec![0.0; size * TOUCHED]);
         let mut keys = vec![0.0; size * Keys::COUNT];
         let (mut velocities, mut durations) = (keys.clone(), keys.clone());
         let mut weights = vec![0.0; size];
@@ -207,24 +218,46 @@ impl KeyBatch {
                 let (n, step) = (t * rows + b, fragment.start + t + 1);
                 let struck = moved(step);
                 let own = n * Keys::COUNT..(n + 1) * Keys::COUNT;
-                for (row, other) in [(&mut before, moved(step - 1)), (&mut now, struck)] {
-                    let (classes, keys) = row[n * BOTH..(n + 1) * BOTH].split_at_mut(PitchClasses::COUNT);
-                    PitchClasses::from(struck).write(classes);
-                    other.write(keys);
-                }
+                let (classes, keys_before) = before[n * BOTH..(n + 1) * BOTH].split_at_mut(PitchClasses::COUNT);
+                PitchClasses::from(struck).write(classes);
+                moved(step - 1).write(keys_before);
+                let wait = piece.waits.get(step).copied().unwrap_or(1);
+                write_touched(struck, wait, &mut now[n * TOUCHED..(n + 1) * TOUCHED]);
                 struck.write(&mut keys[own.clone()]);
                 weights[n] = if struck.is_empty() { 0.0 } else { 1.0 };
                 for stroke in piece.strokes.get(step).into_iter().flatten() {
                     let key = stroke.key.checked_add_signed(fragment.shift as isize);
                     if let Some(key) = key.filter(|key| *key < Keys::COUNT) {
                         velocities[own.start + key] = stroke.velocity;
-                        durations[own.start + key] = (stroke.duration as f32).log2();
+                        durations[own.start + key] = (stroke.duration as f32 / wait as f32).log2();
                     }
                 }
             }
         }
         KeyBatch { rows, steps, before, now, keys: keys.into(), weights, velocities, durations }
     }
+}
+
+/// Steps from each step to the next one in which anything is struck, or to the end, which comes `end` steps after the last step.
+pub(super) fn waits(keys: &[Keys], end: u64) -> Vec<u64> {
+    let mut wait = end;
+    let before = |keys: &Keys| {
+        let next = if keys.is_empty() { wait + 1 } else { 1 };
+        std::mem::replace(&mut wait, next)
+    };
+    let mut waits: Vec<u64> = keys.iter().rev().map(before).collect();
+    waits.reverse();
+    waits
+}
+
+/// Writes what the touch reads at a step.
+///
+/// # Shapes
+/// `row`: `[101]`, zeros
+pub(super) fn write_touched(struck: Keys, wait: u64, row: &mut [f32]) {
+    PitchClasses::from(struck).write(&mut row[..PitchClasses::COUNT]);
+    struck.write(&mut row[PitchClasses::COUNT..BOTH]);
+    row[BOTH] = (wait as f32).log2() / 4.0;
 }
 
 /// Keys so many semitones higher; what leaves the keyboard is gone.

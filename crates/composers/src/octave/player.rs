@@ -148,6 +148,13 @@ impl OctaveComposer {
         }
     }
 
+    /// After silence at the clock's last step before the piece.
+    fn before_the_first(&self) -> Reading {
+        let mut reading = self.start(u64::MAX);
+        self.read(&mut reading, PitchClasses::NONE);
+        reading
+    }
+
     /// Reads a step. The features of the next one stand in the aggregation's output.
     pub(super) fn read(&self, state: &mut Reading, frame: PitchClasses) {
         state.past.push(frame);
@@ -190,6 +197,9 @@ impl OctaveComposer {
             Source::Drawn { sampling, must_sound } => (None, sampling, must_sound),
         };
         let last = voices.len() - 1;
+        // A pitch class of which the corpus has no key is never struck.
+        let known = u32::from(PitchClasses::from(self.range).bits());
+        let knows = |item: usize| given.is_some() || known >> item & 1 == 1;
         for (v, carried) in voices.iter_mut().enumerate() {
             decided.write(&mut input[features..]);
             self.voice.step(&input, &mut carried.h, &mut carried.c, scratch);
@@ -198,7 +208,8 @@ impl OctaveComposer {
             match self.settings.decisions {
                 Decisions::Final => {
                     for (outcome, logit) in logits.iter_mut().enumerate() {
-                        if !allowed(outcome, decided, ITEMS, rule) || silent && outcome >= ITEMS {
+                        let strikes = outcome < ITEMS;
+                        if !allowed(outcome, decided, ITEMS, rule) || silent && !strikes || strikes && !knows(outcome) {
                             *logit = f32::NEG_INFINITY;
                         }
                     }
@@ -211,7 +222,7 @@ impl OctaveComposer {
                 }
                 Decisions::Ordered if decided.all().count_ones() as usize == ITEMS => {}
                 Decisions::Ordered if v == last => {
-                    let free = |item: &usize| allowed(*item, decided, ITEMS, rule);
+                    let free = |item: &usize| allowed(*item, decided, ITEMS, rule) && knows(*item);
                     let open: Vec<usize> = (0..ITEMS).filter(free).collect();
                     for &item in &open {
                         let inside = match given {
@@ -228,7 +239,8 @@ impl OctaveComposer {
                 }
                 Decisions::Ordered => {
                     for (outcome, logit) in logits.iter_mut().enumerate() {
-                        if !allowed(outcome, decided, ITEMS, rule) || silent && outcome == ITEMS {
+                        let strikes = outcome < ITEMS;
+                        if !allowed(outcome, decided, ITEMS, rule) || silent && !strikes || strikes && !knows(outcome) {
                             *logit = f32::NEG_INFINITY;
                         }
                     }
@@ -237,7 +249,12 @@ impl OctaveComposer {
                             let next = |item: &usize| allowed(*item, decided, ITEMS, rule) && set >> item & 1 == 1;
                             (0..ITEMS).find(next).unwrap_or(ITEMS)
                         }
-                        None => sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)?,
+                        // That there are no more comes as often as the model says, however sure the pitches are to be.
+                        None => {
+                            let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                            let chances = logits.iter().map(|logit| (logit - most).exp()).collect();
+                            sampling.draw_beside(chances, Some(ITEMS), rng).ok_or(ComposeError::NoToken)?
+                        }
                     };
                     decided = decided.with(outcome, ITEMS, rule);
                 }
@@ -252,9 +269,7 @@ impl OctaveComposer {
     fn open(&self, request: &Request, rng: &mut Rng) -> Result<Opened, ComposeError> {
         let mut remarks = Vec::new();
         let Some(prompt) = &request.prompt else {
-            // Silence at the clock's last step before the piece.
-            let mut reading = self.start(u64::MAX);
-            self.read(&mut reading, PitchClasses::NONE);
+            let reading = self.before_the_first();
             return Ok(Opened { keys: Vec::new(), reading, decoding: self.decoder.start(), remarks });
         };
         let score = prompt.on_grid(self.grid);
@@ -275,11 +290,12 @@ impl OctaveComposer {
             Clock::Onset => keys.iter().position(|keys| !keys.is_empty()).unwrap_or(0),
             Clock::Bar => 0,
         };
-        let mut reading = self.start(0);
+        let opening = self.settings.opening;
+        let mut reading = if opening { self.before_the_first() } else { self.start(0) };
         let mut decoding = self.decoder.start();
         for (k, keys) in keys[heard..].iter().enumerate() {
             let frame = PitchClasses::from(*keys);
-            if k > 0 {
+            if k > 0 || opening {
                 self.decide(&mut reading, Source::Given(frame), rng)?;
             }
             self.read(&mut reading, frame);

@@ -83,10 +83,14 @@ pub(super) struct OctaveSettings {
     pub short_pieces: bool,
     pub transposition: Transposition,
     pub clock: Clock,
+    /// Whether a piece has a step of silence before its first, so that its first step is learnt, too.
+    pub opening: bool,
     /// Dropout after the first layers and before the voices.
     pub dropout: f32,
     pub learning_rate: f64,
     pub weight_decay: f64,
+    /// Models hold the exponential average of the parameters, which keeps this share of itself at each step; 0 leaves it out.
+    pub averaging: f64,
     /// The gradient's norm is clipped to it; 0 does not clip.
     pub clip: f64,
     /// Epochs without improvement before the learning rate falls; 0 lets it stay as it is.
@@ -124,9 +128,11 @@ impl Default for OctaveSettings {
             short_pieces: true,
             transposition: Transposition::Fragment,
             clock: Clock::Onset,
+            opening: false,
             dropout: 0.0,
             learning_rate: 0.01,
             weight_decay: 0.0,
+            averaging: 0.0,
             clip: 0.0,
             patience: 0,
             epochs: 70,
@@ -172,6 +178,7 @@ impl OctaveSettings {
             return Err("lags must be 1 to 64 numbers from 1 to 4096".to_owned());
         }
         share("dropout", self.dropout)?;
+        share("averaging", self.averaging)?;
         positive("learning_rate", self.learning_rate)?;
         positive("decoder_learning_rate", self.decoder_learning_rate)?;
         positive("decoder_epsilon", self.decoder_epsilon)?;

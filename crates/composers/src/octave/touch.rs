@@ -1,12 +1,12 @@
 //! How loud and how long: an LSTM that reads classes and keys of a step, and says velocity and duration of each key that is struck.
 //!
-//! Departure: the source's network says velocities alone; there, whatever sounds is released where the next note begins.
+//! Departure: the source's network says velocities alone; there, whatever sounds is released where the next note begins. Here durations
+//! are measured against that: the network reads how long it is until then, and says how many times as long a key is held.
 
-use super::pieces::{BOTH, KeyBatch};
+use super::pieces::{KeyBatch, TOUCHED, waits, write_touched};
 use super::settings::OctaveSettings;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use cantus_encoding::octave_roll::PitchClasses;
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::{ModelError, ModelFile, Rng};
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
@@ -14,8 +14,10 @@ use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_score::Velocity;
 
-/// The longest that a key is held, in steps: two to the power of six.
-const LONGEST: f32 = 6.0;
+/// The longest that a key is held, in steps.
+const LONGEST: u64 = 64;
+/// The binary logarithm of how many times as long as the wait for the next key at most.
+const MOST_TIMES: f32 = 6.0;
 
 /// The touch.
 #[derive(Module, Debug)]
@@ -23,23 +25,23 @@ pub(super) struct Touch {
     pub lstm: Lstm,
     /// Velocities, 0 to 1.
     pub velocity: Linear,
-    /// Binary logarithms of durations in steps.
+    /// Binary logarithms of durations, in waits for the next key.
     pub duration: Linear,
 }
 
 impl Touch {
     pub(super) fn new(settings: &OctaveSettings, rng: &mut Rng, device: &Device) -> Touch {
         Touch {
-            lstm: Lstm::new(BOTH, settings.touch, rng, device),
-            velocity: Linear::new(settings.touch, Keys::COUNT, rng, device),
-            duration: Linear::new(settings.touch, Keys::COUNT, rng, device),
+            lstm: Lstm::uniform(TOUCHED, settings.touch, rng, device),
+            velocity: Linear::uniform(settings.touch, Keys::COUNT, rng, device),
+            duration: Linear::uniform(settings.touch, Keys::COUNT, rng, device),
         }
     }
 
     /// The mean squared errors over all keys that are struck, of velocities and of durations, added up.
     pub(super) fn loss(&self, batch: &KeyBatch, device: &Device) -> Tensor<1> {
         let rows = batch.steps * batch.rows;
-        let x = TensorData::new(batch.now.clone(), [batch.steps, batch.rows, BOTH]);
+        let x = TensorData::new(batch.now.clone(), [batch.steps, batch.rows, TOUCHED]);
         let (h, _) =
             self.lstm.forward(Tensor::<3>::from_data(x, device), &LstmState::zeros(batch.rows, self.lstm.hidden()));
         let h = h.reshape([rows, self.lstm.hidden()]);
@@ -66,7 +68,7 @@ pub(super) struct TouchPlayer {
 impl TouchPlayer {
     pub(super) fn load(file: &ModelFile, settings: &OctaveSettings) -> Result<TouchPlayer, ModelError> {
         Ok(TouchPlayer {
-            lstm: super::player::cell(file, "touch.lstm", BOTH, settings.touch)?,
+            lstm: super::player::cell(file, "touch.lstm", TOUCHED, settings.touch)?,
             velocity: super::player::dense(file, "touch.velocity", settings.touch, Keys::COUNT)?,
             duration: super::player::dense(file, "touch.duration", settings.touch, Keys::COUNT)?,
         })
@@ -75,20 +77,20 @@ impl TouchPlayer {
     /// Velocity and duration in steps of all keys that are struck, step by step, each in the order of keys.
     pub(super) fn play(&self, frames: &[Keys]) -> Vec<Vec<(Velocity, u64)>> {
         let (mut h, mut c) = (vec![0.0; self.lstm.hidden()], vec![0.0; self.lstm.hidden()]);
-        let (mut x, mut scratch) = ([0.0; BOTH], Scratch::new());
+        let mut scratch = Scratch::new();
         let (mut velocities, mut durations) = ([0.0; Keys::COUNT], [0.0; Keys::COUNT]);
         let mut played = Vec::with_capacity(frames.len());
-        for frame in frames {
-            let (of_classes, of_keys) = x.split_at_mut(PitchClasses::COUNT);
-            PitchClasses::from(*frame).write(of_classes);
-            frame.write(of_keys);
+        for (frame, wait) in frames.iter().zip(waits(frames, 1)) {
+            let mut x = [0.0; TOUCHED];
+            write_touched(*frame, wait, &mut x);
             self.lstm.step(&x, &mut h, &mut c, &mut scratch);
             self.velocity.forward(&h, &mut velocities);
             self.duration.forward(&h, &mut durations);
             let one = |key: usize| {
                 // Numbers that are none end at the lowest.
                 let velocity = ((128.0 * velocities[key]).round().clamp(1.0, 127.0) as u8).max(1);
-                let steps = (durations[key].clamp(0.0, LONGEST).exp2().round() as u64).max(1);
+                let times = durations[key].clamp(-MOST_TIMES, MOST_TIMES).exp2();
+                let steps = ((wait as f32 * times).round() as u64).clamp(1, LONGEST);
                 (Velocity::try_from(velocity).unwrap_or(Velocity::DEFAULT), steps)
             };
             played.push(frame.iter().map(|key| one(key.index())).collect());

@@ -15,7 +15,7 @@ use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
     StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
 };
-use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::optimizer::{Average, Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use cantus_score::Score;
@@ -60,6 +60,7 @@ pub(super) struct OctaveTrainer {
     /// Taken out only while a step replaces it.
     networks: Option<Networks>,
     optimizers: Optimizers,
+    average: Option<Average>,
     /// The attention's mean weight of each lag when last judged; zeros before.
     mass: Vec<f32>,
 }
@@ -68,7 +69,7 @@ impl OctaveTrainer {
     pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<OctaveTrainer, CreateError> {
         let settings = OctaveSettings::read(settings)?;
         let pieces = |scores: &[Score]| -> Vec<Piece> {
-            scores.iter().filter_map(|score| Piece::new(score, settings.clock)).collect()
+            scores.iter().filter_map(|score| Piece::new(score, &settings)).collect()
         };
         let (train, valid) = (pieces(&set.train), pieces(&set.valid));
         let (learnt, judged) = (to_learn(&train, &settings), to_judge(&valid, &settings));
@@ -108,6 +109,7 @@ impl OctaveTrainer {
             mass: vec![0.0; settings.lags.len()],
             networks: Some(networks),
             optimizers,
+            average: (settings.averaging > 0.0).then(|| Average::new(settings.averaging)),
             settings,
             seed,
             train,
@@ -119,6 +121,19 @@ impl OctaveTrainer {
 
     fn networks(&self) -> &Networks {
         self.networks.as_ref().expect("a step gives the networks back")
+    }
+
+    /// The model, with the parameters as the optimisers move them.
+    fn file(&self) -> ModelFile {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let keys: Vec<usize> = self.range.iter().map(|key| key.index()).collect();
+        let encoding = serde_json::json!({"octave_roll": {
+            "steps_per_quarter": self.steps_per_quarter, "lowest": keys.first(), "highest": keys.last(),
+        }});
+        let mut file = checkpoint::save(&SPEC, self.networks(), settings, encoding);
+        let mass = TensorData { shape: vec![self.mass.len()], values: self.mass.clone() };
+        file.tensors.insert(ATTENTION.to_owned(), mass);
+        file
     }
 
     fn evaluation(&self, figures: cantus_nn::cross_entropy::Figures) -> Evaluation {
@@ -206,16 +221,19 @@ impl Trainable for OctaveTrainer {
             self.optimizers.decoder.step(decoder, gradients, share * self.settings.decoder_learning_rate);
         let gradients = touch.loss(&keys, &device).backward();
         let (touch, _) = self.optimizers.touch.step(touch, gradients, share * TOUCH_LEARNING_RATE);
-        self.networks = Some(Networks { generator, decoder, touch });
-        StepReport {
-            batch: self.evaluation(prediction.figures),
-            gradient_norm: report.gradient_norm,
-            finite: report.finite && prediction.figures.nats.is_finite(),
+        let networks = Networks { generator, decoder, touch };
+        let finite = report.finite && prediction.figures.nats.is_finite();
+        if let Some(average) = self.average.as_mut().filter(|_| finite) {
+            average.add(&networks);
         }
+        self.networks = Some(networks);
+        StepReport { batch: self.evaluation(prediction.figures), gradient_norm: report.gradient_norm, finite }
     }
 
     fn validate(&mut self) -> Evaluation {
-        let generator = self.networks().generator.valid();
+        let networks =
+            checkpoint::restore(self.networks().clone(), &self.save()).expect("the networks' own file fits them");
+        let generator = networks.generator.valid();
         let mut total = Evaluation::default();
         let mut mass = vec![0.0; self.mass.len()];
         for batch in self.validation_batches() {
@@ -232,19 +250,14 @@ impl Trainable for OctaveTrainer {
     }
 
     fn save(&self) -> ModelFile {
-        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        let keys: Vec<usize> = self.range.iter().map(|key| key.index()).collect();
-        let encoding = serde_json::json!({"octave_roll": {
-            "steps_per_quarter": self.steps_per_quarter, "lowest": keys.first(), "highest": keys.last(),
-        }});
-        let mut file = checkpoint::save(&SPEC, self.networks(), settings, encoding);
-        let mass = TensorData { shape: vec![self.mass.len()], values: self.mass.clone() };
-        file.tensors.insert(ATTENTION.to_owned(), mass);
+        let mut file = self.file();
+        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
         file
     }
 
     fn checkpoint(&self) -> ModelFile {
-        let mut file = self.save();
+        let mut file = self.file();
+        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
         let Optimizers { generator, decoder, touch } = &self.optimizers;
         for (prefix, optimizer) in MOMENTS.into_iter().zip([generator, decoder, touch]) {
             checkpoint::add_optimizer(&mut file, prefix, optimizer);
@@ -253,7 +266,7 @@ impl Trainable for OctaveTrainer {
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
-        checkpoint::same_training(&file.header, &self.save().header)?;
+        checkpoint::same_training(&file.header, &self.file().header)?;
         let mass = file.tensor(ATTENTION, &[self.mass.len()])?.to_vec();
         let networks = checkpoint::restore(self.networks().clone(), file)?;
         let Optimizers { generator, decoder, touch } = &self.optimizers;
@@ -263,12 +276,16 @@ impl Trainable for OctaveTrainer {
             decoder: checkpoint::restore_optimizer(&networks.decoder, decoder, of_decoder, file)?,
             touch: checkpoint::restore_optimizer(&networks.touch, touch, of_touch, file)?,
         };
+        if let Some(average) = &mut self.average {
+            *average = checkpoint::restore_average(&networks, average, file)?;
+        }
         (self.networks, self.optimizers, self.mass) = (Some(networks), optimizers, mass);
         Ok(())
     }
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
         self.networks = Some(checkpoint::restore(self.networks().clone(), model)?);
+        self.average.iter_mut().for_each(Average::clear);
         Ok(())
     }
 
