@@ -26,8 +26,7 @@ mod trainer;
 
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::{
-    Composer, ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable,
-    TrainingSet,
+    Composer, ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Settings, Trainable, TrainingSet,
 };
 
 /// Makes any configuration small enough for a test.
@@ -78,9 +77,6 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 
 /// What the attention's mean weights are called in a file.
 const ATTENTION: &str = "attention.mass";
-
-/// The sampling that pieces are composed with unless told otherwise: the model's own distribution.
-const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0 };
 
 fn bad_settings(problem: impl std::fmt::Display) -> CreateError {
     CreateError::Settings { composer: SPEC.id, problem: problem.to_string() }

@@ -42,6 +42,9 @@ struct Standing {
     /// What bounded the training when the learning rate began to fall.
     #[serde(default)]
     fell_for: Option<Bounds>,
+    /// Why the training ends when it has fallen.
+    #[serde(default)]
+    falls_to: Option<End>,
     hopeless: u32,
     /// The training loss of the last steps.
     #[serde(default)]
@@ -98,7 +101,8 @@ pub enum Event<'a> {
 pub type Observer<'a> = &'a mut dyn FnMut(Event<'_>);
 
 /// Why a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum End {
     /// Validation stood still, the learning rate fell to zero.
     Plateau,
@@ -533,17 +537,16 @@ impl<'a> Training<'a> {
         let plateau = (since_best >= self.regime.patience).then(|| Phase::after_plateau(steps));
         let late = bounds.minutes.and_then(|minutes| Phase::before_minutes(steps, clock.seconds(), minutes));
         let last = bounds.epochs.and_then(|epochs| Phase::before_epochs(steps, epoch, epochs, left));
-        let (phase, illness, mut text) = match (plateau, late, last) {
-            (Some(phase), ..) => {
-                (phase, Some(Illness::Plateau), format!("no better for {since_best} epochs: the learning rate falls"))
-            }
-            (None, Some(phase), _) => {
-                (phase, None, "the time allowed draws to its end: the learning rate falls".to_owned())
-            }
-            (None, None, Some(phase)) => (phase, None, "the last epochs: the learning rate falls".to_owned()),
+        let (phase, end, why) = match (plateau, late, last) {
+            (Some(phase), ..) => (phase, End::Plateau, format!("no better for {since_best} epochs")),
+            (None, Some(phase), _) => (phase, End::Minutes, "the time allowed draws to its end".to_owned()),
+            (None, None, Some(phase)) => (phase, End::Epochs, "the last epochs".to_owned()),
             (None, None, None) => return Ok(None),
         };
+        let illness = (end == End::Plateau).then_some(Illness::Plateau);
+        let mut text = format!("{why}: the learning rate falls");
         self.standing.phase = phase;
+        self.standing.falls_to = Some(end);
         self.standing.fell_for = Some(bounds);
         let best = self.standing.best.filter(|best| best.epoch < epoch && self.description.doctor);
         if let (Some(best), Some(model)) = (best, &self.best_model) {
@@ -570,9 +573,7 @@ impl<'a> Training<'a> {
             return Some(End::Minutes);
         }
         let over = self.standing.phase.is_over(self.standing.steps);
-        over.then(|| {
-            if bounds.minutes.is_some_and(|m| clock.seconds() > 0.9 * 60.0 * m) { End::Minutes } else { End::Plateau }
-        })
+        over.then(|| self.standing.falls_to.unwrap_or(End::Plateau))
     }
 
     fn out_of_time(&self, clock: &Clock) -> bool {

@@ -4,7 +4,7 @@ use super::decoder::{DecoderPlayer, DecoderState};
 use super::pieces::INPUT;
 use super::settings::{Clock, Decisions, OctaveSettings};
 use super::touch::TouchPlayer;
-use super::{ATTENTION, SAMPLING, SPEC};
+use super::{ATTENTION, SPEC};
 use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
 use cantus_model::{
@@ -402,7 +402,7 @@ impl Composer for OctaveComposer {
     }
 
     fn default_sampling(&self) -> Sampling {
-        SAMPLING
+        self.settings.decisions.sampling()
     }
 
     fn describe(&self) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use super::bad_settings;
 use cantus_encoding::octave_roll::PitchClasses;
 use cantus_model::checks::{positive, share, within};
-use cantus_model::{CreateError, Kind, Settings};
+use cantus_model::{CreateError, Kind, Sampling, Settings};
 use cantus_nn::voices::Rule;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,16 @@ impl Decisions {
             Decisions::Final => Rule::Final,
             Decisions::Ordered => Rule::Ordered,
         }
+    }
+
+    /// The sampling that pieces are composed with unless told otherwise: the model's own distribution; where that there are no more
+    /// pitch classes is drawn apart from which there are, these are taken a little surer.
+    pub(super) fn sampling(self) -> Sampling {
+        let temperature = match self {
+            Decisions::Final => 1.0,
+            Decisions::Ordered => 0.95,
+        };
+        Sampling { temperature, top_k: 0, top_p: 1.0 }
     }
 
     pub(super) fn kind(self) -> Kind {

@@ -7,7 +7,7 @@ use super::*;
 use burn::tensor::Device;
 use cantus_encoding::octave_roll::PitchClasses;
 use cantus_encoding::piano_roll::Keys;
-use cantus_model::{StepAt, seeded};
+use cantus_model::{Sampling, StepAt, seeded};
 use cantus_nn::params::values_of;
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::json;

@@ -38,7 +38,8 @@ impl Touch {
         }
     }
 
-    /// The mean squared errors over all keys that are struck, of velocities and of durations, added up.
+    /// The mean squared error of velocities and the mean absolute error of durations over all keys that are struck, added up. The
+    /// median of short and long is one of the two, their mean is neither.
     pub(super) fn loss(&self, batch: &KeyBatch, device: &Device) -> Tensor<1> {
         let rows = batch.steps * batch.rows;
         let x = TensorData::new(batch.now.clone(), [batch.steps, batch.rows, TOUCHED]);
@@ -49,11 +50,10 @@ impl Touch {
             |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, Keys::COUNT]), device);
         let struck = table(&batch.keys);
         let count = batch.keys.iter().sum::<f32>().max(1.0);
-        let error = |found: Tensor<2>, wanted: &[f32]| {
-            let difference = (found - table(wanted)) * struck.clone();
-            (difference.clone() * difference).sum() / count
-        };
-        error(self.velocity.forward(h.clone()), &batch.velocities) + error(self.duration.forward(h), &batch.durations)
+        let difference = |found: Tensor<2>, wanted: &[f32]| (found - table(wanted)) * struck.clone();
+        let velocity = difference(self.velocity.forward(h.clone()), &batch.velocities);
+        let duration = difference(self.duration.forward(h), &batch.durations);
+        ((velocity.clone() * velocity).sum() + duration.abs().sum()) / count
     }
 }
 
