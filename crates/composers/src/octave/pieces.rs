@@ -69,6 +69,11 @@ impl Piece {
         Some(Piece { classes, waits: waits(&keys, end), keys, strokes, lead })
     }
 
+    /// What the clock says at a step.
+    pub(super) fn clock(&self, step: usize) -> u64 {
+        (step as u64).wrapping_sub(self.lead as u64)
+    }
+
     pub(super) fn steps(&self) -> usize {
         self.keys.len()
     }
@@ -160,7 +165,7 @@ impl Batch {
                 let (n, step) = (t * rows + b, fragment.start + t);
                 let (classes, clock) = inputs[n * INPUT..(n + 1) * INPUT].split_at_mut(PitchClasses::COUNT);
                 at(Some(step)).write(classes);
-                clock.copy_from_slice(&time_bits((step as u64).wrapping_sub(piece.lead as u64)));
+                clock.copy_from_slice(&time_bits(piece.clock(step)));
                 sets[n] = u32::from(at(Some(step + 1)).bits());
                 weights[n] = if step + 1 < piece.steps() { 1.0 } else { 0.0 };
             }

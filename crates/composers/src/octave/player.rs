@@ -1,16 +1,17 @@
 //! Composing: step by step, all states carried.
 
 use super::decoder::{DecoderPlayer, DecoderState};
-use super::pieces::INPUT;
+use super::pieces::{Fragment, INPUT, Piece, to_judge};
 use super::settings::{Clock, Decisions, OctaveSettings};
 use super::touch::TouchPlayer;
 use super::{ATTENTION, SPEC};
 use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
 use cantus_model::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng, Sampling,
-    checkpoint,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
+    ModelFile, Progress, Request, Rng, Sampling, checkpoint, seeded,
 };
+use cantus_nn::cross_entropy::Figures;
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::lag_attention;
 use cantus_nn::voices::{Decided, allowed};
@@ -87,6 +88,15 @@ pub(super) struct Reading {
     /// The attention's weights at the last step.
     pub weights: Vec<f32>,
     scratch: Scratch,
+}
+
+/// What the voices decided.
+struct Decision {
+    frame: PitchClasses,
+    /// What a given frame costs where decisions are ordered, in nats; 0 otherwise.
+    nats: f64,
+    /// Whether each decision was the likeliest; of those that `nats` counts.
+    is_likeliest: bool,
 }
 
 /// How a frame comes about.
@@ -183,7 +193,7 @@ impl OctaveComposer {
 
     /// Lets the voices decide about the next step; they remember what they saw. A frame that is given is decided as in training: a
     /// voice chooses the pitch class, the frame says whether it sounds.
-    fn decide(&self, state: &mut Reading, source: Source<'_>, rng: &mut Rng) -> Result<PitchClasses, ComposeError> {
+    fn decide(&self, state: &mut Reading, source: Source<'_>, rng: &mut Rng) -> Result<Decision, ComposeError> {
         const ITEMS: usize = PitchClasses::COUNT;
         let rule = self.settings.decisions.rule();
         let Reading { aggregation, voices, scratch, .. } = state;
@@ -192,6 +202,7 @@ impl OctaveComposer {
         input.resize(features + 2 * ITEMS, 0.0);
         let mut logits = vec![0.0; rule.outcomes(ITEMS)];
         let mut decided = Decided::default();
+        let (mut nats, mut is_likeliest) = (0.0, true);
         let (given, sampling, must_sound) = match source {
             Source::Given(frame) => (Some(u32::from(frame.bits())), &Sampling::default(), false),
             Source::Drawn { sampling, must_sound } => (None, sampling, must_sound),
@@ -226,7 +237,12 @@ impl OctaveComposer {
                     let open: Vec<usize> = (0..ITEMS).filter(free).collect();
                     for &item in &open {
                         let inside = match given {
-                            Some(set) => set >> item & 1 == 1,
+                            Some(set) => {
+                                let (inside, logit) = (set >> item & 1 == 1, f64::from(logits[item]));
+                                nats += if inside { -logit } else { logit }.exp().ln_1p();
+                                is_likeliest &= inside == (logit > 0.0);
+                                inside
+                            }
                             None => sampling.draw(&[0.0, logits[item]], rng).ok_or(ComposeError::NoToken)? == 1,
                         };
                         decided.inside |= u32::from(inside) << item;
@@ -247,7 +263,12 @@ impl OctaveComposer {
                     let outcome = match given {
                         Some(set) => {
                             let next = |item: &usize| allowed(*item, decided, ITEMS, rule) && set >> item & 1 == 1;
-                            (0..ITEMS).find(next).unwrap_or(ITEMS)
+                            let outcome = (0..ITEMS).find(next).unwrap_or(ITEMS);
+                            let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                            nats += logits.iter().map(|logit| f64::from(logit - most).exp()).sum::<f64>().ln();
+                            nats -= f64::from(logits[outcome] - most);
+                            is_likeliest &= logits.iter().position(|logit| *logit == most) == Some(outcome);
+                            outcome
                         }
                         // That there are no more comes as often as the model says, however sure the pitches are to be.
                         None => {
@@ -261,7 +282,7 @@ impl OctaveComposer {
             }
         }
         let bits = given.unwrap_or(decided.inside) as u16;
-        Ok(PitchClasses::from_bits(bits).unwrap_or_default())
+        Ok(Decision { frame: PitchClasses::from_bits(bits).unwrap_or_default(), nats, is_likeliest })
     }
 
     /// Everything before the first step to be composed: the keys of the prompt, if there is one, what had to be left out of it, and
@@ -351,7 +372,7 @@ impl OctaveComposer {
         sampling: &Sampling,
         rng: &mut Rng,
     ) -> Result<PitchClasses, ComposeError> {
-        self.decide(state, Source::Drawn { sampling, must_sound: false }, rng)
+        Ok(self.decide(state, Source::Drawn { sampling, must_sound: false }, rng)?.frame)
     }
 
     /// What a frame costs where decisions are ordered, written down once more and plainly.
@@ -385,6 +406,38 @@ impl OctaveComposer {
             from = next + 1;
         }
         nats
+    }
+}
+
+impl Judge for OctaveComposer {
+    fn kind(&self) -> Kind {
+        self.settings.decisions.kind()
+    }
+
+    fn protocol(&self) -> String {
+        self.settings.protocol()
+    }
+
+    fn judge(&self, piece: &Score) -> Judgement {
+        let is_adjusted = piece.notes().any(|note| Key::try_from(note.pitch).is_err());
+        let pieces: Vec<Piece> = Piece::new(piece, &self.settings).into_iter().collect();
+        let mut figures = Figures::default();
+        // Given frames are not drawn.
+        let rng = &mut seeded(0);
+        for Fragment { piece, start, .. } in to_judge(&pieces, &self.settings) {
+            let piece = &pieces[piece];
+            let mut reading = self.start(piece.clock(start));
+            reading.past = piece.classes[..start].to_vec();
+            let end = (start + self.settings.fragment).min(piece.steps());
+            for pair in piece.classes[start..end].windows(2) {
+                self.read(&mut reading, pair[0]);
+                let decision = self.decide(&mut reading, Source::Given(pair[1]), rng);
+                let Ok(Decision { nats, is_likeliest, .. }) = decision else { continue };
+                figures = figures + Figures { nats, counted: 1.0, correct: usize::from(is_likeliest) };
+            }
+        }
+        let quarters = figures.counted / f64::from(self.grid.get());
+        Judgement { figures: Evaluation::of_batch(figures, quarters), is_adjusted }
     }
 }
 
@@ -450,6 +503,11 @@ impl Composer for OctaveComposer {
         }]
     }
 
+    fn judge(&self) -> Option<&dyn Judge> {
+        // A surrogate is drawn along a path of chances, and says of a piece what those were.
+        (self.settings.decisions.kind() == Kind::Exact).then_some(self)
+    }
+
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         request.check(self, MOST_BARS)?;
         let Opened { mut keys, mut reading, mut decoding, remarks } = self.open(request, rng)?;
@@ -469,7 +527,7 @@ impl Composer for OctaveComposer {
                 // No bar without an onset after another, and none at the end: a piece ends where it was asked to.
                 let must_sound = step == 0 && (silent || k + 1 == bars || (k == 0 && from == 0));
                 let source = Source::Drawn { sampling: &request.sampling, must_sound };
-                let frame = self.decide(&mut reading, source, rng)?;
+                let frame = self.decide(&mut reading, source, rng)?.frame;
                 let struck = self.decoder.decode(&mut decoding, frame, self.range, &request.sampling, rng);
                 sounded |= !struck.is_empty();
                 keys.push(struck);

@@ -203,6 +203,19 @@ impl OctaveSettings {
         Ok(())
     }
 
+    /// Which steps a figure counts, and what it is.
+    pub(super) fn protocol(&self) -> String {
+        let figure = match self.decisions {
+            Decisions::Final => "binary cross-entropy of the twelve pitch classes given one drawn path of decisions",
+            Decisions::Ordered => "negative log-likelihood of the set of pitch classes",
+        };
+        format!(
+            "pitch-class onsets of every step but the first of consecutive fragments of {} steps, states begin anew with each; {figure}; \
+             mean over steps",
+            self.fragment
+        )
+    }
+
     /// Steps before a fragment that the attention may read.
     pub(super) fn past(&self) -> usize {
         self.lags.iter().max().map_or(0, |lag| lag - 1)

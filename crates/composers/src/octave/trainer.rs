@@ -5,7 +5,7 @@ use super::generator::{Generator, Masks, add_mass};
 use super::pieces::{Batch, Fragment, KeyBatch, Piece, draw, to_judge, to_learn};
 use super::player::OctaveComposer;
 use super::rates;
-use super::settings::{Decisions, OctaveSettings};
+use super::settings::OctaveSettings;
 use super::touch::Touch;
 use super::{ATTENTION, SPEC, bad_settings};
 use burn::module::Module;
@@ -180,15 +180,7 @@ impl Trainable for OctaveTrainer {
     }
 
     fn protocol(&self) -> String {
-        let figure = match self.settings.decisions {
-            Decisions::Final => "binary cross-entropy of the twelve pitch classes given one drawn path of decisions",
-            Decisions::Ordered => "negative log-likelihood of the set of pitch classes",
-        };
-        format!(
-            "pitch-class onsets of every step but the first of consecutive fragments of {} steps, states begin anew with each; {figure}; \
-             mean over steps",
-            self.settings.fragment
-        )
+        self.settings.protocol()
     }
 
     /// Batches are drawn with replacement: an epoch is as many as it takes to draw as many fragments as there are.
