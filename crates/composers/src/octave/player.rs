@@ -211,6 +211,14 @@ impl OctaveComposer {
         // A pitch class of which the corpus has no key is never struck.
         let known = u32::from(PitchClasses::from(self.range).bits());
         let knows = |item: usize| given.is_some() || known >> item & 1 == 1;
+        let forbid = |logits: &mut [f32], decided: Decided, silent: bool| {
+            for (outcome, logit) in logits.iter_mut().enumerate() {
+                let strikes = outcome < ITEMS;
+                if !allowed(outcome, decided, ITEMS, rule) || silent && !strikes || strikes && !knows(outcome) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
+        };
         for (v, carried) in voices.iter_mut().enumerate() {
             decided.write(&mut input[features..]);
             self.voice.step(&input, &mut carried.h, &mut carried.c, scratch);
@@ -218,12 +226,7 @@ impl OctaveComposer {
             let silent = must_sound && decided.inside == 0;
             match self.settings.decisions {
                 Decisions::Final => {
-                    for (outcome, logit) in logits.iter_mut().enumerate() {
-                        let strikes = outcome < ITEMS;
-                        if !allowed(outcome, decided, ITEMS, rule) || silent && !strikes || strikes && !knows(outcome) {
-                            *logit = f32::NEG_INFINITY;
-                        }
-                    }
+                    forbid(&mut logits, decided, silent);
                     let drawn = sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)?;
                     let outcome = match given {
                         Some(set) => drawn % ITEMS + if set >> (drawn % ITEMS) & 1 == 1 { 0 } else { ITEMS },
@@ -254,17 +257,12 @@ impl OctaveComposer {
                     decided.outside = !decided.inside & ((1 << ITEMS) - 1);
                 }
                 Decisions::Ordered => {
-                    for (outcome, logit) in logits.iter_mut().enumerate() {
-                        let strikes = outcome < ITEMS;
-                        if !allowed(outcome, decided, ITEMS, rule) || silent && !strikes || strikes && !knows(outcome) {
-                            *logit = f32::NEG_INFINITY;
-                        }
-                    }
+                    forbid(&mut logits, decided, silent);
+                    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                     let outcome = match given {
                         Some(set) => {
                             let next = |item: &usize| allowed(*item, decided, ITEMS, rule) && set >> item & 1 == 1;
                             let outcome = (0..ITEMS).find(next).unwrap_or(ITEMS);
-                            let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                             nats += logits.iter().map(|logit| f64::from(logit - most).exp()).sum::<f64>().ln();
                             nats -= f64::from(logits[outcome] - most);
                             is_likeliest &= logits.iter().position(|logit| *logit == most) == Some(outcome);
@@ -272,7 +270,6 @@ impl OctaveComposer {
                         }
                         // That there are no more comes as often as the model says, however sure the pitches are to be.
                         None => {
-                            let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                             let chances = logits.iter().map(|logit| (logit - most).exp()).collect();
                             sampling.draw_beside(chances, Some(ITEMS), rng).ok_or(ComposeError::NoToken)?
                         }

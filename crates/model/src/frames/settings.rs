@@ -142,8 +142,8 @@ impl FrameSettings {
         (0..self.layers).map(|layer| Lstm::new(input(layer), self.hidden, rng, device)).collect()
     }
 
-    /// What a head sees: what the layers of a network in training make of a batch of windows, beside it their input if `skip` asks for that; the states
-    /// move on. Dropout's masks follow from `seed` and `step`.
+    /// What a head sees: what the layers of a network in training make of a batch of windows, beside it their input if `skip` asks for
+    /// that; the states move on. Dropout's masks follow from `seed` and `step`.
     ///
     /// # Shapes
     /// `input`: `[T, B, I]` -> `[T * B, H]`, with `skip` `[T * B, H + I]`
