@@ -7,6 +7,7 @@ use crate::report::Report;
 use burn::tensor::Device;
 use cantus_composers::registry;
 use cantus_model::{Request, Rng};
+use cantus_nn::precision::Precision;
 use cantus_nn::random::{derive, seeded};
 use rayon::prelude::*;
 use std::io::{Error, Result};
@@ -17,7 +18,7 @@ const TOKENS: usize = 300;
 
 /// W3: one piece and sixteen.
 pub fn w3(common: &Common) -> Result<Report> {
-    let network = LstmComposer::new(&mut seeded(1), &Device::flex());
+    let network = LstmComposer::new(Precision::Single, &mut seeded(1), &Device::flex());
     let mut one = Player::new(&network, 1);
     let rng = &mut seeded(2);
     let alone = Contender::timed("ours, one piece, one thread", TOKENS, || (0..TOKENS).for_each(|_| one.step(rng)));

@@ -8,6 +8,7 @@ use cantus_nn::embedding::Embedding;
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::precision::Precision;
 use cantus_nn::random::{Rng, below, categorical, uniform};
 
 /// Classes of [`LstmComposer`].
@@ -24,12 +25,12 @@ pub struct LstmComposer {
 }
 
 impl LstmComposer {
-    /// With fresh weights.
-    pub fn new(rng: &mut Rng, device: &Device) -> LstmComposer {
+    /// With fresh weights; products of the given precision.
+    pub fn new(precision: Precision, rng: &mut Rng, device: &Device) -> LstmComposer {
         LstmComposer {
             embedding: Embedding::new(VOCABULARY, 64, rng, device),
-            first: Lstm::new(64, 512, rng, device),
-            second: Lstm::new(512, 256, rng, device),
+            first: Lstm::new(64, 512, rng, device).with_precision(precision),
+            second: Lstm::new(512, 256, rng, device).with_precision(precision),
             dense: Linear::new(256, 128, rng, device),
             out: Linear::new(128, VOCABULARY, rng, device),
         }
@@ -164,15 +165,15 @@ impl OctaveData {
 }
 
 impl OctaveShape {
-    /// With fresh weights.
-    pub fn new(rng: &mut Rng, device: &Device) -> OctaveShape {
+    /// With fresh weights; the LSTMs' products of the given precision.
+    pub fn new(precision: Precision, rng: &mut Rng, device: &Device) -> OctaveShape {
         OctaveShape {
-            local: Lstm::new(18, 100, rng, device),
-            controller: Lstm::new(18, 100, rng, device),
+            local: Lstm::new(18, 100, rng, device).with_precision(precision),
+            controller: Lstm::new(18, 100, rng, device).with_precision(precision),
             attention: Linear::new(100, 8, rng, device),
-            aggregation: Lstm::new(118, 130, rng, device),
+            aggregation: Lstm::new(118, 130, rng, device).with_precision(precision),
             common: Linear::new(130, 400, rng, device),
-            voice: Lstm::new(24, 100, rng, device),
+            voice: Lstm::new(24, 100, rng, device).with_precision(precision),
             outcome: Linear::new(100, 24, rng, device),
         }
     }

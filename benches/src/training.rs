@@ -8,6 +8,7 @@ use crate::report::Report;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::precision::Precision;
 use cantus_nn::random::{below, seeded};
 use std::io::Result;
 
@@ -29,10 +30,16 @@ fn stepper<'a, M: Module + 'a>(network: M, loss: impl Fn(&M, u64) -> Tensor<1> +
     }
 }
 
-fn w1_step() -> (impl FnMut(), usize) {
+/// Both precisions, where the processor knows the second.
+fn precisions() -> impl Iterator<Item = (Precision, &'static str)> {
+    let all = [(Precision::Single, "ours"), (Precision::Half, "ours, products of 16 bits")];
+    all.into_iter().filter(|(precision, _)| *precision == Precision::Single || precision.is_paired())
+}
+
+fn w1_step(precision: Precision) -> (impl FnMut(), usize) {
     let (steps, batch) = W1;
     let rng = &mut seeded(1);
-    let network = LstmComposer::new(rng, &Device::flex().autodiff());
+    let network = LstmComposer::new(precision, rng, &Device::flex().autodiff());
     let needed = network.bytes_needed(steps, batch);
     let tokens: Vec<u32> = (0..steps * batch).map(|_| below(rng, VOCABULARY) as u32).collect();
     let targets: Vec<u32> = (0..batch).map(|_| below(rng, VOCABULARY) as u32).collect();
@@ -42,7 +49,9 @@ fn w1_step() -> (impl FnMut(), usize) {
 /// The LSTM composer's step.
 pub fn w1(common: &Common) -> Result<Report> {
     let flops = LstmComposer::flops(W1.0, W1.1);
-    let mut contenders = vec![Contender::timed("ours", 1, w1_step().0).with_flops(flops), peak::contender()];
+    let ours = |(precision, name)| Contender::timed(name, 1, w1_step(precision).0).with_flops(flops);
+    let mut contenders: Vec<Contender> = precisions().map(ours).collect();
+    contenders.push(peak::contender());
     let threads = common.threads.to_string();
     if let Some(peer) = common.peer("PyTorch, tuned allocator", "torch_peer.py", &["w1", &threads])? {
         contenders.push(peer.with_flops(flops));
@@ -53,12 +62,15 @@ pub fn w1(common: &Common) -> Result<Report> {
 /// The octave composer's recurrent parts.
 pub fn w2(common: &Common) -> Result<Report> {
     let (steps, batch) = W2;
-    let rng = &mut seeded(1);
     let device = Device::flex().autodiff();
-    let (network, data) = (OctaveShape::new(rng, &device), OctaveData::new(steps, batch, rng, &device));
-    let step = stepper(network, move |network, _| network.loss(&data));
     let flops = OctaveShape::flops(steps, batch);
-    let mut contenders = vec![Contender::timed("ours", 1, step).with_flops(flops), peak::contender()];
+    let ours = |(precision, name)| {
+        let rng = &mut seeded(1);
+        let (network, data) = (OctaveShape::new(precision, rng, &device), OctaveData::new(steps, batch, rng, &device));
+        Contender::timed(name, 1, stepper(network, move |network, _| network.loss(&data))).with_flops(flops)
+    };
+    let mut contenders: Vec<Contender> = precisions().map(ours).collect();
+    contenders.push(peak::contender());
     let threads = common.threads.to_string();
     if let Some(peer) = common.peer("PyTorch, tuned allocator", "torch_peer.py", &["w2", &threads])? {
         contenders.push(peer.with_flops(flops));
@@ -81,7 +93,7 @@ fn peak_resident() -> usize {
 /// What W1 takes above the process itself, after some steps.
 pub fn memory(common: &Common) -> Result<Report> {
     let before = peak_resident();
-    let (mut step, needed) = w1_step();
+    let (mut step, needed) = w1_step(Precision::Single);
     (0..8).for_each(|_| step());
     let taken = peak_resident() - before;
     let remark = format!(

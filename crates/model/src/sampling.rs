@@ -30,6 +30,9 @@ pub enum SamplingError {
     TopP(f64),
 }
 
+/// Of so many tokens the likeliest is first looked for the nucleus.
+const FEW: usize = 32;
+
 impl Default for Sampling {
     fn default() -> Sampling {
         Sampling { temperature: 1.0, top_k: 0, top_p: 1.0 }
@@ -65,23 +68,34 @@ impl Sampling {
             return Some(first);
         }
         let mut chance = uniform_f64(rng);
-        let cuts = self.top_k > 0 || self.top_p < 1.0;
-        if cuts {
-            order.sort_unstable_by(|a, b| best(b, a));
-            if self.top_k > 0 {
+        let weight = |k: &usize| ((f64::from(logits[*k]) - f64::from(logits[first])) / self.temperature).exp();
+        let mut weights: Vec<f64> = Vec::new();
+        if self.top_k > 0 || self.top_p < 1.0 {
+            let likelier = |a: &usize, b: &usize| best(b, a);
+            if (1..order.len()).contains(&self.top_k) {
+                order.select_nth_unstable_by(self.top_k, likelier);
                 order.truncate(self.top_k);
             }
-        }
-        let weight = |k: &usize| ((f64::from(logits[*k]) - f64::from(logits[first])) / self.temperature).exp();
-        let mut weights: Vec<f64> = order.iter().map(weight).collect();
-        if cuts {
-            let total: f64 = weights.iter().sum();
-            let mut reached = 0.0;
-            let kept = weights.iter().position(|weight| {
-                reached += weight;
-                reached >= self.top_p * total
-            });
-            weights.truncate(kept.map_or(order.len(), |last| last + 1));
+            let enough = self.top_p * order.iter().map(weight).sum::<f64>();
+            // Nearly always a few tokens are enough, and only these have to be put in order.
+            for sorted in [FEW.min(order.len()), order.len()] {
+                if sorted < order.len() {
+                    order.select_nth_unstable_by(sorted, likelier);
+                }
+                order[..sorted].sort_unstable_by(likelier);
+                weights = order[..sorted].iter().map(weight).collect();
+                let mut reached = 0.0;
+                let kept = weights.iter().position(|weight| {
+                    reached += weight;
+                    reached >= enough
+                });
+                if let Some(last) = kept {
+                    weights.truncate(last + 1);
+                    break;
+                }
+            }
+        } else {
+            weights.extend(order.iter().map(weight));
         }
         chance *= weights.iter().sum::<f64>();
         let drawn = weights.iter().position(|weight| {
@@ -168,6 +182,28 @@ mod tests {
         assert!(two[0] == 0.0 && two[4] == 0.0 && two[1] > two[3]);
         let nucleus = frequencies(Sampling { top_p: 0.5, ..Sampling::default() }, 100);
         assert!((nucleus[1] - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_wide_nucleus_is_drawn_like_a_narrow_one() {
+        // 100 tokens of falling probability, out of order: the nucleus of 0.9 has more than the few that are looked at first.
+        let logits: Vec<f32> = (0..100).map(|k| -0.01 * (k * 37 % 100) as f32).collect();
+        let sampling = Sampling { top_p: 0.9, ..Sampling::default() };
+        let weights: Vec<f64> = (0..100).map(|rank| (-0.01 * f64::from(rank)).exp()).collect();
+        let mut reached = 0.0;
+        let kept = weights.iter().take_while(|weight| {
+            let before = reached;
+            reached += *weight;
+            before < 0.9 * weights.iter().sum::<f64>()
+        });
+        let kept = kept.count();
+        assert!(kept > FEW);
+        let rng = &mut seeded(5);
+        let ranks: Vec<usize> = (0..20_000).map(|_| sampling.draw(&logits, rng).unwrap() * 37 % 100).collect();
+        assert_eq!(ranks.iter().max(), Some(&(kept - 1)), "the least likely of the nucleus, and none beyond it");
+        let share = |from: usize| ranks.iter().filter(|rank| **rank >= from).count() as f64 / 20_000.0;
+        let expected = weights[40..kept].iter().sum::<f64>() / weights[..kept].iter().sum::<f64>();
+        assert!((share(40) - expected).abs() < 0.01, "{} {expected}", share(40));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod lstm;
 pub mod optimizer;
 pub mod packed;
 pub mod params;
+pub mod precision;
 mod product;
 pub mod random;
 pub mod rbm;

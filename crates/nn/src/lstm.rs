@@ -24,6 +24,7 @@ pub(crate) use gates::{step, step_in_place};
 
 use crate::flex::is_fused;
 use crate::initial;
+use crate::precision::Precision;
 use crate::random::Rng;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -37,6 +38,9 @@ pub struct Lstm {
     pub w_hh: Param<Tensor<2>>,
     /// `[4H]`
     pub bias: Param<Tensor<1>>,
+    /// Of the fused form's products.
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// The state of a batch between two sequences, outside of any graph: truncated back-propagation carries it along
@@ -104,7 +108,13 @@ impl Lstm {
             w_ih: Param::from_data(TensorData::new(w_ih, [4 * hidden, input]), device),
             w_hh: Param::from_data(TensorData::new(w_hh, [4 * hidden, hidden]), device),
             bias: Param::from_data(TensorData::new::<f32, _>(bias, [4 * hidden]), device),
+            precision: Precision::Single,
         }
+    }
+
+    /// The same layer, with products of another precision.
+    pub fn with_precision(self, precision: Precision) -> Lstm {
+        Lstm { precision, ..self }
     }
 
     /// Features I of the input.
@@ -120,7 +130,7 @@ impl Lstm {
     /// Runs the sequence from `state`; returns the outputs and the state after the last step.
     ///
     /// Row b of the batch depends on no other row, and stepping (T = 1, state carried) gives the same bits as the
-    /// whole sequence. No gradient flows into `state`.
+    /// whole sequence, in either precision. No gradient flows into `state`.
     ///
     /// # Shapes
     /// `x`: `[T, B, I]` -> `[T, B, H]`

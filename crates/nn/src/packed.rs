@@ -6,10 +6,11 @@
 //! Every output is one chain of fused multiply-adds over k = 0, 1, 2, ..., whatever the number of rows, threads or
 //! calls: one row alone gives the same bits as the same row in a batch (on the same [`Level`]).
 //!
-//! Training packs numbers of 32 bits. Composing, where a token reads every weight once and waits for nothing but memory, packs
-//! 16: half the time; the sums are still made in 32 bits.
+//! Training packs numbers of 32 bits, or pairs of 16 where [`crate::precision`] says so. Composing, where a token reads every weight
+//! once and waits for nothing but memory, packs 16: half the time. The sums are always made in 32 bits.
 
-use crate::simd::{LANES, Level, Number};
+use crate::buffer::Buffer;
+use crate::simd::{LANES, Level, Number, Pair, per_level};
 use crate::tile::{self, DEPTH, Tile, max_rows};
 use half::f16;
 use rayon::prelude::*;
@@ -41,6 +42,14 @@ impl PackedMatrix<f16> {
     }
 }
 
+impl PackedMatrix<Pair> {
+    /// [`new`](PackedMatrix::new), with the values rounded to 16 bits, two of a column beside one another; what it is multiplied with
+    /// is rounded, too.
+    pub fn paired(k: usize, n: usize, values: &[f32], k_stride: usize, n_stride: usize) -> PackedMatrix<Pair> {
+        Self::with_level(k, n, values, k_stride, n_stride, Level::detect())
+    }
+}
+
 impl<W: Number> PackedMatrix<W> {
     /// For a given level: tests compare the levels.
     pub(crate) fn with_level(
@@ -57,34 +66,39 @@ impl<W: Number> PackedMatrix<W> {
                 "a matrix of {k} x {n} from too few values"
             );
         }
-        let panels = n.div_ceil(LANES);
-        let mut data = W::storage(k * panels * LANES);
+        let (panels, deep) = (n.div_ceil(LANES), k.div_ceil(W::VALUES));
+        let mut data = W::storage(deep * panels * LANES);
         for (block, destination) in data.chunks_mut((DEPTH * panels * LANES).max(1)).enumerate() {
             let depth = destination.len() / (panels * LANES);
             destination.par_chunks_exact_mut(depth * LANES).enumerate().for_each(|(panel, destination)| {
                 let first = panel * LANES;
                 let width = LANES.min(n - first);
                 if width < LANES {
-                    destination.fill(W::of(0.0));
+                    destination.fill(W::of(|_| 0.0));
                 }
-                let at = |r: usize, c: usize| (block * DEPTH + r) * k_stride + (first + c) * n_stride;
+                // Beyond the last row, where a pair is not full, there are zeros.
+                let value = |r: usize, c: usize| {
+                    let at = r * k_stride + (first + c) * n_stride;
+                    if W::VALUES == 1 || r < k { values[at] } else { 0.0 }
+                };
+                let number = |r: usize, c: usize| W::of(|i| value((block * DEPTH + r) * W::VALUES + i, c));
                 if n_stride == 1 {
                     for (r, row) in destination.chunks_exact_mut(LANES).enumerate() {
-                        row.iter_mut().zip(&values[at(r, 0)..at(r, 0) + width]).for_each(|(w, v)| *w = W::of(*v));
+                        row[..width].iter_mut().enumerate().for_each(|(c, w)| *w = number(r, c));
                     }
                 } else {
                     // Transposing: sixteen source rows at a time keep both sides within the first-level cache.
                     for r0 in (0..depth).step_by(16) {
                         for c in 0..width {
                             for r in r0..depth.min(r0 + 16) {
-                                destination[r * LANES + c] = W::of(values[at(r, c)]);
+                                destination[r * LANES + c] = number(r, c);
                             }
                         }
                     }
                 }
             });
         }
-        PackedMatrix { k, n, data, level }
+        PackedMatrix { k, n, data, level: level.fit::<W>() }
     }
 
     /// Rows K.
@@ -116,8 +130,17 @@ impl<W: Number> PackedMatrix<W> {
             return;
         }
         assert!((rows - 1) * x_stride + self.k <= x.len(), "x is too short for {rows} rows");
-        // SAFETY: the bounds of x and y were checked above; y is borrowed uniquely.
-        unsafe { self.multiply_raw(rows, x.as_ptr(), x_stride, y.as_mut_ptr(), y_stride, accumulate) }
+        if W::VALUES == 1 {
+            // SAFETY: the bounds of x and y were checked above; y is borrowed uniquely.
+            return unsafe { self.multiply_raw(rows, x.as_ptr(), x_stride, y.as_mut_ptr(), y_stride, accumulate) };
+        }
+        let width = self.k.div_ceil(2);
+        let mut pairs = Buffer::unspecified(rows * width);
+        for (r, pairs) in pairs.chunks_exact_mut(width).enumerate() {
+            pair_up(self.level, &x[r * x_stride..r * x_stride + self.k], pairs);
+        }
+        // SAFETY: as above; `pairs` has `rows` rows of K values, two in each.
+        unsafe { self.multiply_raw(rows, pairs.as_ptr(), width, y.as_mut_ptr(), y_stride, accumulate) }
     }
 
     /// [`multiply`](Self::multiply) with rows spread over rayon's threads, in chunks whose size does not depend on
@@ -146,7 +169,7 @@ impl<W: Number> PackedMatrix<W> {
     ///
     /// # Safety
     /// `x` must be readable and `y` writable (and written by no one else) for `rows` rows of K and N values at the
-    /// given strides; K and `rows` must not be zero.
+    /// given strides; K and `rows` must not be zero. Where W holds pairs, so must `x`.
     pub(crate) unsafe fn multiply_raw(
         &self,
         rows: usize,
@@ -162,8 +185,9 @@ impl<W: Number> PackedMatrix<W> {
         let bounds = |group: usize| (rows * group / groups, rows * (group + 1) / groups);
         // A single panel at a time lets all row groups use it from the cache; with one group, longer runs are better.
         let run = if groups == 1 { full.max(1) } else { 1 };
-        for first in (0..self.k).step_by(DEPTH) {
-            let depth = DEPTH.min(self.k - first);
+        let deep = self.k.div_ceil(W::VALUES);
+        for first in (0..deep).step_by(DEPTH) {
+            let depth = DEPTH.min(deep - first);
             let accumulate = accumulate || first > 0;
             for panel in (0..full).step_by(run) {
                 for group in 0..groups {
@@ -205,6 +229,20 @@ impl<W: Number> PackedMatrix<W> {
                 }
             }
         }
+    }
+}
+
+/// Rounds the values of a row, two to a pair.
+fn pair_up(level: Level, row: &[f32], pairs: &mut [f32]) {
+    per_level!(level, pair_up_any(row: &[f32], pairs: &mut [f32]))
+}
+
+#[inline(always)]
+fn pair_up_any<const FMA: bool>(row: &[f32], pairs: &mut [f32]) {
+    let (whole, last) = row.as_chunks::<2>();
+    pairs.iter_mut().zip(whole).for_each(|(pair, [first, second])| *pair = Pair::new(*first, *second).bits());
+    if let ([last], Some(pair)) = (last, pairs.last_mut()) {
+        *pair = Pair::new(*last, 0.0).bits();
     }
 }
 
@@ -262,6 +300,47 @@ mod tests {
             PackedMatrix::<f32>::with_level(k, n, &exact, n, 1, level).multiply(rows, &x, k, &mut whole, n, false);
             assert_eq!(halves, whole, "{level:?}");
         }
+    }
+
+    #[test]
+    fn pairs_are_the_product_with_rounded_values_at_every_level() {
+        let rounded = |values: &[f32]| -> Vec<f32> {
+            values.iter().map(|v| Pair::values(Pair::new(*v, 0.0).bits())[0]).collect()
+        };
+        for (rows, k, n) in [(1, 5, 33), (3, 513, 64), (29, 70, 100), (14, 2051, 31), (25, 64, 256), (2, 1, 1)] {
+            let (x, w) = (values(rows * k, 1), values(k * n, 2));
+            let (exact_x, exact_w) = (rounded(&x), rounded(&w));
+            let before = values(rows * n, 3);
+            for level in Level::available() {
+                let pairs = PackedMatrix::<Pair>::with_level(k, n, &w, n, 1, level);
+                let transposed: Vec<f32> = (0..n * k).map(|i| w[i % k * n + i / k]).collect();
+                let same = PackedMatrix::<Pair>::with_level(k, n, &transposed, 1, k, level);
+                assert_eq!(&pairs.data[..], &same.data[..]);
+                for accumulate in [false, true] {
+                    let mut y = before.clone();
+                    pairs.multiply(rows, &x, k, &mut y, n, accumulate);
+                    for r in 0..rows {
+                        for c in 0..n {
+                            let product = |i: usize| f64::from(exact_x[r * k + i]) * f64::from(exact_w[i * n + c]);
+                            let exact = (0..k).map(product).sum::<f64>()
+                                + if accumulate { f64::from(before[r * n + c]) } else { 0.0 };
+                            let error = (f64::from(y[r * n + c]) - exact).abs();
+                            assert!(error < 1e-5 * (k as f64).sqrt(), "{level:?} {rows}x{k}x{n} at {r},{c}: {error}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_none() {
+        for strange in [f32::NAN, -f32::NAN, f32::INFINITY - f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY] {
+            let [first, second] = Pair::values(Pair::new(strange, 1.0).bits());
+            assert_eq!((first.is_nan(), second), (strange.is_nan(), 1.0));
+            assert!(strange.is_nan() || first == strange);
+        }
+        assert_eq!(Pair::values(Pair::new(1.0 + 1.0 / 256.0, -1.0 - 3.0 / 256.0).bits()), [1.0, -1.0 - 4.0 / 256.0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The gradient of a weight: `C = A^T B` over a long common axis.
 
 use crate::buffer::Buffer;
-use crate::simd::{LANES, Level, per_level, prefetch};
+use crate::simd::{LANES, Level, Number, Pair, per_level, prefetch};
 use crate::tile::{self, DEPTH, Tile, max_rows};
 use rayon::prelude::*;
 
@@ -55,18 +55,18 @@ pub(crate) struct Factor<'a> {
 /// # Shapes
 /// `a`: `[k, m]`, `b`: `[k, n]`, `c`: `[m, n]`, all contiguous
 pub(crate) fn transposed_product([k, m, n]: [usize; 3], a: &[f32], b: &[f32], c: &mut [f32]) {
-    transposed_products([k, m], a, m, [Factor { b, n, skip: 0, c, accumulate: false }]);
+    transposed_products::<f32, 1>([k, m], a, m, [Factor { b, n, skip: 0, c, accumulate: false }]);
 }
 
 /// Makes the products of one `a` with several `b`, with the rows of each `c` split over rayon's threads.
 ///
 /// Both sides are packed block by block along the common axis, `a` once for all factors. Every output is one chain of fused
 /// multiply-adds in the order of that axis (for very few rows of `c`: a sum of chains of fixed length), so that the result does not
-/// depend on the number of threads.
+/// depend on the number of threads. With numbers W of 16 bits, both sides are rounded as they are packed.
 ///
 /// # Shapes
 /// `a`: `[k, m]`, its rows `a_stride` values apart
-pub(crate) fn transposed_products<const N: usize>(
+pub(crate) fn transposed_products<W: Number, const N: usize>(
     [k, m]: [usize; 2],
     a: &[f32],
     a_stride: usize,
@@ -80,7 +80,7 @@ pub(crate) fn transposed_products<const N: usize>(
     }
     let level = Level::detect();
     if m < 64 && k > 2 * SLAB {
-        return factors.into_iter().for_each(|factor| narrow_product(level, [k, m], a, a_stride, factor));
+        return factors.into_iter().for_each(|factor| narrow_product::<W>(level, [k, m], a, a_stride, factor));
     }
     // Pieces of at least 32 rows: each piece packs all of b again.
     let pieces = rayon::current_num_threads().min(m.div_ceil(32)).max(1);
@@ -92,7 +92,7 @@ pub(crate) fn transposed_products<const N: usize>(
             let c = unsafe { c.slice(rows.start * n, rows.len() * n) };
             Factor { b, n: *n, skip: *skip, c, accumulate: *accumulate }
         });
-        transposed_rows(level, k, rows, a, a_stride, factors);
+        transposed_rows::<W, N>(level, k, rows, a, a_stride, factors);
     };
     if pieces == 1 { piece(0) } else { (0..pieces).into_par_iter().for_each(piece) }
 }
@@ -102,14 +102,14 @@ const SLAB: usize = 2048;
 
 /// A product with few rows of `c`: split along the common axis, in slabs whose size does not depend on the threads, and summed in
 /// their order.
-fn narrow_product(level: Level, [k, m]: [usize; 2], a: &[f32], a_stride: usize, factor: Factor) {
+fn narrow_product<W: Number>(level: Level, [k, m]: [usize; 2], a: &[f32], a_stride: usize, factor: Factor) {
     let Factor { b, n, skip, c, accumulate } = factor;
     let slab = |at: usize| {
         let (first, end) = (skip + at * SLAB, k.min(skip + (at + 1) * SLAB));
         let mut sum = Buffer::unspecified(m * n);
         let b = &b[(first - skip) * n..(end - skip) * n];
         let factor = Factor { b, n, skip: 0, c: &mut sum, accumulate: false };
-        transposed_rows(level, end - first, 0..m, &a[first * a_stride..], a_stride, [factor]);
+        transposed_rows::<W, 1>(level, end - first, 0..m, &a[first * a_stride..], a_stride, [factor]);
         sum
     };
     let sums: Vec<Buffer> = (0..k.saturating_sub(skip).div_ceil(SLAB)).into_par_iter().map(slab).collect();
@@ -122,7 +122,7 @@ fn narrow_product(level: Level, [k, m]: [usize; 2], a: &[f32], a_stride: usize, 
 }
 
 /// [`transposed_products`] on the calling thread, rows `rows` of each `c`, which hold only those.
-pub(crate) fn transposed_rows<const N: usize>(
+pub(crate) fn transposed_rows<W: Number, const N: usize>(
     level: Level,
     k: usize,
     rows: std::ops::Range<usize>,
@@ -133,18 +133,33 @@ pub(crate) fn transposed_rows<const N: usize>(
     for factor in factors.iter_mut().filter(|f| !f.accumulate && f.skip >= k) {
         factor.c.fill(0.0);
     }
+    let level = level.fit::<W>();
     let most = max_rows(level);
+    // Values and, packed, numbers of a block along the common axis.
+    let block = DEPTH * W::VALUES;
+    let deepest = DEPTH.min(k.div_ceil(W::VALUES));
     // A group's rows, and room for what the last copy writes too much.
-    let size = DEPTH.min(k) * most + 16;
+    let size = deepest * most + 16;
     let mut packed_a = Buffer::unspecified(ROWS.div_ceil(most) * size);
-    let mut packed_b = factors.each_ref().map(|f| Buffer::unspecified(DEPTH.min(k) * f.n.next_multiple_of(LANES)));
-    for first in (0..k).step_by(DEPTH) {
-        let end = k.min(first + DEPTH);
+    let mut packed_b = factors.each_ref().map(|f| Buffer::unspecified(deepest * f.n.next_multiple_of(LANES)));
+    for first in (0..k).step_by(block) {
+        let end = k.min(first + block);
+        let deep = (end - first).div_ceil(W::VALUES);
+        // The first row of b that the block holds, and, packed, the number that holds it.
+        let begin = |factor: &Factor| match factor.skip.max(first) {
+            from if from < end => (from, (from - first) / W::VALUES),
+            _ => (end, deep),
+        };
         for (factor, packed) in factors.iter().zip(&mut packed_b) {
-            let (n, from) = (factor.n, first.max(factor.skip).min(end));
-            let packed = &mut packed[..(end - from) * n.next_multiple_of(LANES)];
-            if from < end {
-                pack_panels(level, end - from, n, &factor.b[(from - factor.skip) * n..(end - factor.skip) * n], packed);
+            let (n, (from, begin)) = (factor.n, begin(factor));
+            if begin == deep {
+                continue;
+            }
+            let packed = &mut packed[..(deep - begin) * n.next_multiple_of(LANES)];
+            let rows = &factor.b[(from - factor.skip) * n..(end - factor.skip) * n];
+            match W::VALUES {
+                1 => pack_panels(level, deep - begin, n, rows, packed),
+                _ => pack_paired_panels(level, (from - first) % 2, n, rows, packed),
             }
         }
         for start in rows.clone().step_by(ROWS) {
@@ -152,10 +167,14 @@ pub(crate) fn transposed_rows<const N: usize>(
             let groups = count.div_ceil(most);
             let bounds = |group: usize| (count * group / groups, count * (group + 1) / groups);
             let source = &a[first * a_stride + start..];
-            pack_groups(level, end - first, a_stride, source, count, size, &mut packed_a[..groups * size]);
+            let packed = &mut packed_a[..groups * size];
+            match W::VALUES {
+                1 => pack_groups(level, end - first, a_stride, source, count, size, packed),
+                _ => pack_paired_groups(level, end - first, a_stride, source, count, size, packed),
+            }
             for (factor, packed) in factors.iter_mut().zip(&packed_b) {
-                let (n, from) = (factor.n, first.max(factor.skip).min(end));
-                let (depth, full) = (end - from, n / LANES);
+                let (n, (_, begin)) = (factor.n, begin(factor));
+                let (depth, full) = (deep - begin, n / LANES);
                 let panels = if depth > 0 { n.div_ceil(LANES) } else { 0 };
                 for panel in 0..panels {
                     for group in 0..groups {
@@ -164,21 +183,21 @@ pub(crate) fn transposed_rows<const N: usize>(
                         let y = &mut factor.c[(start - rows.start + row) * n + panel * LANES..];
                         let tile = Tile {
                             depth,
-                            x: packed_a[group * size + (from - first) * width..][..width * depth].as_ptr(),
+                            x: packed_a[group * size + begin * width..][..width * depth].as_ptr(),
                             x_stride: 0,
-                            w: packed[panel * depth * LANES..(panel + 1) * depth * LANES].as_ptr(),
+                            w: packed[panel * depth * LANES..(panel + 1) * depth * LANES].as_ptr().cast::<W>(),
                             panels: 1,
                             y: y.as_mut_ptr(),
                             y_stride: n,
-                            accumulate: factor.accumulate || from > factor.skip,
+                            accumulate: factor.accumulate || first > factor.skip,
                         };
-                        // SAFETY: packed pieces of these lengths were just sliced; y has `width` rows of the panel's
-                        // columns, and `c` is borrowed uniquely.
+                        // SAFETY: packed pieces of these lengths were just sliced, and hold numbers of the kind W, which is 32 bits
+                        // wide here; y has `width` rows of the panel's columns, and `c` is borrowed uniquely.
                         unsafe {
                             if panel < full {
-                                tile::run::<f32, true>(level, width, &tile);
+                                tile::run::<W, true>(level, width, &tile);
                             } else {
-                                tile::run_narrow::<f32, true>(level, width, n - full * LANES, &tile);
+                                tile::run_narrow::<W, true>(level, width, n - full * LANES, &tile);
                             }
                         }
                     }
@@ -207,6 +226,37 @@ fn pack_panels_any<const FMA: bool>(depth: usize, n: usize, rows: &[f32], packed
             } else {
                 row[..width].copy_from_slice(source);
                 row[width..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// [`pack_panels`] of pairs of rows. Where one comes `before` the first row, and where the last row is alone, there are zeros.
+fn pack_paired_panels(level: Level, before: usize, n: usize, rows: &[f32], packed: &mut [f32]) {
+    per_level!(level, pack_paired_panels_any(before: usize, n: usize, rows: &[f32], packed: &mut [f32]))
+}
+
+#[inline(always)]
+fn pack_paired_panels_any<const FMA: bool>(before: usize, n: usize, rows: &[f32], packed: &mut [f32]) {
+    let depth = (before + rows.len() / n).div_ceil(2);
+    for (panel, destination) in packed.chunks_exact_mut(depth * LANES).enumerate() {
+        let width = LANES.min(n - panel * LANES);
+        for (at, pairs) in destination.chunks_exact_mut(LANES).enumerate() {
+            let row = |i: usize| {
+                let from = (2 * at + i).checked_sub(before)? * n + panel * LANES;
+                rows.get(from..from + width)
+            };
+            let (first, second) = (row(0), row(1));
+            let whole = |row: Option<&[f32]>| row.and_then(|row| row.first_chunk::<LANES>().copied());
+            if let (Some(first), Some(second)) = (whole(first), whole(second)) {
+                for ((pair, first), second) in pairs.iter_mut().zip(first).zip(second) {
+                    *pair = Pair::new(first, second).bits();
+                }
+            } else {
+                let value = |row: Option<&[f32]>, c: usize| row.and_then(|row| row.get(c).copied()).unwrap_or(0.0);
+                for (c, pair) in pairs.iter_mut().enumerate() {
+                    *pair = Pair::new(value(first, c), value(second, c)).bits();
+                }
             }
         }
     }
@@ -259,6 +309,60 @@ fn pack_groups_any<const FMA: bool>(
     }
 }
 
+/// [`pack_groups`] of pairs of rows, the last one with zeros where it is alone.
+fn pack_paired_groups(
+    level: Level,
+    depth: usize,
+    stride: usize,
+    a: &[f32],
+    count: usize,
+    size: usize,
+    packed: &mut [f32],
+) {
+    per_level!(
+        level,
+        pack_paired_groups_any(depth: usize, stride: usize, a: &[f32], count: usize, size: usize, packed: &mut [f32])
+    )
+}
+
+#[inline(always)]
+fn pack_paired_groups_any<const FMA: bool>(
+    depth: usize,
+    stride: usize,
+    a: &[f32],
+    count: usize,
+    size: usize,
+    packed: &mut [f32],
+) {
+    let groups = packed.len() / size;
+    for at in 0..depth.div_ceil(2) {
+        for ahead in (0..count).step_by(16) {
+            for row in [2 * at + 12, 2 * at + 13] {
+                prefetch::<true, _>(a.as_ptr().wrapping_add(row * stride + ahead));
+            }
+        }
+        for (group, packed) in packed.chunks_exact_mut(size).enumerate() {
+            let (from, to) = (count * group / groups, count * (group + 1) / groups);
+            let width = to - from;
+            let block = |row: usize| {
+                let mut block = [0.0; 16];
+                let source = if row < depth { &a[row * stride + from..] } else { &[] };
+                match source.first_chunk::<16>() {
+                    Some(source) => block = *source,
+                    None => copy_end(source, &mut block),
+                }
+                block
+            };
+            let (first, second) = (block(2 * at), block(2 * at + 1));
+            if let Some(destination) = packed[at * width..].first_chunk_mut::<16>() {
+                for ((pair, first), second) in destination.iter_mut().zip(first).zip(second) {
+                    *pair = Pair::new(first, second).bits();
+                }
+            }
+        }
+    }
+}
+
 /// `sums[j] = sum over rows of values[row, j]`, in chunks of rows whose size does not depend on the threads.
 ///
 /// # Shapes
@@ -302,7 +406,12 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut c = vec![0.0; m * n];
             pool.install(|| {
-                transposed_products([k, m], &a, m, [Factor { b: &b, n, skip: 0, c: &mut c, accumulate: false }])
+                transposed_products::<f32, 1>(
+                    [k, m],
+                    &a,
+                    m,
+                    [Factor { b: &b, n, skip: 0, c: &mut c, accumulate: false }],
+                )
             });
             c
         };
@@ -333,11 +442,21 @@ mod tests {
                 for level in Level::available() {
                     let mut c = before.clone();
                     let factor = Factor { b: &b, n, skip: 0, c: &mut c, accumulate };
-                    transposed_rows(level, k, 0..m, &a, m, [factor]);
+                    transposed_rows::<f32, 1>(level, k, 0..m, &a, m, [factor]);
                     check(&c);
+                    // These values have few bits, and are not rounded.
+                    let short =
+                        |values: &[f32]| -> Vec<f32> { values.iter().map(|v| (v * 64.0).round() / 64.0).collect() };
+                    let (a, b) = (short(&a), short(&b));
+                    let (mut pairs, mut single) = (before.clone(), before.clone());
+                    let factor = |c| Factor { b: &b, n, skip: 0, c, accumulate };
+                    transposed_rows::<Pair, 1>(level, k, 0..m, &a, m, [factor(&mut pairs)]);
+                    transposed_rows::<f32, 1>(level, k, 0..m, &a, m, [factor(&mut single)]);
+                    let worst = pairs.iter().zip(&single).fold(0.0f32, |w, (a, b)| w.max((a - b).abs()));
+                    assert!(worst < 4e-4, "{level:?} {k} {m} {n}: {worst}");
                 }
                 let mut c = before.clone();
-                transposed_products([k, m], &a, m, [Factor { b: &b, n, skip: 0, c: &mut c, accumulate }]);
+                transposed_products::<f32, 1>([k, m], &a, m, [Factor { b: &b, n, skip: 0, c: &mut c, accumulate }]);
                 check(&c);
             }
         }
@@ -345,8 +464,15 @@ mod tests {
 
     #[test]
     fn factors_share_a_and_may_begin_later() {
-        for (k, m, skip) in [(700, 70, 3), (700, 70, 600), (20, 40, 25), (5000, 30, 7)] {
-            let value = |i: usize| ((i * 7919 % 1009) as f32 - 500.0) / 600.0;
+        factors_begin_later::<f32>();
+        factors_begin_later::<Pair>();
+    }
+
+    fn factors_begin_later<W: Number>() {
+        for (k, m, skip) in
+            [(700, 70, 3), (700, 70, 600), (20, 40, 25), (5000, 30, 7), (1500, 40, 1025), (1025, 70, 1024)]
+        {
+            let value = |i: usize| ((i * 7919 % 251) as f32 - 125.0) / 128.0;
             let (n1, n2, later) = (33, 8, usize::saturating_sub(k, skip));
             let a: Vec<f32> = (0..k * m).map(value).collect();
             let (b1, b2): (Vec<f32>, Vec<f32>) =
@@ -354,12 +480,12 @@ mod tests {
             let (mut c1, mut c2) = (vec![7.0; m * n1], vec![7.0; m * n2]);
             let one = Factor { b: &b1, n: n1, skip: 0, c: &mut c1, accumulate: false };
             let two = Factor { b: &b2, n: n2, skip, c: &mut c2, accumulate: true };
-            transposed_products([k, m], &a, m, [one, two]);
+            transposed_products::<W, 2>([k, m], &a, m, [one, two]);
             let (mut alone1, mut alone2) = (vec![0.0; m * n1], vec![7.0; m * n2]);
             let one = Factor { b: &b1, n: n1, skip: 0, c: &mut alone1, accumulate: false };
-            transposed_products([k, m], &a, m, [one]);
+            transposed_products::<W, 1>([k, m], &a, m, [one]);
             let two = Factor { b: &b2, n: n2, skip: 0, c: &mut alone2, accumulate: true };
-            transposed_products([later, m], &a[(k - later) * m..], m, [two]);
+            transposed_products::<W, 1>([later, m], &a[(k - later) * m..], m, [two]);
             assert_eq!(c1, alone1);
             let worst = c2.iter().zip(&alone2).fold(0.0f32, |w, (a, b)| w.max((a - b).abs()));
             assert!(worst < 1e-3, "{k} {m} {skip}: {worst}");

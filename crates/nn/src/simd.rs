@@ -16,6 +16,8 @@ pub enum Level {
     Avx2,
     /// AVX-512 F, VL, BW and DQ: 16 lanes.
     Avx512,
+    /// The same with AVX512-BF16, where one instruction multiplies and adds [`Pair`]s.
+    Avx512Bf16,
 }
 
 impl Level {
@@ -30,7 +32,7 @@ impl Level {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("fma")
             {
-                return Level::Avx512;
+                return if is_x86_feature_detected!("avx512bf16") { Level::Avx512Bf16 } else { Level::Avx512 };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
                 return Level::Avx2;
@@ -39,9 +41,15 @@ impl Level {
         Level::Portable
     }
 
+    /// The level at which products with numbers W are made where the processor has this one: AVX-512 alone does not know pairs.
+    pub(crate) fn fit<W: Number>(self) -> Level {
+        if W::VALUES > 1 && self == Level::Avx512 { Level::Avx2 } else { self }
+    }
+
     /// All levels that this processor can run, the portable one first; for tests that compare them.
     pub fn available() -> Vec<Level> {
-        [Level::Portable, Level::Avx2, Level::Avx512].into_iter().filter(|l| *l <= Level::detect()).collect()
+        let all = [Level::Portable, Level::Avx2, Level::Avx512, Level::Avx512Bf16];
+        all.into_iter().filter(|l| *l <= Level::detect()).collect()
     }
 }
 
@@ -61,7 +69,7 @@ macro_rules! per_level {
         match $level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Level` above `Portable` comes from `Level::detect`, which saw these features.
-            $crate::simd::Level::Avx512 => unsafe { avx512($($arg),*) },
+            $crate::simd::Level::Avx512 | $crate::simd::Level::Avx512Bf16 => unsafe { avx512($($arg),*) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             $crate::simd::Level::Avx2 => unsafe { avx2($($arg),*) },
@@ -141,6 +149,9 @@ pub(crate) unsafe trait Panel: Copy {
     unsafe fn fma(self, a: f32, b: Self) -> Self;
     /// Reads 32 values of 16 bits (IEEE binary16).
     unsafe fn load_half(p: *const f16) -> Self;
+    /// `self` + the product of the two numbers of `a` with those of `b`, lane by lane; `a` and `b` hold the bits of [`Pair`]s, `a` the
+    /// same one in every lane.
+    unsafe fn dot(self, a: f32, b: Self) -> Self;
 }
 
 /// Lanes of a [`Panel`].
@@ -150,12 +161,22 @@ pub(crate) const LANES: usize = 32;
 pub trait Number: Copy + Send + Sync + 'static {
     /// Memory for many of them.
     type Storage: std::ops::DerefMut<Target = [Self]> + Clone + std::fmt::Debug + Send + Sync;
+    /// Values along the common axis of a product that one of them holds; what the matrix is multiplied with is held alike.
+    const VALUES: usize;
 
     /// Memory for `len` of them, with unspecified contents.
     fn storage(len: usize) -> Self::Storage;
 
-    /// The nearest number of this kind.
-    fn of(value: f32) -> Self;
+    /// The nearest number of this kind, given the values that it is to hold.
+    fn of(value: impl Fn(usize) -> f32) -> Self;
+
+    /// `sum + x * w`, lane by lane.
+    ///
+    /// # Safety
+    /// As for [`Panel`]'s methods.
+    #[doc(hidden)]
+    #[allow(private_bounds)]
+    unsafe fn multiply_add<P: Panel>(sum: P, x: f32, w: P) -> P;
 
     /// Reads 32 of them.
     ///
@@ -168,13 +189,20 @@ pub trait Number: Copy + Send + Sync + 'static {
 
 impl Number for f32 {
     type Storage = Buffer;
+    const VALUES: usize = 1;
 
     fn storage(len: usize) -> Buffer {
         Buffer::unspecified(len)
     }
     #[inline(always)]
-    fn of(value: f32) -> f32 {
-        value
+    fn of(value: impl Fn(usize) -> f32) -> f32 {
+        value(0)
+    }
+    #[inline(always)]
+    #[allow(private_bounds)]
+    unsafe fn multiply_add<P: Panel>(sum: P, x: f32, w: P) -> P {
+        // SAFETY: the caller's promise.
+        unsafe { sum.fma(x, w) }
     }
     #[inline(always)]
     #[allow(private_bounds)]
@@ -186,19 +214,101 @@ impl Number for f32 {
 
 impl Number for f16 {
     type Storage = Vec<f16>;
+    const VALUES: usize = 1;
 
     fn storage(len: usize) -> Vec<f16> {
         vec![f16::ZERO; len]
     }
     #[inline(always)]
-    fn of(value: f32) -> f16 {
-        f16::from_f32(value)
+    fn of(value: impl Fn(usize) -> f32) -> f16 {
+        f16::from_f32(value(0))
+    }
+    #[inline(always)]
+    #[allow(private_bounds)]
+    unsafe fn multiply_add<P: Panel>(sum: P, x: f32, w: P) -> P {
+        // SAFETY: the caller's promise.
+        unsafe { sum.fma(x, w) }
     }
     #[inline(always)]
     #[allow(private_bounds)]
     unsafe fn load<P: Panel>(p: *const f16) -> P {
         // SAFETY: the caller's promise.
         unsafe { P::load_half(p) }
+    }
+}
+
+/// Two values that follow one another on the common axis of a product, rounded to 16 bits (bfloat16, to nearest, ties to even): the
+/// first in the low half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Pair(u32);
+
+impl Pair {
+    /// Infinities and the NaNs that arithmetic makes stay what they are.
+    #[inline(always)]
+    pub(crate) fn new(first: f32, second: f32) -> Pair {
+        let rounded = |value: f32| {
+            let bits = value.to_bits();
+            bits.wrapping_add(0x7fff + (bits >> 16 & 1))
+        };
+        Pair(rounded(first) >> 16 | rounded(second) & 0xffff_0000)
+    }
+
+    /// The bits, in the form in which [`Panel::dot`] takes them.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> f32 {
+        f32::from_bits(self.0)
+    }
+
+    /// Both values.
+    #[inline(always)]
+    pub(crate) fn values(bits: f32) -> [f32; 2] {
+        [bits.to_bits() << 16, bits.to_bits() & 0xffff_0000].map(f32::from_bits)
+    }
+}
+
+/// Many [`Pair`]s.
+#[derive(Clone, Debug)]
+pub struct Pairs(Buffer);
+
+impl std::ops::Deref for Pairs {
+    type Target = [Pair];
+
+    fn deref(&self) -> &[Pair] {
+        // SAFETY: a pair is transparently 32 bits, of which every pattern is one.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len()) }
+    }
+}
+
+impl std::ops::DerefMut for Pairs {
+    fn deref_mut(&mut self) -> &mut [Pair] {
+        // SAFETY: as above, and every pattern is a float.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len()) }
+    }
+}
+
+impl Number for Pair {
+    type Storage = Pairs;
+    const VALUES: usize = 2;
+
+    fn storage(len: usize) -> Pairs {
+        Pairs(Buffer::unspecified(len))
+    }
+    #[inline(always)]
+    fn of(value: impl Fn(usize) -> f32) -> Pair {
+        Pair::new(value(0), value(1))
+    }
+    #[inline(always)]
+    #[allow(private_bounds)]
+    unsafe fn multiply_add<P: Panel>(sum: P, x: f32, w: P) -> P {
+        // SAFETY: the caller's promise.
+        unsafe { sum.dot(x, w) }
+    }
+    #[inline(always)]
+    #[allow(private_bounds)]
+    unsafe fn load<P: Panel>(p: *const Pair) -> P {
+        // SAFETY: the caller's promise; only bits are moved.
+        unsafe { P::load(p.cast()) }
     }
 }
 
@@ -230,11 +340,20 @@ unsafe impl Panel for [f32; LANES] {
         }
         self
     }
+    #[inline(always)]
+    unsafe fn dot(mut self, a: f32, b: Self) -> Self {
+        let [first, second] = Pair::values(a);
+        for (s, b) in self.iter_mut().zip(b) {
+            let b = Pair::values(b);
+            *s = *s + second * b[1] + first * b[0];
+        }
+        self
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{LANES, Panel};
+    use super::{LANES, Pair, Panel};
     use half::f16;
     use std::arch::x86_64::*;
 
@@ -269,6 +388,15 @@ mod x86 {
             unsafe {
                 let a = _mm512_set1_ps(a);
                 [_mm512_fmadd_ps(a, b[0], self[0]), _mm512_fmadd_ps(a, b[1], self[1])]
+            }
+        }
+        #[inline(always)]
+        unsafe fn dot(self, a: f32, b: Self) -> Self {
+            // SAFETY: the caller enables AVX512-BF16, too; the types are 64 bytes without a meaning of their own.
+            unsafe {
+                let pairs = |lanes: __m512| std::mem::transmute::<__m512, __m512bh>(lanes);
+                let a = pairs(_mm512_set1_ps(a));
+                [_mm512_dpbf16_ps(self[0], a, pairs(b[0])), _mm512_dpbf16_ps(self[1], a, pairs(b[1]))]
             }
         }
     }
@@ -310,6 +438,20 @@ mod x86 {
                     _mm256_fmadd_ps(a, b[2], self[2]),
                     _mm256_fmadd_ps(a, b[3], self[3]),
                 ]
+            }
+        }
+        #[inline(always)]
+        unsafe fn dot(self, a: f32, b: Self) -> Self {
+            // SAFETY: the caller enables AVX2 and FMA; lanes are shifted and masked as the integers that they are.
+            unsafe {
+                let [first, second] = Pair::values(a).map(|a| _mm256_set1_ps(a));
+                let mask = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+                std::array::from_fn(|i| {
+                    let bits = _mm256_castps_si256(b[i]);
+                    let (low, high) = (_mm256_slli_epi32::<16>(bits), _mm256_and_si256(bits, mask));
+                    let sum = _mm256_fmadd_ps(second, _mm256_castsi256_ps(high), self[i]);
+                    _mm256_fmadd_ps(first, _mm256_castsi256_ps(low), sum)
+                })
             }
         }
     }

@@ -7,9 +7,9 @@ pub(crate) const DEPTH: usize = 512;
 
 /// A group of rows against consecutive panels of one block.
 pub(crate) struct Tile<W> {
-    /// Length of the sums.
+    /// Length of the sums, in numbers of the kind W.
     pub depth: usize,
-    /// Row r, element k at `r * x_stride + k`; or, transposed, at `k * rows + r`.
+    /// Row r, element k at `r * x_stride + k`; or, transposed, at `k * rows + r`. Beside [`Pair`](crate::simd::Pair)s these are pairs, too.
     pub x: *const f32,
     pub x_stride: usize,
     /// Panels of `[depth][32]`, one after another.
@@ -24,7 +24,7 @@ pub(crate) struct Tile<W> {
 /// The most rows that a tile may have: what the registers hold.
 pub(crate) fn max_rows(level: Level) -> usize {
     match level {
-        Level::Avx512 => 14,
+        Level::Avx512 | Level::Avx512Bf16 => 14,
         _ => 3,
     }
 }
@@ -33,14 +33,16 @@ pub(crate) fn max_rows(level: Level) -> usize {
 ///
 /// # Safety
 /// All that the tile describes must be readable and, for y, writable by nobody else; `rows` must be within
-/// 1..=[`max_rows`]; a level above `Portable` must come from [`Level::detect`].
+/// 1..=[`max_rows`]; a level above `Portable` must come from [`Level::detect`], by way of [`Level::fit`].
 #[inline]
 pub(crate) unsafe fn run<W: Number, const TRANSPOSED: bool>(level: Level, rows: usize, tile: &Tile<W>) {
     // SAFETY: the caller's promise.
     unsafe {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512::<W, TRANSPOSED>(rows, tile),
+            Level::Avx512Bf16 if W::VALUES == 2 => avx512_bf16::<W, TRANSPOSED>(rows, tile),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Bf16 => avx512::<W, TRANSPOSED>(rows, tile),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => avx2::<W, TRANSPOSED>(rows, tile),
             _ => portable::<W, TRANSPOSED>(rows, tile),
@@ -124,7 +126,7 @@ unsafe fn accumulate<P: Panel, W: Number, const T: bool, const R: usize, const Q
             for (r, sums) in sums.iter_mut().enumerate() {
                 let value = *x.add(if T { r } else { r * t.x_stride });
                 for (sum, panel) in sums.iter_mut().zip(panels) {
-                    *sum = sum.fma(value, panel);
+                    *sum = W::multiply_add(*sum, value, panel);
                 }
             }
             x = x.add(if T { R } else { 1 });
@@ -141,6 +143,20 @@ unsafe fn accumulate<P: Panel, W: Number, const T: bool, const R: usize, const Q
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
 unsafe fn avx512<W: Number, const T: bool>(rows: usize, t: &Tile<W>) {
+    // SAFETY: the caller's promise.
+    unsafe { by_rows::<W, T>(rows, t) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma")]
+unsafe fn avx512_bf16<W: Number, const T: bool>(rows: usize, t: &Tile<W>) {
+    // SAFETY: the caller's promise.
+    unsafe { by_rows::<W, T>(rows, t) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn by_rows<W: Number, const T: bool>(rows: usize, t: &Tile<W>) {
     type P = [std::arch::x86_64::__m512; 2];
     // 14 rows x 2 registers of accumulators, 2 for the panel, leave 2 of 32; few rows take several panels at once,
     // because a chain of dependent additions alone would wait four cycles for each.

@@ -54,9 +54,10 @@ impl ChordTrainer {
                 .collect()
         };
         let (train, valid) = (encoded(&set.train), encoded(&set.valid));
+        let tokens: usize = train.iter().map(Encoded::predicted).sum();
+        let settings = settings.fit(tokens);
         let device = Device::default().autodiff();
         let network = Network::new(&settings, &vocabulary, &mut derive(seed, "parameters", &[]), &device);
-        let tokens: usize = train.iter().map(Encoded::predicted).sum();
         let quarters: f64 = train.iter().map(|piece| piece.quarters).sum();
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(ChordTrainer {
@@ -156,7 +157,7 @@ impl Trainable for ChordTrainer {
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
         let batch = Batch::gather(&self.train, rows.iter().copied(), &self.vocabulary);
         let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
-        let dropouts = (self.settings.input_dropout, self.settings.dropout);
+        let dropouts = self.settings.dropouts();
         let (figures, report) = self.learner.step(&rows, learning_rate, |network, states| {
             let logits = network.forward(&batch, states, dropouts, Some(masks));
             cross_entropy(logits, &batch.targets, &batch.weights)

@@ -12,6 +12,7 @@ use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::embedding::Embedding;
 use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::precision::Precision;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the default network.
@@ -25,10 +26,10 @@ pub(super) struct ChordSettings {
     pub hidden: usize,
     /// LSTM layers.
     pub layers: usize,
-    /// Dropout after each LSTM layer.
-    pub dropout: f32,
-    /// Dropout on the summed embeddings.
-    pub input_dropout: f32,
+    /// Dropout after each LSTM layer; unless it is given, as much as [`fit`](Self::fit) finds right.
+    pub dropout: Option<f32>,
+    /// Dropout on the summed embeddings; likewise.
+    pub input_dropout: Option<f32>,
     /// Rows of a batch.
     pub batch: usize,
     /// Tokens of a row that back-propagation sees at once.
@@ -39,6 +40,8 @@ pub(super) struct ChordSettings {
     pub weight_decay: f64,
     /// The gradient's norm is clipped to it.
     pub clip: f64,
+    /// Of the LSTM layers' products while learning.
+    pub precision: Precision,
     /// Steps over which the learning rate rises.
     pub warmup: u64,
     /// Epochs without improvement before the learning rate falls.
@@ -54,14 +57,15 @@ impl Default for ChordSettings {
             embedding: 128,
             hidden: 256,
             layers: 2,
-            dropout: 0.4,
-            input_dropout: 0.2,
+            dropout: None,
+            input_dropout: None,
             batch: 16,
             window: 64,
             transposition: 6,
             learning_rate: 2e-3,
             weight_decay: 0.01,
             clip: 1.0,
+            precision: Precision::Half,
             warmup: 100,
             patience: 10,
             epochs: 400,
@@ -69,7 +73,23 @@ impl Default for ChordSettings {
     }
 }
 
+/// Tokens from which on a corpus is large: more than such a network learns by heart in a sitting.
+const MUCH: usize = 500_000;
+
 impl ChordSettings {
+    /// Settles what depends on how many tokens there are to learn from: a large corpus needs less dropout.
+    pub(super) fn fit(mut self, tokens: usize) -> ChordSettings {
+        let (dropout, input_dropout) = if tokens < MUCH { (0.4, 0.2) } else { (0.2, 0.1) };
+        self.dropout.get_or_insert(dropout);
+        self.input_dropout.get_or_insert(input_dropout);
+        self
+    }
+
+    /// On the summed embeddings and after each layer.
+    pub(super) fn dropouts(&self) -> (f32, f32) {
+        (self.input_dropout.unwrap_or_default(), self.dropout.unwrap_or_default())
+    }
+
     pub(super) fn read(settings: &Settings) -> Result<ChordSettings, CreateError> {
         let settings: ChordSettings = serde_json::from_value(settings.clone()).map_err(bad_settings)?;
         settings.check().map_err(bad_settings)?;
@@ -83,8 +103,9 @@ impl ChordSettings {
         within("layers", self.layers, 1, 16)?;
         within("batch", self.batch, 1, 4096)?;
         within("window", self.window, 2, 65_536)?;
-        share("dropout", self.dropout)?;
-        share("input_dropout", self.input_dropout)?;
+        let (input_dropout, dropout) = self.dropouts();
+        share("dropout", dropout)?;
+        share("input_dropout", input_dropout)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
         positive("weight_decay", self.weight_decay + f64::MIN_POSITIVE)
@@ -130,6 +151,7 @@ impl Network {
         let contexts = context_sizes(vocabulary).map(context).into_iter().collect();
         let lstms = (0..layers)
             .map(|layer| Lstm::new(if layer == 0 { embedding } else { hidden }, hidden, rng, device))
+            .map(|lstm| lstm.with_precision(settings.precision))
             .collect();
         Network { token, contexts, lstms, output: Linear::new(hidden, vocabulary.len(), rng, device) }
     }

@@ -21,6 +21,7 @@ use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
+use cantus_nn::precision::Precision;
 use cantus_nn::random::{derive, shuffle};
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ pub(super) struct WindowSettings {
     pub epochs: u32,
     #[serde(default = "thousandth")]
     pub learning_rate: f64,
+    /// Of the LSTM layers' products while learning.
+    #[serde(default = "half")]
+    pub precision: Precision,
 }
 
 fn hundred() -> usize {
@@ -67,6 +71,10 @@ fn hundred() -> usize {
 
 fn thousandth() -> f64 {
     1e-3
+}
+
+fn half() -> Precision {
+    Precision::Half
 }
 
 impl WindowSettings {
@@ -98,7 +106,7 @@ impl Network {
         let mut input = 1;
         let mut lstms = Vec::new();
         for &cells in &settings.layers {
-            lstms.push(Lstm::new(input, cells, rng, device));
+            lstms.push(Lstm::new(input, cells, rng, device).with_precision(settings.precision));
             input = cells;
         }
         let widths = settings.layers.iter().copied().chain([settings.dense]).filter(|_| settings.batch_norm);

@@ -11,7 +11,7 @@ use super::gates;
 use crate::buffer::Buffer;
 use crate::packed::PackedMatrix;
 use crate::product::{Factor, Shared, column_sums, transposed_products, transposed_rows};
-use crate::simd::Level;
+use crate::simd::{Level, Number};
 use rayon::prelude::*;
 
 /// Sizes of a sequence.
@@ -108,9 +108,9 @@ fn slabs(batch: usize) -> Vec<(usize, usize)> {
     (0..n).map(|q| (batch * q / n, batch * (q + 1) / n)).collect()
 }
 
-/// Runs the sequence from state (`h0`, `c0`): returns the outputs `[T, B, H]`, what the backward pass needs, and the
+/// Runs the sequence, whose products are made with numbers W, from state (`h0`, `c0`): returns the outputs `[T, B, H]`, what the backward pass needs, and the
 /// final cells `[B, H]` (the final h is the last step of the outputs).
-pub(crate) fn forward(
+pub(crate) fn forward<W: Number>(
     shape: Shape,
     x: &[f32],
     added: Option<Added>,
@@ -128,8 +128,8 @@ pub(crate) fn forward(
     let mut gates_all = Buffer::unspecified(steps * batch * gs);
     let mut cells = Buffer::unspecified(steps * batch * hidden);
     let mut y = Buffer::unspecified(steps * batch * hidden);
-    let packed_ih = PackedMatrix::new(input, h4, w.w_ih, 1, input);
-    let packed_hh = PackedMatrix::new(hidden, h4, w.w_hh, 1, hidden);
+    let packed_ih = PackedMatrix::<W>::with_level(input, h4, w.w_ih, 1, input, level);
+    let packed_hh = PackedMatrix::<W>::with_level(hidden, h4, w.w_hh, 1, hidden, level);
     let inside = inside(shape);
     if let Some(added) = added {
         let fits = (added.steps == 1 || added.steps == steps) && added.values.len() == added.steps * batch * h4;
@@ -189,7 +189,7 @@ pub(crate) fn forward(
 }
 
 /// Back-propagation through time from `dy` `[T, B, H]`; no gradient flows into the initial state.
-pub(crate) fn backward(
+pub(crate) fn backward<W: Number>(
     shape: Shape,
     x: &[f32],
     w: Weights,
@@ -201,9 +201,10 @@ pub(crate) fn backward(
     let Shape { steps, batch, input, hidden } = shape;
     let rows = steps * batch;
     assert_eq!((y.len(), dy.len()), (rows * hidden, rows * hidden), "outputs against {shape:?}");
-    let walk = Walk {
+    let level = Level::detect();
+    let walk = Walk::<W> {
         shape,
-        level: Level::detect(),
+        level,
         x,
         y,
         dy,
@@ -211,14 +212,14 @@ pub(crate) fn backward(
         h0: &saved.h0,
         c0: &saved.c0,
         added: saved.added,
-        packed_hh: PackedMatrix::new(4 * hidden, hidden, w.w_hh, hidden, 1),
-        packed_ih: want_dx.then(|| PackedMatrix::new(4 * hidden, input, w.w_ih, input, 1)),
+        packed_hh: PackedMatrix::with_level(4 * hidden, hidden, w.w_hh, hidden, 1, level),
+        packed_ih: want_dx.then(|| PackedMatrix::with_level(4 * hidden, input, w.w_ih, input, 1, level)),
     };
     if inside(shape) { walk.in_slabs(saved.gates) } else { walk.then_products(saved.gates) }
 }
 
 /// The way back through time.
-struct Walk<'a> {
+struct Walk<'a, W: Number> {
     shape: Shape,
     level: Level,
     x: &'a [f32],
@@ -229,12 +230,12 @@ struct Walk<'a> {
     c0: &'a [f32],
     /// Steps of what was added, or none.
     added: Option<usize>,
-    packed_hh: PackedMatrix,
+    packed_hh: PackedMatrix<W>,
     /// Only where the input's gradient is asked for.
-    packed_ih: Option<PackedMatrix>,
+    packed_ih: Option<PackedMatrix<W>>,
 }
 
-impl Walk<'_> {
+impl<W: Number> Walk<'_, W> {
     /// Steps rows `first`..`end` back from the last step to the first; `gates` become the gradients of their sums. After each
     /// step `visit` gets the step and these rows of it.
     ///
@@ -312,10 +313,10 @@ impl Walk<'_> {
         let later = rows.saturating_sub(batch);
         let ih = Factor { b: self.x, n: input, skip: 0, c: &mut dw_ih, accumulate: false };
         let hh = Factor { b: &self.y[..later * hidden], n: hidden, skip: batch, c: &mut dw_hh, accumulate: false };
-        transposed_products([rows, h4], dg, gs, [ih, hh]);
+        transposed_products::<W, 2>([rows, h4], dg, gs, [ih, hh]);
         if steps > 0 && self.h0.iter().any(|v| *v != 0.0) {
             let start = Factor { b: self.h0, n: hidden, skip: 0, c: &mut dw_hh, accumulate: true };
-            transposed_products([batch, h4], dg, gs, [start]);
+            transposed_products::<W, 1>([batch, h4], dg, gs, [start]);
         }
         let mut db = Buffer::unspecified(h4);
         column_sums(h4, gs, dg, &mut db);
@@ -362,9 +363,9 @@ impl Walk<'_> {
                         let ih = Factor { b: x, n: input, skip: 0, c: &mut dw_ih, accumulate: true };
                         if t > 0 || known_start {
                             let hh = Factor { b: before, n: hidden, skip: 0, c: &mut dw_hh, accumulate: true };
-                            transposed_rows(self.level, m, 0..h4, g, gs, [ih, hh]);
+                            transposed_rows::<W, 2>(self.level, m, 0..h4, g, gs, [ih, hh]);
                         } else {
-                            transposed_rows(self.level, m, 0..h4, g, gs, [ih]);
+                            transposed_rows::<W, 1>(self.level, m, 0..h4, g, gs, [ih]);
                         }
                         for g in g.chunks(gs) {
                             db.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);

@@ -3,6 +3,8 @@
 use super::kernel::{self, Added, Saved, Shape, Weights};
 use super::{Lstm, LstmState};
 use crate::flex::{FlexTensor, dims, tensor, values};
+use crate::precision::Precision;
+use crate::simd::Pair;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -26,6 +28,7 @@ pub trait LstmBackend: Backend {
         w_hh: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         state: SharedState,
+        precision: Precision,
     ) -> FloatTensor<Self>;
 }
 
@@ -37,16 +40,18 @@ struct Inputs {
     w_ih: FlexTensor,
     w_hh: FlexTensor,
     bias: FlexTensor,
+    precision: Precision,
 }
 
 impl Inputs {
-    fn new([x, added, w_ih, w_hh, bias]: [FlexTensor; 5]) -> Inputs {
+    fn new([x, added, w_ih, w_hh, bias]: [FlexTensor; 5], precision: Precision) -> Inputs {
         Inputs {
             x: x.to_contiguous(),
             added: added.to_contiguous(),
             w_ih: w_ih.to_contiguous(),
             w_hh: w_hh.to_contiguous(),
             bias: bias.to_contiguous(),
+            precision,
         }
     }
 
@@ -65,7 +70,8 @@ impl Inputs {
         let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let [steps, _, _] = dims(&self.added);
         let added = (steps > 0).then(|| Added { values: values(&self.added), steps });
-        let (y, saved, c) = kernel::forward(shape, values(&self.x), added, self.weights(), &state.h, &state.c);
+        let forward = if self.precision.is_paired() { kernel::forward::<Pair> } else { kernel::forward::<f32> };
+        let (y, saved, c) = forward(shape, values(&self.x), added, self.weights(), &state.h, &state.c);
         if shape.steps > 0 {
             state.h.copy_from_slice(&y[(shape.steps - 1) * shape.batch * shape.hidden..]);
             state.c = c;
@@ -82,8 +88,9 @@ impl LstmBackend for Flex {
         w_hh: FlexTensor,
         bias: FlexTensor,
         state: SharedState,
+        precision: Precision,
     ) -> FlexTensor {
-        Inputs::new([x, added, w_ih, w_hh, bias]).forward(&state).0
+        Inputs::new([x, added, w_ih, w_hh, bias], precision).forward(&state).0
     }
 }
 
@@ -108,8 +115,8 @@ impl Backward<Flex, 5> for LstmBackward {
         let saved = saved.expect("burn runs each backward step once");
         let shape = inputs.shape();
         let [x, added, w_ih, w_hh, bias] = ops.parents;
-        let g =
-            kernel::backward(shape, values(&inputs.x), inputs.weights(), values(&y), saved, values(&dy), x.is_some());
+        let backward = if inputs.precision.is_paired() { kernel::backward::<Pair> } else { kernel::backward::<f32> };
+        let g = backward(shape, values(&inputs.x), inputs.weights(), values(&y), saved, values(&dy), x.is_some());
         let h4 = 4 * shape.hidden;
         if let (Some(node), Some(dx)) = (x, g.dx) {
             grads.register::<Flex>(node.id, tensor(dx, [shape.steps, shape.batch, shape.input]));
@@ -137,10 +144,11 @@ impl<C: CheckpointStrategy> LstmBackend for Autodiff<Flex, C> {
         w_hh: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         state: SharedState,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         let all = [x, added, w_ih, w_hh, bias];
         let nodes = all.each_ref().map(|tensor| tensor.node());
-        let inputs = Inputs::new(all.map(|tensor| tensor.into_primitive()));
+        let inputs = Inputs::new(all.map(|tensor| tensor.into_primitive()), precision);
         match LstmBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (y, saved) = inputs.forward(&state);
@@ -163,6 +171,7 @@ pub(super) fn run(lstm: &Lstm, x: Tensor<3>, added: Option<Tensor<3>>, state: &L
         lstm.w_hh.val().into_dispatch(),
         lstm.bias.val().into_dispatch(),
         shared.clone(),
+        lstm.precision,
     );
     let state = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     (Tensor::from_dispatch(y), state)

@@ -116,7 +116,7 @@ fn gradients_agree_with_central_differences() {
     let shape = kernel::Shape { steps: t, batch: b, input: i, hidden: h };
     let loss = |p: &[Vec<f32>; 4]| -> f64 {
         let w = kernel::Weights { w_ih: &p[1], w_hh: &p[2], bias: &p[3] };
-        let (y, _, _) = kernel::forward(shape, &p[0], None, w, &state.h, &state.c);
+        let (y, _, _) = kernel::forward::<f32>(shape, &p[0], None, w, &state.h, &state.c);
         y.iter().zip(&direction).map(|(y, d)| f64::from(*y) * f64::from(*d)).sum()
     };
     for which in 0..4 {
@@ -210,4 +210,67 @@ fn a_row_can_be_reset() {
     state.reset_row(1);
     assert_eq!((&state.h[2..4], &state.c[2..4]), (&[0.0; 2][..], &[0.0; 2][..]));
     assert_eq!((&state.h[4..], &state.c[..2]), (&before.h[4..], &before.c[..2]));
+}
+
+#[test]
+fn half_precision_is_near_single_precision_with_every_gradient() {
+    let device = Device::flex().autodiff();
+    for (t, b, i, h) in SHAPES {
+        let rng = &mut seeded((t * 1000 + b) as u64);
+        let lstm = Lstm::new(i, h, rng, &device);
+        let (x, state) = (normals(rng, t * b * i), random_state(rng, b, h));
+        let direction = normals(rng, t * b * h);
+        let exact = run(&lstm, &x, [t, b, i], &state, &direction, true);
+        let half = run(&lstm.with_precision(Precision::Half), &x, [t, b, i], &state, &direction, true);
+        let name = format!("T{t} B{b} I{i} H{h}");
+        // 8 bits of mantissa: each factor is off by 2^-9 at most.
+        assert!(distance(&half.y, &exact.y) < 1e-2, "{name}: outputs {}", distance(&half.y, &exact.y));
+        assert_eq!(half.y == exact.y, !Precision::Half.is_paired(), "{name}");
+        for (at, (a, b)) in half.gradients.iter().zip(&exact.gradients).enumerate() {
+            assert!(distance(a, b) < 3e-2, "{name}: gradient {at}: {}", distance(a, b));
+        }
+    }
+}
+
+/// The kernel itself with pairs, whatever the processor: rounding what is multiplied first gives the same with exact products.
+#[test]
+fn products_of_pairs_are_those_of_rounded_numbers() {
+    for (t, b, i, h) in SHAPES {
+        let rng = &mut seeded((t * 1000 + b) as u64);
+        let shape = kernel::Shape { steps: 1, batch: b, input: i, hidden: h };
+        let rounded = |values: Vec<f32>| -> Vec<f32> {
+            values.iter().map(|v| crate::simd::Pair::values(crate::simd::Pair::new(*v, 0.0).bits())[0]).collect()
+        };
+        let (x, h0) = (rounded(normals(rng, b * i)), rounded(normals(rng, b * h)));
+        let (w_ih, w_hh) = (rounded(normals(rng, 4 * h * i)), rounded(normals(rng, 4 * h * h)));
+        let (bias, c0) = (normals(rng, 4 * h), normals(rng, b * h));
+        let w = kernel::Weights { w_ih: &w_ih, w_hh: &w_hh, bias: &bias };
+        let (single, _, _) = kernel::forward::<f32>(shape, &x, None, w, &h0, &c0);
+        let (half, _, _) = kernel::forward::<crate::simd::Pair>(shape, &x, None, w, &h0, &c0);
+        assert!(distance(&half, &single) < 1e-5, "B{b} I{i} H{h}: {}", distance(&half, &single));
+    }
+}
+
+#[test]
+fn half_precision_steps_as_it_runs_and_does_not_depend_on_threads() {
+    let device = Device::flex();
+    let (t, b, i, h) = (9, 50, 7, 33);
+    let rng = &mut seeded(3);
+    let lstm = Lstm::new(i, h, rng, &device).with_precision(Precision::Half);
+    let x = normals(rng, t * b * i);
+    let forward = |x: &[f32], steps, state: &LstmState| {
+        let (y, state) = lstm.forward(tensor3(x, [steps, b, i], &device), state);
+        (plain(y), state)
+    };
+    let start = random_state(rng, b, h);
+    let (whole, last) = forward(&x, t, &start);
+    let mut state = start.clone();
+    for (step, x) in x.chunks(b * i).enumerate() {
+        let (y, after) = forward(x, 1, &state);
+        assert_eq!(y, whole[step * b * h..(step + 1) * b * h], "step {step}");
+        state = after;
+    }
+    assert_eq!(state, last);
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert_eq!(one.install(|| forward(&x, t, &start)).0, whole);
 }

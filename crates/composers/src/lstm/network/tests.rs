@@ -82,3 +82,13 @@ fn dropout_acts_in_training_alone_and_follows_seed_and_step() {
     assert_ne!(run(masks(1, 1)), run(masks(1, 2)));
     assert_ne!(run(masks(1, 1)), run(masks(2, 1)));
 }
+
+#[test]
+fn a_large_corpus_has_less_dropout_unless_it_is_chosen() {
+    let fitted = |settings: serde_json::Value, tokens| ChordSettings::read(&settings).unwrap().fit(tokens).dropouts();
+    let (input, hidden) = fitted(serde_json::json!({}), MUCH - 1);
+    let (large_input, large_hidden) = fitted(serde_json::json!({}), MUCH);
+    assert!(large_input < input && large_hidden < hidden);
+    assert_eq!(fitted(serde_json::json!({"dropout": 0.3}), MUCH), (large_input, 0.3));
+    assert!(ChordSettings::read(&serde_json::json!({"dropout": 1.5})).is_err());
+}
