@@ -5,6 +5,7 @@ use crate::clock::Contender;
 use crate::report::Report;
 use cantus_composers::registry;
 use cantus_corpus::Options;
+use cantus_encoding::pitch_class_chord::{Vocabulary, encode};
 use cantus_model::{Request, Sampling, StepAt, Trainable, TrainingSet, seeded};
 use std::io::{Error, Result};
 use std::ops::ControlFlow;
@@ -32,6 +33,18 @@ fn trainer(data: &Path) -> Result<(Box<dyn Trainable>, usize)> {
 pub(crate) fn training_set(data: &Path) -> Result<TrainingSet> {
     let corpus = cantus_corpus::read(data, &Options::default(), &mut |_| ()).map_err(Error::other)?;
     Ok(cantus_training::training_set(&corpus))
+}
+
+/// Prints the numbers of all words, training and validation pieces run together as the article does it.
+pub fn words(data: &Path) -> Result<()> {
+    let set = training_set(data)?;
+    let vocabulary = Vocabulary::build(set.all()).map_err(Error::other)?;
+    let [train, valid] = [&set.train, &set.valid].map(|pieces| {
+        let words = pieces.iter().flat_map(|piece| encode(piece, &vocabulary).0);
+        words.map(|word| word.0).collect::<Vec<u32>>()
+    });
+    println!("{}", serde_json::json!({ "vocabulary": vocabulary.len(), "train": train, "valid": valid }));
+    Ok(())
 }
 
 /// A step of 50 windows of 100 words.

@@ -69,6 +69,11 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
+    /// The words of a folder as the article's network reads them, as JSON: what benches/peers/softology_torch.py learns from
+    Words {
+        /// A folder of MIDI files
+        data: PathBuf,
+    },
     /// 16 pieces composed one after another and together, by the LSTM composer at the size of W3
     Pieces {
         /// A folder of MIDI files
@@ -141,6 +146,7 @@ fn main() {
         What::Memory(common) => (common, Box::new(training::memory)),
         What::Article { data, common } => (common, Box::new(move |c| article::run(c, &data))),
         What::Notes { data, common } => (common, Box::new(move |c| article::notes(c, &data))),
+        What::Words { data } => return end(article::words(&data).map_err(Into::into)),
         What::Pieces { data, common } => (common, Box::new(move |c| composing::pieces(c, &data))),
         What::Reading { data, common } => (common, Box::new(move |c| reading::run(c, &data))),
         What::Startup { cantus, common } => (common, Box::new(move |c| startup::run(c, &cantus))),
