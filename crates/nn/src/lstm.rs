@@ -38,7 +38,7 @@ pub struct Lstm {
     pub w_hh: Param<Tensor<2>>,
     /// `[4H]`
     pub bias: Param<Tensor<1>>,
-    /// Of the fused form's products.
+    /// Of the fused form's products while it learns.
     #[module(skip)]
     precision: Precision,
 }
@@ -112,7 +112,7 @@ impl Lstm {
         }
     }
 
-    /// The same layer, with products of another precision.
+    /// The same layer, with products of another precision while it learns: on a device with autodiff.
     pub fn with_precision(self, precision: Precision) -> Lstm {
         Lstm { precision, ..self }
     }

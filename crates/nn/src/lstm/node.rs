@@ -88,9 +88,10 @@ impl LstmBackend for Flex {
         w_hh: FlexTensor,
         bias: FlexTensor,
         state: SharedState,
-        precision: Precision,
+        _: Precision,
     ) -> FlexTensor {
-        Inputs::new([x, added, w_ih, w_hh, bias], precision).forward(&state).0
+        // Nothing is learnt here: what judges and composes does not round.
+        Inputs::new([x, added, w_ih, w_hh, bias], Precision::Single).forward(&state).0
     }
 }
 

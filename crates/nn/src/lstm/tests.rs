@@ -253,7 +253,7 @@ fn products_of_pairs_are_those_of_rounded_numbers() {
 
 #[test]
 fn half_precision_steps_as_it_runs_and_does_not_depend_on_threads() {
-    let device = Device::flex();
+    let device = Device::flex().autodiff();
     let (t, b, i, h) = (9, 50, 7, 33);
     let rng = &mut seeded(3);
     let lstm = Lstm::new(i, h, rng, &device).with_precision(Precision::Half);
