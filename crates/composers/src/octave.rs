@@ -34,6 +34,18 @@ use cantus_model::{
 const TINY: &str = r#"{"local":12,"controller":8,"aggregation":16,"voice":16,"fragment":33,"stride":8,"batch":8,"lags":[1,2,4,16],
                        "transposition":"none","decoder":8,"decoder_hidden":6,"touch":8,"decoder_batch":2,"dropout":0.0}"#;
 
+/// The settings of `tuned`, and what else a configuration sets.
+macro_rules! tuned {
+    ($($more:literal)?) => {
+        concat!(
+            r#"{"local":160,"aggregation":256,"voice":160,"dropout":0.3,"averaging":0.99,"batch":32,"learning_rate":0.007,"#,
+            r#""patience":4,"epochs":40,"decoder_learning_rate":0.01,"decoder_epsilon":1e-8,"gibbs":5"#,
+            $($more,)?
+            "}"
+        )
+    };
+}
+
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "octave",
@@ -60,15 +72,13 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         Configuration {
             name: "tuned",
             summary: "the default, larger, with dropout, smaller batches and averaged parameters: learns sooner and further",
-            settings: r#"{"local":160,"aggregation":256,"voice":160,"dropout":0.3,"averaging":0.99,"batch":32,"learning_rate":0.007,
-                          "patience":4,"epochs":40,"decoder_learning_rate":0.01,"decoder_epsilon":1e-8,"gibbs":5}"#,
+            settings: tuned!(),
             tiny: TINY,
         },
         Configuration {
             name: "exact",
             summary: "as tuned, but decisions in ascending order until there is none left: an exact likelihood, and the better music",
-            settings: r#"{"local":160,"aggregation":256,"voice":160,"dropout":0.3,"averaging":0.99,"batch":32,"learning_rate":0.007,
-                          "patience":4,"epochs":40,"decoder_learning_rate":0.01,"decoder_epsilon":1e-8,"gibbs":5,"decisions":"ordered","opening":true}"#,
+            settings: tuned!(r#","decisions":"ordered","opening":true"#),
             tiny: TINY,
         },
     ],
