@@ -19,6 +19,7 @@ mod generator;
 mod pieces;
 mod player;
 mod rates;
+mod rehearsal;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -88,6 +89,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 
 /// What the attention's mean weights are called in a file.
 const ATTENTION: &str = "attention.mass";
+/// What that is called there which is added to the log-odds of silence.
+const SILENCE: &str = "silence.log_odds";
 
 fn bad_settings(problem: impl std::fmt::Display) -> CreateError {
     CreateError::Settings { composer: SPEC.id, problem: problem.to_string() }

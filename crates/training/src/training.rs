@@ -339,6 +339,10 @@ impl<'a> Training<'a> {
             }
         };
         if end != End::Interrupted {
+            if let Some(best) = self.best_model.take() {
+                self.best_model = Some(self.trainable.finish(best));
+                self.best_written = false;
+            }
             self.checkpoint(&clock, observer)?;
         }
         Ok(Outcome {

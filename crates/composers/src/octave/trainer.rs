@@ -5,9 +5,10 @@ use super::generator::{Generator, Masks, add_mass};
 use super::pieces::{Batch, Fragment, KeyBatch, Piece, draw, to_judge, to_learn};
 use super::player::OctaveComposer;
 use super::rates;
-use super::settings::OctaveSettings;
+use super::rehearsal;
+use super::settings::{Decisions, OctaveSettings};
 use super::touch::Touch;
-use super::{ATTENTION, SPEC, bad_settings};
+use super::{ATTENTION, SILENCE, SPEC, bad_settings};
 use burn::module::Module;
 use burn::tensor::Device;
 use cantus_encoding::piano_roll::Keys;
@@ -229,6 +230,18 @@ impl Trainable for OctaveTrainer {
 
     fn save(&self) -> ModelFile {
         self.networks.save(self.file())
+    }
+
+    fn finish(&self, mut model: ModelFile) -> ModelFile {
+        let OctaveSettings { decisions, voices, fragment, .. } = self.settings;
+        // A single voice decides each pitch class by itself: silence is no decision of its own.
+        let draws_silence = decisions == Decisions::Ordered && voices > 1;
+        if let Some(composer) = OctaveComposer::load(&model).ok().filter(|_| draws_silence) {
+            let sampling = model.header.usual_sampling(composer.default_sampling());
+            let silence = rehearsal::silence(composer, &self.train, fragment, &sampling, self.seed);
+            model.tensors.insert(SILENCE.to_owned(), TensorData { shape: vec![1], values: vec![silence] });
+        }
+        model
     }
 
     fn checkpoint(&self) -> ModelFile {
