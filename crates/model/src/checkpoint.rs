@@ -103,6 +103,19 @@ pub fn take_average(file: &mut ModelFile, average: &Average) {
     }
 }
 
+/// A network with a running average of its parameters in their place, where there is one yet.
+///
+/// # Panics
+/// If it is the average of another network.
+pub fn with_average<M: Module>(network: M, average: &Average) -> M {
+    let mut values: BTreeMap<String, (Vec<usize>, Vec<f32>)> =
+        average.parameters().map(|(name, shape, values)| (name, (shape, values))).collect();
+    if values.is_empty() {
+        return network;
+    }
+    load_parameters(network, |name| values.remove(name)).expect("the average of the network's own parameters fits them")
+}
+
 /// An average like `average` with a file's values for `network`.
 ///
 /// # Errors

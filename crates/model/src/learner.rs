@@ -39,28 +39,97 @@ pub fn unroll(
     x
 }
 
+/// A network in training, and the average of where it has been, where models hold that.
+#[derive(Debug)]
+pub struct Averaged<N> {
+    /// Taken out only while a step replaces it.
+    network: Option<N>,
+    average: Option<Average>,
+}
+
+impl<N: Module> Averaged<N> {
+    /// With `averaging`, 0-1, models hold the exponential average of the parameters, which keeps that share of itself at each step; with 0
+    /// they hold the parameters.
+    pub fn new(network: N, averaging: f64) -> Averaged<N> {
+        let average = (averaging > 0.0).then(|| Average::new(averaging));
+        Averaged { network: Some(network), average }
+    }
+
+    /// The network as its optimisers move it.
+    pub fn network(&self) -> &N {
+        self.network.as_ref().expect("a step gives the network back")
+    }
+
+    /// The network as models hold it.
+    pub fn of_models(&self) -> N {
+        let network = self.network().clone();
+        self.average.iter().fold(network, checkpoint::with_average)
+    }
+
+    /// Replaces the network by what a step makes of it. The step says whether its numbers were finite, so that the average may take it in,
+    /// and what else it found.
+    pub fn step<F>(&mut self, step: impl FnOnce(N) -> (N, bool, F)) -> F {
+        let Some(network) = self.network.take() else { unreachable!("a step gives the network back") };
+        let (network, finite, found) = step(network);
+        if let Some(average) = self.average.as_mut().filter(|_| finite) {
+            average.add(&network);
+        }
+        self.network = Some(network);
+        found
+    }
+
+    /// The model: `file`, which holds the network as it is, with the average in its place where there is one.
+    pub fn save(&self, mut file: ModelFile) -> ModelFile {
+        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
+        file
+    }
+
+    /// `file`, which holds the network as it is, with the average beside it.
+    pub fn checkpoint(&self, mut file: ModelFile) -> ModelFile {
+        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
+        file
+    }
+
+    /// The two as a checkpoint holds them.
+    ///
+    /// # Errors
+    /// [`ModelError`], naming what does not fit.
+    pub fn restored(&self, file: &ModelFile) -> Result<Averaged<N>, ModelError> {
+        let network = checkpoint::restore(self.network().clone(), file)?;
+        let restore = |average: &Average| checkpoint::restore_average(&network, average, file);
+        let average = self.average.as_ref().map(restore).transpose()?;
+        Ok(Averaged { network: Some(network), average })
+    }
+
+    /// Goes on from a model's parameters; the average begins anew.
+    ///
+    /// # Errors
+    /// [`ModelError`], naming what does not fit.
+    pub fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
+        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
+        self.average.iter_mut().for_each(Average::clear);
+        Ok(())
+    }
+}
+
 /// A recurrent network in training, by truncated back-propagation.
 #[derive(Debug)]
 pub struct Learner<N> {
-    /// Taken out only while a step replaces it.
-    network: Option<N>,
+    network: Averaged<N>,
     optimizer: Optimizer,
-    average: Option<Average>,
     /// The states of the batch's rows after the last step.
     carried: Vec<LstmState>,
 }
 
 impl<N: Recurrent> Learner<N> {
-    /// A network that has learnt nothing yet. With `averaging`, 0-1, models hold the exponential average of the parameters, which keeps
-    /// that share of itself at each step; with 0 they hold the parameters.
+    /// A network that has learnt nothing yet; `averaging` as in [`Averaged::new`].
     pub fn new(network: N, optimizer: Optimizer, averaging: f64) -> Learner<N> {
-        let average = (averaging > 0.0).then(|| Average::new(averaging));
-        Learner { carried: network.zeros(0), network: Some(network), optimizer, average }
+        Learner { carried: network.zeros(0), network: Averaged::new(network, averaging), optimizer }
     }
 
     /// The network as the optimiser moves it.
     pub fn network(&self) -> &N {
-        self.network.as_ref().expect("a step gives the network back")
+        self.network.network()
     }
 
     /// A step of learning. `loss` gives the loss of a batch of these rows, moves the states on, and says what else it found.
@@ -70,36 +139,32 @@ impl<N: Recurrent> Learner<N> {
         learning_rate: f64,
         loss: impl FnOnce(&N, &mut [LstmState]) -> (Tensor<1>, F),
     ) -> (F, StepReport) {
-        let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
         if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
-            self.carried = network.zeros(rows.len());
+            self.carried = self.network().zeros(rows.len());
         }
         for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
             self.carried.iter_mut().for_each(|state| state.reset_row(b));
         }
-        let (loss, found) = loss(&network, &mut self.carried);
-        let gradients = loss.backward();
-        let report;
-        (network, report) = self.optimizer.step(network, gradients, learning_rate);
-        if let Some(average) = self.average.as_mut().filter(|_| report.finite) {
-            average.add(&network);
-        }
-        self.network = Some(network);
+        let (optimizer, carried) = (&mut self.optimizer, &mut self.carried);
+        let found = self.network.step(|network| {
+            let (loss, found) = loss(&network, carried);
+            let (network, report) = optimizer.step(network, loss.backward(), learning_rate);
+            (network, report.finite, (found, report))
+        });
         if self.carried.iter().any(|state| state.c.iter().any(|c| !c.is_finite())) {
             self.carried.clear();
         }
-        (found, report)
+        found
     }
 
-    /// The model: `file`, which holds the network as it is, with the average in its place where there is one.
-    pub fn save(&self, mut file: ModelFile) -> ModelFile {
-        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
-        file
+    /// See [`Averaged::save`].
+    pub fn save(&self, file: ModelFile) -> ModelFile {
+        self.network.save(file)
     }
 
     /// The checkpoint: `file`, which holds the network as it is, with all that a training needs to go on.
-    pub fn checkpoint(&self, mut file: ModelFile) -> ModelFile {
-        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
+    pub fn checkpoint(&self, file: ModelFile) -> ModelFile {
+        let mut file = self.network.checkpoint(file);
         checkpoint::add_optimizer(&mut file, checkpoint::OPTIMIZER, &self.optimizer);
         checkpoint::add_carried(&mut file, &self.carried);
         file
@@ -111,23 +176,19 @@ impl<N: Recurrent> Learner<N> {
     /// [`ModelError`], naming what does not fit.
     pub fn resume(&mut self, file: &ModelFile, expected: &Header) -> Result<(), ModelError> {
         checkpoint::same_training(&file.header, expected)?;
-        let network = checkpoint::restore(self.network().clone(), file)?;
-        let optimizer = checkpoint::restore_optimizer(&network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
+        let restored = self.network.restored(file)?;
+        let network = restored.network();
+        let optimizer = checkpoint::restore_optimizer(network, &self.optimizer, checkpoint::OPTIMIZER, file)?;
         let carried = checkpoint::restore_carried(file, network.lstms().iter().map(Lstm::hidden))?;
-        if let Some(average) = &mut self.average {
-            *average = checkpoint::restore_average(&network, average, file)?;
-        }
-        (self.optimizer, self.carried, self.network) = (optimizer, carried, Some(network));
+        (self.optimizer, self.carried, self.network) = (optimizer, carried, restored);
         Ok(())
     }
 
-    /// Goes on from a model's parameters; the average begins anew.
+    /// See [`Averaged::adopt`].
     ///
     /// # Errors
     /// [`ModelError`], naming what does not fit.
     pub fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
-        self.network = Some(checkpoint::restore(self.network().clone(), model)?);
-        self.average.iter_mut().for_each(Average::clear);
-        Ok(())
+        self.network.adopt(model)
     }
 }

@@ -120,6 +120,12 @@ pub trait Trainable: Send {
     /// The network as a file that a composer can be loaded from.
     fn save(&self) -> ModelFile;
 
+    /// The model that is kept, when the training is over: what shows in whole compositions alone, and is found once, is put into it. Gives
+    /// the same for a model that was finished before.
+    fn finish(&self, model: ModelFile) -> ModelFile {
+        model
+    }
+
     /// [`Trainable::save`] with all that it takes to continue as if never stopped.
     fn checkpoint(&self) -> ModelFile;
 

@@ -20,7 +20,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use gates::{step, step_in_place};
+pub(crate) use gates::{gradient, step, step_in_place};
 
 use crate::flex::is_fused;
 use crate::initial;

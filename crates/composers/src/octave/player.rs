@@ -4,7 +4,7 @@ use super::decoder::{DecoderPlayer, DecoderState};
 use super::pieces::{Fragment, INPUT, Piece, to_judge};
 use super::settings::{Clock, Decisions, OctaveSettings};
 use super::touch::TouchPlayer;
-use super::{ATTENTION, SPEC};
+use super::{ATTENTION, SILENCE, SPEC};
 use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
 use cantus_model::{
@@ -18,6 +18,8 @@ use cantus_nn::voices::{Decided, allowed};
 use cantus_score::{Meter, Note, Part, Program, Score, Ticks, TicksPerQuarter};
 use serde::Deserialize;
 
+/// The most that is added to the log-odds of silence, or taken from it.
+const MOST_SILENCE: f32 = 1.0;
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
 
@@ -71,6 +73,8 @@ pub(super) struct OctaveComposer {
     decoder: DecoderPlayer,
     touch: TouchPlayer,
     mass: Vec<f32>,
+    /// What is added to the log-odds of a step of silence where one is drawn; see [`super::rehearsal`].
+    silence: f32,
     parameters: usize,
 }
 
@@ -127,7 +131,8 @@ impl OctaveComposer {
         let lags = settings.lags.len();
         let outcomes = settings.decisions.rule().outcomes(PitchClasses::COUNT);
         let generator = |name: &str| format!("generator.{name}");
-        Ok(OctaveComposer {
+        let rehearsed = file.tensors.contains_key(SILENCE);
+        let composer = OctaveComposer {
             grid,
             range,
             local: cell(file, &generator("local"), INPUT, local)?,
@@ -139,9 +144,22 @@ impl OctaveComposer {
             decoder: DecoderPlayer::load(file, &settings)?,
             touch: TouchPlayer::load(file, &settings)?,
             mass: file.tensor(ATTENTION, &[lags])?.to_vec(),
-            parameters: checkpoint::parameters(file) - lags,
+            silence: 0.0,
+            parameters: checkpoint::parameters(file) - lags - usize::from(rehearsed),
             settings,
-        })
+        };
+        // Models of trainings that did not come to their end, and those of earlier versions, have none.
+        Ok(if rehearsed { composer.with_silence(file.tensor(SILENCE, &[1])?[0]) } else { composer })
+    }
+
+    /// The same with something else added to the log-odds of silence, within bounds.
+    pub(super) fn with_silence(self, silence: f32) -> OctaveComposer {
+        let silence = if silence.is_finite() { silence.clamp(-MOST_SILENCE, MOST_SILENCE) } else { 0.0 };
+        OctaveComposer { silence, ..self }
+    }
+
+    pub(super) fn silence(&self) -> f32 {
+        self.silence
     }
 
     /// Before the first step of a piece, whose clock says `clock`.
@@ -270,6 +288,10 @@ impl OctaveComposer {
                         }
                         // That there are no more comes as often as the model says, however sure the pitches are to be.
                         None => {
+                            if decided.inside == 0 {
+                                logits[ITEMS] += self.silence;
+                            }
+                            let most = most.max(logits[ITEMS]);
                             let chances = logits.iter().map(|logit| (logit - most).exp()).collect();
                             sampling.draw_beside(chances, Some(ITEMS), rng).ok_or(ComposeError::NoToken)?
                         }
@@ -280,6 +302,21 @@ impl OctaveComposer {
         }
         let bits = given.unwrap_or(decided.inside) as u16;
         Ok(Decision { frame: PitchClasses::from_bits(bits).unwrap_or_default(), nats, is_likeliest })
+    }
+
+    /// Lets the voices see what the next step is.
+    pub(super) fn follow(&self, state: &mut Reading, frame: PitchClasses, rng: &mut Rng) -> Result<(), ComposeError> {
+        self.decide(state, Source::Given(frame), rng).map(|_| ())
+    }
+
+    /// Draws the next step.
+    pub(super) fn draw(
+        &self,
+        state: &mut Reading,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Result<PitchClasses, ComposeError> {
+        Ok(self.decide(state, Source::Drawn { sampling, must_sound: false }, rng)?.frame)
     }
 
     /// Everything before the first step to be composed: the keys of the prompt, if there is one, what had to be left out of it, and
@@ -357,19 +394,6 @@ impl OctaveComposer {
 
     pub(super) fn decoder(&self) -> &DecoderPlayer {
         &self.decoder
-    }
-
-    pub(super) fn follow(&self, state: &mut Reading, frame: PitchClasses, rng: &mut Rng) -> Result<(), ComposeError> {
-        self.decide(state, Source::Given(frame), rng).map(|_| ())
-    }
-
-    pub(super) fn draw(
-        &self,
-        state: &mut Reading,
-        sampling: &Sampling,
-        rng: &mut Rng,
-    ) -> Result<PitchClasses, ComposeError> {
-        Ok(self.decide(state, Source::Drawn { sampling, must_sound: false }, rng)?.frame)
     }
 
     /// What a frame costs where decisions are ordered, written down once more and plainly.

@@ -384,3 +384,57 @@ fn the_attention_goes_where_the_corpus_repeats_unless_that_is_hidden() {
     let (mended, published) = (mass(false), mass(true));
     assert!(mended > 0.5 && published < 0.2, "{mended} {published}");
 }
+
+/// Single notes at two of five steps, at random.
+fn sparse(steps: u64, seed: u64) -> Score {
+    let rng = &mut seeded(seed);
+    let mut draw = |below| cantus_nn::random::below(rng, below);
+    let notes: Vec<(u64, u8)> = (0..steps)
+        .map(|step| (step, draw(5), draw(12)))
+        .filter_map(|(step, begins, pitch)| (begins < 2 || step == 0).then_some((step, 60 + pitch as u8)))
+        .collect();
+    score(&notes)
+}
+
+#[test]
+fn a_finished_model_draws_as_many_onsets_as_the_corpus_has_and_its_likelihood_stays() {
+    let settings =
+        serde_json::to_value(tiny(json!({"decisions": "ordered", "opening": true, "fragment": 64}))).unwrap();
+    let music: Vec<Score> = (0..60).map(|seed| sparse(120, seed)).collect();
+    let mut trainable = create(&settings, &set(music.clone(), music[..4].to_vec()), 1).unwrap();
+    for step in 0..80 {
+        trainable.step(StepAt { epoch: 0, step }, 0.02);
+    }
+    let mut model = trainable.save();
+    // What is too fond of silence.
+    model.tensors.get_mut("generator.voices.outcome.bias").unwrap().values[12] += 0.7;
+    let share = |model: &ModelFile| {
+        let (player, rng) = (OctaveComposer::load(model).unwrap(), &mut seeded(5));
+        let mut onsets = 0;
+        for _ in 0..40 {
+            let mut state = player.start(0);
+            for _ in 0..100 {
+                let frame = player.draw(&mut state, &Sampling::default(), rng).unwrap();
+                player.read(&mut state, frame);
+                onsets += usize::from(frame != PitchClasses::NONE);
+            }
+        }
+        onsets as f64 / 4000.0
+    };
+    let finished = trainable.finish(model.clone());
+    let (before, after) = (share(&model), share(&finished));
+    // Five standard deviations, and what lies between the temperatures.
+    assert!(before < 0.32 && (after - 0.4).abs() < 0.05, "{before} {after}");
+    assert_eq!(trainable.finish(finished.clone()).tensors, finished.tensors, "once more it is the same");
+    let judged = |file: &ModelFile| {
+        let player = OctaveComposer::load(file).unwrap();
+        cantus_model::Judge::judge(&player, &music[0]).figures
+    };
+    assert_eq!(judged(&model), judged(&finished));
+    // Nothing else than this number is new, and a file cannot make it wild.
+    for value in [f32::NAN, 1e30] {
+        let mut hostile = finished.clone();
+        hostile.tensors.get_mut(SILENCE).unwrap().values[0] = value;
+        assert!(share(&hostile) < 0.4);
+    }
+}

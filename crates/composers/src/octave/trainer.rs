@@ -5,17 +5,19 @@ use super::generator::{Generator, Masks, add_mass};
 use super::pieces::{Batch, Fragment, KeyBatch, Piece, draw, to_judge, to_learn};
 use super::player::OctaveComposer;
 use super::rates;
-use super::settings::OctaveSettings;
+use super::rehearsal;
+use super::settings::{Decisions, OctaveSettings};
 use super::touch::Touch;
-use super::{ATTENTION, SPEC, bad_settings};
+use super::{ATTENTION, SILENCE, SPEC, bad_settings};
 use burn::module::Module;
 use burn::tensor::Device;
 use cantus_encoding::piano_roll::Keys;
+use cantus_model::learner::Averaged;
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
     StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
 };
-use cantus_nn::optimizer::{Average, Optimizer, Rule};
+use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use cantus_score::Score;
@@ -57,10 +59,8 @@ pub(super) struct OctaveTrainer {
     valid: Vec<Piece>,
     to_learn: Vec<Fragment>,
     to_judge: Vec<Fragment>,
-    /// Taken out only while a step replaces it.
-    networks: Option<Networks>,
+    networks: Averaged<Networks>,
     optimizers: Optimizers,
-    average: Option<Average>,
     /// The attention's mean weight of each lag when last judged; zeros before.
     mass: Vec<f32>,
 }
@@ -107,9 +107,8 @@ impl OctaveTrainer {
             steps_per_quarter: set.all().next().map_or(4, |score| score.ticks_per_quarter.get()),
             range: super::all_between(struck),
             mass: vec![0.0; settings.lags.len()],
-            networks: Some(networks),
+            networks: Averaged::new(networks, settings.averaging),
             optimizers,
-            average: (settings.averaging > 0.0).then(|| Average::new(settings.averaging)),
             settings,
             seed,
             train,
@@ -119,10 +118,6 @@ impl OctaveTrainer {
         })
     }
 
-    fn networks(&self) -> &Networks {
-        self.networks.as_ref().expect("a step gives the networks back")
-    }
-
     /// The model, with the parameters as the optimisers move them.
     fn file(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
@@ -130,7 +125,7 @@ impl OctaveTrainer {
         let encoding = serde_json::json!({"octave_roll": {
             "steps_per_quarter": self.steps_per_quarter, "lowest": keys.first(), "highest": keys.last(),
         }});
-        let mut file = checkpoint::save(&SPEC, self.networks(), settings, encoding);
+        let mut file = checkpoint::save(&SPEC, self.networks.network(), settings, encoding);
         let mass = TensorData { shape: vec![self.mass.len()], values: self.mass.clone() };
         file.tensors.insert(ATTENTION.to_owned(), mass);
         file
@@ -159,7 +154,7 @@ impl Trainable for OctaveTrainer {
     }
 
     fn parameters(&self) -> usize {
-        count_parameters(self.networks())
+        count_parameters(self.networks.network())
     }
 
     fn regime(&self) -> Regime {
@@ -195,37 +190,29 @@ impl Trainable for OctaveTrainer {
         let fragments = draw(&self.to_learn, &self.settings, &mut derive(self.seed, "fragments", &counters));
         let chances = &mut derive(self.seed, "chances", &counters);
         let batch = Batch::gather(&self.train, &fragments, &self.settings, chances);
-        let Some(Networks { generator, decoder, touch }) = self.networks.take() else {
-            unreachable!("a step gives the networks back")
-        };
-        let masks =
-            (self.settings.dropout > 0.0).then_some(Masks { rate: self.settings.dropout, seed: self.seed, step });
-        let (loss, prediction, _) = generator.forward(&batch, &self.settings, masks, &device);
-        let gradients = loss.backward();
-        let (generator, report) = self.optimizers.generator.step(generator, gradients, learning_rate);
+        let OctaveTrainer { settings, seed, train, networks, optimizers, .. } = self;
+        let masks = (settings.dropout > 0.0).then_some(Masks { rate: settings.dropout, seed: *seed, step });
+        let (figures, report) = networks.step(|Networks { generator, decoder, touch }| {
+            let (loss, prediction, _) = generator.forward(&batch, settings, masks, &device);
+            let gradients = loss.backward();
+            let (generator, mut report) = optimizers.generator.step(generator, gradients, learning_rate);
 
-        let few = &fragments[..fragments.len().min(self.settings.decoder_batch)];
-        let keys = KeyBatch::gather(&self.train, few, &self.settings);
-        // The other rates follow the generator's schedule.
-        let share = learning_rate / self.settings.learning_rate;
-        let gradients = decoder.loss(&keys, self.settings.gibbs, self.seed ^ step, &device).backward();
-        let (decoder, _) =
-            self.optimizers.decoder.step(decoder, gradients, share * self.settings.decoder_learning_rate);
-        let gradients = touch.loss(&keys, &device).backward();
-        let (touch, _) = self.optimizers.touch.step(touch, gradients, share * TOUCH_LEARNING_RATE);
-        let networks = Networks { generator, decoder, touch };
-        let finite = report.finite && prediction.figures.nats.is_finite();
-        if let Some(average) = self.average.as_mut().filter(|_| finite) {
-            average.add(&networks);
-        }
-        self.networks = Some(networks);
-        StepReport { batch: self.evaluation(prediction.figures), gradient_norm: report.gradient_norm, finite }
+            let few = &fragments[..fragments.len().min(settings.decoder_batch)];
+            let keys = KeyBatch::gather(train, few, settings);
+            // The other rates follow the generator's schedule.
+            let share = learning_rate / settings.learning_rate;
+            let gradients = decoder.loss(&keys, settings.gibbs, *seed ^ step, &device).backward();
+            let (decoder, _) = optimizers.decoder.step(decoder, gradients, share * settings.decoder_learning_rate);
+            let gradients = touch.loss(&keys, &device).backward();
+            let (touch, _) = optimizers.touch.step(touch, gradients, share * TOUCH_LEARNING_RATE);
+            report.finite &= prediction.figures.nats.is_finite();
+            (Networks { generator, decoder, touch }, report.finite, (prediction.figures, report))
+        });
+        StepReport { batch: self.evaluation(figures), gradient_norm: report.gradient_norm, finite: report.finite }
     }
 
     fn validate(&mut self) -> Evaluation {
-        let networks =
-            checkpoint::restore(self.networks().clone(), &self.save()).expect("the networks' own file fits them");
-        let generator = networks.generator.valid();
+        let generator = self.networks.of_models().generator.valid();
         let mut total = Evaluation::default();
         let mut mass = vec![0.0; self.mass.len()];
         for batch in self.validation_batches() {
@@ -242,14 +229,23 @@ impl Trainable for OctaveTrainer {
     }
 
     fn save(&self) -> ModelFile {
-        let mut file = self.file();
-        self.average.iter().for_each(|average| checkpoint::take_average(&mut file, average));
-        file
+        self.networks.save(self.file())
+    }
+
+    fn finish(&self, mut model: ModelFile) -> ModelFile {
+        let OctaveSettings { decisions, voices, fragment, .. } = self.settings;
+        // A single voice decides each pitch class by itself: silence is no decision of its own.
+        let draws_silence = decisions == Decisions::Ordered && voices > 1;
+        if let Some(composer) = OctaveComposer::load(&model).ok().filter(|_| draws_silence) {
+            let sampling = model.header.usual_sampling(composer.default_sampling());
+            let silence = rehearsal::silence(composer, &self.train, fragment, &sampling, self.seed);
+            model.tensors.insert(SILENCE.to_owned(), TensorData { shape: vec![1], values: vec![silence] });
+        }
+        model
     }
 
     fn checkpoint(&self) -> ModelFile {
-        let mut file = self.file();
-        self.average.iter().for_each(|average| checkpoint::add_average(&mut file, average));
+        let mut file = self.networks.checkpoint(self.file());
         let Optimizers { generator, decoder, touch } = &self.optimizers;
         for (prefix, optimizer) in MOMENTS.into_iter().zip([generator, decoder, touch]) {
             checkpoint::add_optimizer(&mut file, prefix, optimizer);
@@ -260,7 +256,8 @@ impl Trainable for OctaveTrainer {
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
         checkpoint::same_training(&file.header, &self.file().header)?;
         let mass = file.tensor(ATTENTION, &[self.mass.len()])?.to_vec();
-        let networks = checkpoint::restore(self.networks().clone(), file)?;
+        let restored = self.networks.restored(file)?;
+        let networks = restored.network();
         let Optimizers { generator, decoder, touch } = &self.optimizers;
         let [of_generator, of_decoder, of_touch] = MOMENTS;
         let optimizers = Optimizers {
@@ -268,17 +265,12 @@ impl Trainable for OctaveTrainer {
             decoder: checkpoint::restore_optimizer(&networks.decoder, decoder, of_decoder, file)?,
             touch: checkpoint::restore_optimizer(&networks.touch, touch, of_touch, file)?,
         };
-        if let Some(average) = &mut self.average {
-            *average = checkpoint::restore_average(&networks, average, file)?;
-        }
-        (self.networks, self.optimizers, self.mass) = (Some(networks), optimizers, mass);
+        (self.networks, self.optimizers, self.mass) = (restored, optimizers, mass);
         Ok(())
     }
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
-        self.networks = Some(checkpoint::restore(self.networks().clone(), model)?);
-        self.average.iter_mut().for_each(Average::clear);
-        Ok(())
+        self.networks.adopt(model)
     }
 
     fn composer(&self) -> Box<dyn Composer> {

@@ -65,11 +65,12 @@ fn in_place_any<const FMA: bool>(bias: &[f32], gates: &[f32], c: &mut [f32], y: 
 /// # Shapes
 /// `gates`: `[4H]`; the others `[H]`; `dh`: the gradient with respect to this step's output
 pub(crate) fn step_gradient(level: Level, c_before: &[f32], c: &[f32], dh: &[f32], gates: &mut [f32], dc: &mut [f32]) {
-    per_level!(level, gradient_any(c_before: &[f32], c: &[f32], dh: &[f32], gates: &mut [f32], dc: &mut [f32]))
+    per_level!(level, gradient(c_before: &[f32], c: &[f32], dh: &[f32], gates: &mut [f32], dc: &mut [f32]))
 }
 
+/// [`step_gradient`] within a level.
 #[inline(always)]
-fn gradient_any<const FMA: bool>(c_before: &[f32], c: &[f32], dh: &[f32], gates: &mut [f32], dc: &mut [f32]) {
+pub(crate) fn gradient<const FMA: bool>(c_before: &[f32], c: &[f32], dh: &[f32], gates: &mut [f32], dc: &mut [f32]) {
     let h = dc.len();
     let [gi, gf, gg, go] = quarters(gates, h);
     let (c_before, c, dh) = (&c_before[..h], &c[..h], &dh[..h]);

@@ -10,10 +10,10 @@ use super::outcome::{Decided, FinalRow, OrderedRow};
 use super::{Prediction, Rule, Targets};
 use crate::buffer::Buffer;
 use crate::cross_entropy::Figures;
-use crate::lstm::step;
+use crate::lstm::{gradient, step};
 use crate::packed::PackedMatrix;
 use crate::product::{Shared, column_sums, transposed_product};
-use crate::simd::{Level, per_level, tanh};
+use crate::simd::{Level, per_level};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -115,8 +115,7 @@ fn tiles(batch: usize) -> Vec<(usize, usize)> {
     (0..n).map(|q| (batch * q / n, batch * (q + 1) / n)).collect()
 }
 
-/// The gradient of [`step`]: replaces the activated gates by the gradient with respect to their sums, adds it to `all`, and
-/// replaces `dc` (with respect to the cell after this step) by the one with respect to the cell before it.
+/// [`gradient`], which is added to `all`, too.
 #[inline(always)]
 fn step_gradient<const FMA: bool>(
     c_before: &[f32],
@@ -126,28 +125,8 @@ fn step_gradient<const FMA: bool>(
     dc: &mut [f32],
     all: &mut [f32],
 ) {
-    let h = dc.len();
-    let (gi, rest) = gates.split_at_mut(h);
-    let (gf, rest) = rest.split_at_mut(h);
-    let (gg, go) = rest.split_at_mut(h);
-    let (ai, rest) = all.split_at_mut(h);
-    let (af, rest) = rest.split_at_mut(h);
-    let (ag, ao) = rest.split_at_mut(h);
-    let (go, ao, c_before, c, dh) = (&mut go[..h], &mut ao[..h], &c_before[..h], &c[..h], &dh[..h]);
-    for j in 0..h {
-        let (i, f, g, o) = (gi[j], gf[j], gg[j], go[j]);
-        let t = tanh::<FMA>(c[j]);
-        let d = dc[j] + dh[j] * o * (1.0 - t * t);
-        gi[j] = d * g * i * (1.0 - i);
-        gf[j] = d * c_before[j] * f * (1.0 - f);
-        gg[j] = d * i * (1.0 - g * g);
-        go[j] = dh[j] * t * o * (1.0 - o);
-        dc[j] = d * f;
-        ai[j] += gi[j];
-        af[j] += gf[j];
-        ag[j] += gg[j];
-        ao[j] += go[j];
-    }
+    gradient::<FMA>(c_before, c, dh, gates, dc);
+    all.iter_mut().zip(gates).for_each(|(all, gate)| *all += *gate);
 }
 
 /// One row of the batch within one step.
