@@ -4,6 +4,7 @@ use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, Mode
 use cantus_encoding::VocabularyError;
 use cantus_score::{Meter, Score, Tempo};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 /// The pieces to learn from and those to be judged by: quantised, one part each.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +120,12 @@ pub trait Trainable: Send {
 
     /// The network as a file that a composer can be loaded from.
     fn save(&self) -> ModelFile;
+
+    /// The model that is kept of a training that is over, with what is learnt only then; `None` where there is nothing more to learn, or
+    /// `stop` was set meanwhile. It does not change a likelihood.
+    fn finish(&self, _model: &ModelFile, _stop: &AtomicBool) -> Option<ModelFile> {
+        None
+    }
 
     /// [`Trainable::save`] with all that it takes to continue as if never stopped.
     fn checkpoint(&self) -> ModelFile;
