@@ -14,6 +14,7 @@
 //!
 //! Cost: the default, 1 million parameters; memory and time of a step do not grow with the piece.
 
+mod critic;
 mod given;
 mod player;
 mod trainer;
@@ -46,9 +47,9 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",
-        settings: r#"{"profile":true,"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6}"#,
+        settings: r#"{"profile":true,"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6,"critic":20}"#,
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
-              "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
+              "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,"critic":0}"#,
     }],
     create: trainer::ChoraleTrainer::create,
     load: player::ChoraleComposer::load,
@@ -83,6 +84,8 @@ struct Own {
     given: f32,
     /// Whether the network is told how often each pitch class has been sung so far: what key it is in.
     profile: bool,
+    /// Rounds in which a critic learns, once the network has, to tell its pieces from the corpus's; 0 for none.
+    critic: usize,
 }
 
 impl Default for Own {
@@ -97,6 +100,7 @@ impl Default for Own {
             past_dropout: 0.1,
             given: 0.5,
             profile: false,
+            critic: 0,
         }
     }
 }
@@ -108,6 +112,7 @@ impl Own {
         within("reach", self.reach, 0, ITEMS)?;
         within("lags", self.lags, 0, 64)?;
         within("candidates", self.candidates, 0, 4096)?;
+        within("critic", self.critic, 0, 1000)?;
         if !self.channels.is_multiple_of(16) {
             return Err(format!("channels = {} is no multiple of 16", self.channels));
         }

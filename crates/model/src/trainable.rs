@@ -4,6 +4,7 @@ use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, Mode
 use cantus_encoding::VocabularyError;
 use cantus_score::{Meter, Score, Tempo};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 /// The pieces to learn from and those to be judged by: quantised, one part each.
 #[derive(Clone, Debug, Default)]
@@ -120,10 +121,16 @@ pub trait Trainable: Send {
     /// The network as a file that a composer can be loaded from.
     fn save(&self) -> ModelFile;
 
-    /// The model that is kept, when the training is over: what shows in whole compositions alone, and is found once, is put into it. Gives
-    /// the same for a model that was finished before.
-    fn finish(&self, model: ModelFile) -> ModelFile {
-        model
+    /// What [`Trainable::finish`] is going to do, in a line; `None` where it does nothing.
+    fn finishing(&self) -> Option<String> {
+        None
+    }
+
+    /// The model that is kept of a training that is over: what shows in whole compositions alone is learnt now, and put into it. `None`
+    /// where there is nothing more to learn, or `stop` was set meanwhile. It changes no likelihood, and gives the same for a model that was
+    /// finished before.
+    fn finish(&self, _model: &ModelFile, _stop: &AtomicBool) -> Option<ModelFile> {
+        None
     }
 
     /// [`Trainable::save`] with all that it takes to continue as if never stopped.

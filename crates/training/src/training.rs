@@ -338,13 +338,12 @@ impl<'a> Training<'a> {
                 last_checkpoint = Instant::now();
             }
         };
-        if end != End::Interrupted {
-            if let Some(best) = self.best_model.take() {
-                self.best_model = Some(self.trainable.finish(best));
-                self.best_written = false;
-            }
+        let end = if end == End::Interrupted {
+            end
+        } else {
             self.checkpoint(&clock, observer)?;
-        }
+            self.finish(end, &clock, stop, observer)?
+        };
         Ok(Outcome {
             end,
             best: self.standing.best,
@@ -352,6 +351,28 @@ impl<'a> Training<'a> {
             steps: self.standing.steps,
             seconds: clock.seconds(),
         })
+    }
+
+    /// Lets the best model learn what is learnt when a training is over. Who stops that can go on with it.
+    fn finish(
+        &mut self,
+        end: End,
+        clock: &Clock,
+        stop: &AtomicBool,
+        observer: Observer<'_>,
+    ) -> Result<End, TrainError> {
+        if let Some(text) = self.trainable.finishing() {
+            observer(Event::Remarked(&Remark { illness: None, text }));
+        }
+        let finished = self.best_model.as_ref().and_then(|best| self.trainable.finish(best, stop));
+        if let Some(finished) = finished {
+            self.best_model = Some(finished);
+            self.best_written = false;
+            self.checkpoint(clock, observer)?;
+        } else if stop.load(Ordering::Relaxed) {
+            return Ok(End::Interrupted);
+        }
+        Ok(end)
     }
 
     /// One step, and its batch; `None` where the training collapsed and went back to the beginning of the epoch.

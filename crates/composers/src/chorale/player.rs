@@ -1,12 +1,14 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a chord.
 
 mod arranging;
+mod drafts;
 
+use super::critic::{Critic, step};
 use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::trainer::past_of;
 use super::{Choir, Profile, SPEC, Settings};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
-use cantus_model::frames::{BarSteps, FrameFigure, Leave, Recalling, Runs, evaluation};
+use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation};
 use cantus_model::{
     Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
     ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
@@ -14,8 +16,8 @@ use cantus_model::{
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
 use cantus_nn::random::derive;
-use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
+pub(super) use drafts::Task;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
 
@@ -28,10 +30,12 @@ pub(super) struct ChoraleComposer {
     choir: Choir,
     cells: Vec<LstmCell>,
     head: JointScorer,
+    pub(super) critic: Option<Critic>,
     parameters: usize,
 }
 
 /// What the layers remember of a piece.
+#[derive(Clone)]
 struct Memory {
     layers: Vec<(Vec<f32>, Vec<f32>)>,
     input: Vec<f32>,
@@ -66,14 +70,21 @@ impl ChoraleComposer {
             let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
             Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
         };
+        let critic = Critic::read(file, choir.steps_per_quarter)?;
         let shape = settings.own.shape(settings.features());
         Ok(ChoraleComposer {
             cells: (0..settings.shared.layers).map(cell).collect::<Result<_, _>>()?,
             head: JointScorer::new(shape, |name, shape| file.tensor(&format!("head.{name}"), shape))?,
-            parameters: checkpoint::parameters(file),
+            parameters: checkpoint::parameters(file)
+                - critic.as_ref().map_or(0, |critic| critic.parts().concat().len()),
+            critic,
             settings,
             choir,
         })
+    }
+
+    pub(super) fn steps_per_quarter(&self) -> u32 {
+        self.choir.steps_per_quarter
     }
 
     fn memory(&self) -> Memory {
@@ -152,10 +163,15 @@ impl ChoraleComposer {
                 let rest: f32 = probabilities[..first].iter().sum::<f32>() + probabilities[ITEMS];
                 let own =
                     (first..first + SPAN).map(|item| if allowed >> item & 1 == 1 { probabilities[item] } else { 0.0 });
-                let choices: Vec<f32> = own.chain([rest]).collect();
+                let mut choices: Vec<f32> = own.chain([rest]).collect();
+                self.weigh(voice, chord, here, &mut choices);
                 let before = here.before.map(|chord| {
                     chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |item| item - first)
                 });
+                if let (Some(before), false) = (before, here.odds.is_empty()) {
+                    let steps_per_quarter = self.choir.steps_per_quarter as usize;
+                    choices[before] *= (-here.odds[voice * steps_per_quarter + place.at % steps_per_quarter]).exp();
+                }
                 // What makes pitches surer must not slow the rhythm, in which each single move is less likely than none.
                 let drawn = sampling.draw_beside(choices, before, &mut rng);
                 drawn.filter(|k| *k < SPAN).map(|k| first + k)
@@ -168,45 +184,20 @@ impl ChoraleComposer {
         Some(chord)
     }
 
-    /// The chords of a piece of which some is given, step by step; `recalls` has the earlier steps that come again.
-    fn sing(
-        &self,
-        given: &[Given],
-        recalls: &[Option<usize>],
-        sampling: &Sampling,
-        rng: &mut Rng,
-        progress: Progress<'_>,
-    ) -> Result<Vec<Chord>, ComposeError> {
-        let end = given.len();
-        let (mut memory, mut past, mut runs) =
-            (self.memory(), SuffixIndex::default(), Runs::within(&self.choir.repetition));
-        let (mut decision, mut features) = (self.head.decision(), Vec::new());
-        let mut chords: Vec<Chord> = Vec::with_capacity(end);
-        for (at, here) in given.iter().enumerate() {
-            self.advance(&mut memory, at, end, chords.last().copied());
-            let chord = if here.voices == ALL {
-                here.chord
-            } else {
-                self.features(&memory, given, at, &mut features);
-                let recalled = recalls.get(at).copied().flatten();
-                let leave = Leave::after(&runs, recalled, here.voices == 0);
-                let recalling = leave.recalling;
-                let place = Place { past: &past, at, shift: 0 };
-                let here = Here { features: &features, place, given: *here, before: chords.last().copied(), recalling };
-                let draw = || self.draw(&mut decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
-                leave.draw(draw, |chord| chord.bits())?
-            };
-            past.push(chord.bits());
-            runs.push(chord.bits());
-            chords.push(chord);
-            if (at + 1).is_multiple_of(self.choir.steps_per_quarter as usize) || at + 1 == end {
-                let done = (at + 1) as f64 / end as f64;
-                if progress(done).is_break() {
-                    return Err(ComposeError::Stopped);
-                }
-            }
+    /// Weighs the choices of a voice by how it would move with those that are known already.
+    fn weigh(&self, voice: usize, chosen: Chord, here: &Here<'_>, choices: &mut [f32]) {
+        let (Some(critic), Some(before)) = (&self.critic, here.before) else { return };
+        let others = std::array::from_fn(|other| match other {
+            _ if other < voice => step(other, before, chosen),
+            _ if here.given.knows(other) => step(other, before, here.given.chord),
+            _ => None,
+        });
+        let Some(from) = before.pitch(voice).map(|pitch| i32::from(pitch.get())) else { return };
+        let first = SPAN * (VOICES - 1 - voice);
+        for (k, probability) in choices[..SPAN].iter_mut().enumerate().filter(|(_, probability)| **probability > 0.0) {
+            let to = i32::from(voices::pitch_of(first + k).get());
+            *probability *= critic.motions.of(voice, (from, to), &others).exp();
         }
-        Ok(chords)
     }
 
     /// What the model knows of pitches, in a remark where it has never heard some of them.
@@ -322,6 +313,13 @@ impl Composer for ChoraleComposer {
                 ),
             ),
             ("voices", ranges.collect::<Vec<_>>().join(", ")),
+            (
+                "critic",
+                match &self.critic {
+                    Some(_) => "of several drafts those go on that it takes for the corpus's".to_owned(),
+                    None => "none".to_owned(),
+                },
+            ),
             ("grid", format!("{} steps a quarter", self.choir.steps_per_quarter)),
             ("metre", self.choir.meter.clone()),
         ]
@@ -355,7 +353,13 @@ impl Composer for ChoraleComposer {
             }
             None => Vec::new(),
         };
-        let mut chords = self.sing(&given, &recalls, &request.sampling, rng, progress)?.split_off(heard.len());
+        let mut chords = self
+            .sing(
+                &Task { given: &given, recalls: &recalls, sampling: &request.sampling, character: None },
+                rng,
+                progress,
+            )?
+            .split_off(heard.len());
         if chords[in_bars.first_step(bars - 1).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
             // A piece does not fade out before its last bar: what was sung last is sung once more.
             let closing = self.closing(&[&heard[..], &chords[..]].concat());
@@ -389,6 +393,8 @@ struct Here<'a> {
     /// The chord before it.
     before: Option<Chord>,
     recalling: Recalling,
+    /// What is added to the log-odds that each voice moves at each place of the beat; empty for nothing.
+    odds: &'a [f32],
 }
 
 /// The prompt's chords, up to where it ends.

@@ -1,8 +1,12 @@
 use super::*;
 use cantus_encoding::voices::{self, NAMES, VOICES};
-use cantus_model::{Arrangement, ComposeError, Composer, Request, Sampling, StepAt, Trainable, TrainingSet, seeded};
+use cantus_model::{
+    Arrangement, ComposeError, Composer, ModelFile, Precision, Request, Sampling, StepAt, Trainable, TrainingSet,
+    seeded,
+};
 use cantus_score::{Note, Part, Pitch, Velocity};
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
 
 fn chord(pitches: [u8; VOICES]) -> Chord {
     Chord::new(pitches.map(|pitch| Pitch::try_from(pitch).ok()))
@@ -220,4 +224,38 @@ fn velocities_are_those_of_a_player() {
     let found = arrange(trainable.composer().as_ref(), &arrangement(piece(4, 1), &[0]), 1).unwrap();
     let downbeat = found.parts[3].notes.iter().find(|note| note.onset.0 == 0).unwrap();
     assert!(downbeat.velocity > Velocity::DEFAULT, "{:?}", downbeat.velocity);
+}
+
+#[test]
+fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
+    let set = TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)] };
+    let mut settings = SPEC.tiny_settings("default").unwrap();
+    settings["critic"] = 2.into();
+    let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
+    let (model, going) = (trainable.save(), AtomicBool::new(false));
+    assert!(trainable.finish(&model, &AtomicBool::new(true)).is_none(), "whoever stops it has no critic");
+    let finished = trainable.finish(&model, &going).unwrap();
+    assert_eq!(trainable.finish(&model, &going).as_ref(), Some(&finished), "the same again");
+    assert!(trainable.finish(&finished, &going).is_none(), "it has learnt already");
+
+    let (without, with) = ((SPEC.load)(&model).unwrap(), (SPEC.load)(&finished).unwrap());
+    let judged = |composer: &dyn Composer| composer.judge().unwrap().judge(&set.valid[0]).figures;
+    assert_eq!(judged(without.as_ref()), judged(with.as_ref()));
+    let compose = |composer: &dyn Composer, sampling: Sampling| {
+        let request = Request::new(4, sampling);
+        composer.compose(&request, &mut seeded(3), &mut |_| ControlFlow::Continue(())).unwrap().score
+    };
+    let usual = with.default_sampling();
+    assert_ne!(compose(without.as_ref(), usual), compose(with.as_ref(), usual));
+    let bytes = finished.to_bytes(Precision::Full).unwrap();
+    let loaded = (SPEC.load)(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
+    assert_eq!(compose(with.as_ref(), usual), compose(loaded.as_ref(), usual));
+    // What is given stays, under a critic's eyes as well.
+    let melody = piece(4, 11);
+    let found = arrange(with.as_ref(), &arrangement(melody.clone(), &[0]), 1).unwrap();
+    assert_eq!(line(&found.parts[0]), line(&melody.parts[0]));
+
+    let mut damaged = finished.clone();
+    damaged.tensors.get_mut(critic::PARTS[2]).unwrap().values.pop();
+    assert!((SPEC.load)(&damaged).is_err());
 }

@@ -1,5 +1,6 @@
 //! Training.
 
+use super::critic::{PARTS, learn};
 use super::given::{AHEAD, Given, Mask, write_ahead};
 use super::player::{ChoraleComposer, counted, protocol};
 use super::{Choir, Network, Profile, SPEC, Settings};
@@ -11,7 +12,7 @@ use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, StepAt,
-    StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    StepReport, TensorData as TensorValues, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::joint::{Noise, Place};
 use cantus_nn::lstm::LstmState;
@@ -21,6 +22,7 @@ use cantus_nn::random::{below, derive};
 use cantus_nn::suffix::SuffixIndex;
 use cantus_score::Score;
 use rand_chacha::rand_core::Rng as _;
+use std::sync::atomic::AtomicBool;
 
 /// Outcomes of a voice, for counting: its pitches and a rest.
 const OUTCOMES: usize = SPAN + 1;
@@ -318,6 +320,29 @@ impl Trainable for ChoraleTrainer {
 
     fn save(&self) -> ModelFile {
         self.learner.save(self.as_trained())
+    }
+
+    fn finishing(&self) -> Option<String> {
+        let rounds = self.settings.own.critic;
+        (rounds > 0).then(|| {
+            format!("a critic learns, in {rounds} rounds, what tells its pieces from the corpus: some minutes")
+        })
+    }
+
+    fn finish(&self, model: &ModelFile, stop: &AtomicBool) -> Option<ModelFile> {
+        let rounds = self.settings.own.critic;
+        if rounds == 0 || PARTS.iter().all(|name| model.tensors.contains_key(*name)) {
+            return None;
+        }
+        let mut composer = ChoraleComposer::open(model).expect("a network's own file fits it");
+        let pieces: Vec<&[Chord]> = self.train.iter().map(|piece| &piece.chords[..]).collect();
+        let critic = learn(&mut composer, &pieces, (rounds, self.seed), stop)?;
+        let mut finished = model.clone();
+        for (name, values) in PARTS.iter().zip(critic.parts()) {
+            let values = TensorValues { shape: vec![values.len()], values: values.to_vec() };
+            finished.tensors.insert((*name).to_owned(), values);
+        }
+        Some(finished)
     }
 
     fn checkpoint(&self) -> ModelFile {

@@ -11,6 +11,7 @@ use cantus_model::{Sampling, StepAt, seeded};
 use cantus_nn::params::values_of;
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::json;
+use std::sync::atomic::AtomicBool;
 
 fn score(notes: &[(u64, u8)]) -> Score {
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
@@ -421,11 +422,12 @@ fn a_finished_model_draws_as_many_onsets_as_the_corpus_has_and_its_likelihood_st
         }
         onsets as f64 / 4000.0
     };
-    let finished = trainable.finish(model.clone());
+    let go_on = AtomicBool::new(false);
+    let finished = trainable.finish(&model, &go_on).unwrap();
     let (before, after) = (share(&model), share(&finished));
     // Five standard deviations, and what lies between the temperatures.
     assert!(before < 0.32 && (after - 0.4).abs() < 0.05, "{before} {after}");
-    assert_eq!(trainable.finish(finished.clone()).tensors, finished.tensors, "once more it is the same");
+    assert_eq!(trainable.finish(&finished, &go_on).unwrap().tensors, finished.tensors, "once more it is the same");
     let judged = |file: &ModelFile| {
         let player = OctaveComposer::load(file).unwrap();
         cantus_model::Judge::judge(&player, &music[0]).figures

@@ -21,6 +21,7 @@ use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use cantus_score::Score;
+use std::sync::atomic::AtomicBool;
 
 /// Validation draws with the same chances in every training.
 const VALIDATION_SEED: u64 = 1;
@@ -66,6 +67,11 @@ pub(super) struct OctaveTrainer {
 }
 
 impl OctaveTrainer {
+    /// Whether silence is a decision of its own: a single voice decides each pitch class by itself.
+    fn draws_silence(&self) -> bool {
+        self.settings.decisions == Decisions::Ordered && self.settings.voices > 1
+    }
+
     pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<OctaveTrainer, CreateError> {
         let settings = OctaveSettings::read(settings)?;
         let pieces = |scores: &[Score]| -> Vec<Piece> {
@@ -232,16 +238,18 @@ impl Trainable for OctaveTrainer {
         self.networks.save(self.file())
     }
 
-    fn finish(&self, mut model: ModelFile) -> ModelFile {
-        let OctaveSettings { decisions, voices, fragment, .. } = self.settings;
-        // A single voice decides each pitch class by itself: silence is no decision of its own.
-        let draws_silence = decisions == Decisions::Ordered && voices > 1;
-        if let Some(composer) = OctaveComposer::load(&model).ok().filter(|_| draws_silence) {
-            let sampling = model.header.usual_sampling(composer.default_sampling());
-            let silence = rehearsal::silence(composer, &self.train, fragment, &sampling, self.seed);
-            model.tensors.insert(SILENCE.to_owned(), TensorData { shape: vec![1], values: vec![silence] });
-        }
-        model
+    fn finishing(&self) -> Option<String> {
+        self.draws_silence()
+            .then(|| "it rehearses: how fond it is of silence is measured on what it composes".to_owned())
+    }
+
+    fn finish(&self, model: &ModelFile, _: &AtomicBool) -> Option<ModelFile> {
+        let composer = OctaveComposer::load(model).ok().filter(|_| self.draws_silence())?;
+        let sampling = model.header.usual_sampling(composer.default_sampling());
+        let silence = rehearsal::silence(composer, &self.train, self.settings.fragment, &sampling, self.seed);
+        let mut finished = model.clone();
+        finished.tensors.insert(SILENCE.to_owned(), TensorData { shape: vec![1], values: vec![silence] });
+        Some(finished)
     }
 
     fn checkpoint(&self) -> ModelFile {

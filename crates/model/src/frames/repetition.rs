@@ -107,6 +107,11 @@ impl Leave {
         Leave { recalling, overdue }
     }
 
+    /// Whether a frame goes on with what has repeated itself for long enough.
+    pub fn forbids(&self, bits: u128) -> bool {
+        self.overdue.contains(&bits)
+    }
+
     /// Draws until something comes that is not overdue, if the model can think of anything else at all.
     ///
     /// # Errors
@@ -114,7 +119,7 @@ impl Leave {
     pub fn draw<T, E>(&self, mut draw: impl FnMut() -> Result<T, E>, bits: impl Fn(&T) -> u128) -> Result<T, E> {
         let mut drawn = draw()?;
         for _ in 0..TRIES {
-            if !self.overdue.contains(&bits(&drawn)) {
+            if !self.forbids(bits(&drawn)) {
                 break;
             }
             drawn = draw()?;

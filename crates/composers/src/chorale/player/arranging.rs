@@ -1,6 +1,6 @@
 //! Composing around what is given: a voice that is harmonised, bars that are kept.
 
-use super::{ChoraleComposer, touch};
+use super::{ChoraleComposer, Task, touch};
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
@@ -29,7 +29,11 @@ impl ChoraleComposer {
         if given.iter().all(|given| given.voices == ALL) {
             return Err(ComposeError::EverythingGiven);
         }
-        let chords = self.sing(&given, &[], &arrangement.sampling, rng, progress)?;
+        let chords = self.sing(
+            &Task { given: &given, recalls: &[], sampling: &arrangement.sampling, character: None },
+            rng,
+            progress,
+        )?;
         let (source, from) = (&arrangement.score, arrangement.score.ticks_per_quarter);
         let fine = from.common(grid);
         let starts: Vec<usize> = source.bars().map(|bar| bar.start.rescale(from, grid).0 as usize).collect();

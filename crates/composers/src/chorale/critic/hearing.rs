@@ -1,0 +1,208 @@
+//! What the critic has heard of a piece that is being written.
+
+use super::{KINDS, OF_KIND, TURNS};
+use cantus_encoding::voices::{Chord, VOICES};
+use cantus_nn::random::mix;
+
+/// A passage, in quarters: twelve bars of four.
+const PASSAGE: usize = 48;
+/// Larger intervals, in semitones, are all alike.
+const WIDEST: i32 = 13;
+/// Longer notes are all alike, in steps.
+const LONGEST: usize = 32;
+
+/// A chord at a step where a voice begins a note.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    at: usize,
+    /// The lowest and the highest pitch.
+    outer: (i32, i32),
+    /// Pitch classes, counted from the lowest pitch's.
+    classes: u64,
+}
+
+/// What has been heard so far.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Hearing {
+    steps_per_quarter: usize,
+    at: usize,
+    before: Chord,
+    /// The last two moments, the latest first.
+    moments: [Option<Moment>; 2],
+    /// How often each turn has occurred in this passage.
+    counts: Vec<u16>,
+    /// Of each kind of turn in the passage: how many there were, and the sum of weights times roots.
+    totals: [f64; KINDS],
+    sums: [f64; KINDS],
+    /// The verdict on the passages before.
+    closed: f64,
+}
+
+impl Hearing {
+    /// Nothing yet.
+    pub(in super::super) fn new(steps_per_quarter: u32) -> Hearing {
+        Hearing {
+            steps_per_quarter: steps_per_quarter as usize,
+            at: 0,
+            before: Chord::REST,
+            moments: [None; 2],
+            counts: vec![0; TURNS],
+            totals: [0.0; KINDS],
+            sums: [0.0; KINDS],
+            closed: 0.0,
+        }
+    }
+
+    fn passage(&self) -> usize {
+        PASSAGE * self.steps_per_quarter
+    }
+
+    /// The next chord.
+    pub(in super::super) fn push(&mut self, weights: &[f32], chord: Chord) {
+        if self.at > 0 && self.at.is_multiple_of(self.passage()) {
+            self.closed = self.verdict();
+            self.counts.fill(0);
+            (self.totals, self.sums) = ([0.0; KINDS], [0.0; KINDS]);
+        }
+        let begins = |voice: &usize| chord.pitch(*voice).is_some() && chord.pitch(*voice) != self.before.pitch(*voice);
+        let struck = (0..VOICES).filter(begins).count();
+        if struck > 0 {
+            self.moment(weights, chord, struck);
+        }
+        self.before = chord;
+        self.at += 1;
+    }
+
+    fn moment(&mut self, weights: &[f32], chord: Chord, struck: usize) {
+        let mut pitches: Vec<i32> =
+            (0..VOICES).filter_map(|voice| chord.pitch(voice)).map(|pitch| i32::from(pitch.get())).collect();
+        pitches.sort_unstable();
+        pitches.dedup();
+        let low = pitches[0];
+        let c = Moment {
+            at: self.at,
+            outer: (low, pitches[pitches.len() - 1]),
+            classes: pitches.iter().fold(0, |classes, pitch| classes | 1 << ((pitch - low) % 12)),
+        };
+        let interval = |from: i32, to: i32| (to - from).clamp(-WIDEST, WIDEST) as u64;
+        let steps_per_quarter = self.steps_per_quarter;
+        let place = |at: usize| (at % steps_per_quarter) as u64;
+        let spacing = pitches.windows(2).fold(0, |all, pair| 64 * all + (pair[1] - pair[0]) as u64);
+        let (counts, totals, sums) = (&mut self.counts, &mut self.totals, &mut self.sums);
+        let mut hear = |kind: usize, what: &[u64]| {
+            let turn = turn(kind, what);
+            let count = f64::from(counts[turn]);
+            counts[turn] = counts[turn].saturating_add(1);
+            totals[kind] += 1.0;
+            sums[kind] += f64::from(weights[turn]) * ((count + 1.0).sqrt() - count.sqrt());
+        };
+        // Sonorities, spacings, how many voices move where in the beat.
+        hear(0, &[c.classes]);
+        hear(1, &[spacing]);
+        hear(2, &[struck as u64, place(c.at)]);
+        let [b, a] = self.moments;
+        if let Some(b) = b {
+            let (bass, top) = (interval(b.outer.0, c.outer.0), interval(b.outer.1, c.outer.1));
+            let lasted = (c.at - b.at).min(LONGEST) as u64;
+            // Progressions, the outer voices, rhythm.
+            hear(3, &[b.classes, bass, c.classes]);
+            hear(4, &[bass, top]);
+            hear(5, &[lasted, place(c.at)]);
+            if let Some(a) = a {
+                let before = (b.at - a.at).min(LONGEST) as u64;
+                // Melody, bass and rhythm, three moments at once.
+                hear(6, &[interval(a.outer.1, b.outer.1), before, interval(b.outer.1, c.outer.1), lasted]);
+                hear(7, &[interval(a.outer.0, b.outer.0), interval(b.outer.0, c.outer.0)]);
+                hear(8, &[before, lasted, place(a.at)]);
+            }
+        }
+        self.moments = [Some(c), b];
+    }
+
+    /// How much more likely it is, as a logarithm, that the corpus has what was heard than that the network writes it. A passage that is
+    /// only begun counts for as much as there is of it.
+    pub(in super::super) fn verdict(&self) -> f64 {
+        let begun = match self.at % self.passage() {
+            0 => self.passage().min(self.at),
+            begun => begun,
+        };
+        let of_kind = |(sum, total): (&f64, &f64)| sum / total.max(1.0).sqrt();
+        let said: f64 = self.sums.iter().zip(&self.totals).map(of_kind).sum();
+        self.closed + said * begun as f64 / self.passage() as f64
+    }
+
+    /// The roots of how often turns occur in the passage that is being heard; the squares of each kind's sum to 1.
+    pub(super) fn turns(&self) -> Vec<(usize, f64)> {
+        let root = |turn: usize, count: u16| (f64::from(count) / self.totals[turn / OF_KIND].max(1.0)).sqrt();
+        let heard = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        heard.map(|(turn, count)| (turn, root(turn, *count))).collect()
+    }
+
+    /// Whether the next chord begins a passage.
+    pub(super) fn is_whole(&self) -> bool {
+        self.at > 0 && self.at.is_multiple_of(self.passage())
+    }
+
+    /// The share of a passage that has been heard of this one, 0-1.
+    pub(super) fn begun(&self) -> f64 {
+        (self.at % self.passage()) as f64 / self.passage() as f64
+    }
+}
+
+/// The number of a turn, each kind's by themselves.
+fn turn(kind: usize, what: &[u64]) -> usize {
+    let mixed = what.iter().fold(mix(kind as u64), |turn, part| mix(turn ^ *part));
+    kind * OF_KIND + (mixed % OF_KIND as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_score::Pitch;
+
+    fn chord(pitches: [u8; VOICES]) -> Chord {
+        Chord::new(pitches.map(|pitch| Pitch::try_from(pitch).ok()))
+    }
+
+    /// Two chords in turn, a quarter each.
+    fn music(quarters: usize) -> impl Iterator<Item = Chord> {
+        let chords = [[72, 67, 64, 48], [71, 67, 62, 43]].map(chord);
+        (0..4 * quarters).map(move |step| chords[step / 4 % 2])
+    }
+
+    #[test]
+    fn a_whole_passage_is_judged_by_the_roots_of_its_turns_and_a_begun_one_by_as_much_as_there_is() {
+        let weights: Vec<f32> = (0..TURNS).map(|turn| (turn % 7) as f32 - 3.0).collect();
+        let mut hearing = Hearing::new(4);
+        music(PASSAGE / 2).for_each(|chord| hearing.push(&weights, chord));
+        let said = |hearing: &Hearing| -> f64 {
+            hearing.turns().iter().map(|(turn, root)| f64::from(weights[*turn]) * root).sum()
+        };
+        assert!((hearing.verdict() - said(&hearing) / 2.0).abs() < 1e-6);
+        music(PASSAGE / 2).for_each(|chord| hearing.push(&weights, chord));
+        assert!(hearing.is_whole());
+        let whole = said(&hearing);
+        assert!((hearing.verdict() - whole).abs() < 1e-6 && whole.abs() > 0.1, "{whole}");
+        let squares: f64 = hearing.turns().iter().map(|(_, root)| root * root).sum();
+        assert!((squares - KINDS as f64).abs() < 1e-6, "each kind counts alike: {squares}");
+        // What was heard is kept in mind while the next passage begins.
+        music(1).for_each(|chord| hearing.push(&weights, chord));
+        assert!((hearing.verdict() - whole - said(&hearing) / PASSAGE as f64).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_held_or_moved_to_another_key_is_heard_as_the_same() {
+        let heard = |up: i32, quarters: usize| {
+            let mut hearing = Hearing::new(4);
+            let weights = vec![0.0; TURNS];
+            let moved = |chord: Chord| Chord::from_bits(cantus_encoding::voices::moved(chord.bits(), up));
+            music(quarters).for_each(|chord| hearing.push(&weights, moved(chord)));
+            hearing.turns()
+        };
+        assert_eq!(heard(0, 6), heard(3, 6));
+        assert_ne!(heard(0, 6), heard(0, 7));
+        let mut held = Hearing::new(4);
+        (0..64).for_each(|_| held.push(&vec![0.0; TURNS], chord([72, 67, 64, 48])));
+        assert_eq!(held.turns().len(), 3, "one moment");
+    }
+}

@@ -1,0 +1,208 @@
+//! Writing step by step: one draft, or, where there is a critic, several at once.
+//!
+//! Source: sequential importance resampling, N. Gordon, D. Salmond and A. Smith, IEE Proceedings F 140(2), 1993; that weights accumulate
+//! and drafts are drawn anew once too few of them carry the weight, and that they are drawn at equal distances: A. Doucet and
+//! A. Johansen, A Tutorial on Particle Filtering and Smoothing, 2009, section 3.
+
+use super::{ChoraleComposer, Here, Memory};
+use crate::chorale::critic::{Critic, Hearing, character_of};
+use crate::chorale::given::{ALL, Given};
+use cantus_encoding::voices::Chord;
+use cantus_model::frames::{Leave, Runs};
+use cantus_model::{ComposeError, Progress, Rng, Sampling};
+use cantus_nn::joint::{Decision, Place};
+use cantus_nn::random::{below, uniform_f64};
+use cantus_nn::suffix::SuffixIndex;
+
+/// How many drafts are written at once under a critic's eyes.
+const DRAFTS: usize = 8;
+/// Drafts are drawn anew where the weight lies on fewer than this share of them.
+const SHARE: f64 = 0.5;
+/// What repeats itself for longer than the corpus ever does is given up, unless all do: the logarithm of its weight.
+const OVERDUE: f64 = -1000.0;
+
+/// A piece as far as it is written.
+#[derive(Clone)]
+struct Draft {
+    memory: Memory,
+    past: SuffixIndex,
+    runs: Runs,
+    chords: Vec<Chord>,
+    hearing: Option<Hearing>,
+    /// The critic's verdict when drafts were last drawn.
+    verdict: f64,
+    /// The logarithm of its weight among all, but for what was heard since.
+    breach: f64,
+}
+
+/// What is asked for.
+pub(in super::super) struct Task<'a> {
+    /// What is given of each step.
+    pub given: &'a [Given],
+    /// Steps that come again.
+    pub recalls: &'a [Option<usize>],
+    pub sampling: &'a Sampling,
+    /// The character that the piece is to have; without one, that of what is given, or any.
+    pub character: Option<&'a [f64]>,
+}
+
+impl Draft {
+    fn weight(&self) -> f64 {
+        self.breach + self.hearing.as_ref().map_or(0.0, |hearing| hearing.verdict() - self.verdict)
+    }
+
+    fn drawn(&self) -> Draft {
+        let verdict = self.hearing.as_ref().map_or(0.0, Hearing::verdict);
+        Draft { verdict, breach: 0.0, ..self.clone() }
+    }
+}
+
+impl ChoraleComposer {
+    /// The chords of a piece of which some is given, step by step.
+    pub(in super::super) fn sing(
+        &self,
+        task: &Task<'_>,
+        rng: &mut Rng,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Chord>, ComposeError> {
+        let end = task.given.len();
+        let odds = self.odds(task, rng);
+        let steps_per_quarter = self.choir.steps_per_quarter;
+        let critic = self.critic.as_ref().filter(|_| task.sampling.temperature > 0.0);
+        let first = Draft {
+            memory: self.memory(),
+            past: SuffixIndex::default(),
+            runs: Runs::within(&self.choir.repetition),
+            chords: Vec::with_capacity(end),
+            hearing: critic.map(|_| Hearing::new(steps_per_quarter)),
+            verdict: 0.0,
+            breach: 0.0,
+        };
+        let mut drafts = vec![first; if critic.is_some() { DRAFTS } else { 1 }];
+        let (mut decision, mut features) = (self.head.decision(), Vec::new());
+        for at in 0..end {
+            for draft in &mut drafts {
+                self.go_on(draft, at, (task, &odds), (&mut decision, &mut features), rng)?;
+                if let (Some(critic), Some(hearing), Some(chord)) = (critic, &mut draft.hearing, draft.chords.last()) {
+                    hearing.push(critic.weights(), *chord);
+                }
+            }
+            drafts = choose(drafts, rng);
+            if (at + 1).is_multiple_of(steps_per_quarter as usize) || at + 1 == end {
+                let done = (at + 1) as f64 / end as f64;
+                if progress(done).is_break() {
+                    return Err(ComposeError::Stopped);
+                }
+            }
+        }
+        let weights = weights(&drafts);
+        let chosen = places(&weights, 1, rng).first().copied().unwrap_or(0);
+        Ok(drafts.swap_remove(chosen).chords)
+    }
+
+    /// What is added to the log-odds that a voice moves at each place of the beat: as the character of the piece wants it.
+    fn odds(&self, task: &Task<'_>, rng: &mut Rng) -> Vec<f32> {
+        let Some(Critic { characters, .. }) = &self.critic else { return Vec::new() };
+        let heard: Vec<Chord> =
+            task.given.iter().take_while(|given| given.voices == ALL).map(|given| given.chord).collect();
+        let is_free = task.given[heard.len()..].iter().all(|given| given.voices == 0);
+        let drawn = match (task.character, is_free) {
+            (Some(character), _) => Some(character.to_vec()),
+            (None, false) => None,
+            (None, true) if heard.is_empty() => Some(characters.known(below(rng, characters.len()))),
+            (None, true) => Some(character_of(&heard, self.choir.steps_per_quarter as usize)),
+        };
+        characters.odds(drawn.as_deref())
+    }
+
+    /// A step more.
+    fn go_on(
+        &self,
+        draft: &mut Draft,
+        at: usize,
+        (task, odds): (&Task<'_>, &[f32]),
+        (decision, features): (&mut Decision<'_>, &mut Vec<f32>),
+        rng: &mut Rng,
+    ) -> Result<(), ComposeError> {
+        let before = draft.chords.last().copied();
+        self.advance(&mut draft.memory, at, task.given.len(), before);
+        let here = task.given[at];
+        let chord = if here.voices == ALL {
+            here.chord
+        } else {
+            self.features(&draft.memory, task.given, at, features);
+            let recalled = task.recalls.get(at).copied().flatten();
+            let leave = Leave::after(&draft.runs, recalled, here.voices == 0);
+            let recalling = leave.recalling;
+            let place = Place { past: &draft.past, at, shift: 0 };
+            let here = Here { features, place, given: here, before, recalling, odds };
+            let draw = || self.draw(decision, &here, task.sampling, rng).ok_or(ComposeError::NoToken);
+            let chord = leave.draw(draw, |chord| chord.bits())?;
+            if leave.forbids(chord.bits()) {
+                draft.breach += OVERDUE;
+            }
+            chord
+        };
+        draft.past.push(chord.bits());
+        draft.runs.push(chord.bits());
+        draft.chords.push(chord);
+        Ok(())
+    }
+}
+
+/// The drafts' weights, which sum to 1.
+fn weights(drafts: &[Draft]) -> Vec<f64> {
+    let logarithms: Vec<f64> = drafts.iter().map(Draft::weight).collect();
+    let most = logarithms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logarithms.iter().map(|weight| (weight - most).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / total).collect()
+}
+
+/// The drafts as they are, or, where few of them have all the weight, drawn anew by it.
+fn choose(drafts: Vec<Draft>, rng: &mut Rng) -> Vec<Draft> {
+    let weights = weights(&drafts);
+    let carried = 1.0 / weights.iter().map(|weight| weight * weight).sum::<f64>();
+    if carried >= SHARE * drafts.len() as f64 {
+        return drafts;
+    }
+    places(&weights, drafts.len(), rng).into_iter().map(|k| drafts[k].drawn()).collect()
+}
+
+/// So many indices, drawn by weights that sum to 1 at equal distances.
+fn places(weights: &[f64], count: usize, rng: &mut Rng) -> Vec<usize> {
+    let offset = uniform_f64(rng);
+    let (mut reached, mut k) = (weights.first().copied().unwrap_or(0.0), 0);
+    let place = |n: usize| {
+        while (n as f64 + offset) / count as f64 >= reached && k + 1 < weights.len() {
+            k += 1;
+            reached += weights[k];
+        }
+        k
+    };
+    (0..count).map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_model::seeded;
+
+    #[test]
+    fn drafts_are_drawn_by_weight_at_equal_distances() {
+        let weights = [0.5, 0.0, 0.3, 0.2];
+        let rng = &mut seeded(5);
+        let mut counts = [0; 4];
+        for _ in 0..500 {
+            let drawn = places(&weights, 10, rng);
+            assert!(drawn.is_sorted() && drawn.len() == 10);
+            // Each comes as often as its weight says, but for one.
+            for (k, weight) in weights.iter().enumerate() {
+                let count = drawn.iter().filter(|drawn| **drawn == k).count();
+                assert!((count as f64 - 10.0 * weight).abs() < 1.0 + 1e-9, "{k}: {drawn:?}");
+            }
+            counts[places(&weights, 1, rng)[0]] += 1;
+        }
+        assert!(counts[1] == 0 && (200..300).contains(&counts[0]) && (60..140).contains(&counts[3]), "{counts:?}");
+    }
+}
