@@ -4,7 +4,8 @@
 //! High-Dimensional Sequences, ICML 2012, arXiv:1206.6392v1, section 6, with LSTM cells as in S. Bai, J. Kolter, V. Koltun, An
 //! Empirical Evaluation of Generic Convolutional and Recurrent Networks, 2018, arXiv:1803.01271v2, section 4 (their outputs and loss).
 //! Departures: the output sees the last frame directly as well; a clock that counts steps is read beside the keys; dropout on what is
-//! read and on what the layers give; the first frame is predicted, too, from nothing; temperature and top-p when drawing.
+//! read and on what the layers give; the first frame is predicted, too, from nothing; temperature and top-p when drawing; on music files,
+//! whose attacks are known, which of the keys that sound on are struck again is decided after the keys.
 //!
 //! The notes of a frame do not know of one another: of two chords that are equally likely it draws a mixture. That is what models
 //! of the joint league mend.
