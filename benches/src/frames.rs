@@ -7,7 +7,7 @@
 
 use cantus_composers::registry;
 use cantus_corpus::{FrameFile, Options};
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::Frame;
 use cantus_model::frames::{Effort, FrameFigure, League, frame_accuracy};
 use cantus_model::{Kind, ModelFile, Settings};
 use cantus_training::run_folder::{RunFiles, RunFolder};
@@ -215,7 +215,7 @@ fn judge(path: &Path, run: &Path, arguments: &Arguments) -> Result<Judged> {
     let judge = composer.frames().ok_or_else(|| format!("{} predicts no frames", model.header.composer))?;
     let file = FrameFile::open(path)?;
     let scores = if arguments.validation { &file.valid } else { &file.test };
-    let pieces: Vec<Vec<Keys>> = scores.iter().map(|score| judge.reading().frames(score)).collect();
+    let pieces: Vec<Vec<Frame>> = scores.iter().map(|score| judge.reading().frames(score)).collect();
     let every = if judge.kind() == Kind::Estimate { arguments.every } else { 1 };
     let effort = Effort { every, chains: arguments.chains, temperatures: arguments.temperatures };
     let judged = Judged {
@@ -243,6 +243,7 @@ fn mean_of(judged: &[Judged]) -> Option<Judged> {
         let mean = |value: &dyn Fn(&FrameFigure) -> f64| of_each.iter().map(value).sum::<f64>() / count;
         Some(FrameFigure {
             nats: least - mean(&|figure| (least - figure.nats).exp()).ln(),
+            strokes: mean(&|figure| figure.strokes),
             variance: 0.0,
             hits: mean(&|figure| figure.hits),
             union: mean(&|figure| figure.union),

@@ -138,7 +138,8 @@ impl Settings {
     fn read(settings: &cantus_model::Settings) -> Result<Settings, String> {
         let (shared, own) = FrameSettings::read::<Own>(settings)?;
         own.check()?;
-        if shared.reading != Reading::Sounding {
+        let shared = FrameSettings { reading: Some(shared.reading()), ..shared };
+        if shared.reading() != Reading::Sounding {
             return Err("reading: voices are read as they sound".to_owned());
         }
         Ok(Settings { shared, own })

@@ -4,7 +4,8 @@
 //! High-Dimensional Sequences, ICML 2012, arXiv:1206.6392v1, section 6, with LSTM cells as in S. Bai, J. Kolter, V. Koltun, An
 //! Empirical Evaluation of Generic Convolutional and Recurrent Networks, 2018, arXiv:1803.01271v2, section 4 (their outputs and loss).
 //! Departures: the output sees the last frame directly as well; a clock that counts steps is read beside the keys; dropout on what is
-//! read and on what the layers give; the first frame is predicted, too, from nothing; temperature and top-p when drawing.
+//! read and on what the layers give; the first frame is predicted, too, from nothing; temperature and top-p when drawing; on music files,
+//! whose attacks are known, which of the keys that sound on are struck again is decided after the keys.
 //!
 //! The notes of a frame do not know of one another: of two chords that are equally likely it draws a mixture. That is what models
 //! of the joint league mend.
@@ -21,6 +22,7 @@ use cantus_model::frames::{
 use cantus_model::learner::Recurrent;
 use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::bernoulli::{self, bernoulli};
+use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
 use cantus_nn::linear::Linear;
 use cantus_nn::lstm::Lstm;
@@ -37,8 +39,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     abilities: &[],
     configurations: &[Configuration {
         name: "default",
-        summary: "one LSTM layer of 256 on the keys that sound",
-        settings: r#"{"reading":"sounding"}"#,
+        summary: "one LSTM layer of 256",
+        settings: "{}",
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01}"#,
     }],
     create: FrameTrainer::<Network>::create,
@@ -53,6 +55,7 @@ struct Own {}
 #[derive(Module, Debug)]
 struct Network {
     lstms: Vec<Lstm>,
+    strokes: Option<Coins>,
     output: Linear,
 }
 
@@ -70,6 +73,10 @@ impl FrameNetwork for Network {
         &SPEC
     }
 
+    fn strokes(&self) -> Option<&Coins> {
+        self.strokes.as_ref()
+    }
+
     fn check(_: &Own) -> Result<(), String> {
         Ok(())
     }
@@ -82,7 +89,8 @@ impl FrameNetwork for Network {
         device: &Device,
     ) -> Network {
         let lstms = settings.lstms(settings.input(), rng, device);
-        Network { lstms, output: Linear::with_bias(settings.features(), &frequencies.map(logit), rng, device) }
+        let output = Linear::with_bias(settings.features(), &frequencies.map(logit), rng, device);
+        Network { lstms, output, strokes: settings.strokes(rng, device) }
     }
 
     fn loss(&self, _: &Own, features: Tensor<2>, batch: &Batch, _: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {
@@ -137,7 +145,7 @@ impl FrameHead for Head {
         let figure = |(logits, keys): (&[f32], &Keys)| {
             keys.write(&mut target);
             let found = bernoulli::row(logits, &target, 1.0);
-            FrameFigure { nats: found.nats, variance: 0.0, hits: found.hits, union: found.union }
+            FrameFigure { nats: found.nats, hits: found.hits, union: found.union, ..FrameFigure::default() }
         };
         logits.chunks_exact(Keys::COUNT).zip(targets).map(figure).collect()
     }
@@ -166,6 +174,7 @@ impl FrameHead for Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cantus_encoding::piano_roll::Frame;
     use cantus_model::{Settings, StepAt, Trainable, TrainingSet};
     use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 
@@ -186,7 +195,7 @@ mod tests {
 
     fn set() -> TrainingSet {
         let train = [90, 3, 41, 240, 60].iter().zip(1..).map(|(length, seed)| piece(*length, seed)).collect();
-        TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)] }
+        TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)], attacks: false }
     }
 
     fn trainer(changes: &[(&str, Settings)]) -> Box<dyn Trainable> {
@@ -195,11 +204,11 @@ mod tests {
         FrameTrainer::<Network>::create(&settings, &set(), 1).unwrap()
     }
 
-    fn judge(trainable: &dyn Trainable, pieces: &[Vec<Keys>], effort: Effort) -> Vec<Vec<Option<FrameFigure>>> {
+    fn judge(trainable: &dyn Trainable, pieces: &[Vec<Frame>], effort: Effort) -> Vec<Vec<Option<FrameFigure>>> {
         trainable.composer().frames().unwrap().judge_frames(pieces, effort, 0)
     }
 
-    fn frames(scores: &[Score]) -> Vec<Vec<Keys>> {
+    fn frames(scores: &[Score]) -> Vec<Vec<Frame>> {
         scores.iter().map(|score| cantus_model::frames::Reading::Sounding.frames(score)).collect()
     }
 

@@ -21,6 +21,8 @@ pub struct Corpus {
     pub pieces: Vec<Piece>,
     /// What became of each file.
     pub report: Preflight,
+    /// Whether it is known where a pitch that sounds on is struck again: music files say so, benchmark files do not.
+    pub attacks: bool,
 }
 
 /// A piece on the grid.
@@ -229,7 +231,7 @@ pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progres
     let totals = Totals::of(&files, found.ignored);
     let mut report = Preflight { folder: folder.to_string_lossy().into_owned(), files, totals, remarks: Vec::new() };
     report.remarks = remarks(&report, options, moved);
-    Ok(Corpus { pieces, report })
+    Ok(Corpus { pieces, report, attacks: true })
 }
 
 /// The folder that names are relative to, and what is in it.

@@ -238,7 +238,7 @@ pub(crate) fn corpus(path: &Path) -> Result<Corpus, CorpusError> {
         remarks.push(format!("{} silent steps at the ends of pieces were left out", file.silent));
     }
     let report = Preflight { folder: path.to_string_lossy().into_owned(), files, totals, remarks };
-    let corpus = Corpus { pieces, report };
+    let corpus = Corpus { pieces, report, attacks: false };
     let lacks = |split| corpus.pieces_of(split).next().is_none();
     if lacks(Split::Train) || lacks(Split::Valid) {
         return Err(CorpusError::Unusable { report: Box::new(corpus.report) });
@@ -303,14 +303,14 @@ mod tests {
     }
 
     #[test]
-    fn a_corpus_keeps_the_split_of_the_file() {
+    fn a_corpus_keeps_the_split_of_the_file_and_knows_no_attacks() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("small.json");
         std::fs::write(&path, SMALL).unwrap();
         let corpus = crate::read(&path, &crate::Options::default(), &mut |_| {}).unwrap();
         assert_eq!((corpus.pieces_of(Split::Train).count(), corpus.pieces_of(Split::Valid).count()), (2, 1));
         assert_eq!((corpus.report.totals.used, corpus.report.totals.train, corpus.report.totals.valid), (3, 2, 1));
-        assert!(corpus.report.to_string().contains("small"));
+        assert!(corpus.report.to_string().contains("small") && !corpus.attacks);
         std::fs::write(&path, SMALL.replace("[[62],[62]]", "[]")).unwrap();
         let found = crate::read(&path, &crate::Options::default(), &mut |_| {});
         assert!(matches!(found, Err(CorpusError::Unusable { .. })));

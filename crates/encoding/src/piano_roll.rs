@@ -32,6 +32,11 @@ impl Frame {
     pub fn sounding(self) -> Keys {
         self.struck | self.held
     }
+
+    /// All keys moved by `semitones`, or `None` where one would leave the keyboard.
+    pub fn transposed(self, semitones: i32) -> Option<Frame> {
+        Some(Frame { struck: self.struck.transposed(semitones)?, held: self.held.transposed(semitones)? })
+    }
 }
 
 /// What becomes of notes beyond the 88 keys.

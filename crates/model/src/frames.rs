@@ -1,8 +1,10 @@
-//! Composers of frames: sets of keys, one a step, each predicted from those before it.
+//! Composers of frames: sets of keys, one a step, each predicted from those before it; where attacks are known, with the keys of each set
+//! that are struck.
 //!
 //! Everything that such composers share is here: how pieces become batches, training, judging, composing. What tells one from another
 //! is its head: how features of the past become a distribution over the next frame ([`FrameNetwork`] to train it, [`FrameHead`] to
-//! judge and to draw). The past is read by LSTM layers, whose input at a step is the frame before it.
+//! judge and to draw). The past is read by LSTM layers, whose input at a step is the frame before it. Heads know of sets alone: which keys
+//! are struck again is decided after them, for all composers in the same way.
 
 mod bars;
 mod baselines;
@@ -10,6 +12,7 @@ mod batches;
 mod player;
 mod repetition;
 mod settings;
+mod strokes;
 mod trainer;
 
 pub use bars::BarSteps;
@@ -20,7 +23,7 @@ pub use settings::{FrameSettings, Reading, Roll, check_time};
 pub use trainer::{FrameNetwork, FrameTrainer, Learning};
 
 use crate::{Evaluation, Kind, ModelError, ModelFile, Rng, Sampling};
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::{Frame, Keys};
 use serde::{Deserialize, Serialize};
 
 /// Whether the notes of a frame depend on one another.
@@ -47,6 +50,8 @@ impl std::fmt::Display for League {
 pub struct FrameFigure {
     /// Negative log-likelihood, in nats.
     pub nats: f64,
+    /// Of these, what it takes to say which of the keys that sound on are struck again; 0 where strokes are not read.
+    pub strokes: f64,
     /// Variance of `nats` where it is an estimate, else 0.
     pub variance: f64,
     /// Expected number of keys that are both there and predicted.
@@ -117,7 +122,7 @@ pub trait JudgesFrames: Send + Sync {
 
     /// Figures for all frames of each piece, the first (predicted from nothing) included; `None` for frames left out by
     /// [`Effort::every`]. A function of its arguments alone.
-    fn judge_frames(&self, pieces: &[Vec<Keys>], effort: Effort, seed: u64) -> Vec<Vec<Option<FrameFigure>>>;
+    fn judge_frames(&self, pieces: &[Vec<Frame>], effort: Effort, seed: u64) -> Vec<Vec<Option<FrameFigure>>>;
 }
 
 /// What a head keeps of a piece beside the features that the layers give it, added to frame by frame.

@@ -13,6 +13,8 @@ pub struct TrainingSet {
     pub train: Vec<Score>,
     /// Judged by; never learnt from.
     pub valid: Vec<Score>,
+    /// Whether it is known where a pitch that sounds on is struck again; else such notes are one, or each as short as can be.
+    pub attacks: bool,
 }
 
 impl TrainingSet {

@@ -9,6 +9,7 @@
 pub mod batch_norm;
 pub mod bernoulli;
 pub mod buffer;
+pub mod coins;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;

@@ -26,7 +26,8 @@ fn piece(bars: u64, seed: u64) -> Score {
 }
 
 fn trained(epochs: u64) -> (Box<dyn Trainable>, TrainingSet) {
-    let set = TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)] };
+    let set =
+        TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)], attacks: false };
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["given"] = 0.6.into();
     let mut trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
@@ -209,7 +210,7 @@ fn what_a_form_asks_for_comes_again() {
 
 #[test]
 fn a_composer_without_memory_refuses_a_form() {
-    let set = TrainingSet { train: vec![piece(8, 1)], valid: vec![piece(6, 8)] };
+    let set = TrainingSet { train: vec![piece(8, 1)], valid: vec![piece(6, 8)], attacks: false };
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["candidates"] = 0.into();
     let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();

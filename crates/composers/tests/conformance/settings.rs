@@ -97,13 +97,17 @@ fn refusal(subject: &Subject, set: TrainingSet) -> String {
 #[test]
 fn a_corpus_without_music_is_refused_by_name() {
     each(|subject| {
-        let TrainingSet { train, valid } = corpus::set();
+        let TrainingSet { train, valid, attacks } = corpus::set();
         let silence = vec![Score::new(TicksPerQuarter::new(4).unwrap())];
         assert!(refusal(subject, TrainingSet::default()).contains("training"));
-        assert!(refusal(subject, TrainingSet { train: Vec::new(), valid: valid.clone() }).contains("training"));
-        assert!(refusal(subject, TrainingSet { train: silence.clone(), valid }).contains("training"));
-        assert!(refusal(subject, TrainingSet { train: train.clone(), valid: Vec::new() }).contains("validation"));
-        assert!(refusal(subject, TrainingSet { train, valid: silence }).contains("validation"));
+        assert!(
+            refusal(subject, TrainingSet { train: Vec::new(), valid: valid.clone(), attacks }).contains("training")
+        );
+        assert!(refusal(subject, TrainingSet { train: silence.clone(), valid, attacks }).contains("training"));
+        assert!(
+            refusal(subject, TrainingSet { train: train.clone(), valid: Vec::new(), attacks }).contains("validation")
+        );
+        assert!(refusal(subject, TrainingSet { train, valid: silence, attacks }).contains("validation"));
     });
 }
 

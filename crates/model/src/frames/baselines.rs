@@ -1,14 +1,17 @@
 //! What counting models give to frames: each key by itself.
 
+use super::FrameSettings;
 use super::batches::Piece;
+use super::strokes::{self, Since, Stroke};
 use crate::Baseline;
 use cantus_encoding::piano_roll::Keys;
 
 /// How many observations a prior counts for.
 const STRENGTH: f64 = 2.0;
 
-/// Independent keys: each by its frequency, and each after its own last two steps. All frames but a piece's first count.
-pub(super) fn baselines(train: &[Piece], valid: &[Piece]) -> Vec<Baseline> {
+/// Independent keys: each by its frequency, and each after its own last two steps; strokes, where they are read, by how often any is,
+/// and by how long the key has been sounding. All frames but a piece's first count.
+pub(super) fn baselines(train: &[Piece], valid: &[Piece], settings: &FrameSettings) -> Vec<Baseline> {
     // Which of the last two steps a key was on in: 0-3.
     let context = |keys: &[Keys], at: usize, k: usize| -> usize {
         let on = |back: usize| at >= back && keys[at - back].bits() >> k & 1 == 1;
@@ -16,10 +19,11 @@ pub(super) fn baselines(train: &[Piece], valid: &[Piece]) -> Vec<Baseline> {
     };
     let mut counts = vec![[[0.0f64; 2]; 4]; Keys::COUNT];
     for piece in train {
-        for at in 1..piece.keys.len() {
+        let keys: Vec<Keys> = piece.keys().collect();
+        for at in 1..keys.len() {
             for (k, counts) in counts.iter_mut().enumerate() {
-                let now = (piece.keys[at].bits() >> k & 1) as usize;
-                counts[context(&piece.keys, at, k)][now] += 1.0;
+                let now = (keys[at].bits() >> k & 1) as usize;
+                counts[context(&keys, at, k)][now] += 1.0;
             }
         }
     }
@@ -34,19 +38,50 @@ pub(super) fn baselines(train: &[Piece], valid: &[Piece]) -> Vec<Baseline> {
     };
     let (mut unigram, mut trigram, mut frames) = (0.0, 0.0, 0.0);
     for piece in valid {
-        for at in 1..piece.keys.len() {
+        let keys: Vec<Keys> = piece.keys().collect();
+        for at in 1..keys.len() {
             frames += 1.0;
             for (k, counts) in counts.iter().enumerate() {
-                let now = (piece.keys[at].bits() >> k & 1) as usize;
-                let c = context(&piece.keys, at, k);
+                let now = (keys[at].bits() >> k & 1) as usize;
+                let c = context(&keys, at, k);
                 unigram -= probability(sum(counts), [0.98, 0.02], now).ln();
                 trigram -= probability(counts[c], pooled[c], now).ln();
             }
         }
     }
+    let [alone, since] = if settings.reads_strokes() { strokes(train, valid) } else { [0.0; 2] };
     let named = |name: &str, nats: f64| Baseline { name: name.to_owned(), nats_per_token: nats / frames };
     vec![
-        named("unigram: each key by its frequency", unigram),
-        named("trigram: each key after its own last two steps", trigram),
+        named("unigram: each key by its frequency", unigram + alone),
+        named("trigram: each key after its own last two steps", trigram + since),
     ]
+}
+
+/// Nats of what is struck again, by how often anything is, and by how long the key has been sounding.
+fn strokes(train: &[Piece], valid: &[Piece]) -> [f64; 2] {
+    let of = |pieces: &[Piece]| -> Vec<Stroke> {
+        let mut found = Vec::new();
+        for piece in pieces {
+            let mut since = Since::default();
+            for frame in &piece.frames {
+                strokes::decisions(&since, *frame, 0, &mut found);
+                since.push(*frame);
+            }
+        }
+        found
+    };
+    let mut counts = vec![[0.0f64; 2]; strokes::ages()];
+    let mut all = [1.0f64; 2];
+    for stroke in of(train) {
+        counts[strokes::age(&stroke.classes)][usize::from(stroke.is_yes)] += 1.0;
+        all[usize::from(stroke.is_yes)] += 1.0;
+    }
+    let mut nats = [0.0; 2];
+    for stroke in of(valid) {
+        let (counts, now) = (counts[strokes::age(&stroke.classes)], usize::from(stroke.is_yes));
+        let alone = all[now] / (all[0] + all[1]);
+        nats[0] -= alone.ln();
+        nats[1] -= ((counts[now] + STRENGTH * alone) / (counts[0] + counts[1] + STRENGTH)).ln();
+    }
+    nats
 }

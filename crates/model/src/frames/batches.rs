@@ -1,8 +1,9 @@
 //! Pieces as frames, and batches of windows of them.
 
+use super::strokes::{self, Since, Stroke};
 use super::{FrameSettings, Reading};
 use crate::plan::{Plan, Row, Segment};
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::{Frame, Keys};
 use cantus_nn::random::{below, derive};
 use cantus_score::Score;
 
@@ -12,19 +13,24 @@ const SEGMENT_WINDOWS: usize = 8;
 /// A piece as the network reads it.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    pub keys: Vec<Keys>,
+    pub frames: Vec<Frame>,
     /// Transpositions that keep all keys on the keyboard, down and up.
     shifts: (i32, i32),
 }
 
 impl Piece {
     pub(super) fn new(score: &Score, reading: Reading, transposition: u8) -> Piece {
-        let keys = reading.frames(score);
-        let all = keys.iter().fold(Keys::NONE, |all, keys| all | *keys);
+        let frames = reading.frames(score);
+        let all = frames.iter().fold(Keys::NONE, |all, frame| all | frame.sounding());
         let room = |by: i32| (0..=by.abs()).rev().find(|by_less| all.transposed(by_less * by.signum()).is_some());
         let most = i32::from(transposition);
         let shifts = (-room(-most.min(5)).unwrap_or(0), room(most.min(6)).unwrap_or(0));
-        Piece { keys, shifts }
+        Piece { frames, shifts }
+    }
+
+    /// The keys that a head predicts, step by step.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Keys> {
+        self.frames.iter().map(|frame| frame.sounding())
     }
 }
 
@@ -35,7 +41,7 @@ pub(super) fn plan(pieces: &[Piece], settings: &FrameSettings, seed: u64, epoch:
     let mut segments = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         let shift = piece.shifts.0 + below(&mut rng, (piece.shifts.1 - piece.shifts.0 + 1) as usize) as i32;
-        let length = piece.keys.len();
+        let length = piece.frames.len();
         let mut start = 0;
         if length > longest + longest / 2 {
             let mut next = longest / 2 + below(&mut rng, longest);
@@ -69,7 +75,7 @@ pub struct Batch {
     pub steps: usize,
     /// What is read: `[T * B, I]`.
     pub input: Vec<f32>,
-    /// What is to be predicted.
+    /// What a head is to predict: the keys that sound (or, where onsets are read, that are struck).
     pub keys: Vec<Keys>,
     /// The same as `[T * B, 88]`, 0 or 1.
     pub targets: Vec<f32>,
@@ -77,6 +83,8 @@ pub struct Batch {
     pub weights: Vec<f32>,
     /// What each row reads: `[B]`; `None` where it is padding throughout.
     pub windows: Vec<Option<Window>>,
+    /// Which keys were struck again and which were not, where strokes are read.
+    pub(super) strokes: Vec<Stroke>,
 }
 
 impl Batch {
@@ -92,19 +100,29 @@ impl Batch {
             targets: vec![0.0; size * Keys::COUNT],
             weights: vec![0.0; size],
             windows: vec![None; rows.len()],
+            strokes: Vec::new(),
         };
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment, .. }) = row else { continue };
-            let keys = &pieces[segment.piece].keys;
+            let frames = &pieces[segment.piece].frames;
             let (piece, shift, first) = (segment.piece, segment.shift, segment.tokens.start);
             batch.windows[b] = Some(Window { piece, shift, first });
             // Within the keyboard by the choice of shifts.
-            let moved = |k: usize| keys[k].transposed(segment.shift).unwrap_or(keys[k]);
+            let moved = |k: usize| frames[k].transposed(segment.shift).unwrap_or(frames[k]);
+            let mut since = Since::default();
+            if settings.reads_strokes() {
+                (first.saturating_sub(usize::from(strokes::OLDEST))..first).for_each(|k| since.push(moved(k)));
+            }
             for (t, k) in segment.tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
                 settings.write_input(k.checked_sub(1).map(moved), k, &mut batch.input[at * width..][..width]);
-                batch.keys[at] = moved(k);
-                moved(k).write(&mut batch.targets[at * Keys::COUNT..]);
+                let frame = moved(k);
+                batch.keys[at] = frame.sounding();
+                batch.keys[at].write(&mut batch.targets[at * Keys::COUNT..]);
+                if settings.reads_strokes() {
+                    strokes::decisions(&since, frame, at, &mut batch.strokes);
+                    since.push(frame);
+                }
                 batch.weights[at] = 1.0;
             }
         }

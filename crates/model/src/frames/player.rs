@@ -1,6 +1,7 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a frame.
 
 use super::repetition::Runs;
+use super::strokes::{self, Since, Striker, Stroke};
 use super::{
     BarSteps, Effort, FrameFigure, FrameHead, FrameNetwork, FrameSettings, JudgesFrames, League, Leave, Past, Reading,
     Recalling, Roll, Step, evaluation,
@@ -28,6 +29,7 @@ pub struct FrameComposer<N: FrameNetwork> {
     roll: Roll,
     cells: Vec<LstmCell>,
     head: N::Head,
+    strokes: Option<Striker>,
     parameters: usize,
 }
 
@@ -35,9 +37,9 @@ pub struct FrameComposer<N: FrameNetwork> {
 pub(super) type PastOf<N> = <<N as FrameNetwork>::Head as FrameHead>::Past;
 
 /// What a head keeps of a whole piece.
-pub(super) fn past_of<N: FrameNetwork>(piece: &[Keys]) -> PastOf<N> {
+pub(super) fn past_of<N: FrameNetwork>(piece: &[Frame]) -> PastOf<N> {
     let mut past = PastOf::<N>::default();
-    piece.iter().for_each(|frame| past.push(*frame));
+    piece.iter().for_each(|frame| past.push(frame.sounding()));
     past
 }
 
@@ -78,6 +80,7 @@ impl<N: FrameNetwork> FrameComposer<N> {
         Ok(FrameComposer {
             cells: (0..settings.layers).map(cell).collect::<Result<_, _>>()?,
             head: N::Head::load(file, &own, settings.features())?,
+            strokes: Striker::load(file, &settings)?,
             parameters: checkpoint::parameters(file),
             settings,
             roll,
@@ -97,7 +100,7 @@ impl<N: FrameNetwork> FrameComposer<N> {
     }
 
     /// Moves the first rows on, each by the frame before frame `step`.
-    fn advance(&self, memory: &mut Memory, step: usize, before: &[Option<Keys>]) {
+    fn advance(&self, memory: &mut Memory, step: usize, before: &[Option<Frame>]) {
         let (rows, width) = (before.len(), self.settings.input());
         memory.input.truncate(rows * width);
         memory.input.fill(0.0);
@@ -126,9 +129,19 @@ impl<N: FrameNetwork> FrameComposer<N> {
     }
 }
 
+/// Frames that wait to be judged.
+#[derive(Default)]
+struct Waiting {
+    features: Vec<f32>,
+    /// Which piece, and which step of it.
+    places: Vec<(usize, usize)>,
+    /// Their decisions which keys are struck again.
+    strokes: Vec<Stroke>,
+}
+
 impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
     fn reading(&self) -> Reading {
-        self.settings.reading
+        self.settings.reading()
     }
 
     fn kind(&self) -> Kind {
@@ -139,7 +152,7 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
         N::Head::league()
     }
 
-    fn judge_frames(&self, pieces: &[Vec<Keys>], effort: Effort, seed: u64) -> Vec<Vec<Option<FrameFigure>>> {
+    fn judge_frames(&self, pieces: &[Vec<Frame>], effort: Effort, seed: u64) -> Vec<Vec<Option<FrameFigure>>> {
         let mut figures: Vec<Vec<Option<FrameFigure>>> = pieces.iter().map(|piece| vec![None; piece.len()]).collect();
         // Where each piece begins among all frames: which are judged does not depend on the order of work.
         let starts: Vec<usize> =
@@ -147,11 +160,11 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
         let mut order: Vec<usize> = (0..pieces.len()).collect();
         order.sort_by_key(|&piece| std::cmp::Reverse(pieces[piece].len()));
         let pasts: Vec<PastOf<N>> = pieces.iter().map(|piece| past_of::<N>(piece)).collect();
-        let mut waiting: (Vec<f32>, Vec<(usize, usize)>) = Default::default();
+        let mut waiting = Waiting::default();
         let mut batches = 0;
-        let mut settle = |waiting: &mut (Vec<f32>, Vec<(usize, usize)>)| {
-            let (features, places) = std::mem::take(waiting);
-            let targets: Vec<Keys> = places.iter().map(|(piece, at)| pieces[*piece][*at]).collect();
+        let mut settle = |waiting: &mut Waiting| {
+            let Waiting { features, places, strokes } = std::mem::take(waiting);
+            let targets: Vec<Keys> = places.iter().map(|(piece, at)| pieces[*piece][*at].sounding()).collect();
             let steps: Vec<_> = places
                 .iter()
                 .map(|(piece, at)| Step { past: &pasts[*piece], at: *at, recalling: Recalling::Free })
@@ -159,26 +172,38 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
             // Chance differs from batch to batch, and is the same in every judgement of the same pieces.
             let seed = derive(seed, "judge", &[batches]).next_u64();
             batches += 1;
-            let found = self.head.judge(&features, &steps, &targets, effort, seed);
+            let mut found = self.head.judge(&features, &steps, &targets, effort, seed);
+            if let Some(striker) = &self.strokes {
+                let nats = striker.nats(&features, places.len(), &strokes);
+                for (figure, nats) in found.iter_mut().zip(nats) {
+                    *figure = FrameFigure { nats: figure.nats + nats, strokes: nats, ..*figure };
+                }
+            }
             for ((piece, at), figure) in places.into_iter().zip(found) {
                 figures[piece][at] = Some(figure);
             }
         };
         for group in order.chunks(ROWS) {
             let mut memory = self.memory(group.len());
+            let mut since = vec![Since::default(); group.len()];
             for step in 0..pieces[group[0]].len() {
                 // The longest come first: those that are done are always the last.
                 let active = group.partition_point(|&piece| pieces[piece].len() > step);
-                let before: Vec<Option<Keys>> =
+                let before: Vec<Option<Frame>> =
                     group[..active].iter().map(|&piece| step.checked_sub(1).map(|at| pieces[piece][at])).collect();
                 self.advance(&mut memory, step, &before);
                 for (row, &piece) in group[..active].iter().enumerate() {
+                    let frame = pieces[piece][step];
                     if (starts[piece] + step).is_multiple_of(effort.every.max(1)) {
-                        self.features(&memory, row, &mut waiting.0);
-                        waiting.1.push((piece, step));
+                        self.features(&memory, row, &mut waiting.features);
+                        if self.strokes.is_some() {
+                            strokes::decisions(&since[row], frame, waiting.places.len(), &mut waiting.strokes);
+                        }
+                        waiting.places.push((piece, step));
                     }
+                    since[row].push(frame);
                 }
-                if waiting.1.len() >= KEPT {
+                if waiting.places.len() >= KEPT {
                     settle(&mut waiting);
                 }
             }
@@ -189,10 +214,11 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
 }
 
 /// Which frames count, in a sentence.
-pub(super) fn protocol(every: usize) -> String {
+pub(super) fn protocol(every: usize, reading: Reading) -> String {
+    let strokes = if reading == Reading::Strokes { ", and which of them are struck" } else { "" };
     let which = if every == 1 { "all frames".to_owned() } else { format!("one of every {every} frames") };
     format!(
-        "{which} after the first of each piece, in its own key; a frame is all keys of one step; mean over frames; right: the mean \
+        "{which} after the first of each piece, in its own key; a frame is all keys of one step{strokes}; mean over frames; right: the mean \
          frame accuracy"
     )
 }
@@ -210,11 +236,11 @@ impl<N: FrameNetwork> Judge for FrameComposer<N> {
     }
 
     fn protocol(&self) -> String {
-        protocol(1)
+        protocol(1, self.reading())
     }
 
     fn judge(&self, piece: &Score) -> Judgement {
-        let frames = self.settings.reading.frames(piece);
+        let frames = self.reading().frames(piece);
         let figures = self.judge_frames(&[frames], Effort { every: 1, chains: 1, temperatures: 1 }, 0);
         let is_adjusted = piece.notes().any(|note| Key::try_from(note.pitch).is_err());
         Judgement { figures: counted(&figures[0], self.roll.steps_per_quarter), is_adjusted }
@@ -231,7 +257,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
     }
 
     fn describe(&self) -> Vec<(String, String)> {
-        let FrameSettings { hidden, layers, reading, .. } = self.settings;
+        let FrameSettings { hidden, layers, .. } = self.settings;
         let name = |key: usize| Key::new(key).map_or_else(String::new, |key| key.pitch().to_string());
         [
             (
@@ -240,9 +266,10 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             ),
             (
                 "frames",
-                match reading {
+                match self.reading() {
                     Reading::Sounding => "the keys that sound at each step".to_owned(),
                     Reading::Onsets => "the keys that are struck at each step".to_owned(),
+                    Reading::Strokes => "the keys that sound at each step, and which of them are struck".to_owned(),
                 },
             ),
             ("keys", format!("{} to {}", name(self.roll.range.0), name(self.roll.range.1))),
@@ -267,8 +294,9 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         if request.form.is_some() && !self.head.remembers() {
             return Err(ComposeError::CannotFollowForm { composer: N::spec().id });
         }
-        let Opened { mut memory, mut past, mut last, heard, meter, bars, remarks } =
+        let Opened { mut memory, mut past, mut since, frames: mut piece, meter, bars, remarks } =
             self.open_with(request.prompt.as_ref());
+        let heard = piece.len();
         let bars = request.bars - bars;
         let grid = self.roll.grid();
         let steps = BarSteps::new(grid, meter);
@@ -276,46 +304,50 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         let recalls = match &request.form {
             Some(form) => {
                 let rng = &mut derive(rng.next_u64(), "variation", &[]);
-                steps.recalled_steps(form, (request.prompt.as_ref(), heard.len()), bars, grid, rng)?
+                steps.recalled_steps(form, (request.prompt.as_ref(), heard), bars, grid, rng)?
             }
             None => Vec::new(),
         };
         let allowed = self.roll.allowed();
-        let mut frames: Vec<Frame> = Vec::with_capacity(end);
         let (mut features, mut reported, mut closed) = (Vec::new(), 0, false);
         let mut runs = Runs::within(&self.roll.repetition);
-        heard.iter().for_each(|keys| runs.push(keys.bits()));
+        piece.iter().for_each(|frame| runs.push(frame.sounding().bits()));
         for at in 0..end {
-            let before = last.unwrap_or_default();
-            self.advance(&mut memory, heard.len() + at, &[last]);
+            let last = piece.last().copied();
+            let before = last.unwrap_or_default().sounding();
+            self.advance(&mut memory, heard + at, &[last]);
             features.clear();
             self.features(&memory, 0, &mut features);
-            let recalled = recalls.get(heard.len() + at).copied().flatten();
+            let recalled = recalls.get(heard + at).copied().flatten();
             let leave = Leave::after(&runs, recalled, true);
-            let step = Step { past: &past, at: heard.len() + at, recalling: leave.recalling };
+            let step = Step { past: &past, at: heard + at, recalling: leave.recalling };
             let draw = || {
                 let drawn = self.head.draw(&features, step, before, allowed, &request.sampling, rng);
                 drawn.ok_or(ComposeError::NoToken)
             };
             let mut keys = leave.draw(draw, |keys| keys.bits())?;
-            // A prompt's notes end with it: what goes on is struck again.
-            let before = if at == 0 { Keys::NONE } else { before };
-            let mut frame = match self.settings.reading {
-                Reading::Onsets => Frame { struck: keys, held: Keys::NONE },
-                Reading::Sounding => Frame { struck: keys - before, held: keys & before },
+            let mut frame = match (&self.strokes, self.reading()) {
+                // A prompt's notes end with it: what goes on is struck again.
+                _ if at == 0 => Frame { struck: keys, held: Keys::NONE },
+                (Some(striker), _) => {
+                    let recalled = recalled.map(|at| (piece[at], Recalling::TRUST));
+                    striker.draw(&features, &since, keys, recalled, rng).ok_or(ComposeError::NoToken)?
+                }
+                (None, Reading::Onsets) => Frame { struck: keys, held: Keys::NONE },
+                (None, _) => Frame { struck: keys - before, held: keys & before },
             };
             closed |= at >= last_bar && !frame.struck.is_empty();
             if at + 1 == end && !closed {
                 // A piece does not fade out before its last bar: what sounds, or sounded last, is struck once more.
-                let sounded = frames.iter().rev().map(|frame| frame.sounding()).chain(heard.iter().rev().copied());
+                let sounded = piece.iter().rev().map(|frame| frame.sounding());
                 let found = [keys].into_iter().chain(sounded).map(|keys| keys & allowed).find(|keys| !keys.is_empty());
                 keys = found.or(middle(allowed)).unwrap_or_default();
                 frame = Frame { struck: keys, held: Keys::NONE };
             }
-            frames.push(frame);
+            piece.push(frame);
+            since.push(frame);
             past.push(keys);
             runs.push(keys.bits());
-            last = Some(keys);
             let done = steps.done(at + 1);
             if done > reported {
                 reported = done;
@@ -325,7 +357,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             }
         }
         let mut composed = self.roll.open();
-        composed.parts = piano_roll::decode(&frames, grid).parts;
+        composed.parts = piano_roll::decode(&piece[heard..], grid).parts;
         composed = composed.rescaled(steps.fine).before(Ticks(bars as u64 * steps.ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
         accentuate(&mut composed, Ticks::ZERO);
@@ -346,10 +378,9 @@ fn middle(keys: Keys) -> Option<Keys> {
 struct Opened<P> {
     memory: Memory,
     past: P,
-    /// The frame before the first to be composed.
-    last: Option<Keys>,
+    since: Since,
     /// The frames of the prompt.
-    heard: Vec<Keys>,
+    frames: Vec<Frame>,
     /// The metre from there on.
     meter: Meter,
     /// Bars of the prompt.
@@ -363,8 +394,8 @@ impl<N: FrameNetwork> FrameComposer<N> {
         let mut opened = Opened {
             memory: self.memory(1),
             past: PastOf::<N>::default(),
-            last: None,
-            heard: Vec::new(),
+            since: Since::default(),
+            frames: Vec::new(),
             meter: self.roll.meter.parse().unwrap_or(Meter::COMMON),
             bars: 0,
             remarks: Vec::new(),
@@ -373,9 +404,9 @@ impl<N: FrameNetwork> FrameComposer<N> {
         let score = prompt.on_grid(self.roll.grid());
         opened.bars = prompt.bars();
         opened.meter = prompt.score().bars().last().map_or(opened.meter, |bar| bar.meter);
-        opened.heard = self.settings.reading.frames(&score);
+        opened.frames = self.reading().frames(&score);
         let steps = prompt.end_in(&Score::new(self.roll.grid())).0.min(piano_roll::MOST_STEPS) as usize;
-        opened.heard.resize(steps, Keys::NONE);
+        opened.frames.resize(steps, Frame::default());
         let allowed = self.roll.allowed();
         let strange = score.notes().filter(|note| !knows(allowed, note.pitch)).count();
         if strange > 0 {
@@ -383,10 +414,11 @@ impl<N: FrameNetwork> FrameComposer<N> {
                 "the model has never heard the pitches of {strange} notes of the prompt; the prompt itself is kept as it is"
             ));
         }
-        for (at, _) in opened.heard.iter().enumerate() {
-            self.advance(&mut opened.memory, at, &[opened.last]);
-            opened.last = Some(opened.heard[at]);
-            opened.past.push(opened.heard[at]);
+        for (at, frame) in opened.frames.iter().enumerate() {
+            let before = at.checked_sub(1).map(|before| opened.frames[before]);
+            self.advance(&mut opened.memory, at, &[before]);
+            opened.past.push(frame.sounding());
+            opened.since.push(*frame);
         }
         opened
     }

@@ -6,7 +6,7 @@ use crate::checks::{positive, share, within};
 use crate::learner::unroll;
 use crate::{Rng, Settings, TrainingSet};
 use burn::tensor::{Device, Tensor};
-use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
+use cantus_encoding::piano_roll::{self, Frame, Key, Keys, Outside};
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
@@ -22,16 +22,25 @@ pub enum Reading {
     Sounding,
     /// Those that are struck: durations are lost.
     Onsets,
+    /// All that sound, and which of them are struck: nothing is lost.
+    Strokes,
 }
 
 impl Reading {
-    /// The frames of a quantised score, notes beyond the keyboard moved onto it by octaves; none where the score is no piano roll.
-    pub fn frames(self, score: &Score) -> Vec<Keys> {
+    /// The frames of a quantised score, notes beyond the keyboard moved onto it by octaves; none where the score is no piano roll. What
+    /// the reading loses is put in the simplest way: a key that sounds on is held, a note ends with its step.
+    pub fn frames(self, score: &Score) -> Vec<Frame> {
         let frames = piano_roll::encode(score, Outside::Fold).unwrap_or_default();
         match self {
-            Reading::Sounding => piano_roll::sounding(&frames),
-            Reading::Onsets => piano_roll::onsets(&frames),
+            Reading::Sounding => piano_roll::from_sounding(&piano_roll::sounding(&frames)),
+            Reading::Onsets => piano_roll::from_onsets(&piano_roll::onsets(&frames)),
+            Reading::Strokes => frames,
         }
+    }
+
+    /// That of a corpus, unless one is asked for: all that is known of it.
+    pub(super) fn of(set: &TrainingSet) -> Reading {
+        if set.attacks { Reading::Strokes } else { Reading::Sounding }
     }
 }
 
@@ -39,8 +48,8 @@ impl Reading {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FrameSettings {
-    /// Which keys are read.
-    pub reading: Reading,
+    /// Which keys are read; settled when a network is made for a corpus: without a choice, all that the corpus knows.
+    pub reading: Option<Reading>,
     /// Cells of each LSTM layer.
     pub hidden: usize,
     /// LSTM layers.
@@ -78,7 +87,7 @@ pub struct FrameSettings {
 impl Default for FrameSettings {
     fn default() -> FrameSettings {
         FrameSettings {
-            reading: Reading::Sounding,
+            reading: None,
             hidden: 256,
             layers: 1,
             skip: true,
@@ -126,9 +135,14 @@ impl FrameSettings {
         all
     }
 
-    /// Width of what the first layer reads: the keys, whether a piece begins, the clock.
+    /// Which keys are read, once that is settled.
+    pub fn reading(&self) -> Reading {
+        self.reading.unwrap_or_default()
+    }
+
+    /// Width of what the first layer reads: the keys, whether a piece begins, the clock; where strokes are read, which keys were struck.
     pub fn input(&self) -> usize {
-        Keys::COUNT + 1 + self.clock
+        Keys::COUNT + 1 + self.clock + if self.reads_strokes() { Keys::COUNT } else { 0 }
     }
 
     /// Width of what the head sees.
@@ -166,13 +180,16 @@ impl FrameSettings {
     ///
     /// # Shapes
     /// `row`: `[I]`, zeros
-    pub(super) fn write_input(&self, before: Option<Keys>, step: usize, row: &mut [f32]) {
+    pub(super) fn write_input(&self, before: Option<Frame>, step: usize, row: &mut [f32]) {
         match before {
-            Some(keys) => keys.write(row),
+            Some(frame) => frame.sounding().write(row),
             None => row[Keys::COUNT] = 1.0,
         }
         if self.clock > 0 {
             row[Keys::COUNT + 1 + step % self.clock] = 1.0;
+        }
+        if self.reads_strokes() {
+            before.unwrap_or_default().struck.write(&mut row[Keys::COUNT + 1 + self.clock..]);
         }
     }
 
@@ -231,7 +248,8 @@ pub struct Roll {
 impl Roll {
     /// What the pieces of a corpus have in common; `None` where none has a note.
     pub(super) fn of(set: &TrainingSet, reading: Reading) -> Option<Roll> {
-        let sounding = set.all().flat_map(|piece| reading.frames(piece)).fold(Keys::NONE, |all, keys| all | keys);
+        let frames = |piece: &Score| reading.frames(piece).into_iter().map(Frame::sounding).collect::<Vec<Keys>>();
+        let sounding = set.all().flat_map(frames).fold(Keys::NONE, |all, keys| all | keys);
         let range = (sounding.iter().next()?.index(), sounding.iter().next_back()?.index());
         let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
         let two_bars = BarSteps::new(grid, meter).first_step(2);
@@ -241,7 +259,7 @@ impl Roll {
             meter: meter.to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
             repetition: Limits::of(
-                set.all().map(|piece| reading.frames(piece).iter().map(|keys| keys.bits()).collect()),
+                set.all().map(|piece| frames(piece).into_iter().map(Keys::bits).collect()),
                 two_bars,
             ),
         })

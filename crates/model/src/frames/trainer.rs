@@ -2,7 +2,7 @@
 
 use super::batches::{self, Batch, Piece};
 use super::player::{PastOf, counted, past_of, protocol};
-use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Roll, baselines};
+use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Reading, Roll, baselines};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row};
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
     Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
 use burn::tensor::{Device, Tensor, TensorData};
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::{Frame, Keys};
+use cantus_nn::coins::Coins;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
@@ -32,7 +33,8 @@ pub struct Learning<'a, P> {
     pub step: u64,
 }
 
-/// A network that predicts frames, as it is trained. Its layers' parameters must be named `lstms`.
+/// A network that predicts frames, as it is trained. Its layers' parameters must be named `lstms`, and what decides which keys are struck
+/// again ([`FrameSettings::strokes`]) `strokes`.
 pub trait FrameNetwork: Recurrent + Send + 'static {
     /// Its head out of a file.
     type Head: FrameHead<Settings = Self::OwnSettings> + 'static;
@@ -57,7 +59,10 @@ pub trait FrameNetwork: Recurrent + Send + 'static {
         device: &Device,
     ) -> Self;
 
-    /// The loss of a batch, and its figures.
+    /// What decides which keys are struck again, where that is read.
+    fn strokes(&self) -> Option<&Coins>;
+
+    /// The loss of the keys of a batch, a mean over frames, and its figures; strokes come on top.
     ///
     /// # Shapes
     /// `features`: `[T * B, F]` -> `[1]`
@@ -101,10 +106,12 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let bad = |problem: String| CreateError::Settings { composer: N::spec().id, problem };
         let (settings, own) = FrameSettings::read::<N::OwnSettings>(settings).map_err(bad)?;
         N::check(&own).map_err(bad)?;
-        let roll = Roll::of(set, settings.reading).ok_or(CreateError::EmptyCorpus { what: "training" })?;
+        let reading = settings.reading.unwrap_or_else(|| Reading::of(set));
+        let settings = FrameSettings { reading: Some(reading), ..settings };
+        let roll = Roll::of(set, reading).ok_or(CreateError::EmptyCorpus { what: "training" })?;
         let pieces = |scores: &[cantus_score::Score], transposition| -> Vec<Piece> {
-            let pieces = scores.iter().map(|score| Piece::new(score, settings.reading, transposition));
-            pieces.filter(|piece| !piece.keys.is_empty()).collect()
+            let pieces = scores.iter().map(|score| Piece::new(score, reading, transposition));
+            pieces.filter(|piece| !piece.frames.is_empty()).collect()
         };
         let (train, valid) = (pieces(&set.train, settings.transposition), pieces(&set.valid, 0));
         for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
@@ -118,7 +125,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(Box::new(FrameTrainer {
             plan: batches::plan(&train, &settings, seed, 0),
-            pasts: train.iter().map(|piece| past_of::<N>(&piece.keys)).collect(),
+            pasts: train.iter().map(|piece| past_of::<N>(&piece.frames)).collect(),
             learner: Learner::new(network, optimizer, settings.averaging),
             settings,
             own,
@@ -136,9 +143,9 @@ impl<N: FrameNetwork> FrameTrainer<N> {
 
 /// How often each key sounds, a little smoothed.
 fn frequencies(pieces: &[Piece]) -> [f32; Keys::COUNT] {
-    let frames: usize = pieces.iter().map(|piece| piece.keys.len()).sum();
+    let frames: usize = pieces.iter().map(|piece| piece.frames.len()).sum();
     let mut counts = [0usize; Keys::COUNT];
-    pieces.iter().flat_map(|piece| &piece.keys).flat_map(|keys| keys.iter()).for_each(|key| counts[key.index()] += 1);
+    pieces.iter().flat_map(Piece::keys).flatten().for_each(|key| counts[key.index()] += 1);
     counts.map(|count| (count as f32 + 0.1) / (frames as f32 + 1.0))
 }
 
@@ -169,7 +176,7 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
     }
 
     fn protocol(&self) -> String {
-        protocol(self.validation_effort().every)
+        protocol(self.validation_effort().every, self.settings.reading())
     }
 
     fn steps(&self, epoch: u64) -> u64 {
@@ -189,7 +196,11 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
             let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
             let input = Tensor::from_data(input, &Device::default().autodiff());
             let features = settings.run(network.lstms(), states, input, (seed, step));
-            network.loss(own, features, &batch, learning)
+            let Some(coins) = network.strokes() else { return network.loss(own, features, &batch, learning) };
+            let frames = batch.weights.iter().map(|weight| f64::from(*weight)).sum();
+            let (strokes, nats) = coins.loss(features.clone(), &batch.strokes, frames);
+            let (loss, sums) = network.loss(own, features, &batch, learning);
+            (loss + strokes, super::FrameSums { nats: sums.nats + nats, ..sums })
         });
         StepReport {
             batch: Evaluation {
@@ -205,7 +216,7 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
 
     fn validate(&mut self) -> Evaluation {
         let composer = self.frame_composer();
-        let pieces: Vec<Vec<Keys>> = self.valid.iter().map(|piece| piece.keys.clone()).collect();
+        let pieces: Vec<Vec<Frame>> = self.valid.iter().map(|piece| piece.frames.clone()).collect();
         let mut total = Evaluation::default();
         for figures in composer.judge_frames(&pieces, self.validation_effort(), self.seed) {
             total += counted(&figures, self.roll.steps_per_quarter);
@@ -214,7 +225,7 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        baselines::baselines(&self.train, &self.valid)
+        baselines::baselines(&self.train, &self.valid, &self.settings)
     }
 
     fn save(&self) -> ModelFile {
@@ -251,6 +262,6 @@ impl<N: FrameNetwork> FrameTrainer<N> {
     }
 
     fn validation_effort(&self) -> Effort {
-        N::validation_effort(&self.own, self.valid.iter().map(|piece| piece.keys.len()).sum())
+        N::validation_effort(&self.own, self.valid.iter().map(|piece| piece.frames.len()).sum())
     }
 }
