@@ -229,7 +229,8 @@ fn velocities_are_those_of_a_player() {
 
 #[test]
 fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
-    let set = TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)] };
+    let set =
+        TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)], attacks: false };
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["critic"] = 2.into();
     let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();

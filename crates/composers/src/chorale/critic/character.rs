@@ -106,7 +106,7 @@ mod tests {
 
     /// The soprano moves at every so many steps.
     fn piece(every: usize) -> Vec<Chord> {
-        (0..65).map(|step| chord(if step / every % 2 == 0 { 72 } else { 74 })).collect()
+        (0..65).map(|step| chord(if (step / every).is_multiple_of(2) { 72 } else { 74 })).collect()
     }
 
     #[test]
