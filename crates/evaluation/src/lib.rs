@@ -4,7 +4,7 @@
 //! - [`structure`]: self-similarity, repetition, structureness.
 //! - [`originality`]: what of a piece also stands in the training music, where, and whether that is more than real pieces share.
 //! - [`Comparison`]: a set against a set, by distances within and between them.
-//! - [`listener`]: how well a machine tells one set from another by excerpts.
+//! - [`listener`]: how well a machine tells one set from another by excerpts; [`regression`], by which it learns.
 //! - [`report::Report`]: all of it together, for a terminal, as JSON, and as a page.
 //! - [`picture`]: the figures as SVG.
 //!
@@ -16,6 +16,7 @@ mod mixing;
 pub mod muspy;
 pub mod originality;
 pub mod picture;
+pub mod regression;
 pub mod report;
 mod statistics;
 pub mod structure;

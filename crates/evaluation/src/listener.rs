@@ -6,15 +6,15 @@
 //! in it, whatever its key.
 
 mod features;
-mod regression;
+mod verdict;
 
 use crate::mixing::mix;
 use crate::statistics::mean;
 use cantus_score::{Bar, Note, Part, Score, Ticks};
 use features::Features;
 use rayon::prelude::*;
-use regression::Regression;
 use serde::Serialize;
+use verdict::Verdict;
 
 /// How long an excerpt is, where pieces are long enough.
 const SECONDS: f64 = 30.0;
@@ -112,8 +112,8 @@ fn ask(heard: &[Heard], fold: usize) -> Vec<(bool, bool)> {
     let trial = (fold + 1) % FOLDS;
     let answers = |learnt: &[&Heard], asked: &[&Heard], penalty: f64| -> Vec<(bool, bool)> {
         let examples: Vec<(&Features, bool)> = learnt.iter().map(|heard| (&heard.features, heard.is_second)).collect();
-        let regression = Regression::fit(&examples, penalty);
-        asked.iter().map(|heard| (regression.says_second(&heard.features), heard.is_second)).collect()
+        let verdict = Verdict::learn(&examples, penalty);
+        asked.iter().map(|heard| (verdict.says_second(&heard.features), heard.is_second)).collect()
     };
     let of = |keep: &dyn Fn(usize) -> bool| heard.iter().filter(|heard| keep(heard.fold)).collect::<Vec<&Heard>>();
     let (learnt, tried) = (of(&|of| of != fold && of != trial), of(&|of| of == trial));

@@ -12,7 +12,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("encoding", &["score"]),
     ("nn", &[]),
     ("model", &["score", "encoding", "nn"]),
-    ("composers", &["score", "encoding", "nn", "model"]),
+    ("composers", &["score", "encoding", "nn", "model", "evaluation"]),
     ("training", &["score", "model", "corpus", "evaluation"]),
     ("evaluation", &["score"]),
     ("workshop", &["score", "formats", "corpus", "encoding", "model", "composers", "training", "evaluation"]),

@@ -9,7 +9,6 @@ mod character;
 mod hearing;
 mod learning;
 mod motion;
-mod regression;
 
 use cantus_encoding::voices::VOICES;
 use cantus_model::{ModelError, ModelFile};

@@ -3,9 +3,9 @@
 use super::super::given::Given;
 use super::super::player::{ChoraleComposer, Task};
 use super::motion::{MOTIONS, Motions, count};
-use super::regression::{Row, fit};
 use super::{Characters, Critic, Hearing, TURNS, character_of};
 use cantus_encoding::voices::Chord;
+use cantus_evaluation::regression::{Row, fit};
 use cantus_model::Composer;
 use cantus_nn::random::derive;
 use rayon::prelude::*;
@@ -23,19 +23,20 @@ const PENALTY: f64 = 1e-3;
 /// The share of what is found in a round that is taken over: what was found of the pieces of one round is partly chance.
 const RATE: f64 = 0.7;
 
-/// The passages of a piece.
+/// The passages of a piece, each with a constant as its last value.
 fn passages(chords: &[Chord], steps_per_quarter: u32) -> Vec<Row> {
     let weights = vec![0.0; TURNS];
     let mut hearing = Hearing::new(steps_per_quarter);
+    let row = |hearing: &Hearing| hearing.turns().into_iter().chain([(TURNS, 1.0)]).collect();
     let mut rows = Vec::new();
     for chord in chords {
         hearing.push(&weights, *chord);
         if hearing.is_whole() {
-            rows.push(hearing.turns());
+            rows.push(row(&hearing));
         }
     }
     if hearing.begun() >= ENOUGH {
-        rows.push(hearing.turns());
+        rows.push(row(&hearing));
     }
     rows
 }
@@ -78,8 +79,10 @@ pub(in super::super) fn learn(
         };
         let composed: Option<Vec<Vec<Chord>>> = chosen.par_iter().map(compose).collect();
         let composed = composed?;
-        let ours: Vec<Row> = composed.iter().flat_map(|piece| passages(piece, grid)).collect();
-        let found = fit(&real, &ours, PENALTY);
+        let ours = composed.iter().flat_map(|piece| passages(piece, grid));
+        let rows: Vec<(Row, bool)> =
+            real.iter().cloned().map(|row| (row, true)).chain(ours.map(|row| (row, false))).collect();
+        let found = fit(&rows, TURNS + 1, PENALTY);
         weights.iter_mut().zip(&found).for_each(|(weight, found)| *weight += RATE * found);
         motions.scale(&real_motions, &count(composed.iter().map(Vec::as_slice)), RATE);
         let heard: Vec<Vec<f64>> = composed.iter().map(|piece| character_of(piece, grid as usize)).collect();
