@@ -88,7 +88,8 @@ impl Coins {
         let share = if units > 0.0 { (1.0 / units) as f32 } else { 0.0 };
         for toss in tosses {
             let state = &of_states[toss.row * hidden..][..hidden];
-            let z = bias + logit(state, &classes, &output, &toss.classes, &mut x);
+            x.iter_mut().zip(excited(state, &classes, &toss.classes)).for_each(|(x, unit)| *x = unit);
+            let z = bias + x.iter().zip(&output).map(|(x, v)| x * v).sum::<f32>();
             let (of_toss, p) = judged(z, toss.is_yes);
             nats += of_toss;
             let to_z = share * (p - f32::from(u8::from(toss.is_yes)));
@@ -108,15 +109,10 @@ impl Coins {
     }
 }
 
-/// The logit without its bias; `x` becomes what the hidden units give.
-fn logit<const G: usize>(state: &[f32], classes: &[f32], output: &[f32], picked: &[usize; G], x: &mut [f32]) -> f32 {
-    let hidden = x.len();
-    x.copy_from_slice(state);
-    for class in picked {
-        x.iter_mut().zip(&classes[class * hidden..][..hidden]).for_each(|(x, c)| *x += c);
-    }
-    x.iter_mut().for_each(|x| *x = x.max(0.0));
-    x.iter().zip(output).map(|(x, v)| x * v).sum()
+/// What the hidden units give.
+fn excited<const G: usize>(state: &[f32], classes: &[f32], picked: &[usize; G]) -> impl Iterator<Item = f32> {
+    let rows = picked.map(|class| &classes[class * state.len()..][..state.len()]);
+    state.iter().enumerate().map(move |(unit, x)| rows.iter().fold(*x, |x, row| x + row[unit]).max(0.0))
 }
 
 /// Nats of what came up, and the probability of yes.
@@ -181,7 +177,7 @@ impl CoinTosser {
     }
 
     fn logit<const G: usize>(&self, state: &[f32], classes: &[usize; G]) -> f32 {
-        self.bias + logit(state, &self.classes, &self.output, classes, &mut vec![0.0; self.output.len()])
+        self.bias + excited(state, &self.classes, classes).zip(&self.output).map(|(x, v)| x * v).sum::<f32>()
     }
 }
 
