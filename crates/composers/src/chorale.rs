@@ -17,6 +17,7 @@
 mod critic;
 mod given;
 mod player;
+mod profile;
 mod trainer;
 
 #[cfg(test)]
@@ -24,7 +25,7 @@ mod tests;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cantus_encoding::voices::{self, Chord, ITEMS, VOICES};
+use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{BarSteps, FrameSettings, Limits, Reading, check_time};
 use cantus_model::learner::Recurrent;
@@ -33,6 +34,7 @@ use cantus_nn::joint::{JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
 use given::AHEAD;
+use profile::{CLASSES, HABITS, Profile};
 use serde::{Deserialize, Serialize};
 
 /// The registry's entry.
@@ -44,21 +46,32 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "the steps ahead are seen as far as they are given, in the place of resampling",
     encoding: "voices",
     abilities: &[Ability::Form, Ability::Arrange],
-    configurations: &[Configuration {
-        name: "default",
-        summary: "one LSTM layer of 256, all parts of the head",
-        settings: r#"{"profile":true,"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6,"critic":20}"#,
-        tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
-              "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,"critic":0}"#,
-    }],
+    configurations: &[
+        Configuration {
+            name: "default",
+            summary: "one LSTM layer of 256, all parts of the head",
+            settings: r#"{"profile":true,"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6,"critic":20}"#,
+            tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
+                  "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,
+                  "critic":0}"#,
+        },
+        Configuration {
+            name: "counterpoint",
+            summary: "told how voices move together and how lively a piece is: learns in a quarter of the time, keeps parallels as rare as the \
+                      corpus has them, wanders further from its key",
+            settings: r#"{"profile":true,"habits":true,"motions":true,"channels":64,"reach":96,"lags":4,"averaging":0.998,"dropout":0.4,
+                      "input_dropout":0.1,"units_dropout":0.3,"patience":6,"epochs":30,"critic":20}"#,
+            tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
+                  "averaging":0.5,"units":24,"channels":16,"reach":48,"lags":2,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,
+                  "profile":true,"habits":true,"motions":true,"critic":0}"#,
+        },
+    ],
     create: trainer::ChoraleTrainer::create,
     load: player::ChoraleComposer::load,
 };
 
 /// The tempo where the corpus names none, in microseconds a quarter: 84 quarters a minute, as a congregation sings.
 const PACE: u32 = 714_286;
-/// Pitch classes.
-const CLASSES: usize = 12;
 /// Beats before the end that the network tells apart; all further ones are one.
 const LEFT: usize = 16;
 
@@ -84,6 +97,10 @@ struct Own {
     given: f32,
     /// Whether the network is told how often each pitch class has been sung so far: what key it is in.
     profile: bool,
+    /// Whether it is told how often each voice has begun a note at each place of the beat so far: how lively the piece is.
+    habits: bool,
+    /// Whether the shared part is told how each voice would move with those above.
+    motions: bool,
     /// Rounds in which a critic learns, once the network has, to tell its pieces from the corpus's; 0 for none.
     critic: usize,
 }
@@ -100,6 +117,8 @@ impl Default for Own {
             past_dropout: 0.1,
             given: 0.5,
             profile: false,
+            habits: false,
+            motions: false,
             critic: 0,
         }
     }
@@ -122,8 +141,9 @@ impl Own {
     }
 
     fn shape(&self, features: usize) -> JointShape {
-        let Own { units, channels, reach, lags, candidates, .. } = *self;
-        JointShape { keys: ITEMS, features, hidden: units, channels, reach, lags, candidates }
+        let Own { units, channels, reach, lags, candidates, motions, .. } = *self;
+        let span = if motions { SPAN } else { 0 };
+        JointShape { keys: ITEMS, features, hidden: units, channels, reach, lags, candidates, span }
     }
 }
 
@@ -151,7 +171,13 @@ impl Settings {
 
     /// Width of what the first layer reads: the chord before, whether the piece begins, the clock, the beats left, the profile.
     fn input(&self) -> usize {
-        ITEMS + 1 + self.shared.clock + LEFT + 1 + if self.own.profile { CLASSES } else { 0 }
+        let (classes, habits) = self.profile();
+        ITEMS + 1 + self.shared.clock + LEFT + 1 + classes + habits
+    }
+
+    /// Width of the two parts of the profile.
+    fn profile(&self) -> (usize, usize) {
+        (if self.own.profile { CLASSES } else { 0 }, if self.own.habits { HABITS } else { 0 })
     }
 
     /// Width of what the head sees.
@@ -181,36 +207,15 @@ impl Settings {
             row[ITEMS + 1 + at % clock] = 1.0;
         }
         row[ITEMS + 1 + clock + beats_left.min(LEFT)] = 1.0;
+        let (classes, _) = self.profile();
+        let (of_classes, of_habits) = row[ITEMS + 1 + clock + LEFT + 1..].split_at_mut(classes);
         if self.own.profile {
-            profile.write(shift, &mut row[ITEMS + 1 + clock + LEFT + 1..]);
+            profile.write_classes(shift, of_classes);
+        }
+        if self.own.habits {
+            profile.write_habits(of_habits);
         }
     }
-}
-
-/// How often each pitch class has been sung.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Profile([u32; CLASSES]);
-
-impl Profile {
-    fn add(&mut self, chord: Chord) {
-        voices::items(chord.bits()).for_each(|item| self.0[class_of(item)] += 1);
-    }
-
-    /// Writes the share of each class among all that was sung, after the piece was moved `shift` semitones up; times four, so that it
-    /// is of the size of the other inputs.
-    ///
-    /// # Shapes
-    /// `row`: `[12]`
-    fn write(&self, shift: i32, row: &mut [f32]) {
-        let all = self.0.iter().sum::<u32>().max(1) as f32;
-        for (class, count) in self.0.iter().enumerate() {
-            row[(class as i32 + shift).rem_euclid(CLASSES as i32) as usize] = 4.0 * *count as f32 / all;
-        }
-    }
-}
-
-fn class_of(item: usize) -> usize {
-    usize::from(voices::pitch_of(item).get()) % CLASSES
 }
 
 #[derive(Module, Debug)]

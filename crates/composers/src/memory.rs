@@ -85,7 +85,7 @@ impl Default for Own {
 impl Own {
     fn shape(&self, features: usize) -> JointShape {
         let Own { units, channels, reach, lags, candidates, .. } = *self;
-        JointShape { keys: Keys::COUNT, features, hidden: units, channels, reach, lags, candidates }
+        JointShape { keys: Keys::COUNT, features, hidden: units, channels, reach, lags, candidates, span: 0 }
     }
 }
 

@@ -123,14 +123,14 @@ pub trait Trainable: Send {
     /// The network as a file that a composer can be loaded from.
     fn save(&self) -> ModelFile;
 
-    /// What [`Trainable::finish`] is going to do, in a line; `None` where it does nothing.
-    fn finishing(&self) -> Option<String> {
+    /// What [`Trainable::finish`] is going to do with a model, in a line; `None` where it does nothing.
+    fn finishing(&self, _model: &ModelFile) -> Option<String> {
         None
     }
 
     /// The model that is kept of a training that is over: what shows in whole compositions alone is learnt now, and put into it. `None`
-    /// where there is nothing more to learn, or `stop` was set meanwhile. It changes no likelihood, and gives the same for a model that was
-    /// finished before.
+    /// where there is nothing more to learn, the model was finished before, or `stop` was set meanwhile. It changes no
+    /// likelihood.
     fn finish(&self, _model: &ModelFile, _stop: &AtomicBool) -> Option<ModelFile> {
         None
     }

@@ -7,11 +7,13 @@
 //! logit_d(k) = absolute_d(k) + shared_d(k)             k < n_(d-1) or the end
 //! absolute_d = W relu(S f + sum_(e<d) A[n_e] + B[n_(d-1)]) + b
 //! shared_d(k) = sum_c v_c relu(u_dkc)                   (keys only)
-//! u_dkc = a_c + sum_(lag, n) P[lag, n - k, c] x_lag,n + sum_(e<d) Q[n_e - k, c] + R[n_(d-1) - k, c]
+//! u_dkc = a_c + sum_(lag, n) P[lag, n - k, c] x_lag,n + sum_(e<d) Q[n_e - k, c] + R[n_(d-1) - k, c] + sum_(e<d) M[motion(e, k), c]
 //! ```
 //! where f are features of the past (what a recurrent network makes of it). The *shared* part treats all places alike: x are the sets
 //! of the last steps, each its own lag, and two sums of the past that decay; a and v are linear in f. Moving all members of the past
-//! and of the set by the same distance moves its logits by that distance.
+//! and of the set by the same distance moves its logits by that distance. Where members are voices, each in a block of keys of its own,
+//! *motion* is how two of them move together from the set before: the intervals between them before and after, within the octave, and
+//! which way each goes; else M is left out.
 //!
 //! The *pointer* offers what stood after earlier places of the same sequence whose past resembles the present ([`crate::suffix`]):
 //!
@@ -50,6 +52,7 @@ use crate::suffix::SuffixIndex;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use kernel::{Inputs, Parameters};
+use shared::MOTIONS;
 
 /// The sizes of a distribution over sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,9 @@ pub struct JointShape {
     pub lags: usize,
     /// Candidates of the pointer; 0 leaves it out.
     pub candidates: usize,
+    /// Keys of each voice, where each has a block of its own and one member of it at most; 0 where members are no voices: then the shared
+    /// part knows nothing of motions.
+    pub span: usize,
 }
 
 /// A step of a sequence: what comes before it may be looked at, and nothing else.
@@ -135,6 +141,8 @@ pub struct SharedPart {
     chosen: Param<Tensor<2>>,
     /// R: `[V - 1, C]`
     last: Param<Tensor<2>>,
+    /// M: `[MOTIONS, C]`
+    motions: Option<Param<Tensor<2>>>,
 }
 
 /// The part that offers what was there before.
@@ -156,11 +164,12 @@ impl JointHead {
     /// A head that knows how often each key is in a set, 0-1.
     ///
     /// # Panics
-    /// If there are more than 128 keys, no frequency for one, or channels that are no multiple of 16.
+    /// If there are more than 128 keys, no frequency for one, channels that are no multiple of 16, or 128 keys to a voice.
     pub fn new(shape: JointShape, frequencies: &[f32], rng: &mut Rng, device: &Device) -> JointHead {
-        let JointShape { keys, features, hidden, channels, reach, lags, candidates } = shape;
+        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span } = shape;
         assert!(keys > 1 && keys <= 128 && frequencies.len() == keys, "{keys} keys, {} known", frequencies.len());
         assert!(channels.is_multiple_of(16), "{channels} channels");
+        assert!(span < 128, "voices of {span} keys");
         let mut normal = |rows: usize, columns: usize, s: f32| {
             let values = initial::gaussian(rng, s, rows * columns);
             Param::from_data(TensorData::new(values, [rows, columns]), device)
@@ -181,6 +190,7 @@ impl JointHead {
                 past: Param::from_data(TensorData::new(values, [lags + 2, width, channels]), device),
                 chosen: chosen_below,
                 last: last_below,
+                motions: (span > 0).then(|| Param::from_data(TensorData::zeros::<f32, _>([MOTIONS, channels]), device)),
             }
         });
         let vector = |values: Vec<f32>| {
@@ -244,8 +254,20 @@ impl JointHead {
         for (x, gradient) in inputs.into_iter().zip(of_inputs) {
             loss = x.into_iter().fold(loss, |loss, x| loss + given_gradient(x, Buffer::copy_of(&gradient)));
         }
-        let Parameters { chosen, last, output, bias, past, chosen_below, last_below, scores, penalties, gate, trust } =
-            to_parameters;
+        let Parameters {
+            chosen,
+            last,
+            output,
+            bias,
+            past,
+            chosen_below,
+            last_below,
+            motions,
+            scores,
+            penalties,
+            gate,
+            trust,
+        } = to_parameters;
         let give =
             |loss: Tensor<1>, x: &Param<Tensor<2>>, g: &[f32]| loss + given_gradient(x.val(), Buffer::copy_of(g));
         let give_vector =
@@ -258,6 +280,7 @@ impl JointHead {
             loss = loss + given_gradient(shared.past.val(), Buffer::copy_of(&past));
             loss = give(loss, &shared.chosen, &chosen_below);
             loss = give(loss, &shared.last, &last_below);
+            loss = shared.motions.iter().fold(loss, |loss, x| give(loss, x, &motions));
         }
         if let Some(pointer) = &self.pointer {
             loss = give_vector(loss, &pointer.scores, &scores);
@@ -286,6 +309,7 @@ impl JointHead {
             past: shared.map(|shared| values_of(shared.past.val())).unwrap_or_default(),
             chosen_below: matrix(shared.map(|shared| &shared.chosen)),
             last_below: matrix(shared.map(|shared| &shared.last)),
+            motions: matrix(shared.and_then(|shared| shared.motions.as_ref())),
             scores: vector(pointer.map(|pointer| &pointer.scores)),
             penalties: vector(pointer.map(|pointer| &pointer.penalties)),
             gate: vector(pointer.map(|pointer| &pointer.gate)),

@@ -361,11 +361,10 @@ impl<'a> Training<'a> {
         stop: &AtomicBool,
         observer: Observer<'_>,
     ) -> Result<End, TrainError> {
-        if let Some(text) = self.trainable.finishing() {
-            observer(Event::Remarked(&Remark { illness: None, text }));
-        }
-        let finished = self.best_model.as_ref().and_then(|best| self.trainable.finish(best, stop));
-        if let Some(finished) = finished {
+        let Some(best) = &self.best_model else { return Ok(end) };
+        let Some(text) = self.trainable.finishing(best) else { return Ok(end) };
+        observer(Event::Remarked(&Remark { illness: None, text }));
+        if let Some(finished) = self.trainable.finish(best, stop) {
             self.best_model = Some(finished);
             self.best_written = false;
             self.checkpoint(clock, observer)?;

@@ -5,8 +5,9 @@ mod drafts;
 
 use super::critic::{Critic, step};
 use super::given::{AHEAD, ALL, Given, write_ahead};
+use super::profile::Profile;
 use super::trainer::past_of;
-use super::{Choir, Profile, SPEC, Settings};
+use super::{Choir, SPEC, Settings};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation};
 use cantus_model::{
@@ -101,7 +102,7 @@ impl ChoraleComposer {
     fn advance(&self, memory: &mut Memory, at: usize, end: usize, before: Option<Chord>) {
         memory.input.fill(0.0);
         let left = self.choir.beats_left(at, end);
-        before.into_iter().for_each(|chord| memory.profile.add(chord));
+        before.into_iter().for_each(|chord| memory.profile.add(chord, self.choir.steps_per_quarter));
         self.settings.write_input(before.map(Chord::bits), at, left, (&memory.profile, 0), &mut memory.input);
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = memory.layers.split_at_mut(k);

@@ -3,7 +3,8 @@
 use super::critic::{PARTS, learn};
 use super::given::{AHEAD, Given, Mask, write_ahead};
 use super::player::{ChoraleComposer, counted, protocol};
-use super::{Choir, Network, Profile, SPEC, Settings};
+use super::profile::Profile;
+use super::{Choir, Network, SPEC, Settings};
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::TokenId;
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
@@ -49,7 +50,7 @@ impl Piece {
         let mut sung = Profile::default();
         let before = |chord: &Chord| {
             let before = sung;
-            sung.add(*chord);
+            sung.add(*chord, score.ticks_per_quarter.get());
             before
         };
         Piece {
@@ -322,21 +323,19 @@ impl Trainable for ChoraleTrainer {
         self.learner.save(self.as_trained())
     }
 
-    fn finishing(&self) -> Option<String> {
+    fn finishing(&self, model: &ModelFile) -> Option<String> {
         let rounds = self.settings.own.critic;
-        (rounds > 0).then(|| {
+        let learnt = PARTS.iter().all(|name| model.tensors.contains_key(*name));
+        (rounds > 0 && !learnt).then(|| {
             format!("a critic learns, in {rounds} rounds, what tells its pieces from the corpus: some minutes")
         })
     }
 
     fn finish(&self, model: &ModelFile, stop: &AtomicBool) -> Option<ModelFile> {
-        let rounds = self.settings.own.critic;
-        if rounds == 0 || PARTS.iter().all(|name| model.tensors.contains_key(*name)) {
-            return None;
-        }
+        self.finishing(model)?;
         let mut composer = ChoraleComposer::open(model).expect("a network's own file fits it");
         let pieces: Vec<&[Chord]> = self.train.iter().map(|piece| &piece.chords[..]).collect();
-        let critic = learn(&mut composer, &pieces, (rounds, self.seed), stop)?;
+        let critic = learn(&mut composer, &pieces, (self.settings.own.critic, self.seed), stop)?;
         let mut finished = model.clone();
         for (name, values) in PARTS.iter().zip(critic.parts()) {
             let values = TensorValues { shape: vec![values.len()], values: values.to_vec() };

@@ -427,7 +427,7 @@ fn a_finished_model_draws_as_many_onsets_as_the_corpus_has_and_its_likelihood_st
     let (before, after) = (share(&model), share(&finished));
     // Five standard deviations, and what lies between the temperatures.
     assert!(before < 0.32 && (after - 0.4).abs() < 0.05, "{before} {after}");
-    assert_eq!(trainable.finish(&finished, &go_on).unwrap().tensors, finished.tensors, "once more it is the same");
+    assert!(trainable.finish(&finished, &go_on).is_none(), "once is enough");
     let judged = |file: &ModelFile| {
         let player = OctaveComposer::load(file).unwrap();
         cantus_model::Judge::judge(&player, &music[0]).figures

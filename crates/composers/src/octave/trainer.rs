@@ -238,13 +238,14 @@ impl Trainable for OctaveTrainer {
         self.networks.save(self.file())
     }
 
-    fn finishing(&self) -> Option<String> {
-        self.draws_silence()
+    fn finishing(&self, model: &ModelFile) -> Option<String> {
+        (self.draws_silence() && !model.tensors.contains_key(SILENCE))
             .then(|| "it rehearses: how fond it is of silence is measured on what it composes".to_owned())
     }
 
     fn finish(&self, model: &ModelFile, _: &AtomicBool) -> Option<ModelFile> {
-        let composer = OctaveComposer::load(model).ok().filter(|_| self.draws_silence())?;
+        self.finishing(model)?;
+        let composer = OctaveComposer::load(model).ok()?;
         let sampling = model.header.usual_sampling(composer.default_sampling());
         let silence = rehearsal::silence(composer, &self.train, self.settings.fragment, &sampling, self.seed);
         let mut finished = model.clone();

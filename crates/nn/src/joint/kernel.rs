@@ -38,6 +38,7 @@ pub(super) struct Parameters {
     pub past: Vec<f32>,
     pub chosen_below: Vec<f32>,
     pub last_below: Vec<f32>,
+    pub motions: Vec<f32>,
     pub scores: Vec<f32>,
     pub penalties: Vec<f32>,
     pub gate: Vec<f32>,
@@ -45,10 +46,22 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    fn all_mut(&mut self) -> [&mut Vec<f32>; 11] {
-        let Parameters { chosen, last, output, bias, past, chosen_below, last_below, scores, penalties, gate, trust } =
-            self;
-        [chosen, last, output, bias, past, chosen_below, last_below, scores, penalties, gate, trust]
+    fn all_mut(&mut self) -> [&mut Vec<f32>; 12] {
+        let Parameters {
+            chosen,
+            last,
+            output,
+            bias,
+            past,
+            chosen_below,
+            last_below,
+            motions,
+            scores,
+            penalties,
+            gate,
+            trust,
+        } = self;
+        [chosen, last, output, bias, past, chosen_below, last_below, motions, scores, penalties, gate, trust]
     }
 
     /// As many zeros.
@@ -284,7 +297,8 @@ impl Job<'_> {
         to_context: &mut [f32],
         to_sentinel: &mut [f32],
     ) -> Chunk {
-        let Parameters { past, chosen_below, last_below, scores, penalties, gate, trust, .. } = self.parameters;
+        let Parameters { past, chosen_below, last_below, motions, scores, penalties, gate, trust, .. } =
+            self.parameters;
         let zeros = |values: &Vec<f32>| vec![0.0; values.len()];
         let mut found = Chunk {
             figures: Figures::default(),
@@ -292,6 +306,7 @@ impl Job<'_> {
                 past: zeros(past),
                 chosen_below: zeros(chosen_below),
                 last_below: zeros(last_below),
+                motions: zeros(motions),
                 scores: zeros(scores),
                 penalties: zeros(penalties),
                 gate: zeros(gate),
@@ -324,6 +339,7 @@ impl Job<'_> {
         let JointShape { keys, channels, .. } = self.shape;
         let (items, plane) = (keys + 1, keys * channels);
         let place = &self.batch.places[n];
+        let before = place.before(1).unwrap_or_default();
         let members: Vec<usize> = descending(self.batch.targets[n]).collect();
         let weight = self.batch.weights[n];
         let scale = (f64::from(weight) * self.share) as f32;
@@ -384,6 +400,7 @@ impl Job<'_> {
                 if channels > 0 {
                     let below = shared::below(self.shape, target, &self.parameters.chosen_below);
                     shared::add(&mut base[..target * channels], &below[..target * channels], 1.0);
+                    shared::follow(self.shape, before, target, &self.parameters.motions, base);
                 }
             } else {
                 wrong += f64::from((1.0 - end).max(0.0));
@@ -410,6 +427,7 @@ impl Job<'_> {
                     // So far, the sum over the decisions that came after the choice.
                     let to_chosen = shared::below_mut(self.shape, n, &mut found.parameters.chosen_below);
                     shared::add(&mut to_chosen[..n * channels], &to_base[..n * channels], 1.0);
+                    shared::follow_back(self.shape, before, n, to_base, &mut found.parameters.motions);
                 }
             }
             to_v.iter_mut().zip(&dropped).for_each(|(g, keep)| *g *= keep);

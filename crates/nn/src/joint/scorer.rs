@@ -2,7 +2,7 @@
 
 use super::kernel::{Parameters, softmax};
 use super::pointer::{GATE, Offers, PENALTIES, SCORES};
-use super::shared::{self, Heard, SUMS};
+use super::shared::{self, Heard, MOTIONS, SUMS};
 use super::{JointShape, Place};
 use crate::inference::Dense;
 
@@ -26,7 +26,7 @@ impl JointScorer {
         shape: JointShape,
         mut lookup: impl FnMut(&str, &[usize]) -> Result<&'v [f32], E>,
     ) -> Result<JointScorer, E> {
-        let JointShape { keys, features, hidden, channels, reach, lags, candidates } = shape;
+        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span } = shape;
         let mut dense = |name: &str, input: usize, output: usize| {
             let weight = lookup(&format!("{name}.weight"), &[output, input])?;
             Ok(Dense::new(input, output, weight, lookup(&format!("{name}.bias"), &[output])?))
@@ -44,6 +44,9 @@ impl JointScorer {
             parameters.past = lookup("shared.past", &[lags + SUMS, 2 * reach + 1, channels])?.to_vec();
             parameters.chosen_below = lookup("shared.chosen", &[keys - 1, channels])?.to_vec();
             parameters.last_below = lookup("shared.last", &[keys - 1, channels])?.to_vec();
+            if span > 0 {
+                parameters.motions = lookup("shared.motions", &[MOTIONS, channels])?.to_vec();
+            }
         }
         if candidates > 0 {
             parameters.scores = lookup("pointer.scores", &[SCORES])?.to_vec();
@@ -72,6 +75,7 @@ impl JointScorer {
             heard: Vec::new(),
             offers: Offers::default(),
             sentinel: 0.0,
+            before: 0,
             last: None,
             probabilities: vec![0.0; keys + 1],
             gate: 0.0,
@@ -93,6 +97,8 @@ pub struct Decision<'s> {
     heard: Vec<Heard>,
     offers: Offers,
     sentinel: f32,
+    /// The set before.
+    before: u128,
     last: Option<usize>,
     probabilities: Vec<f32>,
     gate: f32,
@@ -108,6 +114,7 @@ impl Decision<'_> {
     pub fn open(&mut self, features: &[f32], place: &Place<'_>) {
         let JointScorer { shape, state, context, sentinel, parameters, .. } = self.scorer;
         state.forward(features, &mut self.sum);
+        self.before = place.before(1).unwrap_or_default();
         if let Some(dense) = context {
             dense.forward(features, &mut self.context);
             shared::heard(*shape, place, None, &mut self.heard);
@@ -188,6 +195,7 @@ impl Decision<'_> {
         if channels > 0 {
             let below = shared::below(*shape, key, &parameters.chosen_below);
             shared::add(&mut self.base[..key * channels], &below[..key * channels], 1.0);
+            shared::follow(*shape, self.before, key, &parameters.motions, &mut self.base);
         }
         if candidates > 0 {
             self.offers.choose(key);

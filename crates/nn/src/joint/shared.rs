@@ -110,6 +110,46 @@ pub(super) fn below_mut(shape: JointShape, n: usize, table: &mut [f32]) -> &mut 
     &mut table[(shape.keys - 1 - n) * shape.channels..]
 }
 
+/// Kinds of motion of two voices: the interval before and after, within the octave, and whether each falls, stays or rises.
+pub(super) const MOTIONS: usize = 12 * 12 * 9;
+
+/// How each key of the voices below would move with the member `n` just chosen, given the set before: keys and kinds of motion.
+fn motions(shape: JointShape, before: u128, n: usize, mut found: impl FnMut(usize, usize)) {
+    let JointShape { span, .. } = shape;
+    let Some(voice) = n.checked_div(span) else { return };
+    let sang = |voice: usize| {
+        let own = before >> (voice * span) & ((1 << span) - 1);
+        own.checked_ilog2().map(|k| voice * span + k as usize)
+    };
+    let Some(upper) = sang(voice) else { return };
+    let way = |from: usize, to: usize| 1 + usize::from(to > from) - usize::from(to < from);
+    for (voice, lower) in (0..voice).filter_map(|voice| Some((voice, sang(voice)?))) {
+        let before = (upper - lower) % 12;
+        for k in voice * span..(voice + 1) * span {
+            found(k, ((before * 12 + (n - k) % 12) * 3 + way(upper, n)) * 3 + way(lower, k));
+        }
+    }
+}
+
+/// Units after the member `n` was chosen: how the voices below would move with it is added.
+///
+/// # Shapes
+/// `table`: `[MOTIONS, C]`, `units`: `[V, C]`
+pub(super) fn follow(shape: JointShape, before: u128, n: usize, table: &[f32], units: &mut [f32]) {
+    let channels = shape.channels;
+    motions(shape, before, n, |k, kind| {
+        add(&mut units[k * channels..][..channels], &table[kind * channels..][..channels], 1.0);
+    });
+}
+
+/// The derivatives by the table, added, given those by the units of all later decisions.
+pub(super) fn follow_back(shape: JointShape, before: u128, n: usize, to_units: &[f32], to_table: &mut [f32]) {
+    let channels = shape.channels;
+    motions(shape, before, n, |k, kind| {
+        add(&mut to_table[kind * channels..][..channels], &to_units[k * channels..][..channels], 1.0);
+    });
+}
+
 /// One decision: `units = relu(base + last)`, and `logits += v units`, for the keys that `logits` has.
 ///
 /// # Shapes

@@ -2,7 +2,7 @@ use super::*;
 use crate::random::{below, normal, seeded};
 
 const SHAPE: JointShape =
-    JointShape { keys: 6, features: 5, hidden: 7, channels: 16, reach: 3, lags: 2, candidates: 8 };
+    JointShape { keys: 6, features: 5, hidden: 7, channels: 16, reach: 3, lags: 2, candidates: 8, span: 0 };
 
 fn head(shape: JointShape, seed: u64, device: &Device) -> JointHead {
     let rng = &mut seeded(seed);
@@ -16,6 +16,7 @@ fn head(shape: JointShape, seed: u64, device: &Device) -> JointHead {
     louder(&mut head.last);
     louder(&mut head.output.weight);
     if let Some(shared) = &mut head.shared {
+        shared.motions.iter_mut().for_each(&mut louder);
         louder(&mut shared.chosen);
         louder(&mut shared.last);
         louder(&mut shared.context.weight);
@@ -71,9 +72,10 @@ fn nats(decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, set: u
     nats
 }
 
-fn all_parts() -> [JointShape; 4] {
+fn all_parts() -> [JointShape; 5] {
     [
         SHAPE,
+        JointShape { span: 2, ..SHAPE },
         JointShape { candidates: 0, ..SHAPE },
         JointShape { channels: 0, ..SHAPE },
         JointShape { channels: 0, candidates: 0, ..SHAPE },
@@ -213,12 +215,14 @@ fn moving_past_and_set_moves_the_shared_logits() {
 
 #[test]
 fn the_shared_part_is_what_its_formula_says() {
-    let shape = JointShape { keys: 20, hidden: 3, candidates: 0, ..SHAPE };
-    let JointShape { keys, channels, reach, lags, .. } = shape;
-    let past = sequence(20, 90, 23);
+    let shape = JointShape { keys: 20, hidden: 3, candidates: 0, span: 5, ..SHAPE };
+    let JointShape { keys, channels, reach, lags, span, .. } = shape;
+    let (past, at) = (sequence(20, 90, 23), 80);
+    let before = |voice: usize| (voice * span..(voice + 1) * span).rev().find(|k| past.sets()[at - 1] >> k & 1 == 1);
+    assert!((0..4).filter_map(before).count() > 2, "nothing moves");
     let parameters = head(shape, 24, &Device::flex()).parameters();
     let context = features(1, 32, 25);
-    let (at, chosen) = (80, [15usize, 9, 2]);
+    let chosen = [15usize, 9, 2];
     let weight = |lag: usize, offset: usize, c: usize| parameters.past[(lag * (2 * reach + 1) + offset) * channels + c];
     let near = |table: &[f32], distance: usize, c: usize| table[(keys - 1 - distance) * channels + c];
     let logit = |k: usize, d: usize| -> f32 {
@@ -235,6 +239,14 @@ fn the_shared_part_is_what_its_formula_says() {
             }
             u += chosen[..d].iter().map(|n| near(&parameters.chosen_below, n - k, c)).sum::<f32>();
             u += d.checked_sub(1).map_or(0.0, |e| near(&parameters.last_below, chosen[e] - k, c));
+            // With each voice above, where both sang before: the intervals, and who falls, stays, rises.
+            for n in chosen[..d].iter().copied().filter(|n| n / span > k / span) {
+                let Some((upper, lower)) = before(n / span).zip(before(k / span)) else { continue };
+                let way = |from: usize, to: usize| (to.cmp(&from) as i32 + 1) as usize;
+                let kind = [(upper - lower) % 12, (n - k) % 12, way(upper, n), way(lower, k)];
+                let kind = kind.iter().zip([12, 12, 3, 3]).fold(0, |kind, (part, of)| kind * of + part);
+                u += parameters.motions[kind * channels + c];
+            }
             context[channels + c] * u.max(0.0)
         });
         units.sum()
@@ -255,6 +267,7 @@ fn the_shared_part_is_what_its_formula_says() {
         if let Some(n) = chosen.get(d) {
             let below = shared::below(shape, *n, &parameters.chosen_below);
             shared::add(&mut base[..n * channels], &below[..n * channels], 1.0);
+            shared::follow(shape, past.sets()[at - 1], *n, &parameters.motions, &mut base);
         }
     }
 }
@@ -312,21 +325,22 @@ fn gradients_agree_with_central_differences() {
     let past = sequence(6, 24, 13);
     let places: Vec<Place> = (0..24).map(|at| Place { past: &past, at, shift: 0 }).collect();
     let weights: Vec<f32> = (0..24).map(|at| if at == 5 { 0.0 } else { 1.0 }).collect();
+    let shape = JointShape { span: 3, ..SHAPE };
     for noise in [None, Some(Noise { seed: 3, step: 4, units: 0.4, past: 0.3 })] {
-        let head = head(SHAPE, 14, &device);
+        let head = head(shape, 14, &device);
         let parameters = head.parameters();
-        let (n, width) = (24, SHAPE.channels * 2);
+        let (n, width) = (24, shape.channels * 2);
         let inputs = Inputs {
-            state: features(n, SHAPE.hidden, 15),
+            state: features(n, shape.hidden, 15),
             context: features(n, width, 16),
             sentinel: features(n, 1, 17).iter().map(|s| s - 3.0).collect(),
         };
         let batch = kernel::Batch { places: &places, targets: past.sets(), weights: &weights, noise };
         let loss = |inputs: &Inputs, parameters: &Parameters| {
-            let (figures, ..) = kernel::train(SHAPE, inputs, parameters, &batch);
+            let (figures, ..) = kernel::train(shape, inputs, parameters, &batch);
             figures.nats / figures.counted
         };
-        let (_, to_inputs, to_parameters) = kernel::train(SHAPE, &inputs, &parameters, &batch);
+        let (_, to_inputs, to_parameters) = kernel::train(shape, &inputs, &parameters, &batch);
         let step = 2e-3;
         let mut largest = 0.0f64;
         let mut check = |name: &str, exact: &[f32], moved: &dyn Fn(usize, f32) -> f64| {
@@ -362,7 +376,20 @@ fn gradients_agree_with_central_differences() {
             )*};
         }
         inputs!(state, context, sentinel);
-        parameters!(chosen, last, output, bias, past, chosen_below, last_below, scores, penalties, gate, trust);
+        parameters!(
+            chosen,
+            last,
+            output,
+            bias,
+            past,
+            chosen_below,
+            last_below,
+            motions,
+            scores,
+            penalties,
+            gate,
+            trust
+        );
         assert!(largest > 0.01);
     }
 }
