@@ -57,7 +57,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         },
         Configuration {
             name: "counterpoint",
-            summary: "told how voices move together and how lively a piece is: learns in a quarter of the time, keeps parallels as rare as the \
+            summary: "told how voices move together and how lively a piece is: learns in a quarter of the time, keeps parallels nearly as rare as the \
                       corpus has them, wanders further from its key",
             settings: r#"{"profile":true,"habits":true,"motions":true,"channels":64,"reach":96,"lags":4,"averaging":0.998,"dropout":0.4,
                       "input_dropout":0.1,"units_dropout":0.3,"patience":6,"epochs":30,"critic":20}"#,
