@@ -254,39 +254,22 @@ impl JointHead {
         for (x, gradient) in inputs.into_iter().zip(of_inputs) {
             loss = x.into_iter().fold(loss, |loss, x| loss + given_gradient(x, Buffer::copy_of(&gradient)));
         }
-        let Parameters {
-            chosen,
-            last,
-            output,
-            bias,
-            past,
-            chosen_below,
-            last_below,
-            motions,
-            scores,
-            penalties,
-            gate,
-            trust,
-        } = to_parameters;
-        let give =
-            |loss: Tensor<1>, x: &Param<Tensor<2>>, g: &[f32]| loss + given_gradient(x.val(), Buffer::copy_of(g));
-        let give_vector =
-            |loss: Tensor<1>, x: &Param<Tensor<1>>, g: &[f32]| loss + given_gradient(x.val(), Buffer::copy_of(g));
-        loss = give(loss, &self.chosen, &chosen);
-        loss = give(loss, &self.last, &last);
-        loss = give(loss, &self.output.weight, &output);
-        loss = give_vector(loss, &self.output.bias, &bias);
+        let to = to_parameters;
+        loss = give(loss, &self.chosen, &to.chosen);
+        loss = give(loss, &self.last, &to.last);
+        loss = give(loss, &self.output.weight, &to.output);
+        loss = give(loss, &self.output.bias, &to.bias);
         if let Some(shared) = &self.shared {
-            loss = loss + given_gradient(shared.past.val(), Buffer::copy_of(&past));
-            loss = give(loss, &shared.chosen, &chosen_below);
-            loss = give(loss, &shared.last, &last_below);
-            loss = shared.motions.iter().fold(loss, |loss, x| give(loss, x, &motions));
+            loss = give(loss, &shared.past, &to.past);
+            loss = give(loss, &shared.chosen, &to.chosen_below);
+            loss = give(loss, &shared.last, &to.last_below);
+            loss = shared.motions.iter().fold(loss, |loss, x| give(loss, x, &to.motions));
         }
         if let Some(pointer) = &self.pointer {
-            loss = give_vector(loss, &pointer.scores, &scores);
-            loss = give_vector(loss, &pointer.penalties, &penalties);
-            loss = give_vector(loss, &pointer.gate, &gate);
-            loss = give_vector(loss, &pointer.trust, &trust);
+            loss = give(loss, &pointer.scores, &to.scores);
+            loss = give(loss, &pointer.penalties, &to.penalties);
+            loss = give(loss, &pointer.gate, &to.gate);
+            loss = give(loss, &pointer.trust, &to.trust);
         }
         (loss, figures)
     }
@@ -316,6 +299,11 @@ impl JointHead {
             trust: vector(pointer.map(|pointer| &pointer.trust)),
         }
     }
+}
+
+/// The loss, from which a parameter gets this gradient.
+fn give<const D: usize>(loss: Tensor<1>, x: &Param<Tensor<D>>, gradient: &[f32]) -> Tensor<1> {
+    loss + given_gradient(x.val(), Buffer::copy_of(gradient))
 }
 
 /// A layer whose weights begin smaller.

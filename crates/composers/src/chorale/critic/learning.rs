@@ -51,8 +51,10 @@ pub(in super::super) fn learn(
     let grid = composer.steps_per_quarter();
     let longest = LONGEST * grid as usize;
     let pieces: Vec<&[Chord]> = pieces.iter().map(|piece| &piece[..piece.len().min(longest)]).collect();
-    let real: Vec<Row> = pieces.iter().flat_map(|piece| passages(piece, grid)).collect();
-    if real.is_empty() {
+    let mut rows: Vec<(Row, bool)> =
+        pieces.iter().flat_map(|piece| passages(piece, grid)).map(|row| (row, true)).collect();
+    let real = rows.len();
+    if real == 0 {
         return None;
     }
     let real_motions = count(pieces.iter().copied());
@@ -79,9 +81,8 @@ pub(in super::super) fn learn(
         };
         let composed: Option<Vec<Vec<Chord>>> = chosen.par_iter().map(compose).collect();
         let composed = composed?;
-        let ours = composed.iter().flat_map(|piece| passages(piece, grid));
-        let rows: Vec<(Row, bool)> =
-            real.iter().cloned().map(|row| (row, true)).chain(ours.map(|row| (row, false))).collect();
+        rows.truncate(real);
+        rows.extend(composed.iter().flat_map(|piece| passages(piece, grid)).map(|row| (row, false)));
         let found = fit(&rows, TURNS + 1, PENALTY);
         weights.iter_mut().zip(&found).for_each(|(weight, found)| *weight += RATE * found);
         motions.scale(&real_motions, &count(composed.iter().map(Vec::as_slice)), RATE);
