@@ -8,11 +8,15 @@
 //! parts given).
 //! Departures: theirs resample until the music settles; here the head sees what is given of the steps ahead, so that one pass from the
 //! first step to the last draws from the distribution itself, and the likelihood stays exact. The network is told how many beats are
-//! left, so that pieces end.
+//! left, so that pieces end; and what the piece has been like so far ([`profile`]), because what goes from step to step forgets it.
+//!
+//! Two things are added to the network's own choices where it composes freely. A piece of which nothing is given draws where its beginning
+//! comes again from the pieces of the corpus; that is then given in advance, so that the network leads up to it. And several drafts
+//! are written at once, of which a critic ([`critic`]) lets those go on that are like the corpus.
 //!
 //! Its likelihood is exact: of all voices, nothing given but the piece's length. Of a piece's past it uses what the piece itself gives.
 //!
-//! Cost: the default, 1 million parameters; memory and time of a step do not grow with the piece.
+//! Cost: the default, 1.3 million parameters; memory and time of a step do not grow with the piece.
 
 mod critic;
 mod given;
@@ -46,26 +50,15 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "the steps ahead are seen as far as they are given, in the place of resampling",
     encoding: "voices",
     abilities: &[Ability::Form, Ability::Arrange],
-    configurations: &[
-        Configuration {
-            name: "default",
-            summary: "one LSTM layer of 256, all parts of the head",
-            settings: r#"{"profile":true,"averaging":0.998,"dropout":0.3,"input_dropout":0.1,"patience":6,"critic":20}"#,
-            tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
-                  "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,
-                  "critic":0}"#,
-        },
-        Configuration {
-            name: "counterpoint",
-            summary: "told how voices move together and how lively a piece is: learns in a quarter of the time, keeps parallels nearly as rare as the \
-                      corpus has them, wanders further from its key",
-            settings: r#"{"profile":true,"habits":true,"motions":true,"channels":64,"reach":96,"lags":4,"averaging":0.998,"dropout":0.4,
-                      "input_dropout":0.1,"units_dropout":0.3,"patience":6,"epochs":30,"critic":20}"#,
-            tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
+    configurations: &[Configuration {
+        name: "default",
+        summary: "one LSTM layer of 256, all parts of the head, a critic",
+        settings: r#"{"profile":true,"habits":true,"motions":true,"tonal":true,"openings":true,"channels":64,"reach":96,"lags":4,
+                      "averaging":0.998,"dropout":0.4,"input_dropout":0.1,"units_dropout":0.3,"patience":6,"epochs":30,"critic":24}"#,
+        tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
                   "averaging":0.5,"units":24,"channels":16,"reach":48,"lags":2,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,
-                  "profile":true,"habits":true,"motions":true,"critic":0}"#,
-        },
-    ],
+                  "profile":true,"habits":true,"motions":true,"tonal":true,"openings":true,"critic":0}"#,
+    }],
     create: trainer::ChoraleTrainer::create,
     load: player::ChoraleComposer::load,
 };
@@ -101,6 +94,10 @@ struct Own {
     habits: bool,
     /// Whether the shared part is told how each voice would move with those above.
     motions: bool,
+    /// Whether the shared part is told how often each pitch class has been sung so far.
+    tonal: bool,
+    /// Whether the pointer offers the piece's beginning.
+    openings: bool,
     /// Rounds in which a critic learns, once the network has, to tell its pieces from the corpus's; 0 for none.
     critic: usize,
 }
@@ -119,6 +116,8 @@ impl Default for Own {
             profile: false,
             habits: false,
             motions: false,
+            tonal: false,
+            openings: false,
             critic: 0,
         }
     }
@@ -141,9 +140,9 @@ impl Own {
     }
 
     fn shape(&self, features: usize) -> JointShape {
-        let Own { units, channels, reach, lags, candidates, motions, .. } = *self;
+        let Own { units, channels, reach, lags, candidates, motions, tonal, openings, .. } = *self;
         let span = if motions { SPAN } else { 0 };
-        JointShape { keys: ITEMS, features, hidden: units, channels, reach, lags, candidates, span }
+        JointShape { keys: ITEMS, features, hidden: units, channels, reach, lags, candidates, span, tonal, openings }
     }
 }
 
@@ -171,13 +170,14 @@ impl Settings {
 
     /// Width of what the first layer reads: the chord before, whether the piece begins, the clock, the beats left, the profile.
     fn input(&self) -> usize {
-        let (classes, habits) = self.profile();
+        let [classes, habits] = self.profile();
         ITEMS + 1 + self.shared.clock + LEFT + 1 + classes + habits
     }
 
-    /// Width of the two parts of the profile.
-    fn profile(&self) -> (usize, usize) {
-        (if self.own.profile { CLASSES } else { 0 }, if self.own.habits { HABITS } else { 0 })
+    /// Widths of the parts of the profile.
+    fn profile(&self) -> [usize; 2] {
+        let Own { profile, habits, .. } = self.own;
+        [(profile, CLASSES), (habits, HABITS)].map(|(is_told, width)| if is_told { width } else { 0 })
     }
 
     /// Width of what the head sees.
@@ -207,7 +207,7 @@ impl Settings {
             row[ITEMS + 1 + at % clock] = 1.0;
         }
         row[ITEMS + 1 + clock + beats_left.min(LEFT)] = 1.0;
-        let (classes, _) = self.profile();
+        let [classes, _] = self.profile();
         let (of_classes, of_habits) = row[ITEMS + 1 + clock + LEFT + 1..].split_at_mut(classes);
         if self.own.profile {
             profile.write_classes(shift, of_classes);
@@ -252,6 +252,9 @@ struct Choir {
     tempo: Option<u32>,
     /// How long literal repetition may last.
     repetition: Limits,
+    /// The step at which each piece's first two bars come again, if they do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    returns: Vec<Option<usize>>,
 }
 
 impl Choir {
@@ -267,7 +270,12 @@ impl Choir {
             Some((items().min()?, items().max()?))
         });
         let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
-        let two_bars = BarSteps::new(grid, meter).first_step(2);
+        let two_bars = BarSteps::new(grid, meter).first_step(2).max(1);
+        let returns = |chords: Vec<Chord>| {
+            let opening = chords.get(..two_bars)?;
+            let again = chords[two_bars..].windows(two_bars).position(|later| later == opening);
+            again.map(|at| two_bars + at)
+        };
         Some(Choir {
             steps_per_quarter: grid.get(),
             ranges: ranges.collect(),
@@ -275,8 +283,10 @@ impl Choir {
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
             repetition: Limits::of(
                 pieces.iter().map(|chords| chords.iter().map(|chord| chord.bits()).collect()),
-                two_bars,
+                // A quarter less: where two bars end within a held chord, it would be too late to turn aside.
+                two_bars.saturating_sub(grid.get() as usize).max(1),
             ),
+            returns: set.train.iter().map(voices::read).map(returns).collect(),
         })
     }
 

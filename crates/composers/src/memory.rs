@@ -26,7 +26,7 @@ use cantus_model::frames::{
 use cantus_model::learner::Recurrent;
 use cantus_model::{Ability, ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::coins::Coins;
-use cantus_nn::joint::{Decision, JointHead, JointScorer, JointShape, Noise, Place};
+use cantus_nn::joint::{CLASSES, Decision, JointHead, JointScorer, JointShape, Noise, Place};
 use cantus_nn::lstm::Lstm;
 use cantus_nn::random::derive;
 use cantus_nn::suffix::SuffixIndex;
@@ -85,7 +85,18 @@ impl Default for Own {
 impl Own {
     fn shape(&self, features: usize) -> JointShape {
         let Own { units, channels, reach, lags, candidates, .. } = *self;
-        JointShape { keys: Keys::COUNT, features, hidden: units, channels, reach, lags, candidates, span: 0 }
+        JointShape {
+            keys: Keys::COUNT,
+            features,
+            hidden: units,
+            channels,
+            reach,
+            lags,
+            candidates,
+            span: 0,
+            tonal: false,
+            openings: false,
+        }
     }
 }
 
@@ -148,10 +159,13 @@ impl FrameNetwork for Network {
     ) -> (Tensor<1>, FrameSums) {
         let empty = Remembered::default();
         let place = |row: usize| match batch.windows[row % batch.rows] {
-            Some(window) if batch.weights[row] > 0.0 => {
-                Place { past: &at.pasts[window.piece].0, at: window.first + row / batch.rows, shift: window.shift }
-            }
-            _ => Place { past: &empty.0, at: 0, shift: 0 },
+            Some(window) if batch.weights[row] > 0.0 => Place {
+                past: &at.pasts[window.piece].0,
+                at: window.first + row / batch.rows,
+                shift: window.shift,
+                classes: [0.0; CLASSES],
+            },
+            _ => Place { past: &empty.0, at: 0, shift: 0, classes: [0.0; CLASSES] },
         };
         let places: Vec<Place> = (0..batch.keys.len()).map(place).collect();
         let targets: Vec<u128> = batch.keys.iter().map(|keys| keys.bits()).collect();
@@ -177,7 +191,7 @@ impl Past for Remembered {
 }
 
 fn place(step: Step<'_, Remembered>) -> Place<'_> {
-    Place { past: &step.past.0, at: step.at, shift: 0 }
+    Place { past: &step.past.0, at: step.at, shift: 0, classes: [0.0; CLASSES] }
 }
 
 /// The trained head.

@@ -8,12 +8,14 @@
 //! absolute_d = W relu(S f + sum_(e<d) A[n_e] + B[n_(d-1)]) + b
 //! shared_d(k) = sum_c v_c relu(u_dkc)                   (keys only)
 //! u_dkc = a_c + sum_(lag, n) P[lag, n - k, c] x_lag,n + sum_(e<d) Q[n_e - k, c] + R[n_(d-1) - k, c] + sum_(e<d) M[motion(e, k), c]
+//!         + sum_i T[(k - i) mod 12, c] y_i
 //! ```
 //! where f are features of the past (what a recurrent network makes of it). The *shared* part treats all places alike: x are the sets
 //! of the last steps, each its own lag, and two sums of the past that decay; a and v are linear in f. Moving all members of the past
 //! and of the set by the same distance moves its logits by that distance. Where members are voices, each in a block of keys of its own,
 //! *motion* is how two of them move together from the set before: the intervals between them before and after, within the octave, and
-//! which way each goes; else M is left out.
+//! which way each goes; else M is left out. y is the share of each pitch class among all members so far, the key that a piece is in, where
+//! the caller counts it; else T is left out.
 //!
 //! The *pointer* offers what stood after earlier places of the same sequence whose past resembles the present ([`crate::suffix`]):
 //!
@@ -74,7 +76,14 @@ pub struct JointShape {
     /// Keys of each voice, where each has a block of its own and one member of it at most; 0 where members are no voices: then the shared
     /// part knows nothing of motions.
     pub span: usize,
+    /// Whether the shared part knows the key of the piece, [`Place::classes`].
+    pub tonal: bool,
+    /// Whether the pointer offers the sequence's beginning, and knows where it is being repeated.
+    pub openings: bool,
 }
+
+/// Pitch classes: keys that are octaves apart are of one.
+pub const CLASSES: usize = 12;
 
 /// A step of a sequence: what comes before it may be looked at, and nothing else.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +94,8 @@ pub struct Place<'a> {
     pub at: usize,
     /// All members are moved up by so much.
     pub shift: i32,
+    /// How much of the sequence before this step is of each class, as the members are before they are moved: of key k in entry k mod 12.
+    pub classes: [f32; CLASSES],
 }
 
 impl Place<'_> {
@@ -143,6 +154,8 @@ pub struct SharedPart {
     last: Param<Tensor<2>>,
     /// M: `[MOTIONS, C]`
     motions: Option<Param<Tensor<2>>>,
+    /// T: `[12, C]`
+    key: Option<Param<Tensor<2>>>,
 }
 
 /// The part that offers what was there before.
@@ -166,7 +179,7 @@ impl JointHead {
     /// # Panics
     /// If there are more than 128 keys, no frequency for one, channels that are no multiple of 16, or 128 keys to a voice.
     pub fn new(shape: JointShape, frequencies: &[f32], rng: &mut Rng, device: &Device) -> JointHead {
-        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span } = shape;
+        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span, tonal, openings } = shape;
         assert!(keys > 1 && keys <= 128 && frequencies.len() == keys, "{keys} keys, {} known", frequencies.len());
         assert!(channels.is_multiple_of(16), "{channels} channels");
         assert!(span < 128, "voices of {span} keys");
@@ -190,6 +203,7 @@ impl JointHead {
                 past: Param::from_data(TensorData::new(values, [lags + 2, width, channels]), device),
                 chosen: chosen_below,
                 last: last_below,
+                key: tonal.then(|| Param::from_data(TensorData::zeros::<f32, _>([CLASSES, channels]), device)),
                 motions: (span > 0).then(|| Param::from_data(TensorData::zeros::<f32, _>([MOTIONS, channels]), device)),
             }
         });
@@ -198,7 +212,7 @@ impl JointHead {
             Param::from_data(TensorData::new(values, [n]), device)
         };
         let pointer = (candidates > 0).then(|| {
-            let tables = pointer::Tables::first();
+            let tables = pointer::Tables::first(openings);
             Pointer {
                 sentinel: scaled(Linear::with_bias(features, &[tables.sentinel], rng, device), 0.1, device),
                 scores: vector(tables.scores),
@@ -264,6 +278,7 @@ impl JointHead {
             loss = give(loss, &shared.chosen, &to.chosen_below);
             loss = give(loss, &shared.last, &to.last_below);
             loss = shared.motions.iter().fold(loss, |loss, x| give(loss, x, &to.motions));
+            loss = shared.key.iter().fold(loss, |loss, x| give(loss, x, &to.key));
         }
         if let Some(pointer) = &self.pointer {
             loss = give(loss, &pointer.scores, &to.scores);
@@ -293,6 +308,7 @@ impl JointHead {
             chosen_below: matrix(shared.map(|shared| &shared.chosen)),
             last_below: matrix(shared.map(|shared| &shared.last)),
             motions: matrix(shared.and_then(|shared| shared.motions.as_ref())),
+            key: matrix(shared.and_then(|shared| shared.key.as_ref())),
             scores: vector(pointer.map(|pointer| &pointer.scores)),
             penalties: vector(pointer.map(|pointer| &pointer.penalties)),
             gate: vector(pointer.map(|pointer| &pointer.gate)),

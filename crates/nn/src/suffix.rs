@@ -25,10 +25,12 @@ pub(crate) const LAGS: usize = 24;
 /// Lags are also told apart by what is left when these divide them.
 pub(crate) const PERIODS: [usize; 2] = [16, 12];
 /// How many classes a candidate has.
-pub(crate) const CLASSES: usize = 7;
+pub(crate) const CLASSES: usize = 8;
+/// The last of them: how much of the sequence's beginning has just been repeated.
+pub(crate) const OPENINGS: usize = CLASSES - 1;
 /// Where each of them begins among all.
 pub(crate) const STARTS: [usize; CLASSES + 1] = {
-    let sizes = [LENGTHS, LENGTHS, LENGTHS, OVERLAPS, LAGS, PERIODS[0], PERIODS[1]];
+    let sizes = [LENGTHS, LENGTHS, LENGTHS, OVERLAPS, LAGS, PERIODS[0], PERIODS[1], LENGTHS + 1];
     let mut starts = [0; CLASSES + 1];
     let mut at = 0;
     while at < CLASSES {
@@ -40,6 +42,8 @@ pub(crate) const STARTS: [usize; CLASSES + 1] = {
 /// Sets before a place that its overlap looks at, and how much less each counts than the one after it.
 const OVERLAP_DEPTH: usize = 8;
 const OVERLAP_DECAY: f32 = 0.75;
+/// Candidates of the sequence's beginning.
+const MOST_OPENINGS: usize = 4;
 
 /// What is compared of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +82,16 @@ struct Chain {
 #[derive(Clone, Debug)]
 pub struct SuffixIndex {
     sets: Vec<u128>,
+    /// Before each place, and after all: how many sets of the sequence's beginning have just been repeated (the prefix function of
+    /// D. Knuth, J. Morris and V. Pratt, Fast Pattern Matching in Strings, 1977).
+    repeated: Vec<u32>,
     chains: Vec<Chain>,
 }
 
 impl Default for SuffixIndex {
     fn default() -> SuffixIndex {
         let chain = |view| ORDERS.map(|order| Chain { view, order, latest: BTreeMap::new(), before: Vec::new() });
-        SuffixIndex { sets: Vec::new(), chains: VIEWS.into_iter().flat_map(chain).collect() }
+        SuffixIndex { sets: Vec::new(), repeated: vec![0], chains: VIEWS.into_iter().flat_map(chain).collect() }
     }
 }
 
@@ -100,7 +107,13 @@ pub struct Resemblance {
 impl SuffixIndex {
     /// Adds a set to the sequence.
     pub fn push(&mut self, set: u128) {
+        let mut repeated = self.repeated[self.sets.len()] as usize;
+        while repeated > 0 && self.sets[repeated] != set {
+            repeated = self.repeated[repeated] as usize;
+        }
+        let goes_on = !self.sets.is_empty() && self.sets[repeated] == set;
         self.sets.push(set);
+        self.repeated.push((repeated + usize::from(goes_on)) as u32);
         let end = self.sets.len();
         for chain in &mut self.chains {
             let before = if chain.order <= end {
@@ -123,16 +136,22 @@ impl SuffixIndex {
     }
 
     /// At most `most` places before `at` whose past resembles the past of `at`: whole sets first, the furthest matches first (as far as
-    /// the links know), the latest of them first; then highest and lowest members; then, while there is room, the latest of all.
+    /// the links know), the latest of them first; then highest and lowest members; then, while there is room, the latest of all. With `openings`, before
+    /// all others those up to which the beginning of the sequence has just been repeated, the furthest first, and the very first.
     ///
     /// # Panics
     /// If fewer than `at` sets are known.
-    pub fn candidates(&self, at: usize, most: usize, found: &mut Vec<u32>) {
+    pub fn candidates(&self, at: usize, most: usize, openings: bool, found: &mut Vec<u32>) {
         assert!(at <= self.sets.len(), "place {at} of {}", self.sets.len());
         found.clear();
         if at <= most {
             found.extend((0..at as u32).rev());
             return;
+        }
+        if openings {
+            let further = |repeated: &u32| (*repeated > 0).then(|| self.repeated[*repeated as usize]);
+            let borders = std::iter::successors(Some(self.repeated[at]), further).filter(|repeated| *repeated > 0);
+            found.extend(borders.take(most.min(MOST_OPENINGS).saturating_sub(1)).chain([0]));
         }
         let each = most.div_ceil(12);
         for chain in &self.chains {
@@ -198,15 +217,17 @@ pub(crate) fn class_of_length(length: usize) -> usize {
 }
 
 impl Resemblance {
-    /// The classes of a candidate at a lag, each as its place among all classes.
-    pub(crate) fn classes(&self, lag: usize) -> [u16; CLASSES] {
+    /// The classes of a candidate, a place at a lag, each as its place among all classes.
+    pub(crate) fn classes(&self, place: usize, lag: usize) -> [u16; CLASSES] {
         let [whole, top, bottom] = self.lengths.map(class_of_length);
         let overlap = ((self.overlap * OVERLAPS as f32) as usize).min(OVERLAPS - 1);
         // Two classes to an octave: 1, (none), 2, 3, 4-5, 6-7, 8-11, 12-15, ...
         let octave = lag.max(1).ilog2() as usize;
         let half = if octave > 0 { (lag >> (octave - 1)) & 1 } else { 0 };
-        let class =
-            [whole, top, bottom, overlap, (2 * octave + half).min(LAGS - 1), lag % PERIODS[0], lag % PERIODS[1]];
+        let lags = [(2 * octave + half).min(LAGS - 1), lag % PERIODS[0], lag % PERIODS[1]];
+        // All before the place was the same, up to the beginning.
+        let opening = if self.lengths[0] == place { 1 + whole } else { 0 };
+        let class = [whole, top, bottom, overlap, lags[0], lags[1], lags[2], opening];
         std::array::from_fn(|k| (STARTS[k] + class[k]) as u16)
     }
 }
@@ -269,7 +290,7 @@ mod tests {
         let mut found = Vec::new();
         let mut longest_seen = 0;
         for t in 1..sets.len() {
-            index.candidates(t, 24, &mut found);
+            index.candidates(t, 24, false, &mut found);
             assert_eq!(found.len(), t.min(24));
             let mut sorted = found.clone();
             sorted.sort_unstable();
@@ -286,12 +307,33 @@ mod tests {
     }
 
     #[test]
+    fn a_beginning_that_comes_again_is_among_few_candidates() {
+        let mut sets = sequence(200, 7);
+        let opening = sets[..40].to_vec();
+        sets.extend(&opening);
+        let index = index(&sets);
+        let mut found = Vec::new();
+        for t in 9..sets.len() {
+            // Where the beginning has just been repeated: all its lengths, the longest first, and none of it.
+            let borders: Vec<u32> = (0..t).rev().filter(|s| sets[..*s] == sets[t - s..t]).map(|s| s as u32).collect();
+            index.candidates(t, 8, true, &mut found);
+            let (first, last) = (&borders[..borders.len().min(4) - 1], found.iter().position(|s| *s == 0).unwrap());
+            assert_eq!((&found[..last], found.len()), (&first[..last], 8), "{t}");
+            assert_eq!(last, borders.len().min(4) - 1);
+        }
+        let of =
+            |s: usize, t: usize| usize::from(index.resemblance(t, s).classes(s, t - s)[OPENINGS]) - STARTS[OPENINGS];
+        assert_eq!([of(0, 200), of(1, 201), of(8, 208), of(39, 239)], [1, 2, 1 + class_of_length(8), 0]);
+        assert_eq!(of(3, 208), 0, "another place");
+    }
+
+    #[test]
     fn with_room_for_all_every_place_is_a_candidate() {
         let sets = sequence(60, 3);
         let index = index(&sets);
         let mut found = Vec::new();
         for t in 0..=sets.len() {
-            index.candidates(t, 60, &mut found);
+            index.candidates(t, 60, t % 2 == 0, &mut found);
             found.sort_unstable();
             assert_eq!(found, (0..t as u32).collect::<Vec<_>>());
         }
@@ -304,8 +346,8 @@ mod tests {
         let mut growing = SuffixIndex::default();
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for (t, set) in sets.iter().enumerate() {
-            growing.candidates(t, 16, &mut a);
-            whole.candidates(t, 16, &mut b);
+            growing.candidates(t, 16, true, &mut a);
+            whole.candidates(t, 16, true, &mut b);
             assert_eq!(a, b);
             for s in &a {
                 assert_eq!(growing.resemblance(t, *s as usize), whole.resemblance(t, *s as usize));
@@ -318,13 +360,13 @@ mod tests {
     fn classes_lie_in_their_tables() {
         for lag in (1..200).chain([1000, 100_000, usize::MAX / 2]) {
             for (length, overlap) in [(0, 0.0), (5, 0.5), (32, 1.0)] {
-                let classes = Resemblance { lengths: [length; 3], overlap }.classes(lag);
+                let classes = Resemblance { lengths: [length; 3], overlap }.classes(5, lag);
                 for (k, class) in classes.iter().enumerate() {
                     assert!((STARTS[k]..STARTS[k + 1]).contains(&(*class as usize)), "{k}: {class}");
                 }
             }
         }
-        let lag = |lag| Resemblance { lengths: [0; 3], overlap: 0.0 }.classes(lag)[4] as usize - STARTS[4];
+        let lag = |lag| Resemblance { lengths: [0; 3], overlap: 0.0 }.classes(9, lag)[4] as usize - STARTS[4];
         assert_eq!([1, 2, 3, 4, 5, 6, 8, 12, 16].map(lag), [0, 2, 3, 4, 4, 5, 6, 7, 8]);
     }
 }

@@ -3,7 +3,7 @@
 mod arranging;
 mod drafts;
 
-use super::critic::{Critic, step};
+use super::critic::Critic;
 use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::profile::Profile;
 use super::trainer::past_of;
@@ -16,7 +16,7 @@ use cantus_model::{
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
-use cantus_nn::random::derive;
+use cantus_nn::random::{below, derive};
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
 pub(super) use drafts::Task;
 use rand_chacha::rand_core::Rng as _;
@@ -71,13 +71,12 @@ impl ChoraleComposer {
             let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
             Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
         };
-        let critic = Critic::read(file, choir.steps_per_quarter)?;
+        let critic = Critic::read(file)?;
         let shape = settings.own.shape(settings.features());
         Ok(ChoraleComposer {
             cells: (0..settings.shared.layers).map(cell).collect::<Result<_, _>>()?,
             head: JointScorer::new(shape, |name, shape| file.tensor(&format!("head.{name}"), shape))?,
-            parameters: checkpoint::parameters(file)
-                - critic.as_ref().map_or(0, |critic| critic.parts().concat().len()),
+            parameters: checkpoint::parameters(file) - critic.as_ref().map_or(0, |critic| critic.weights().len()),
             critic,
             settings,
             choir,
@@ -112,7 +111,7 @@ impl ChoraleComposer {
     }
 
     /// What the head sees.
-    fn features(&self, memory: &Memory, given: &[Given], at: usize, features: &mut Vec<f32>) {
+    fn features(&self, memory: &Memory, given: impl Fn(usize) -> Option<Given>, at: usize, features: &mut Vec<f32>) {
         features.clear();
         features.extend(memory.layers.last().into_iter().flat_map(|(h, _)| h));
         if self.settings.shared.skip {
@@ -120,7 +119,7 @@ impl ChoraleComposer {
         }
         let seen = features.len();
         features.resize(seen + AHEAD, 0.0);
-        write_ahead(|step| given.get(step).copied(), at, 0, &mut features[seen..]);
+        write_ahead(given, at, 0, &mut features[seen..]);
     }
 
     /// Figures for all chords of each piece, the first (predicted from nothing) included; nothing given but how long each is.
@@ -130,8 +129,13 @@ impl ChoraleComposer {
             let (mut decision, mut features) = (self.head.decision(), Vec::new());
             let figure = |(at, chord): (usize, &Chord)| {
                 self.advance(&mut memory, at, chords.len(), at.checked_sub(1).map(|before| chords[before]));
-                self.features(&memory, &[], at, &mut features);
-                figure(&mut decision, &features, &Place { past: &past, at, shift: 0 }, chord.bits())
+                self.features(&memory, |_| None, at, &mut features);
+                figure(
+                    &mut decision,
+                    &features,
+                    &Place { past: &past, at, shift: 0, classes: memory.profile.shares() },
+                    chord.bits(),
+                )
             };
             chords.iter().enumerate().map(figure).collect()
         };
@@ -164,15 +168,10 @@ impl ChoraleComposer {
                 let rest: f32 = probabilities[..first].iter().sum::<f32>() + probabilities[ITEMS];
                 let own =
                     (first..first + SPAN).map(|item| if allowed >> item & 1 == 1 { probabilities[item] } else { 0.0 });
-                let mut choices: Vec<f32> = own.chain([rest]).collect();
-                self.weigh(voice, chord, here, &mut choices);
+                let choices: Vec<f32> = own.chain([rest]).collect();
                 let before = here.before.map(|chord| {
                     chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |item| item - first)
                 });
-                if let (Some(before), false) = (before, here.odds.is_empty()) {
-                    let steps_per_quarter = self.choir.steps_per_quarter as usize;
-                    choices[before] *= (-here.odds[voice * steps_per_quarter + place.at % steps_per_quarter]).exp();
-                }
                 // What makes pitches surer must not slow the rhythm, in which each single move is less likely than none.
                 let drawn = sampling.draw_beside(choices, before, &mut rng);
                 drawn.filter(|k| *k < SPAN).map(|k| first + k)
@@ -185,20 +184,15 @@ impl ChoraleComposer {
         Some(chord)
     }
 
-    /// Weighs the choices of a voice by how it would move with those that are known already.
-    fn weigh(&self, voice: usize, chosen: Chord, here: &Here<'_>, choices: &mut [f32]) {
-        let (Some(critic), Some(before)) = (&self.critic, here.before) else { return };
-        let others = std::array::from_fn(|other| match other {
-            _ if other < voice => step(other, before, chosen),
-            _ if here.given.knows(other) => step(other, before, here.given.chord),
-            _ => None,
-        });
-        let Some(from) = before.pitch(voice).map(|pitch| i32::from(pitch.get())) else { return };
-        let first = SPAN * (VOICES - 1 - voice);
-        for (k, probability) in choices[..SPAN].iter_mut().enumerate().filter(|(_, probability)| **probability > 0.0) {
-            let to = i32::from(voices::pitch_of(first + k).get());
-            *probability *= critic.motions.of(voice, (from, to), &others).exp();
+    /// Where the beginning of a piece comes again, and how many steps of it: as in some piece of the corpus.
+    pub(super) fn opening(&self, rng: &mut Rng) -> Option<(usize, usize)> {
+        let Choir { returns, .. } = &self.choir;
+        if returns.is_empty() {
+            return None;
         }
+        let meter = self.choir.meter.parse().unwrap_or(Meter::COMMON);
+        let steps = BarSteps::new(self.choir.grid(), meter).first_step(2);
+        returns[below(&mut derive(rng.next_u64(), "form", &[]), returns.len())].map(|at| (at, steps))
     }
 
     /// What the model knows of pitches, in a remark where it has never heard some of them.
@@ -354,13 +348,10 @@ impl Composer for ChoraleComposer {
             }
             None => Vec::new(),
         };
-        let mut chords = self
-            .sing(
-                &Task { given: &given, recalls: &recalls, sampling: &request.sampling, character: None },
-                rng,
-                progress,
-            )?
-            .split_off(heard.len());
+        // A piece of its own: its beginning comes again as that of some piece of the corpus does.
+        let opening = if prompt.is_none() && request.form.is_none() { self.opening(rng) } else { None };
+        let task = Task { given: &given, recalls: &recalls, opening, sampling: &request.sampling };
+        let mut chords = self.sing(&task, rng, progress)?.split_off(heard.len());
         if chords[in_bars.first_step(bars - 1).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
             // A piece does not fade out before its last bar: what was sung last is sung once more.
             let closing = self.closing(&[&heard[..], &chords[..]].concat());
@@ -394,8 +385,6 @@ struct Here<'a> {
     /// The chord before it.
     before: Option<Chord>,
     recalling: Recalling,
-    /// What is added to the log-odds that each voice moves at each place of the beat; empty for nothing.
-    odds: &'a [f32],
 }
 
 /// The prompt's chords, up to where it ends.

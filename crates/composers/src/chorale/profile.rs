@@ -9,6 +9,8 @@ pub(super) const CLASSES: usize = 12;
 const PLACES: usize = 4;
 /// Width of the habits.
 pub(super) const HABITS: usize = VOICES * PLACES;
+/// Steps, those of all voices together, after which a key is half known.
+const SETTLED: f32 = 64.0;
 
 /// What has been sung so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,14 @@ impl Profile {
         for (class, count) in self.classes.iter().enumerate() {
             row[(class as i32 + shift).rem_euclid(CLASSES as i32) as usize] = 4.0 * *count as f32 / all;
         }
+    }
+
+    /// How much of what was sung is of each class, of an item in the entry of what is left of it when 12 divides it; times four, and
+    /// the less the less is known.
+    pub(super) fn shares(&self) -> [f32; CLASSES] {
+        let all = self.classes.iter().sum::<u32>() as f32 + SETTLED;
+        let first = class_of(0);
+        std::array::from_fn(|k| 4.0 * self.classes[(k + first) % CLASSES] as f32 / all)
     }
 
     /// Writes the share of the chances that each voice took, times two, voice by voice; a little smoothed.
@@ -92,6 +102,22 @@ mod tests {
         let mut row = [0.0; HABITS];
         Profile::default().write_habits(&mut row);
         assert_eq!(row, [0.5; HABITS], "nothing is known yet");
+    }
+
+    #[test]
+    fn shares_are_counted_by_items_and_grow_with_what_is_known() {
+        let mut profile = Profile::default();
+        assert_eq!(profile.shares(), [0.0; CLASSES]);
+        (0..16).for_each(|_| profile.add(chord(72), 4));
+        let shares = profile.shares();
+        let item = |voice: usize, pitch: u8| {
+            cantus_encoding::voices::item(voice, Pitch::try_from(pitch).unwrap()).unwrap() % CLASSES
+        };
+        // Half known after 64 notes; C stands in three voices, G in one.
+        assert_eq!((shares[item(0, 72)], shares[item(1, 67)]), (1.5, 0.5));
+        assert_eq!(shares.iter().sum::<f32>(), 2.0);
+        (0..48).for_each(|_| profile.add(chord(72), 4));
+        assert!((profile.shares().iter().sum::<f32>() - 3.2).abs() < 1e-6);
     }
 
     #[test]

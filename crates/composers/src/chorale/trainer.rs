@@ -1,6 +1,6 @@
 //! Training.
 
-use super::critic::{PARTS, learn};
+use super::critic::{TENSOR, learn};
 use super::given::{AHEAD, Given, Mask, write_ahead};
 use super::player::{ChoraleComposer, counted, protocol};
 use super::profile::Profile;
@@ -15,7 +15,7 @@ use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, StepAt,
     StepReport, TensorData as TensorValues, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
-use cantus_nn::joint::{Noise, Place};
+use cantus_nn::joint::{CLASSES, Noise, Place};
 use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
@@ -265,8 +265,11 @@ impl Trainable for ChoraleTrainer {
         let step = (at.epoch << 32) | at.step;
         let empty = SuffixIndex::default();
         let place = |place: &Option<(usize, usize, i32)>| match place {
-            Some((piece, at, shift)) => Place { past: &self.train[*piece].past, at: *at, shift: *shift },
-            None => Place { past: &empty, at: 0, shift: 0 },
+            Some((piece, at, shift)) => {
+                let Piece { past, profiles, .. } = &self.train[*piece];
+                Place { past, at: *at, shift: *shift, classes: profiles[*at].shares() }
+            }
+            None => Place { past: &empty, at: 0, shift: 0, classes: [0.0; CLASSES] },
         };
         let places: Vec<Place<'_>> = batch.places.iter().map(place).collect();
         let noise = Noise {
@@ -325,7 +328,7 @@ impl Trainable for ChoraleTrainer {
 
     fn finishing(&self, model: &ModelFile) -> Option<String> {
         let rounds = self.settings.own.critic;
-        let learnt = PARTS.iter().all(|name| model.tensors.contains_key(*name));
+        let learnt = model.tensors.contains_key(TENSOR);
         (rounds > 0 && !learnt).then(|| {
             format!("a critic learns, in {rounds} rounds, what tells its pieces from the corpus: some minutes")
         })
@@ -337,10 +340,8 @@ impl Trainable for ChoraleTrainer {
         let pieces: Vec<&[Chord]> = self.train.iter().map(|piece| &piece.chords[..]).collect();
         let critic = learn(&mut composer, &pieces, (self.settings.own.critic, self.seed), stop)?;
         let mut finished = model.clone();
-        for (name, values) in PARTS.iter().zip(critic.parts()) {
-            let values = TensorValues { shape: vec![values.len()], values: values.to_vec() };
-            finished.tensors.insert((*name).to_owned(), values);
-        }
+        let values = critic.weights().to_vec();
+        finished.tensors.insert(TENSOR.to_owned(), TensorValues { shape: vec![values.len()], values });
         Some(finished)
     }
 

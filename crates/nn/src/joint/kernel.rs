@@ -39,6 +39,7 @@ pub(super) struct Parameters {
     pub chosen_below: Vec<f32>,
     pub last_below: Vec<f32>,
     pub motions: Vec<f32>,
+    pub key: Vec<f32>,
     pub scores: Vec<f32>,
     pub penalties: Vec<f32>,
     pub gate: Vec<f32>,
@@ -46,7 +47,7 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    fn all_mut(&mut self) -> [&mut Vec<f32>; 12] {
+    fn all_mut(&mut self) -> [&mut Vec<f32>; 13] {
         let Parameters {
             chosen,
             last,
@@ -56,12 +57,13 @@ impl Parameters {
             chosen_below,
             last_below,
             motions,
+            key,
             scores,
             penalties,
             gate,
             trust,
         } = self;
-        [chosen, last, output, bias, past, chosen_below, last_below, motions, scores, penalties, gate, trust]
+        [chosen, last, output, bias, past, chosen_below, last_below, motions, key, scores, penalties, gate, trust]
     }
 
     /// As many zeros.
@@ -297,7 +299,7 @@ impl Job<'_> {
         to_context: &mut [f32],
         to_sentinel: &mut [f32],
     ) -> Chunk {
-        let Parameters { past, chosen_below, last_below, motions, scores, penalties, gate, trust, .. } =
+        let Parameters { past, chosen_below, last_below, motions, key, scores, penalties, gate, trust, .. } =
             self.parameters;
         let zeros = |values: &Vec<f32>| vec![0.0; values.len()];
         let mut found = Chunk {
@@ -307,6 +309,7 @@ impl Job<'_> {
                 chosen_below: zeros(chosen_below),
                 last_below: zeros(last_below),
                 motions: zeros(motions),
+                key: zeros(key),
                 scores: zeros(scores),
                 penalties: zeros(penalties),
                 gate: zeros(gate),
@@ -354,6 +357,7 @@ impl Job<'_> {
             to_base.resize(plane, 0.0);
             units.resize((members.len() + 1).max(units.len() / plane) * plane, 0.0);
             shared::excite(self.shape, &context[..channels], &self.parameters.past, heard, base);
+            shared::attune(self.shape, place, &self.parameters.key, base);
         }
         let pointing = self.shape.candidates > 0;
         let pointer = self.parameters.pointer();
@@ -431,6 +435,7 @@ impl Job<'_> {
                 }
             }
             to_v.iter_mut().zip(&dropped).for_each(|(g, keep)| *g *= keep);
+            shared::attune_back(self.shape, place, to_base, &mut found.parameters.key);
             shared::excite_back(self.shape, to_base, heard, to_a, &mut found.parameters.past);
         }
         let weight = f64::from(weight);

@@ -1,7 +1,7 @@
 //! Candidates and what they offer, on plain slices.
 
 use super::{JointShape, Place};
-use crate::suffix::{CLASSES, LENGTHS, OVERLAPS, STARTS};
+use crate::suffix::{CLASSES, LENGTHS, OPENINGS, OVERLAPS, STARTS};
 
 /// Classes of misses: one, two, three, more.
 const MISSES: usize = 4;
@@ -23,8 +23,8 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Long matches and much overlap count for more; the model itself counts for about a thousand candidates that match in nothing.
-    pub(super) fn first() -> Tables {
-        let mut scores = vec![0.0; STARTS[CLASSES]];
+    pub(super) fn first(openings: bool) -> Tables {
+        let mut scores = vec![0.0; self::scores(openings)];
         for class in 0..LENGTHS {
             scores[STARTS[0] + class] = 0.7 * class as f32;
             scores[STARTS[1] + class] = 0.2 * class as f32;
@@ -42,7 +42,9 @@ impl Tables {
 }
 
 /// Sizes of the tables, for files.
-pub(super) const SCORES: usize = STARTS[CLASSES];
+pub(super) const fn scores(openings: bool) -> usize {
+    STARTS[if openings { CLASSES } else { OPENINGS }]
+}
 pub(super) const PENALTIES: usize = MISSES;
 pub(super) const GATE: usize = GATE_CHOSEN + CHOSEN;
 
@@ -87,6 +89,8 @@ pub(super) struct Offers {
     last: usize,
     chosen: usize,
     keys: usize,
+    /// Classes that have scores.
+    classes: usize,
     /// `ln Z` of the decision at hand.
     log_total: f32,
     /// Derivatives by the scores, while training.
@@ -96,15 +100,16 @@ pub(super) struct Offers {
 impl Offers {
     /// Gathers the candidates of a place.
     pub(super) fn open(&mut self, shape: JointShape, weights: Weights<'_>, place: &Place<'_>) {
-        place.past.candidates(place.at, shape.candidates, &mut self.places);
+        place.past.candidates(place.at, shape.candidates, shape.openings, &mut self.places);
+        self.classes = if shape.openings { CLASSES } else { OPENINGS };
         self.offers.clear();
         let mut best = [0usize; BEST];
         for &s in &self.places {
             let s = s as usize;
             let resemblance = place.past.resemblance(place.at, s);
-            let classes = resemblance.classes(place.at - s);
+            let classes = resemblance.classes(s, place.at - s);
             best.iter_mut().zip(classes).for_each(|(best, class)| *best = (*best).max(usize::from(class)));
-            let score = classes.iter().map(|class| weights.scores[usize::from(*class)]).sum();
+            let score = classes[..self.classes].iter().map(|class| weights.scores[usize::from(*class)]).sum();
             let offer = Offer { classes, set: place.set(s), score, misses: 0, share: 0.0, item: 0 };
             self.offers.push(offer);
         }
@@ -214,7 +219,7 @@ impl Offers {
     /// After the last decision: the derivatives by the scores go to their tables.
     pub(super) fn close(&mut self, to_scores: &mut [f32]) {
         for (offer, g) in self.offers.iter().zip(&self.to_scores) {
-            offer.classes.iter().for_each(|class| to_scores[usize::from(*class)] += g);
+            offer.classes[..self.classes].iter().for_each(|class| to_scores[usize::from(*class)] += g);
         }
     }
 

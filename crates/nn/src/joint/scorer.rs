@@ -1,9 +1,9 @@
 //! Judging and drawing with a trained head: decision after decision, without burn.
 
 use super::kernel::{Parameters, softmax};
-use super::pointer::{GATE, Offers, PENALTIES, SCORES};
+use super::pointer::{GATE, Offers, PENALTIES, scores};
 use super::shared::{self, Heard, MOTIONS, SUMS};
-use super::{JointShape, Place};
+use super::{CLASSES, JointShape, Place};
 use crate::inference::Dense;
 
 /// A trained head.
@@ -26,7 +26,7 @@ impl JointScorer {
         shape: JointShape,
         mut lookup: impl FnMut(&str, &[usize]) -> Result<&'v [f32], E>,
     ) -> Result<JointScorer, E> {
-        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span } = shape;
+        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span, tonal, openings } = shape;
         let mut dense = |name: &str, input: usize, output: usize| {
             let weight = lookup(&format!("{name}.weight"), &[output, input])?;
             Ok(Dense::new(input, output, weight, lookup(&format!("{name}.bias"), &[output])?))
@@ -47,9 +47,12 @@ impl JointScorer {
             if span > 0 {
                 parameters.motions = lookup("shared.motions", &[MOTIONS, channels])?.to_vec();
             }
+            if tonal {
+                parameters.key = lookup("shared.key", &[CLASSES, channels])?.to_vec();
+            }
         }
         if candidates > 0 {
-            parameters.scores = lookup("pointer.scores", &[SCORES])?.to_vec();
+            parameters.scores = lookup("pointer.scores", &[scores(openings)])?.to_vec();
             parameters.penalties = lookup("pointer.penalties", &[PENALTIES])?.to_vec();
             parameters.gate = lookup("pointer.gate", &[GATE])?.to_vec();
             parameters.trust = lookup("pointer.trust", &[1])?.to_vec();
@@ -120,6 +123,7 @@ impl Decision<'_> {
             shared::heard(*shape, place, None, &mut self.heard);
             let bias = &self.context[..shape.channels];
             shared::excite(*shape, bias, &parameters.past, &self.heard, &mut self.base);
+            shared::attune(*shape, place, &parameters.key, &mut self.base);
         }
         if let Some(dense) = sentinel {
             let mut found = [0.0];

@@ -1,6 +1,6 @@
 //! The part that treats all places alike, on plain slices: units `[V, C]`, a row for each key.
 
-use super::{JointShape, Noise, Place};
+use super::{CLASSES, JointShape, Noise, Place};
 use crate::logistic::CoinKey;
 use crate::simd::{Level, fma, per_level};
 
@@ -86,6 +86,52 @@ pub(super) fn excite_back(
     for member in heard {
         let (unit, weight, length) = patch(shape, member);
         add(&mut to_past[weight..weight + length], &to_units[unit..unit + length], member.value);
+    }
+}
+
+/// How much of the past is of each class, as the members are when they are moved.
+fn classes(place: &Place<'_>) -> [f32; CLASSES] {
+    let shift = place.shift.rem_euclid(CLASSES as i32) as usize;
+    std::array::from_fn(|class| place.classes[(class + CLASSES - shift) % CLASSES])
+}
+
+/// The row of a table that tells what members of one class mean for the keys of another.
+fn degree(of_key: usize, of_member: usize) -> usize {
+    (of_key + CLASSES - of_member) % CLASSES
+}
+
+/// Adds to the units of each key what the piece's key makes of it.
+///
+/// # Shapes
+/// `table`: `[12, C]`, or empty where there is none, `units`: `[V, C]`
+pub(super) fn attune(shape: JointShape, place: &Place<'_>, table: &[f32], units: &mut [f32]) {
+    if !shape.tonal {
+        return;
+    }
+    let (channels, classes) = (shape.channels, classes(place));
+    let mut sum = vec![0.0; channels];
+    for of_key in 0..CLASSES.min(shape.keys) {
+        sum.fill(0.0);
+        for (of_member, share) in classes.iter().enumerate() {
+            add(&mut sum, &table[degree(of_key, of_member) * channels..][..channels], *share);
+        }
+        units.chunks_exact_mut(channels).skip(of_key).step_by(CLASSES).for_each(|unit| add(unit, &sum, 1.0));
+    }
+}
+
+/// The derivatives by the table, added, given those by the units.
+pub(super) fn attune_back(shape: JointShape, place: &Place<'_>, to_units: &[f32], to_table: &mut [f32]) {
+    if !shape.tonal {
+        return;
+    }
+    let (channels, classes) = (shape.channels, classes(place));
+    let mut sum = vec![0.0; channels];
+    for of_key in 0..CLASSES.min(shape.keys) {
+        sum.fill(0.0);
+        to_units.chunks_exact(channels).skip(of_key).step_by(CLASSES).for_each(|unit| add(&mut sum, unit, 1.0));
+        for (of_member, share) in classes.iter().enumerate() {
+            add(&mut to_table[degree(of_key, of_member) * channels..][..channels], &sum, *share);
+        }
     }
 }
 

@@ -1,8 +1,18 @@
 use super::*;
 use crate::random::{below, normal, seeded};
 
-const SHAPE: JointShape =
-    JointShape { keys: 6, features: 5, hidden: 7, channels: 16, reach: 3, lags: 2, candidates: 8, span: 0 };
+const SHAPE: JointShape = JointShape {
+    keys: 6,
+    features: 5,
+    hidden: 7,
+    channels: 16,
+    reach: 3,
+    lags: 2,
+    candidates: 8,
+    span: 0,
+    tonal: false,
+    openings: false,
+};
 
 fn head(shape: JointShape, seed: u64, device: &Device) -> JointHead {
     let rng = &mut seeded(seed);
@@ -16,7 +26,7 @@ fn head(shape: JointShape, seed: u64, device: &Device) -> JointHead {
     louder(&mut head.last);
     louder(&mut head.output.weight);
     if let Some(shared) = &mut head.shared {
-        shared.motions.iter_mut().for_each(&mut louder);
+        shared.motions.iter_mut().chain(&mut shared.key).for_each(&mut louder);
         louder(&mut shared.chosen);
         louder(&mut shared.last);
         louder(&mut shared.context.weight);
@@ -41,6 +51,19 @@ fn sequence(keys: usize, length: usize, seed: u64) -> SuffixIndex {
     let mut index = SuffixIndex::default();
     sets[..length].iter().for_each(|set| index.push(*set));
     index
+}
+
+/// How much of a sequence is of each class before a place.
+fn classes(past: &SuffixIndex, at: usize) -> [f32; CLASSES] {
+    let count = |class: usize| {
+        let of_set = |set: &u128| (class..128).step_by(CLASSES).filter(|key| set >> key & 1 == 1).count();
+        past.sets()[..at].iter().map(of_set).sum::<usize>() as f32
+    };
+    std::array::from_fn(|class| count(class) / (at.max(1) as f32))
+}
+
+fn place(past: &SuffixIndex, at: usize, shift: i32) -> Place<'_> {
+    Place { past, at, shift, classes: classes(past, at) }
 }
 
 fn features(rows: usize, width: usize, seed: u64) -> Vec<f32> {
@@ -72,10 +95,11 @@ fn nats(decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, set: u
     nats
 }
 
-fn all_parts() -> [JointShape; 5] {
+fn all_parts() -> [JointShape; 6] {
     [
         SHAPE,
         JointShape { span: 2, ..SHAPE },
+        JointShape { tonal: true, openings: true, ..SHAPE },
         JointShape { candidates: 0, ..SHAPE },
         JointShape { channels: 0, ..SHAPE },
         JointShape { channels: 0, candidates: 0, ..SHAPE },
@@ -91,7 +115,7 @@ fn the_probabilities_of_all_sets_add_up_to_one() {
         let features = features(30, 5, 3);
         let mut copied = 0;
         for at in [0, 1, 2, 9, 17, 29] {
-            let place = Place { past: &past, at, shift: 0 };
+            let place = place(&past, at, 0);
             let features = &features[at * 5..][..5];
             let sum: f64 = (0..64u128).map(|set| (-nats(&mut decision, features, &place, set)).exp()).sum();
             assert!((sum - 1.0).abs() < 1e-5, "{shape:?} at {at}: {sum}");
@@ -109,7 +133,7 @@ fn a_place_that_is_recalled_is_trusted_and_all_sets_add_up_to_one() {
     let scorer = scorer(&head(SHAPE, 2, &Device::flex()));
     let mut decision = scorer.decision();
     let features = features(1, 5, 3);
-    let place = Place { past: &past, at: 20, shift: 0 };
+    let place = place(&past, 20, 0);
     for (earlier, trust) in [(0, 0.9f32), (7, 0.5), (19, 0.99)] {
         let mut probability = |set: u128| {
             decision.open(&features, &place);
@@ -137,7 +161,7 @@ fn training_judges_as_the_decisions_do() {
     for shape in all_parts() {
         let head = head(shape, 5, &device);
         let features = features(40, 5, 6);
-        let places: Vec<Place> = (0..40).map(|at| Place { past: &past, at, shift: 0 }).collect();
+        let places: Vec<Place> = (0..40).map(|at| place(&past, at, 0)).collect();
         let weights: Vec<f32> = (0..40).map(|at| if at % 7 == 3 { 0.0 } else { 1.0 }).collect();
         let x = Tensor::from_data(TensorData::new(features.clone(), [40, 5]), &device);
         let (loss, figures) = head.loss(x, &places, past.sets(), &weights, None);
@@ -165,7 +189,7 @@ fn nothing_after_a_place_changes_its_decisions() {
         past.sets()[at..].iter().rev().for_each(|set| permuted.push(*set));
         let found = [&past, &cut, &permuted].map(|past| {
             let mut decision = scorer.decision();
-            nats(&mut decision, &features, &Place { past, at, shift: 0 }, past.sets().first().map_or(5, |set| set | 5))
+            nats(&mut decision, &features, &place(past, at, 0), past.sets().first().map_or(5, |set| set | 5))
         });
         assert!(found[0] == found[1] && found[0] == found[2] || at == 0, "{at}: {found:?}");
         cut.push(past.sets()[at]);
@@ -174,17 +198,19 @@ fn nothing_after_a_place_changes_its_decisions() {
 
 #[test]
 fn moving_past_and_set_moves_the_shared_logits() {
-    let shape = JointShape { keys: 40, hidden: 3, candidates: 0, ..SHAPE };
+    let shape = JointShape { keys: 40, hidden: 3, candidates: 0, tonal: true, ..SHAPE };
     let past = sequence(10, 30, 10);
     let head = head(shape, 11, &Device::flex());
     let parameters = head.parameters();
     let context = features(1, 32, 12);
     let logits = |shift: i32, set: u128| -> Vec<Vec<f32>> {
         let mut heard = Vec::new();
-        shared::heard(shape, &Place { past: &past, at: 25, shift }, None, &mut heard);
+        let place = place(&past, 25, shift);
+        shared::heard(shape, &place, None, &mut heard);
         let mut base = vec![0.0; 40 * 16];
         let mut units = base.clone();
         shared::excite(shape, &context[..16], &parameters.past, &heard, &mut base);
+        shared::attune(shape, &place, &parameters.key, &mut base);
         let mut last: Option<usize> = None;
         let mut all = Vec::new();
         for key in kernel::descending(set).map(Some).chain([None]) {
@@ -215,13 +241,13 @@ fn moving_past_and_set_moves_the_shared_logits() {
 
 #[test]
 fn the_shared_part_is_what_its_formula_says() {
-    let shape = JointShape { keys: 20, hidden: 3, candidates: 0, span: 5, ..SHAPE };
+    let shape = JointShape { keys: 20, hidden: 3, candidates: 0, span: 5, tonal: true, ..SHAPE };
     let JointShape { keys, channels, reach, lags, span, .. } = shape;
     let (past, at) = (sequence(20, 90, 23), 80);
     let before = |voice: usize| (voice * span..(voice + 1) * span).rev().find(|k| past.sets()[at - 1] >> k & 1 == 1);
     assert!((0..4).filter_map(before).count() > 2, "nothing moves");
     let parameters = head(shape, 24, &Device::flex()).parameters();
-    let context = features(1, 32, 25);
+    let (context, of_key) = (features(1, 32, 25), classes(&past, at));
     let chosen = [15usize, 9, 2];
     let weight = |lag: usize, offset: usize, c: usize| parameters.past[(lag * (2 * reach + 1) + offset) * channels + c];
     let near = |table: &[f32], distance: usize, c: usize| table[(keys - 1 - distance) * channels + c];
@@ -237,6 +263,9 @@ fn the_shared_part_is_what_its_formula_says() {
                     u += weight(lags + which, offset, c) * (1.0 - decay) * sum;
                 }
             }
+            u += (0..CLASSES)
+                .map(|i| parameters.key[(k + CLASSES - i) % CLASSES * channels + c] * of_key[i])
+                .sum::<f32>();
             u += chosen[..d].iter().map(|n| near(&parameters.chosen_below, n - k, c)).sum::<f32>();
             u += d.checked_sub(1).map_or(0.0, |e| near(&parameters.last_below, chosen[e] - k, c));
             // With each voice above, where both sang before: the intervals, and who falls, stays, rises.
@@ -252,10 +281,11 @@ fn the_shared_part_is_what_its_formula_says() {
         units.sum()
     };
     let mut heard = Vec::new();
-    shared::heard(shape, &Place { past: &past, at, shift: 0 }, None, &mut heard);
+    shared::heard(shape, &place(&past, at, 0), None, &mut heard);
     let mut base = vec![0.0; keys * channels];
     let mut units = base.clone();
     shared::excite(shape, &context[..channels], &parameters.past, &heard, &mut base);
+    shared::attune(shape, &place(&past, at, 0), &parameters.key, &mut base);
     for d in 0..=chosen.len() {
         let last = d.checked_sub(1).map(|e| chosen[e]);
         let mut logits = vec![0.0; last.unwrap_or(keys)];
@@ -275,22 +305,28 @@ fn the_shared_part_is_what_its_formula_says() {
 #[test]
 fn the_pointer_is_what_its_formula_says() {
     let past = sequence(6, 30, 26);
-    let parameters = head(SHAPE, 27, &Device::flex()).parameters();
-    let weights = parameters.pointer();
-    for at in [1, 5, 20, 29] {
-        let place = Place { past: &past, at, shift: 0 };
+    for (shape, at) in
+        [false, true].into_iter().flat_map(|openings| [1, 5, 20, 29].map(|at| (JointShape { openings, ..SHAPE }, at)))
+    {
+        let mut parameters = head(shape, 27, &Device::flex()).parameters();
+        // No two classes count alike.
+        let rng = &mut seeded(28);
+        parameters.scores.iter_mut().for_each(|score| *score += normal(rng));
+        let weights = parameters.pointer();
+        let place = place(&past, at, 0);
         let mut offers = pointer::Offers::default();
-        offers.open(SHAPE, weights, &place);
+        offers.open(shape, weights, &place);
         let mut candidates = Vec::new();
-        past.candidates(at, SHAPE.candidates, &mut candidates);
+        past.candidates(at, shape.candidates, shape.openings, &mut candidates);
         let (mut last, mut chosen) = (6usize, Vec::new());
         loop {
             let logit = offers.weigh(weights, -2.0);
             let (mut total, mut given) = (0.0f64, [0.0f64; 7]);
             for &s in &candidates {
                 let set = past.sets()[s as usize];
-                let classes = past.resemblance(at, s as usize).classes(at - s as usize);
-                let score: f32 = classes.iter().map(|class| weights.scores[usize::from(*class)]).sum();
+                let classes = past.resemblance(at, s as usize).classes(s as usize, at - s as usize);
+                let known = if shape.openings { 8 } else { 7 };
+                let score: f32 = classes[..known].iter().map(|class| weights.scores[usize::from(*class)]).sum();
                 let misses = (last..6).filter(|key| (set >> key & 1 == 1) != chosen.contains(key)).count();
                 let penalty = if misses == 0 { 0.0 } else { weights.penalties[misses.min(4) - 1] };
                 let item = (0..last).rev().find(|key| set >> key & 1 == 1).unwrap_or(6);
@@ -298,7 +334,9 @@ fn the_pointer_is_what_its_formula_says() {
                 given[item] += f64::from(score - penalty).exp();
             }
             let best = |k: usize| {
-                let classes = candidates.iter().map(|s| past.resemblance(at, *s as usize).classes(at - *s as usize)[k]);
+                let classes = candidates
+                    .iter()
+                    .map(|s| past.resemblance(at, *s as usize).classes(*s as usize, at - *s as usize)[k]);
                 weights.gate[usize::from(classes.max().unwrap())]
             };
             let of_chosen = weights.gate[weights.gate.len() - 8 + chosen.len()];
@@ -323,9 +361,9 @@ fn the_pointer_is_what_its_formula_says() {
 fn gradients_agree_with_central_differences() {
     let device = Device::flex().autodiff();
     let past = sequence(6, 24, 13);
-    let places: Vec<Place> = (0..24).map(|at| Place { past: &past, at, shift: 0 }).collect();
+    let places: Vec<Place> = (0..24).map(|at| place(&past, at, 0)).collect();
     let weights: Vec<f32> = (0..24).map(|at| if at == 5 { 0.0 } else { 1.0 }).collect();
-    let shape = JointShape { span: 3, ..SHAPE };
+    let shape = JointShape { span: 3, tonal: true, openings: true, ..SHAPE };
     for noise in [None, Some(Noise { seed: 3, step: 4, units: 0.4, past: 0.3 })] {
         let head = head(shape, 14, &device);
         let parameters = head.parameters();
@@ -385,6 +423,7 @@ fn gradients_agree_with_central_differences() {
             chosen_below,
             last_below,
             motions,
+            key,
             scores,
             penalties,
             gate,
@@ -405,7 +444,7 @@ fn threads_and_padding_change_nothing() {
         context: features(n, 2 * SHAPE.channels, 21),
         sentinel: features(n, 1, 22),
     };
-    let places: Vec<Place> = (0..n).map(|at| Place { past: &past, at, shift: 0 }).collect();
+    let places: Vec<Place> = (0..n).map(|at| place(&past, at, 0)).collect();
     let run = |threads: usize, targets: &[u128]| {
         let weights: Vec<f32> = (0..n).map(|at| if at % 3 == 0 { 0.0 } else { 1.0 }).collect();
         let batch = kernel::Batch { places: &places, targets, weights: &weights, noise: None };

@@ -10,6 +10,10 @@ const PASSAGE: usize = 48;
 const WIDEST: i32 = 13;
 /// Longer notes are all alike, in steps.
 const LONGEST: usize = 32;
+/// Steps of a bar, in quarters.
+const BAR: usize = 4;
+/// The classes of a major scale, counted from its first.
+const MAJOR: u64 = 0b1010_1011_0101;
 
 /// A chord at a step where a voice begins a note.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +33,12 @@ pub(in super::super) struct Hearing {
     before: Chord,
     /// The last two moments, the latest first.
     moments: [Option<Moment>; 2],
+    /// How many notes of each pitch class were begun in the piece.
+    classes: [u32; 12],
+    /// Which pitch classes and which pitches there were in this passage.
+    of_passage: (u16, u128),
+    /// The steps of this bar at which notes were begun, and those of the bar before.
+    bars: [u64; 2],
     /// How often each turn has occurred in this passage.
     counts: Vec<u16>,
     /// Of each kind of turn in the passage: how many there were, and the sum of weights times roots.
@@ -46,6 +56,9 @@ impl Hearing {
             at: 0,
             before: Chord::REST,
             moments: [None; 2],
+            classes: [0; 12],
+            of_passage: (0, 0),
+            bars: [0; 2],
             counts: vec![0; TURNS],
             totals: [0.0; KINDS],
             sums: [0.0; KINDS],
@@ -62,18 +75,54 @@ impl Hearing {
         if self.at > 0 && self.at.is_multiple_of(self.passage()) {
             self.closed = self.verdict();
             self.counts.fill(0);
+            self.of_passage = (0, 0);
             (self.totals, self.sums) = ([0.0; KINDS], [0.0; KINDS]);
         }
+        let bar = BAR * self.steps_per_quarter;
+        if self.at.is_multiple_of(bar) {
+            if self.at >= 2 * bar {
+                let unlike = (self.bars[0] ^ self.bars[1]).count_ones();
+                self.hear(weights, 12, &[u64::from(unlike)]);
+            }
+            self.bars = [0, self.bars[0]];
+        }
         let begins = |voice: &usize| chord.pitch(*voice).is_some() && chord.pitch(*voice) != self.before.pitch(*voice);
-        let struck = (0..VOICES).filter(begins).count();
-        if struck > 0 {
-            self.moment(weights, chord, struck);
+        let struck: Vec<i32> = (0..VOICES)
+            .filter(begins)
+            .filter_map(|voice| chord.pitch(voice))
+            .map(|pitch| i32::from(pitch.get()))
+            .collect();
+        if !struck.is_empty() {
+            // Finer grids than 64 steps to a bar are heard as that.
+            self.bars[0] |= 1 << (self.at % bar * bar.min(64) / bar);
+            self.moment(weights, chord, &struck);
         }
         self.before = chord;
         self.at += 1;
     }
 
-    fn moment(&mut self, weights: &[f32], chord: Chord, struck: usize) {
+    /// The scale that holds most of what was begun so far: how far above `low` it begins. It is major, or minor on its sixth.
+    fn scale(&self, low: i32) -> i32 {
+        let inside = |first: &i32| -> u32 {
+            (0..12)
+                .filter(|k| MAJOR >> k & 1 == 1)
+                .map(|k| self.classes[(low + first + k).rem_euclid(12) as usize])
+                .sum()
+        };
+        // Of equals the nearest above, so that nothing depends on the key itself.
+        (0..12).rev().max_by_key(inside).unwrap_or(0)
+    }
+
+    /// A turn of a kind.
+    fn hear(&mut self, weights: &[f32], kind: usize, what: &[u64]) {
+        let turn = turn(kind, what);
+        let count = f64::from(self.counts[turn]);
+        self.counts[turn] = self.counts[turn].saturating_add(1);
+        self.totals[kind] += 1.0;
+        self.sums[kind] += f64::from(weights[turn]) * ((count + 1.0).sqrt() - count.sqrt());
+    }
+
+    fn moment(&mut self, weights: &[f32], chord: Chord, struck: &[i32]) {
         let mut pitches: Vec<i32> =
             (0..VOICES).filter_map(|voice| chord.pitch(voice)).map(|pitch| i32::from(pitch.get())).collect();
         pitches.sort_unstable();
@@ -88,19 +137,25 @@ impl Hearing {
         let steps_per_quarter = self.steps_per_quarter;
         let place = |at: usize| (at % steps_per_quarter) as u64;
         let spacing = pitches.windows(2).fold(0, |all, pair| 64 * all + (pair[1] - pair[0]) as u64);
-        let (counts, totals, sums) = (&mut self.counts, &mut self.totals, &mut self.sums);
-        let mut hear = |kind: usize, what: &[u64]| {
-            let turn = turn(kind, what);
-            let count = f64::from(counts[turn]);
-            counts[turn] = counts[turn].saturating_add(1);
-            totals[kind] += 1.0;
-            sums[kind] += f64::from(weights[turn]) * ((count + 1.0).sqrt() - count.sqrt());
-        };
+        for pitch in struck {
+            self.classes[pitch.rem_euclid(12) as usize] += 1;
+            self.of_passage.0 |= 1 << pitch.rem_euclid(12);
+            self.of_passage.1 |= 1 << pitch.clamp(&0, &127);
+        }
+        let first = self.scale(low);
+        let is_outside = |pitch: &&i32| MAJOR >> (*pitch - low - first).rem_euclid(12) & 1 == 0;
+        let outside = struck.iter().filter(is_outside).count();
+        let [b, a] = self.moments;
+        let (classes, used) = self.of_passage;
+        let mut hear = |kind: usize, what: &[u64]| self.hear(weights, kind, what);
         // Sonorities, spacings, how many voices move where in the beat.
         hear(0, &[c.classes]);
         hear(1, &[spacing]);
-        hear(2, &[struck as u64, place(c.at)]);
-        let [b, a] = self.moments;
+        hear(2, &[struck.len() as u64, place(c.at)]);
+        // The key: what lies outside of it, harmonies by their degree, how many classes and pitches there have been.
+        hear(9, &[outside as u64]);
+        hear(10, &[first as u64, c.classes]);
+        hear(11, &[u64::from(classes.count_ones()), u64::from(used.count_ones())]);
         if let Some(b) = b {
             let (bass, top) = (interval(b.outer.0, c.outer.0), interval(b.outer.1, c.outer.1));
             let lasted = (c.at - b.at).min(LONGEST) as u64;
@@ -203,6 +258,32 @@ mod tests {
         assert_ne!(heard(0, 6), heard(0, 7));
         let mut held = Hearing::new(4);
         (0..64).for_each(|_| held.push(&vec![0.0; TURNS], chord([72, 67, 64, 48])));
-        assert_eq!(held.turns().len(), 3, "one moment");
+        assert_eq!(held.turns().len(), 8, "one moment, and two pairs of bars");
+    }
+
+    #[test]
+    fn what_leaves_the_key_and_what_breaks_the_rhythm_is_heard() {
+        let said = |kind: usize, what: &[u64], music: &[Chord]| {
+            let mut weights = vec![0.0; TURNS];
+            weights[turn(kind, what)] = 1.0;
+            let mut hearing = Hearing::new(4);
+            music.iter().for_each(|chord| hearing.push(&weights, *chord));
+            hearing.sums[kind]
+        };
+        let usual: Vec<Chord> = music(12).collect();
+        let strange = [chord([73, 69, 64, 45]); 4];
+        let (before, after) = ([&usual[..], &strange].concat(), [&strange, &usual[..]].concat());
+        // C sharp, where all was C major; where it came first, nothing was known yet.
+        assert_eq!(said(9, &[1], &usual), 0.0);
+        assert_eq!(said(9, &[1], &before), 1.0);
+        assert_eq!(said(9, &[1], &after), 0.0);
+        // C, E, G, then B and D, then C sharp and A; of pitches four, then three more, and three more.
+        assert_eq!(said(11, &[3, 4], &usual), 1.0);
+        assert_eq!(said(11, &[7, 10], &before), 1.0);
+        // In the second bar the first chord lasts until the last.
+        let mut broken = usual.clone();
+        (20..24).for_each(|step| broken[step] = broken[19]);
+        assert_eq!(said(12, &[0], &usual), 1.0);
+        assert_eq!((said(12, &[0], &broken), said(12, &[2], &broken)), (0.0, 1.0));
     }
 }

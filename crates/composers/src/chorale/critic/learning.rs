@@ -2,8 +2,7 @@
 
 use super::super::given::Given;
 use super::super::player::{ChoraleComposer, Task};
-use super::motion::{MOTIONS, Motions, count};
-use super::{Characters, Critic, Hearing, TURNS, character_of};
+use super::{Critic, Hearing, TURNS};
 use cantus_encoding::voices::Chord;
 use cantus_evaluation::regression::{Row, fit};
 use cantus_model::Composer;
@@ -57,37 +56,37 @@ pub(in super::super) fn learn(
     if real == 0 {
         return None;
     }
-    let real_motions = count(pieces.iter().copied());
-    let known: Vec<Vec<f64>> = pieces.iter().map(|piece| character_of(piece, grid as usize)).collect();
     let mut weights = vec![0.0; TURNS];
-    let mut motions = Motions::new(vec![0.0; MOTIONS]);
-    let mut characters = Characters::new(&known);
-    let critic = |weights: &[f64], motions: &Motions, characters: &Characters| {
-        Critic::new(weights.iter().map(|weight| *weight as f32).collect(), motions.clone(), characters.clone())
-    };
+    // What a single round finds is partly chance: the mean of the later rounds is what stays.
+    let (mut sums, later) = (vec![0.0; TURNS], rounds - rounds / 2);
     for round in 0..rounds {
-        composer.critic = Some(critic(&weights, &motions, &characters));
-        let count_of_pieces = PIECES.min(pieces.len());
-        let chosen: Vec<usize> = (0..count_of_pieces).map(|k| (round * count_of_pieces + k) % pieces.len()).collect();
-        let compose = |piece: &usize| {
-            let mut rng = derive(seed, "critic", &[round as u64, *piece as u64]);
-            let given = vec![Given::default(); pieces[*piece].len()];
+        composer.critic = Some(Critic::new(single(&weights)));
+        let count = PIECES.min(pieces.len());
+        let chosen = (0..count).map(|k| (round * count + k) % pieces.len());
+        let compose = |piece: usize| {
+            let mut rng = derive(seed, "critic", &[round as u64, piece as u64]);
+            let given = vec![Given::default(); pieces[piece].len()];
             let sampling = &composer.default_sampling();
-            let task = Task { given: &given, recalls: &[], sampling, character: Some(&known[*piece]) };
+            let opening = composer.opening(&mut rng);
+            let task = Task { given: &given, recalls: &[], opening, sampling };
             let go_on = &mut |_: f64| {
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             composer.sing(&task, &mut rng, go_on).ok()
         };
-        let composed: Option<Vec<Vec<Chord>>> = chosen.par_iter().map(compose).collect();
+        let composed: Option<Vec<Vec<Chord>>> = chosen.collect::<Vec<usize>>().into_par_iter().map(compose).collect();
         let composed = composed?;
         rows.truncate(real);
         rows.extend(composed.iter().flat_map(|piece| passages(piece, grid)).map(|row| (row, false)));
         let found = fit(&rows, TURNS + 1, PENALTY);
         weights.iter_mut().zip(&found).for_each(|(weight, found)| *weight += RATE * found);
-        motions.scale(&real_motions, &count(composed.iter().map(Vec::as_slice)), RATE);
-        let heard: Vec<Vec<f64>> = composed.iter().map(|piece| character_of(piece, grid as usize)).collect();
-        characters.scale(&chosen, &heard, RATE);
+        if round >= rounds - later {
+            sums.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum += weight / later as f64);
+        }
     }
-    Some(critic(&weights, &motions, &characters))
+    Some(Critic::new(single(&sums)))
+}
+
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|value| *value as f32).collect()
 }

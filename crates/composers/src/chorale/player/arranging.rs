@@ -30,7 +30,7 @@ impl ChoraleComposer {
             return Err(ComposeError::EverythingGiven);
         }
         let chords = self.sing(
-            &Task { given: &given, recalls: &[], sampling: &arrangement.sampling, character: None },
+            &Task { given: &given, recalls: &[], opening: None, sampling: &arrangement.sampling },
             rng,
             progress,
         )?;

@@ -5,14 +5,16 @@
 //! A. Johansen, A Tutorial on Particle Filtering and Smoothing, 2009, section 3.
 
 use super::{ChoraleComposer, Here, Memory};
-use crate::chorale::critic::{Critic, Hearing, character_of};
+use crate::chorale::critic::Hearing;
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::Chord;
 use cantus_model::frames::{Leave, Runs};
 use cantus_model::{ComposeError, Progress, Rng, Sampling};
 use cantus_nn::joint::{Decision, Place};
-use cantus_nn::random::{below, uniform_f64};
+use cantus_nn::random::{derive, uniform_f64};
 use cantus_nn::suffix::SuffixIndex;
+use rand_chacha::rand_core::Rng as _;
+use rayon::prelude::*;
 
 /// How many drafts are written at once under a critic's eyes.
 const DRAFTS: usize = 8;
@@ -41,9 +43,24 @@ pub(in super::super) struct Task<'a> {
     pub given: &'a [Given],
     /// Steps that come again.
     pub recalls: &'a [Option<usize>],
+    /// The step at which the beginning of the piece comes again, and how many steps of it.
+    pub opening: Option<(usize, usize)>,
     pub sampling: &'a Sampling,
-    /// The character that the piece is to have; without one, that of what is given, or any.
-    pub character: Option<&'a [f64]>,
+}
+
+impl Task<'_> {
+    /// What of the beginning comes again at a step, once so much is written.
+    fn again(&self, written: &[Chord], step: usize) -> Option<Chord> {
+        let (at, steps) = self.opening?;
+        let since = step.checked_sub(at).filter(|since| *since < steps)?;
+        written.get(since).copied()
+    }
+
+    /// What is known of a step, once so much is written.
+    fn given(&self, written: &[Chord], step: usize) -> Option<Given> {
+        let again = self.again(written, step).map(|chord| Given { voices: ALL, chord });
+        again.or(self.given.get(step).copied())
+    }
 }
 
 impl Draft {
@@ -66,7 +83,6 @@ impl ChoraleComposer {
         progress: Progress<'_>,
     ) -> Result<Vec<Chord>, ComposeError> {
         let end = task.given.len();
-        let odds = self.odds(task, rng);
         let steps_per_quarter = self.choir.steps_per_quarter;
         let critic = self.critic.as_ref().filter(|_| task.sampling.temperature > 0.0);
         let first = Draft {
@@ -79,14 +95,18 @@ impl ChoraleComposer {
             breach: 0.0,
         };
         let mut drafts = vec![first; if critic.is_some() { DRAFTS } else { 1 }];
-        let (mut decision, mut features) = (self.head.decision(), Vec::new());
+        let mut desks = vec![(self.head.decision(), Vec::new()); drafts.len()];
         for at in 0..end {
-            for draft in &mut drafts {
-                self.go_on(draft, at, (task, &odds), (&mut decision, &mut features), rng)?;
+            let chances: Vec<u64> = drafts.iter().map(|_| rng.next_u64()).collect();
+            let go_on = |((draft, (decision, features)), chance): ((&mut Draft, &mut (_, _)), u64)| {
+                let rng = &mut derive(chance, "draft", &[]);
+                self.go_on(draft, at, task, (decision, features), rng)?;
                 if let (Some(critic), Some(hearing), Some(chord)) = (critic, &mut draft.hearing, draft.chords.last()) {
                     hearing.push(critic.weights(), *chord);
                 }
-            }
+                Ok::<_, ComposeError>(())
+            };
+            drafts.par_iter_mut().zip(&mut desks).zip(chances).try_for_each(go_on)?;
             drafts = choose(drafts, rng);
             if (at + 1).is_multiple_of(steps_per_quarter as usize) || at + 1 == end {
                 let done = (at + 1) as f64 / end as f64;
@@ -100,48 +120,45 @@ impl ChoraleComposer {
         Ok(drafts.swap_remove(chosen).chords)
     }
 
-    /// What is added to the log-odds that a voice moves at each place of the beat: as the character of the piece wants it.
-    fn odds(&self, task: &Task<'_>, rng: &mut Rng) -> Vec<f32> {
-        let Some(Critic { characters, .. }) = &self.critic else { return Vec::new() };
-        let heard: Vec<Chord> =
-            task.given.iter().take_while(|given| given.voices == ALL).map(|given| given.chord).collect();
-        let is_free = task.given[heard.len()..].iter().all(|given| given.voices == 0);
-        let drawn = match (task.character, is_free) {
-            (Some(character), _) => Some(character.to_vec()),
-            (None, false) => None,
-            (None, true) if heard.is_empty() => Some(characters.known(below(rng, characters.len()))),
-            (None, true) => Some(character_of(&heard, self.choir.steps_per_quarter as usize)),
-        };
-        characters.odds(drawn.as_deref())
-    }
-
     /// A step more.
     fn go_on(
         &self,
         draft: &mut Draft,
         at: usize,
-        (task, odds): (&Task<'_>, &[f32]),
+        task: &Task<'_>,
         (decision, features): (&mut Decision<'_>, &mut Vec<f32>),
         rng: &mut Rng,
     ) -> Result<(), ComposeError> {
         let before = draft.chords.last().copied();
         self.advance(&mut draft.memory, at, task.given.len(), before);
-        let here = task.given[at];
-        let chord = if here.voices == ALL {
-            here.chord
-        } else {
-            self.features(&draft.memory, task.given, at, features);
-            let recalled = task.recalls.get(at).copied().flatten();
-            let leave = Leave::after(&draft.runs, recalled, here.voices == 0);
-            let recalling = leave.recalling;
-            let place = Place { past: &draft.past, at, shift: 0 };
-            let here = Here { features, place, given: here, before, recalling, odds };
-            let draw = || self.draw(decision, &here, task.sampling, rng).ok_or(ComposeError::NoToken);
-            let chord = leave.draw(draw, |chord| chord.bits())?;
-            if leave.forbids(chord.bits()) {
-                draft.breach += OVERDUE;
+        let (here, recalled) = (task.given[at], task.recalls.get(at).copied().flatten());
+        let leave = Leave::after(&draft.runs, recalled, here.voices == 0);
+        let known = match here.voices {
+            ALL => Some(here.chord),
+            // The beginning comes again as often as in the corpus's music, and no oftener.
+            _ => task.again(&draft.chords, at).filter(|chord| !leave.forbids(chord.bits())),
+        };
+        let chord = match known {
+            Some(chord) => chord,
+            None => {
+                self.features(&draft.memory, |step| task.given(&draft.chords, step), at, features);
+                let recalling = leave.recalling;
+                let place = Place { past: &draft.past, at, shift: 0, classes: draft.memory.profile.shares() };
+                let here = Here { features, place, given: here, before, recalling };
+                let mut draw = |sampling: &Sampling| {
+                    let draw = || self.draw(decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
+                    leave.draw(draw, |chord| chord.bits())
+                };
+                let mut chord = draw(task.sampling)?;
+                if leave.forbids(chord.bits()) {
+                    // Of what is likely nothing else is left: then of all.
+                    chord = draw(&Sampling { top_k: 0, top_p: 1.0, ..*task.sampling })?;
+                }
+                if leave.forbids(chord.bits()) {
+                    draft.breach += OVERDUE;
+                }
+                chord
             }
-            chord
         };
         draft.past.push(chord.bits());
         draft.runs.push(chord.bits());
