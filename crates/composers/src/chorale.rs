@@ -54,7 +54,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head, a critic",
         settings: r#"{"profile":true,"habits":true,"motions":true,"tonal":true,"openings":true,"channels":64,"reach":96,"lags":4,
-                      "averaging":0.998,"dropout":0.4,"input_dropout":0.1,"units_dropout":0.3,"patience":6,"epochs":30,"critic":24}"#,
+                      "averaging":0.998,"dropout":0.4,"input_dropout":0.1,"units_dropout":0.3,"patience":6,"epochs":30,"critic":36}"#,
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
                   "averaging":0.5,"units":24,"channels":16,"reach":48,"lags":2,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,
                   "profile":true,"habits":true,"motions":true,"tonal":true,"openings":true,"critic":0}"#,

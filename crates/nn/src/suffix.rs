@@ -136,8 +136,9 @@ impl SuffixIndex {
     }
 
     /// At most `most` places before `at` whose past resembles the past of `at`: whole sets first, the furthest matches first (as far as
-    /// the links know), the latest of them first; then highest and lowest members; then, while there is room, the latest of all. With `openings`, before
-    /// all others those up to which the beginning of the sequence has just been repeated, the furthest first, and the very first.
+    /// the links know), the latest of them first; then highest and lowest members; then, while there is room, the latest of all.
+    /// With `openings`, before all others those up to which the beginning of the sequence has just been repeated, the furthest first,
+    /// and the very first.
     ///
     /// # Panics
     /// If fewer than `at` sets are known.

@@ -58,7 +58,7 @@ pub(in super::super) fn learn(
     }
     let mut weights = vec![0.0; TURNS];
     // What a single round finds is partly chance: the mean of the later rounds is what stays.
-    let (mut sums, later) = (vec![0.0; TURNS], rounds - rounds / 2);
+    let (mut sums, later) = (vec![0.0; TURNS], rounds - rounds / 3);
     for round in 0..rounds {
         composer.critic = Some(Critic::new(single(&weights)));
         let count = PIECES.min(pieces.len());
