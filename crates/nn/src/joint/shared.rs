@@ -95,11 +95,6 @@ fn classes(place: &Place<'_>) -> [f32; CLASSES] {
     std::array::from_fn(|class| place.classes[(class + CLASSES - shift) % CLASSES])
 }
 
-/// The row of a table that tells what members of one class mean for the keys of another.
-fn degree(of_key: usize, of_member: usize) -> usize {
-    (of_key + CLASSES - of_member) % CLASSES
-}
-
 /// Adds to the units of each key what the piece's key makes of it.
 ///
 /// # Shapes
@@ -112,8 +107,10 @@ pub(super) fn attune(shape: JointShape, place: &Place<'_>, table: &[f32], units:
     let mut sum = vec![0.0; channels];
     for of_key in 0..CLASSES.min(shape.keys) {
         sum.fill(0.0);
-        for (of_member, share) in classes.iter().enumerate() {
-            add(&mut sum, &table[degree(of_key, of_member) * channels..][..channels], *share);
+        // By degrees, not by classes: moved to another key, the same is added in the same order.
+        for degree in 0..CLASSES {
+            let share = classes[(of_key + CLASSES - degree) % CLASSES];
+            add(&mut sum, &table[degree * channels..][..channels], share);
         }
         units.chunks_exact_mut(channels).skip(of_key).step_by(CLASSES).for_each(|unit| add(unit, &sum, 1.0));
     }
@@ -129,8 +126,9 @@ pub(super) fn attune_back(shape: JointShape, place: &Place<'_>, to_units: &[f32]
     for of_key in 0..CLASSES.min(shape.keys) {
         sum.fill(0.0);
         to_units.chunks_exact(channels).skip(of_key).step_by(CLASSES).for_each(|unit| add(&mut sum, unit, 1.0));
-        for (of_member, share) in classes.iter().enumerate() {
-            add(&mut to_table[degree(of_key, of_member) * channels..][..channels], &sum, *share);
+        for degree in 0..CLASSES {
+            let share = classes[(of_key + CLASSES - degree) % CLASSES];
+            add(&mut to_table[degree * channels..][..channels], &sum, share);
         }
     }
 }
