@@ -36,7 +36,7 @@ pub struct Arguments {
     /// The run's folder, for checkpoints, curves, samples and the model [default: runs/FOLDER-COMPOSER]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
-    /// Train for at most this long [default: 10, unless --epochs is given]
+    /// Train for at most this long; what `chorale` learns once its network has comes on top [default: 10, unless --epochs is given]
     #[arg(long, value_name = "M", allow_negative_numbers = true)]
     minutes: Option<f64>,
     /// Train for at most so many epochs

@@ -330,7 +330,10 @@ impl Trainable for ChoraleTrainer {
         let rounds = self.settings.own.critic;
         let learnt = model.tensors.contains_key(TENSOR);
         (rounds > 0 && !learnt).then(|| {
-            format!("a critic learns, in {rounds} rounds, what tells its pieces from the corpus: some minutes")
+            format!(
+                "a critic learns, in {rounds} rounds, what tells its pieces from the corpus: about ten minutes; the model is there \
+                 already, and stays as it is if you stop now"
+            )
         })
     }
 
