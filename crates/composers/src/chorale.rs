@@ -34,11 +34,11 @@ use cantus_model::checks::{share, within};
 use cantus_model::frames::{BarSteps, FrameSettings, Limits, Reading, check_time};
 use cantus_model::learner::Recurrent;
 use cantus_model::{Ability, ComposerSpec, Configuration, Rng, TrainingSet};
-use cantus_nn::joint::{JointHead, JointShape};
+use cantus_nn::joint::{CLASSES, JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
 use given::AHEAD;
-use profile::{CLASSES, HABITS, Profile};
+use profile::{HABITS, Profile};
 use serde::{Deserialize, Serialize};
 
 /// The registry's entry.
@@ -238,6 +238,11 @@ impl Network {
     }
 }
 
+/// Steps of two bars; one at least.
+fn two_bars(grid: TicksPerQuarter, meter: Meter) -> usize {
+    BarSteps::new(grid, meter).first_step(2).max(1)
+}
+
 /// What a model keeps of its corpus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -270,7 +275,7 @@ impl Choir {
             Some((items().min()?, items().max()?))
         });
         let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
-        let two_bars = BarSteps::new(grid, meter).first_step(2).max(1);
+        let two_bars = two_bars(grid, meter);
         let returns = |chords: Vec<Chord>| {
             let opening = chords.get(..two_bars)?;
             let again = chords[two_bars..].windows(two_bars).position(|later| later == opening);

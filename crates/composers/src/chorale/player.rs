@@ -7,7 +7,7 @@ use super::critic::Critic;
 use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::profile::Profile;
 use super::trainer::past_of;
-use super::{Choir, SPEC, Settings};
+use super::{Choir, SPEC, Settings, two_bars};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation};
 use cantus_model::{
@@ -191,7 +191,7 @@ impl ChoraleComposer {
             return None;
         }
         let meter = self.choir.meter.parse().unwrap_or(Meter::COMMON);
-        let steps = BarSteps::new(self.choir.grid(), meter).first_step(2);
+        let steps = two_bars(self.choir.grid(), meter);
         returns[below(&mut derive(rng.next_u64(), "form", &[]), returns.len())].map(|at| (at, steps))
     }
 

@@ -2,9 +2,8 @@
 //! note at each place of the beat.
 
 use cantus_encoding::voices::{Chord, VOICES, items, pitch_of};
+use cantus_nn::joint::CLASSES;
 
-/// Pitch classes.
-pub(super) const CLASSES: usize = 12;
 /// Places of a beat that are told apart.
 const PLACES: usize = 4;
 /// Width of the habits.

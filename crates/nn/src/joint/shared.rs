@@ -95,6 +95,12 @@ fn classes(place: &Place<'_>) -> [f32; CLASSES] {
     std::array::from_fn(|class| place.classes[(class + CLASSES - shift) % CLASSES])
 }
 
+/// Each degree that the keys of one class may have, and how much of the past makes it so. By degrees, not by classes: moved to another
+/// key, the same is added in the same order.
+fn degrees(classes: &[f32; CLASSES], of_key: usize) -> impl Iterator<Item = (usize, f32)> {
+    (0..CLASSES).map(move |degree| (degree, classes[(of_key + CLASSES - degree) % CLASSES]))
+}
+
 /// Adds to the units of each key what the piece's key makes of it.
 ///
 /// # Shapes
@@ -107,9 +113,7 @@ pub(super) fn attune(shape: JointShape, place: &Place<'_>, table: &[f32], units:
     let mut sum = vec![0.0; channels];
     for of_key in 0..CLASSES.min(shape.keys) {
         sum.fill(0.0);
-        // By degrees, not by classes: moved to another key, the same is added in the same order.
-        for degree in 0..CLASSES {
-            let share = classes[(of_key + CLASSES - degree) % CLASSES];
+        for (degree, share) in degrees(&classes, of_key) {
             add(&mut sum, &table[degree * channels..][..channels], share);
         }
         units.chunks_exact_mut(channels).skip(of_key).step_by(CLASSES).for_each(|unit| add(unit, &sum, 1.0));
@@ -126,8 +130,7 @@ pub(super) fn attune_back(shape: JointShape, place: &Place<'_>, to_units: &[f32]
     for of_key in 0..CLASSES.min(shape.keys) {
         sum.fill(0.0);
         to_units.chunks_exact(channels).skip(of_key).step_by(CLASSES).for_each(|unit| add(&mut sum, unit, 1.0));
-        for degree in 0..CLASSES {
-            let share = classes[(of_key + CLASSES - degree) % CLASSES];
+        for (degree, share) in degrees(&classes, of_key) {
             add(&mut to_table[degree * channels..][..channels], &sum, share);
         }
     }
