@@ -27,7 +27,7 @@ fn read(path: &Path) -> Result<Option<Score>, Box<dyn Error>> {
         return Ok(None);
     }
     // The port knows no drums.
-    score.parts.iter_mut().for_each(|part| part.channel = 0);
+    score.parts.iter_mut().for_each(|part| part.drums = false);
     let (mut score, _) = quantize(&score, TicksPerQuarter::new(4).ok_or("no grid")?, 0.5);
     let merged = Part { pedal: Vec::new(), ..merge_parts(&score.parts) };
     score.parts = vec![merged];

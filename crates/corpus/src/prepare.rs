@@ -50,7 +50,7 @@ pub struct Quantization {
 /// # Errors
 /// Why it would not be used.
 pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
-    let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.is_drums() && !part.notes.is_empty()).collect();
+    let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
     if pitched.is_empty() {
         return Err(Reason::NoNotes { drums: score.note_count() });
     }
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn drums_are_no_pitches() {
         let mut drums = score(&[(0, 36, 120)], &[]);
-        drums.parts[0].channel = Part::DRUM_CHANNEL;
+        drums.parts[0].drums = true;
         assert_eq!(prepare(&drums, &lenient()).unwrap_err(), Reason::NoNotes { drums: 1 });
     }
 }

@@ -166,7 +166,7 @@ pub fn from_sounding(keys: &[Keys]) -> Vec<Frame> {
 /// The notes of all pitched parts on the keys of one keyboard: a key struck twice at once sounds once, the longer; struck again while
 /// it sounds, it is released before. A note has one step at least.
 fn on_keyboard(score: &Score, outside: Outside) -> Result<Vec<(Key, Note)>, RollError> {
-    let mut part = merge_parts(score.parts.iter().filter(|part| !part.is_drums()));
+    let mut part = merge_parts(score.parts.iter().filter(|part| !part.drums));
     let mut notes = Vec::with_capacity(part.notes.len());
     for note in part.notes.drain(..) {
         if let Some(key) = outside.key(note.pitch)? {

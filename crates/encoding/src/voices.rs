@@ -138,7 +138,7 @@ fn within(voice: usize, mut pitch: i32) -> u8 {
 /// A quantised score (one tick a step) as chords, from its first step to the end of its last note; drums are left out. Empty where
 /// there is no note, and where there are more steps than [`MOST_STEPS`].
 pub fn read(score: &Score) -> Vec<Chord> {
-    let parts: Vec<&Part> = score.parts.iter().filter(|part| !part.is_drums() && !part.notes.is_empty()).collect();
+    let parts: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
     let end = parts.iter().flat_map(|part| &part.notes).map(end_of).max().unwrap_or(0);
     if end > MOST_STEPS {
         return Vec::new();

@@ -92,7 +92,7 @@ pub struct Statistics {
 impl Statistics {
     /// The statistics of `score`, whose ticks are the steps of a grid.
     pub fn of(score: &Score) -> Statistics {
-        let pitched = || score.parts.iter().filter(|part: &&Part| !part.is_drums());
+        let pitched = || score.parts.iter().filter(|part: &&Part| !part.drums);
         let mut notes: Vec<Note> = pitched().flat_map(|part| &part.notes).copied().collect();
         notes.sort_unstable();
         let mut all: Vec<Note> = score.notes().copied().collect();

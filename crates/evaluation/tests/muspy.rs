@@ -18,8 +18,8 @@ fn score(piece: &Value) -> Score {
     let part = |part: &Value| {
         let mut notes: Vec<Note> = part["notes"].as_array().expect("notes").iter().map(note).collect();
         notes.sort_unstable();
-        let channel = if part["drums"] == true { Part::DRUM_CHANNEL } else { 0 };
-        Part { notes, channel, ..Part::default() }
+        let drums = part["drums"] == true;
+        Part { notes, drums, ..Part::default() }
     };
     let resolution = number(&piece["resolution"]) as u32;
     let mut score = Score::new(TicksPerQuarter::new(resolution).expect("a resolution"));
@@ -35,7 +35,7 @@ fn compare(lines: &str) -> usize {
         let ours = Statistics::of(&score);
         let all: Vec<Note> = score.notes().copied().collect();
         let pitched: Vec<Note> =
-            score.parts.iter().filter(|part| !part.is_drums()).flat_map(|part| &part.notes).copied().collect();
+            score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes).copied().collect();
         let quarter = Ticks(u64::from(score.ticks_per_quarter.get()));
         let bar = Ticks(piece["bar"].as_u64().expect("a bar"));
         let metrics = [

@@ -138,7 +138,7 @@ fn far_too_many_notes_neither_clip_nor_click_nor_last() {
 fn drums_are_heard_and_end() {
     let mut score =
         milliseconds([35, 38, 42, 49, 47, 75].iter().zip(0..).map(|(&key, k)| note(k * 300, key, 1, 100)).collect());
-    score.parts[0].channel = Part::DRUM_CHANNEL;
+    score.parts[0].drums = true;
     let audio = audio(&score);
     for k in 0..6 {
         assert!(rms(&mono(&audio, k * 300, k * 300 + 40)) > 0.002, "stroke {k}");

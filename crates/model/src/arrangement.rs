@@ -25,7 +25,7 @@ impl Arrangement {
     pub fn check(&self, voices: usize) -> Result<(), ComposeError> {
         self.sampling.check()?;
         let bars = self.score.bars().count();
-        if self.score.parts.iter().all(|part| part.is_drums() || part.notes.is_empty()) {
+        if self.score.parts.iter().all(|part| part.drums || part.notes.is_empty()) {
             return Err(ComposeError::EmptyPrompt { bars });
         }
         if let Some(&voice) = self.voices.iter().find(|voice| **voice >= voices) {

@@ -22,7 +22,7 @@ impl Prompt {
         let kept_bars: Vec<_> = score.bars().take(bars).collect();
         let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
         let kept = score.before(end);
-        if kept.parts.iter().all(|part| part.is_drums() || part.notes.is_empty()) {
+        if kept.parts.iter().all(|part| part.drums || part.notes.is_empty()) {
             return Err(ComposeError::EmptyPrompt { bars });
         }
         Ok(Prompt { kept, end, bars: kept_bars.len() })
@@ -46,7 +46,7 @@ impl Prompt {
     /// What a composer on a grid of `steps` reads: all pitched parts as one, quantised.
     pub fn on_grid(&self, steps: TicksPerQuarter) -> Score {
         let mut score = self.kept.clone();
-        score.parts = vec![merge_parts(self.kept.parts.iter().filter(|part| !part.is_drums()))];
+        score.parts = vec![merge_parts(self.kept.parts.iter().filter(|part| !part.drums))];
         let (mut score, _) = quantize(&score, steps, 0.5);
         score.parts = vec![merge_parts(&score.parts)];
         score
@@ -72,7 +72,7 @@ impl Prompt {
             .extend(first.or(cut.then_some(last)).filter(|meter| cut || *meter != last).map(|meter| (end, meter)));
         joined.meters.extend(later);
         let moved_note = |note: &cantus_score::Note| cantus_score::Note { onset: moved(note.onset), ..*note };
-        let mut pitched: Vec<_> = joined.parts.iter_mut().filter(|part| !part.is_drums()).collect();
+        let mut pitched: Vec<_> = joined.parts.iter_mut().filter(|part| !part.drums).collect();
         let is_one_by_one = pitched.len() == added.parts.len();
         for (k, from_part) in added.parts.iter().enumerate() {
             if let Some(part) = pitched.get_mut(if is_one_by_one { k } else { 0 }) {
@@ -130,7 +130,7 @@ mod tests {
         assert!(Prompt::new(&score(10, &[(100, 10)]), 1).is_err());
         assert!(Prompt::new(&score(10, &[(0, 10)]), 0).is_err());
         let mut drums = score(10, &[(0, 10)]);
-        drums.parts[0].channel = Part::DRUM_CHANNEL;
+        drums.parts[0].drums = true;
         assert!(Prompt::new(&drums, 1).is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! them make a quarter note ([`Score::ticks_per_quarter`]). Seconds appear only where sound is made ([`TempoMap`]).
 //! This crate has no dependencies, touches no files and knows no file format.
 
+mod chords;
 mod grid;
 mod meter;
 mod note;
@@ -15,7 +16,7 @@ mod time;
 pub use grid::{GridReport, quantize};
 pub use meter::{Bar, Bars, Key, Meter, MeterError, Mode};
 pub use note::{Note, Pitch, RangeError, Velocity};
-pub use part::{Part, PedalSpan, Program};
+pub use part::{Control, Lyric, Part, PedalSpan, Program};
 pub use score::{Score, merge_parts};
 pub use tempo::{Tempo, TempoMap};
 pub use time::{Ticks, TicksPerQuarter};

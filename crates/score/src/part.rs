@@ -35,28 +35,76 @@ pub struct PedalSpan {
     pub up: Ticks,
 }
 
+/// What a player does to an instrument beside striking notes and pressing the sustain pedal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Control {
+    /// A MIDI controller and its value, both 0-127: 7 is the volume, 10 the place between left and right, 11 the expression.
+    /// Never 64: the sustain pedal stands in [`Part::pedal`].
+    Controller {
+        /// Which.
+        number: u8,
+        /// How far.
+        value: u8,
+    },
+    /// Pitch bend, -8192 to 8191: two semitones down or up, unless controllers have set another range.
+    Bend(i16),
+    /// Pressure on the keys of the whole channel, 0-127.
+    Pressure(u8),
+}
+
+impl Control {
+    /// The controllers of volume, place and expression.
+    pub const VOLUME: u8 = 7;
+    /// Left and right.
+    pub const PAN: u8 = 10;
+    /// Expression: volume within a phrase.
+    pub const EXPRESSION: u8 = 11;
+}
+
+/// A syllable that is sung.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lyric {
+    /// When it is sung: the onset of its note.
+    pub at: Ticks,
+    /// Which verse it belongs to, from 1.
+    pub verse: u8,
+    /// What is sung, without the hyphen that joins it to the next syllable.
+    pub text: String,
+    /// Whether its word goes on in the next syllable.
+    pub goes_on: bool,
+}
+
 /// The notes of one instrument, with what belongs to it alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Part {
     /// The track's or the instrument's name.
     pub name: Option<String>,
-    /// MIDI channel 0-15; 9 is the drums.
+    /// MIDI port, 0 where there is one only: channels of different ports are different channels.
+    pub port: u8,
+    /// MIDI channel 0-15. It says nothing about drums: see [`Part::drums`].
     pub channel: u8,
+    /// Whether its pitches are drums of a kit (General MIDI's percussion keys) and not pitches. Readers decide it by what the file
+    /// says.
+    pub drums: bool,
     /// Programs in order of time; empty where the file names none (a piano, then).
     pub programs: Vec<(Ticks, Program)>,
     /// Notes, sorted.
     pub notes: Vec<Note>,
     /// Sustain pedal, sorted, not overlapping.
     pub pedal: Vec<PedalSpan>,
+    /// Controllers, bends and pressure in order of time; within one tick in the order of the file, which parameters depend on.
+    pub controls: Vec<(Ticks, Control)>,
+    /// What is sung, in order of time, then of verse.
+    pub lyrics: Vec<Lyric>,
 }
 
 impl Part {
-    /// The channel that General MIDI reserves for percussion.
+    /// The channel that General MIDI reserves for percussion, where nothing else is said.
     pub const DRUM_CHANNEL: u8 = 9;
 
-    /// Whether its notes are drum strokes and not pitches.
-    pub fn is_drums(&self) -> bool {
-        self.channel == Part::DRUM_CHANNEL
+    /// A part for drums, on their usual channel.
+    pub fn of_drums() -> Part {
+        Part { drums: true, channel: Part::DRUM_CHANNEL, ..Part::default() }
     }
 
     /// The program that it begins with.

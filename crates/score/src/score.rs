@@ -1,5 +1,6 @@
 //! A whole piece of music.
 
+use crate::chords;
 use crate::{Bars, Key, Meter, Note, Part, PedalSpan, Tempo, TempoMap, Ticks, TicksPerQuarter};
 
 /// A piece of music: parts over one time line.
@@ -9,6 +10,10 @@ pub struct Score {
     pub ticks_per_quarter: TicksPerQuarter,
     /// The piece's name.
     pub title: Option<String>,
+    /// Who composed it.
+    pub composer: Option<String>,
+    /// Whose it is: a copyright notice or a licence.
+    pub rights: Option<String>,
     /// Remarks that travel with the piece (MIDI text events): how it was composed, by whom.
     pub remarks: Vec<String>,
     /// Tempo changes in order of time; before the first, 120 quarters per minute.
@@ -17,6 +22,10 @@ pub struct Score {
     pub meters: Vec<(Ticks, Meter)>,
     /// Key signatures in order of time.
     pub keys: Vec<(Ticks, Key)>,
+    /// Chord symbols in order of time, as lead sheets write them: `Am7`, `F#/A#`, `N.C.`.
+    pub chords: Vec<(Ticks, String)>,
+    /// Names of places in order of time: rehearsal marks, sections.
+    pub markers: Vec<(Ticks, String)>,
     /// The parts.
     pub parts: Vec<Part>,
 }
@@ -27,10 +36,14 @@ impl Score {
         Score {
             ticks_per_quarter,
             title: None,
+            composer: None,
+            rights: None,
             remarks: Vec::new(),
             tempos: Vec::new(),
             meters: Vec::new(),
             keys: Vec::new(),
+            chords: Vec::new(),
+            markers: Vec::new(),
             parts: Vec::new(),
         }
     }
@@ -76,8 +89,11 @@ impl Score {
         score.tempos.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
         score.meters.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
         score.keys.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+        score.chords.iter_mut().chain(&mut score.markers).for_each(|(ticks, _)| *ticks = at(*ticks));
         for part in &mut score.parts {
             part.programs.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+            part.controls.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+            part.lyrics.iter_mut().for_each(|lyric| lyric.at = at(lyric.at));
             for note in &mut part.notes {
                 let end = at(note.end());
                 note.onset = at(note.onset);
@@ -97,8 +113,12 @@ impl Score {
         score.tempos.retain(|(at, _)| *at < end);
         score.meters.retain(|(at, _)| *at < end);
         score.keys.retain(|(at, _)| *at < end);
+        score.chords.retain(|(at, _)| *at < end);
+        score.markers.retain(|(at, _)| *at < end);
         for part in &mut score.parts {
             part.programs.retain(|(at, _)| *at < end);
+            part.controls.retain(|(at, _)| *at < end);
+            part.lyrics.retain(|lyric| lyric.at < end);
             part.notes.retain(|note| note.onset < end);
             for note in &mut part.notes {
                 note.duration = note.duration.min(end - note.onset);
@@ -117,7 +137,11 @@ impl Score {
         for (_, key) in &mut score.keys {
             *key = key.transposed(semitones);
         }
-        for part in score.parts.iter_mut().filter(|part| !part.is_drums()) {
+        for (at, chord) in &mut score.chords {
+            let key = score.keys.iter().take_while(|(from, _)| from <= at).last();
+            *chord = chords::transposed(chord, semitones, key.is_some_and(|(_, key)| key.fifths() < 0));
+        }
+        for part in score.parts.iter_mut().filter(|part| !part.drums) {
             for note in &mut part.notes {
                 note.pitch = note.pitch.transposed(semitones)?;
             }
@@ -135,6 +159,7 @@ pub fn merge_parts<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Part {
             merged.name.clone_from(&part.name);
             merged.programs.clone_from(&part.programs);
             merged.channel = part.channel;
+            merged.drums = part.drums;
         }
         merged.notes.extend_from_slice(&part.notes);
         merged.pedal.extend_from_slice(&part.pedal);

@@ -232,7 +232,7 @@ impl Doctor {
 
 /// A score's pitched notes in the order of their onsets.
 fn notes(score: &Score) -> Vec<Note> {
-    let pitched = score.parts.iter().filter(|part| !part.is_drums());
+    let pitched = score.parts.iter().filter(|part| !part.drums);
     let mut notes: Vec<Note> = pitched.flat_map(|part| part.notes.iter().copied()).collect();
     notes.sort_by_key(|note| (note.onset, note.pitch));
     notes

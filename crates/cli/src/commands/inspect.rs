@@ -282,7 +282,7 @@ fn music_file(arguments: &Arguments) -> Result<()> {
     ]);
     for part in &score.parts {
         let name = part.name.as_deref().map(printable).unwrap_or_else(|| "unnamed".to_owned());
-        let instrument = if part.is_drums() { "drums".to_owned() } else { format!("program {}", part.program().get()) };
+        let instrument = if part.drums { "drums".to_owned() } else { format!("program {}", part.program().get()) };
         lines.push((
             "part".to_owned(),
             format!("{name}: {} notes, channel {}, {instrument}", part.notes.len(), part.channel + 1),

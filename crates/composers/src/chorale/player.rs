@@ -201,7 +201,7 @@ impl ChoraleComposer {
         let knows = |pitch: Pitch| {
             (0..VOICES).any(|voice| voices::item(voice, pitch).is_some_and(|item| allowed >> item & 1 == 1))
         };
-        let strange = score.parts.iter().filter(|part| !part.is_drums());
+        let strange = score.parts.iter().filter(|part| !part.drums);
         let strange = strange.flat_map(|part| &part.notes).filter(|note| !knows(note.pitch)).count();
         (strange > 0).then(|| {
             format!("the model has never heard the pitches of {strange} notes of the {what}; the {what} itself is kept as it is")
@@ -255,7 +255,7 @@ pub(super) fn counted(figures: &[FrameFigure], steps_per_quarter: u32) -> Evalua
 /// Whether chords hold just the pitches of a quantised score.
 fn is_same(score: &Score, chords: &[Chord]) -> bool {
     let mut sounding = vec![0u128; chords.len()];
-    for note in score.parts.iter().filter(|part| !part.is_drums()).flat_map(|part| &part.notes) {
+    for note in score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes) {
         let (from, to) = (note.onset.0 as usize, note.end().0.max(note.onset.0 + 1) as usize);
         let Some(steps) = sounding.get_mut(from..to) else { return false };
         steps.iter_mut().for_each(|keys| *keys |= 1 << note.pitch.get());

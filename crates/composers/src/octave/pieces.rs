@@ -54,7 +54,7 @@ impl Piece {
         };
         let lead = usize::from(*opening);
         let mut strokes = vec![Vec::new(); lead + last + 1 - from];
-        for note in merge_parts(score.parts.iter().filter(|part| !part.is_drums())).notes {
+        for note in merge_parts(score.parts.iter().filter(|part| !part.drums)).notes {
             let step = (note.onset.0 as usize + lead).checked_sub(from).filter(|step| *step < strokes.len());
             if let (Some(step), Ok(key)) = (step, piano_roll::Key::try_from(note.pitch)) {
                 let velocity = f32::from(note.velocity.get()) / 128.0;

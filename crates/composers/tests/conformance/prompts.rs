@@ -41,7 +41,7 @@ fn continues(score: &Score, kept: usize, joined: &Score, bars: usize) {
         assert!(before.iter().all(|note| note.end() <= end));
         assert_eq!((&found.name, found.channel), (&expected.name, expected.channel));
     }
-    let melody = joined.parts.iter().position(|part| !part.is_drums());
+    let melody = joined.parts.iter().position(|part| !part.drums);
     for (k, part) in joined.parts.iter().enumerate() {
         assert_eq!(part.notes.iter().any(|note| note.onset >= end), Some(k) == melody, "part {k}");
     }
@@ -188,7 +188,7 @@ fn prompts_that_leave_nothing_to_compose_are_refused_by_name() {
 #[test]
 fn prompts_without_a_note_to_continue_are_refused_by_name() {
     let mut drums = corpus::piece(0);
-    drums.parts[0].channel = Part::DRUM_CHANNEL;
+    drums.parts[0].drums = true;
     let late = corpus::score(4, "4/4", vec![note(100, 60, 4)]);
     for (what, score, bars) in [
         ("no bar", corpus::piece(0), 0),

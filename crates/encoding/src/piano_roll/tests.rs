@@ -72,7 +72,7 @@ fn nothing_is_allocated_for_a_time_beyond_all_music() {
 fn silence_drums_and_notes_without_length() {
     assert_eq!(encode(&Score::new(grid()), Outside::Refuse), Ok(Vec::new()));
     let mut drums = piece(vec![note(0, 10, 1)]);
-    drums.parts[0].channel = Part::DRUM_CHANNEL;
+    drums.parts[0].drums = true;
     assert_eq!(encode(&drums, Outside::Refuse), Ok(Vec::new()));
     assert_eq!(encode(&piece(vec![note(0, 60, 0)]), Outside::Refuse).unwrap()[0].struck, keys(&[60]));
     assert_eq!(decode(&[], grid()).note_count(), 0);

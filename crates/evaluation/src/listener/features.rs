@@ -75,7 +75,7 @@ impl Features {
 }
 
 fn moments(excerpt: &Score) -> Vec<Moment> {
-    let notes: Vec<Note> = merge_parts(excerpt.parts.iter().filter(|part| !part.is_drums())).notes;
+    let notes: Vec<Note> = merge_parts(excerpt.parts.iter().filter(|part| !part.drums)).notes;
     let mut sounding: Vec<Note> = Vec::new();
     notes
         .chunk_by(|a, b| a.onset == b.onset)

@@ -59,7 +59,7 @@ pub(super) struct Line {
 
 /// The lines of a quantised score that are long enough for an n-gram.
 pub(super) fn lines(score: &Score) -> Vec<Line> {
-    let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.is_drums() && !part.notes.is_empty()).collect();
+    let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
     let merged = merge_parts(pitched.iter().copied()).notes;
     let bars = bar_starts(score, &merged);
     let line = |voice, chosen: Vec<Vec<Note>>| Line { voice, events: events(&chosen, &bars) };

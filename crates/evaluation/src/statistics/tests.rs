@@ -67,7 +67,7 @@ fn grooves() {
 #[test]
 fn drums_are_left_out() {
     let mut drums = score(&[(0, 36, 1)]);
-    drums.parts[0].channel = Part::DRUM_CHANNEL;
+    drums.parts[0].drums = true;
     assert_eq!(Statistics::of(&drums).notes, 0);
 }
 
@@ -145,7 +145,7 @@ fn lengths_have_classes() {
 #[test]
 fn drums_are_heard_in_the_groove_alone() {
     let mut piece = score(&[(0, 60, 4)]);
-    let drums = Part { channel: Part::DRUM_CHANNEL, ..score(&[(16, 36, 1), (28, 36, 4)]).parts[0].clone() };
+    let drums = Part { drums: true, ..score(&[(16, 36, 1), (28, 36, 4)]).parts[0].clone() };
     piece.parts.push(drums);
     let figures = Statistics::of(&piece);
     assert_eq!((figures.notes, figures.bars, figures.empty_bar_rate), (1, 2, Some(0.0)));

@@ -31,7 +31,7 @@ impl SelfSimilarity {
 
     /// The self-similarity of the pitched parts of a quantised score.
     pub fn of(score: &Score, feature: Feature) -> SelfSimilarity {
-        let notes = merge_parts(score.parts.iter().filter(|part: &&Part| !part.is_drums())).notes;
+        let notes = merge_parts(score.parts.iter().filter(|part: &&Part| !part.drums)).notes;
         let end = notes.iter().map(Note::end).max().unwrap_or_default();
         let bars: Vec<Bar> = score.bars().take_while(|bar| bar.start < end).take(SelfSimilarity::MOST_BARS).collect();
         match feature {

@@ -309,9 +309,10 @@ fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         score.parts.push(Part {
             name: voice.name,
             channel: voice.channel.unwrap_or(free),
+            drums: voice.channel == Some(Part::DRUM_CHANNEL),
             programs: voice.program.map(|program| (Ticks::ZERO, program)).into_iter().collect(),
             notes,
-            pedal: Vec::new(),
+            ..Part::default()
         });
     }
     if score.note_count() == 0 {

@@ -33,9 +33,10 @@ pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
             canonical.parts.push(Part {
                 name: source.name.as_deref().and_then(one_line).map(|name| name.replace('"', "'")),
                 channel: source.channel % 16,
+                drums: source.drums,
                 programs: source.programs.first().map(|(_, program)| (Ticks::ZERO, *program)).into_iter().collect(),
                 notes: notes_of(voice, &sheet.bars, unit),
-                pedal: Vec::new(),
+                ..Part::default()
             });
         }
     }

@@ -30,10 +30,14 @@ fn canonical_part(part: &Part) -> Part {
     last_wins(&mut programs);
     Part {
         name: part.name.clone().filter(|name| !name.is_empty()),
+        port: part.port,
         channel: part.channel,
+        drums: part.drums,
         programs,
         notes: first_in_first_out(&part.notes),
         pedal: join(part.pedal.clone()),
+        controls: Vec::new(),
+        lyrics: Vec::new(),
     }
 }
 

@@ -300,13 +300,13 @@ impl<'a> Reader<'a> {
         last_wins(&mut self.meters);
         last_wins(&mut self.keys);
         let score = Score {
-            ticks_per_quarter: division.per_quarter,
             title,
             remarks: self.remarks,
             tempos: self.tempos,
             meters: self.meters,
             keys: self.keys,
             parts: self.parts,
+            ..Score::new(division.per_quarter)
         };
         let found = score.end().0.div_ceil(u64::from(division.per_quarter.get()));
         if found > self.limits.max_quarters {

@@ -250,6 +250,7 @@ impl<'r, 'a> Track<'r, 'a> {
         if self.reader.lanes[channel] == 0 {
             self.reader.parts.push(Part {
                 channel: channel as u8,
+                drums: channel == usize::from(Part::DRUM_CHANNEL),
                 notes: Vec::with_capacity(std::mem::take(&mut self.expected_notes).min(self.reader.limits.max_notes)),
                 ..Part::default()
             });

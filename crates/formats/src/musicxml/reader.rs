@@ -233,13 +233,15 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let free = if is_unpitched { Part::DRUM_CHANNEL } else { channels.next().unwrap_or(0) };
+            let channel = listed.channel.unwrap_or(free);
             let program = listed.program.and_then(Program::new).map(|program| (Ticks::ZERO, program));
             score.parts.push(Part {
                 name: listed.name,
-                channel: listed.channel.unwrap_or(free),
+                channel,
+                drums: channel == Part::DRUM_CHANNEL,
                 programs: program.into_iter().collect(),
                 notes,
-                pedal: Vec::new(),
+                ..Part::default()
             });
         }
         Ok(Reading { score, warnings: self.warnings, warnings_dropped: self.warnings_dropped })

@@ -25,9 +25,10 @@ pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
         Part {
             name: part.name.as_deref().and_then(one_line),
             channel: part.channel,
+            drums: part.drums,
             programs: part.programs.first().map(|(_, program)| (Ticks::ZERO, *program)).into_iter().collect(),
             notes,
-            pedal: Vec::new(),
+            ..Part::default()
         }
     };
     let mut canonical = sheet.to_score(part);
@@ -137,7 +138,7 @@ fn score_part(part: &Part, number: usize, out: &mut String) {
     }
     let program = part.programs.first().map(|(_, program)| *program);
     let mut instruments = Vec::new();
-    if part.is_drums() {
+    if part.drums {
         let mut drums: Vec<Pitch> = part.notes.iter().map(|note| note.pitch).collect();
         drums.sort_unstable();
         drums.dedup();
@@ -366,7 +367,7 @@ fn write_event(
             note.push_str("<chord/>");
         }
         let spelling = Spelling::of(head.pitch, key);
-        if context.part.is_drums() {
+        if context.part.drums {
             unpitched(head.pitch, &mut note);
         } else {
             pitched(spelling, &mut note);
@@ -379,12 +380,12 @@ fn write_event(
                 let _ = write!(tied, "<tied type=\"{kind}\"/>");
             }
         }
-        if context.part.is_drums() {
+        if context.part.drums {
             let _ = write!(note, "<instrument id=\"P{}-D{}\"/>", context.number, head.pitch.get());
         }
         note.push_str(&voice);
         note.push_str(&kind);
-        if accidentals.get(h) == Some(&true) && !context.part.is_drums() {
+        if accidentals.get(h) == Some(&true) && !context.part.drums {
             let _ = write!(note, "<accidental>{}</accidental>", accidental(spelling.alter));
         }
         note.push_str(&ratio);

@@ -240,7 +240,7 @@ pub(crate) fn join_split_bars(
 }
 
 fn with_keys(bars: &[Bar], score: &Score, notes: &[Vec<Note>]) -> Vec<SheetBar> {
-    let pitched = || score.parts.iter().zip(notes).filter(|(part, _)| !part.is_drums()).flat_map(|(_, notes)| notes);
+    let pitched = || score.parts.iter().zip(notes).filter(|(part, _)| !part.drums).flat_map(|(_, notes)| notes);
     let found = || find_key(pitched()).unwrap_or(const { Key::new(0, Mode::Major).unwrap() });
     let per_quarter = const { TicksPerQuarter::new(RESOLUTION).unwrap() };
     let at = |ticks: Ticks| ticks.rescale(score.ticks_per_quarter, per_quarter).0;
@@ -277,7 +277,7 @@ fn staves_of(part: &Part, notes: &[Note], bars: &[SheetBar], may_split: bool) ->
         let voices = voices.iter().enumerate().map(|(k, voice)| rhythm::write_down(voice, bars, k == 0)).collect();
         Staff { clef, voices }
     };
-    if part.is_drums() {
+    if part.drums {
         return vec![staff(Clef::Percussion, notes)];
     }
     if may_split && let Some((upper, lower)) = staves::hands(part.program(), notes) {

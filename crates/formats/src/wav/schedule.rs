@@ -36,7 +36,7 @@ impl Schedule {
                     release: sample(released(note.end(), pedal)),
                     pitch: note.pitch.get(),
                     velocity: note.velocity.get(),
-                    is_drum: part.is_drums(),
+                    is_drum: part.drums,
                 });
             }
         }

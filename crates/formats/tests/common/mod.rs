@@ -55,7 +55,7 @@ prop_compose! {
         notes in vec(any_note(), 0..24),
         pedal in vec((time(), time()).prop_map(|(down, up)| PedalSpan { down: Ticks(down), up: Ticks(up) }), 0..5),
     ) -> Part {
-        Part { name, channel, programs, notes, pedal }
+        Part { name, channel, drums: channel == Part::DRUM_CHANNEL, programs, notes, pedal, ..Part::default() }
     }
 }
 
@@ -73,7 +73,7 @@ prop_compose! {
         parts in vec(any_part(), 0..4),
     ) -> Score {
         let ticks_per_quarter = TicksPerQuarter::new(division).expect("not zero");
-        Score { ticks_per_quarter, title, remarks, tempos, meters, keys, parts }
+        Score { title, remarks, tempos, meters, keys, parts, ..Score::new(ticks_per_quarter) }
     }
 }
 
@@ -90,7 +90,7 @@ prop_compose! {
         let programs = program.map(|program| (Ticks::ZERO, program)).into_iter().collect();
         let mut notes: Vec<Note> = notes.into_iter().map(|(onset, pitch, duration, velocity)| note(onset, pitch, duration, velocity)).collect();
         notes.sort_unstable();
-        Part { name, channel, programs, notes, pedal: Vec::new() }
+        Part { name, channel, drums: channel == Part::DRUM_CHANNEL, programs, notes, ..Part::default() }
     }
 }
 
