@@ -4,10 +4,11 @@
 //! bars, with tuplets where the beat is not divided by two. [`Sheet`] is this form; the writers of MusicXML and ABC only spell
 //! it out.
 //!
-//! Nothing is lost that lies on a grid of music ([`grid`]); what lies beside it is moved to the nearest place that can be
-//! written, beat by beat, as a notation program does with a recording.
+//! Written music is kept as it is; what was played is moved to places that can be written, beat by beat, as a notation program does
+//! with a recording. Which of the two it is, the music itself tells ([`played`]).
 
 mod grid;
+mod played;
 mod rhythm;
 mod spelling;
 mod staves;
