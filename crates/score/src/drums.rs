@@ -209,7 +209,7 @@ pub fn names_drums(name: &str) -> bool {
     }
     let whole_kit = any(KITS) || words.windows(2).any(|pair| pair[0] == "drum" && AFTER_DRUM.contains(&pair[1]));
     let nothing_else = words.iter().all(|word| is_drum(word) || NEUTRAL.contains(word) || *word == "bass");
-    words.iter().any(|word| is_drum(word)) && (nothing_else || whole_kit && !any(SENTENCE))
+    words.iter().any(is_drum) && (nothing_else || whole_kit && !any(SENTENCE))
 }
 
 #[cfg(test)]
