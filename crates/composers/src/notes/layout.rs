@@ -2,7 +2,7 @@
 
 use super::past::{Past, WAYS};
 use cantus_encoding::note_events::{NUMBERS, Vocabulary, number_of};
-use cantus_nn::cascade::{CascadeShape, ChoiceShape, KINDS, KeyShape, MARKS};
+use cantus_nn::cascade::{CascadeShape, ChoiceShape, KeyShape, MARKS};
 
 /// The choices that make a note, in their order.
 pub(super) mod choice {
@@ -14,8 +14,6 @@ pub(super) mod choice {
     pub const END: usize = 5;
     pub const LEVEL: usize = 6;
     pub const COUNT: usize = 7;
-    /// Their names, for figures.
-    pub const NAMES: [&str; COUNT] = ["quarters", "place", "instrument", "pitch", "length", "end", "loudness"];
 }
 
 /// Keys of an instrument.

@@ -293,7 +293,7 @@ impl Trainable for NoteTrainer {
 
     fn validate(&mut self) -> Evaluation {
         let composer = self.loaded();
-        let judged: Vec<Evaluation> = self.valid.par_iter().map(|piece| composer.judge(piece).figures).collect();
+        let judged: Vec<Evaluation> = self.valid.par_iter().map(|piece| Judge::judge(&composer, piece).figures).collect();
         judged.into_iter().fold(Evaluation::default(), |mut sum, figures| {
             sum += figures;
             sum

@@ -441,11 +441,6 @@ impl<'a> View<'a> {
     pub fn now(&self) -> u32 {
         self.now
     }
-
-    /// The onset that is chosen.
-    pub fn chosen_onset(&self) -> u32 {
-        self.note.onset
-    }
 }
 
 /// Quarters entered until a note's end.
