@@ -70,6 +70,11 @@ fn nominal(meter: Meter) -> u64 {
     4 * QUARTER * u64::from(meter.numerator()) / u64::from(meter.denominator())
 }
 
+/// The length of a beat as one counts it, which a beam may join.
+pub(crate) fn beat(meter: Meter) -> u64 {
+    meter.beat(const { TicksPerQuarter::new(RESOLUTION).unwrap() }).0
+}
+
 /// A part and its staves, the upper one first.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SheetPart {
