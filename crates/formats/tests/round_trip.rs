@@ -19,10 +19,18 @@ fn check_any_bytes(bytes: &[u8], limits: &Limits) {
     assert!(score.note_count() <= limits.max_notes);
     assert!(reading.warnings.len() <= limits.max_warnings);
     assert!(score.remarks.iter().map(String::len).sum::<usize>() <= limits.max_remark_bytes);
-    assert_eq!(canonicalize(&score), score, "what is read is canonical");
+    let count = |part: &Part| part.programs.len() + part.controls.len() + part.pedal.len();
+    assert!(score.parts.iter().map(count).sum::<usize>() <= 2 * limits.max_controls);
+    let canonical = canonicalize(&score);
+    let moved = |part: &Part| Part { port: 0, channel: 0, ..part.clone() };
+    assert!(
+        score.parts.iter().map(moved).eq(canonical.parts.iter().map(moved)),
+        "what is read is canonical but for channels"
+    );
+    assert_eq!(Score { parts: vec![], ..canonical.clone() }, Score { parts: vec![], ..score.clone() });
     let written = write(&score).expect("what is read can be written");
     let again = read(&written, limits).expect("what is written can be read");
-    assert_eq!(again.score, score);
+    assert_eq!(again.score, canonical);
     assert_eq!(again.warnings, []);
     assert_eq!(write(&again.score).expect("again"), written);
 }
@@ -90,7 +98,7 @@ proptest! {
         }
         check_any_bytes(&bytes, &limits());
         // Small limits must hold too.
-        check_any_bytes(&bytes, &Limits { max_notes: 3, max_warnings: 2, max_remark_bytes: 5, max_quarters: 9, ..limits() });
+        check_any_bytes(&bytes, &Limits { max_notes: 3, max_controls: 4, max_warnings: 2, max_remark_bytes: 5, max_quarters: 9, ..limits() });
     }
 
     #[test]
