@@ -203,7 +203,7 @@ fn singer<'l>(
     let of_channel = |lane: &Lane| channel.is_none_or(|channel| lane.part.channel == channel);
     let choices: [&dyn Fn(&Lane) -> bool; 3] =
         [&|lane| lane.track == track && of_channel(lane), &|lane| lane.track == track, &|lane| of_channel(lane)];
-    let choice = choices.into_iter().find(|choice| lanes.iter().any(|lane| choice(lane)));
+    let choice = choices.into_iter().find(|choice| lanes.iter().any(choice));
     let sung = |lane: &Lane| {
         let begins = |at: Ticks| lane.part.notes.binary_search_by_key(&at, |note| note.onset).is_ok();
         lyrics.iter().take(LOOKED_AT).filter(|lyric| begins(lyric.at)).count()
