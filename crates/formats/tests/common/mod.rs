@@ -102,8 +102,9 @@ fn any_parts() -> impl Strategy<Value = Vec<Part>> {
 }
 
 prop_compose! {
-    /// Scores of every kind, in no particular order: overlapping unisons, notes of no length, several changes at one tick.
-    pub fn any_score()(
+    /// Scores of every kind, in no particular order: overlapping unisons, notes of no length, several changes at one tick,
+    /// drums and pitches on any channel of any port.
+    pub fn any_score_at_all()(
         division in prop_oneof![Just(480u32), 1u32..32768],
         (title, rights) in (option::of(text()), option::of(text())),
         remarks in vec(text(), 0..3),
@@ -118,6 +119,16 @@ prop_compose! {
         let ticks_per_quarter = TicksPerQuarter::new(division).expect("not zero");
         Score { title, rights, remarks, markers, tempos, meters, keys, parts, ..Score::new(ticks_per_quarter) }
     }
+}
+
+/// As [`any_score_at_all`], on one port, with drums on their usual channel and only there.
+pub fn any_score() -> impl Strategy<Value = Score> {
+    any_score_at_all().prop_map(|mut score| {
+        for part in &mut score.parts {
+            (part.port, part.drums) = (0, part.channel == Part::DRUM_CHANNEL);
+        }
+        score
+    })
 }
 
 /// Steps that note values and tuplets can name.
