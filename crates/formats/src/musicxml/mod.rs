@@ -20,5 +20,6 @@ mod reader;
 mod writer;
 
 pub use error::{MusicXmlError, Oddity, Warning, WriteError};
+pub(crate) use jumps::words as words_of_jump;
 pub use reader::{Reading, read};
 pub use writer::{canonicalize, write, write_compressed};
