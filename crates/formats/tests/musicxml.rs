@@ -237,7 +237,6 @@ fn repeats_and_endings_are_played() {
 fn what_the_reader_leaves_out_it_names() {
     let text = [
         "<attributes><transpose><chromatic>-2</chromatic></transpose></attributes>",
-        "<note><grace/><pitch><step>C</step><octave>4</octave></pitch></note>",
         &xml('D', 1, ""),
         &xml('E', 1, "<cue/>"),
         "<note><pitch><step>C</step><octave>99</octave></pitch><duration>1</duration></note>",
@@ -247,15 +246,8 @@ fn what_the_reader_leaves_out_it_names() {
     ];
     let (found, oddities) = notes(&text.concat());
     assert_eq!(found, [(0, 1, 60), (3, 1, 63)]);
-    let expected = [
-        Oddity::Grace(1),
-        Oddity::Cue(1),
-        Oddity::Pitch(1),
-        Oddity::Duration(1),
-        Oddity::Entity(1),
-        Oddity::Jump,
-        Oddity::LooseTie(1),
-    ];
+    let expected =
+        [Oddity::Cue(1), Oddity::Pitch(1), Oddity::Duration(1), Oddity::Entity(1), Oddity::Jump, Oddity::LooseTie(1)];
     assert_eq!(oddities, expected);
 }
 
@@ -275,6 +267,27 @@ fn an_upbeat_is_a_short_first_measure_both_ways() {
         again.meters.iter().map(|(at, _)| at.0).collect::<Vec<_>>(),
         [0, u64::from(again.ticks_per_quarter.get())]
     );
+}
+
+#[test]
+fn what_was_played_is_one_voice_of_plain_values() {
+    let written = |ticks: u32, notes: Vec<(u64, u64)>| {
+        let mut score = Score::new(TicksPerQuarter::new(ticks).expect("not zero"));
+        let notes =
+            notes.iter().enumerate().map(|(k, (onset, duration))| note(*onset, 60 + k as u8 % 8, *duration, 80));
+        score.parts.push(Part { notes: notes.collect(), ..Part::default() });
+        String::from_utf8(write(&score).expect("written")).expect("text")
+    };
+    // Quarters that overlap by a 24th, and eighths with a human touch on 24 ticks.
+    let overlapping = written(480, (0..16).map(|k| (480 * k, 500)).collect());
+    let touch = [0i64, 0, -1, 0, 1, -1, 0, 1];
+    let late = |k: usize| (12 * k as i64 + touch[k % 8]) as u64;
+    let played = written(24, (0..32).map(|k| (late(k), 11 + k as u64 % 3)).collect());
+    for (text, kind, count) in [(overlapping, "quarter", 16), (played, "eighth", 32)] {
+        let found = |what: &str| text.matches(what).count();
+        let (kinds, notes) = (found(&format!("<type>{kind}</type>")), found("<note"));
+        assert_eq!((kinds, notes, found("<voice>2"), found("<measure")), (count, count, 0, 4), "{text}");
+    }
 }
 
 #[test]
