@@ -29,5 +29,6 @@ mod ticks;
 mod writer;
 
 pub use error::{MusicXmlError, Oddity, Warning, WriteError};
+pub(crate) use jumps::words as words_of_jump;
 pub use reader::{Reading, read};
 pub use writer::{canonicalize, write, write_compressed};
