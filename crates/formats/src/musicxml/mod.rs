@@ -10,15 +10,27 @@
 //! trusted, no entity is expanded, and no archive unpacks to more than [`Limits::max_bytes`](crate::Limits::max_bytes).
 
 mod archive;
+mod directions;
 mod document;
+mod drum_staff;
 mod error;
+mod harmony;
+mod heading;
 mod instruments;
+mod items;
 mod jumps;
+mod listed;
+mod loudness;
 mod measure;
+mod ornaments;
 mod part;
+mod playing;
 mod reader;
+mod swing;
+mod ticks;
 mod writer;
 
 pub use error::{MusicXmlError, Oddity, Warning, WriteError};
+pub(crate) use jumps::words as words_of_jump;
 pub use reader::{Reading, read};
 pub use writer::{canonicalize, write, write_compressed};
