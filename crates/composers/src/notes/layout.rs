@@ -19,7 +19,7 @@ pub(super) mod choice {
 /// Keys of an instrument.
 pub(super) const KEYS: usize = 128;
 /// Numbers that are told from one another where they are only known; larger ones are as one.
-const NUMBER: usize = 24;
+const NUMBER: usize = 72;
 /// Quarters of a bar that are told from one another.
 const QUARTER: usize = 16;
 /// Notes of a moment that are told from one another.
@@ -90,6 +90,8 @@ const SEES: [&[Known]; choice::COUNT] = [
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     places: usize,
+    /// Steps to a beat.
+    beat: u32,
     instruments: usize,
     levels: usize,
     /// For each choice, where each thing that it sees begins.
@@ -135,6 +137,7 @@ impl Layout {
     pub fn new(vocabulary: &Vocabulary) -> Layout {
         let mut layout = Layout {
             places: vocabulary.clock().places() as usize,
+            beat: vocabulary.clock().beat(),
             instruments: vocabulary.instruments().len(),
             levels: vocabulary.velocities().len(),
             begins: Default::default(),
@@ -233,7 +236,7 @@ impl Layout {
         let mut mark = |part: usize, value: usize, x: f32| row[begins[part] + value.min(sizes[part] - 1)] += x;
         let notes = &past.notes()[..j];
         let bars = past.bars();
-        let place = InBar::of(past, notes.last().map_or(0, |note| note.onset), self.places);
+        let place = InBar::of(past, notes.last().map_or(0, |note| note.onset), self.beat);
         mark(6, place.quarter, 1.0);
         mark(13, place.bar_quarters, 1.0);
         mark(14, class_of_left(bars.len() - 1 - place.bar.min(bars.len() - 1)), 1.0);
@@ -246,10 +249,10 @@ impl Layout {
         let interval = own.map_or(0, |own| i32::from(last.pitch) - i32::from(own.pitch)).clamp(-25, 25) + 25;
         mark(3, interval as usize, 1.0);
         let advance = j.checked_sub(2).map_or(0, |before| last.onset / places - notes[before].onset / places);
-        mark(4, advance as usize, 1.0);
+        mark(4, usize::from(number_of(advance)), 1.0);
         mark(5, (last.onset % places) as usize, 1.0);
         if last.length > 0 {
-            mark(7, (last.end() / places - last.onset / places) as usize, 1.0);
+            mark(7, usize::from(number_of(last.end() / places - last.onset / places)), 1.0);
             mark(8, (last.end() % places) as usize, 1.0);
         }
         mark(9, last.level.into(), 1.0);
@@ -262,7 +265,7 @@ impl Layout {
                 mark(10, moved(note), 1.0);
             }
             if !is_drums(note.instrument) {
-                let ago = (last.onset - note.onset) as f32 / self.places as f32;
+                let ago = (last.onset - note.onset) as f32 / self.beat as f32;
                 if ago < 8.0 {
                     mark(11, moved(note), 0.5 * (-0.5 * ago).exp());
                 }
@@ -313,13 +316,13 @@ pub(super) struct InBar {
 }
 
 impl InBar {
-    pub fn of(past: &Past, time: u32, places: usize) -> InBar {
+    pub fn of(past: &Past, time: u32, beat: u32) -> InBar {
         let bar = past.bar_at(time);
         let Some(found) = past.bars().get(bar) else {
             return InBar { bar, quarter: 0, bar_quarters: 0, within: 0 };
         };
         let within = u64::from(time).saturating_sub(found.start.0);
-        let quarters = |steps: u64| usize::try_from(steps / places as u64).unwrap_or(usize::MAX);
+        let quarters = |steps: u64| usize::try_from(steps / u64::from(beat)).unwrap_or(usize::MAX);
         InBar { bar, quarter: quarters(within), bar_quarters: quarters(found.length.0), within }
     }
 }

@@ -1,6 +1,6 @@
 //! The notes of a piece so far, and which earlier places resemble the present.
 
-use cantus_encoding::note_events::Event;
+use cantus_encoding::note_events::{Clock, Event};
 use cantus_nn::random::mix;
 use cantus_score::Bar;
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ enum View {
 pub(super) struct Past {
     notes: Vec<Event>,
     bars: Vec<Bar>,
-    places: u32,
+    clock: Option<Clock>,
     /// Of each note, as each view has it.
     hashes: [Vec<u64>; 2],
     /// For each order, the note before which the same context was last.
@@ -68,13 +68,13 @@ pub(super) const WAYS: usize = ORDERS.len() + 6;
 
 impl Past {
     /// A piece without a note.
-    pub fn new(bars: Vec<Bar>, places: u32) -> Past {
-        Past { bars, places, classes: vec![[0; 12]], ..Past::default() }
+    pub fn new(bars: Vec<Bar>, clock: Clock) -> Past {
+        Past { bars, clock: Some(clock), classes: vec![[0; 12]], ..Past::default() }
     }
 
     /// A whole piece.
-    pub fn of(notes: &[Event], bars: Vec<Bar>, places: u32, is_drums: impl Fn(u8) -> bool) -> Past {
-        let mut past = Past::new(bars, places);
+    pub fn of(notes: &[Event], bars: Vec<Bar>, clock: Clock, is_drums: impl Fn(u8) -> bool) -> Past {
+        let mut past = Past::new(bars, clock);
         notes.iter().for_each(|note| past.push(*note, is_drums(note.instrument)));
         past
     }
@@ -83,10 +83,13 @@ impl Past {
     pub fn push(&mut self, note: Event, is_drum: bool) {
         let at = self.notes.len();
         let before = self.notes.last().copied();
-        let gap = before.map_or(u64::MAX, |before| u64::from(note.onset - before.onset));
+        let clock = self.clock();
+        let gap = before.map_or(u64::MAX, |before| u64::from(clock.like(note.onset - before.onset)));
         let instrument = u64::from(note.instrument);
-        let place = u64::from(note.onset % self.places);
-        let whole = [gap, place, instrument, u64::from(note.pitch), u64::from(note.length)];
+        let place = u64::from(note.onset % clock.places());
+        // No player holds a key as long again to the hundredth.
+        let length = if clock == Clock::Seconds { 0 } else { note.length };
+        let whole = [gap, place, instrument, u64::from(note.pitch), u64::from(length)];
         let interval = before.map_or(0, |before| 200 + u64::from(note.pitch) - u64::from(before.pitch));
         let hash = |parts: &[u64]| parts.iter().fold(mix(1), |hash, part| mix(hash ^ part));
         self.hashes[0].push(hash(&whole));
@@ -107,6 +110,10 @@ impl Past {
             classes[usize::from(note.pitch) % 12] += 1;
         }
         self.classes.push(classes);
+    }
+
+    fn clock(&self) -> Clock {
+        self.clock.unwrap_or(Clock::Seconds)
     }
 
     pub fn notes(&self) -> &[Event] {
@@ -174,8 +181,9 @@ impl Past {
     fn by_time(&self, j: usize, found: &mut Vec<Earlier>) {
         let now = self.notes[j - 1].onset;
         let of_moment = self.notes[..j].iter().rev().take_while(|note| note.onset == now).count();
-        let bar = self.bars.get(self.bar_at(now)).map_or(4 * self.places, |bar| bar.length.0.min(1 << 24) as u32);
-        let lags = [self.places, 2 * self.places, bar, 2 * bar, 4 * bar, 8 * bar];
+        let beat = self.clock().beat();
+        let bar = self.bars.get(self.bar_at(now)).map_or(4 * beat, |bar| bar.length.0.min(1 << 24) as u32);
+        let lags = [beat, 2 * beat, bar, 2 * bar, 4 * bar, 8 * bar];
         for (k, lag) in lags.into_iter().enumerate() {
             let Some(then) = now.checked_sub(lag) else { break };
             // As many notes of that moment are passed as this one has had.
@@ -210,7 +218,7 @@ mod tests {
         let notes: Vec<Event> = (0..15)
             .map(|k| note(4 * k, 60 + motif[k as usize % 5] + if k >= 10 { 5 } else { 0 }))
             .collect();
-        Past::of(&notes, bars(5), 4, |_| false)
+        Past::of(&notes, bars(5), Clock::Beats(4), |_| false)
     }
 
     #[test]
@@ -241,7 +249,7 @@ mod tests {
     #[test]
     fn what_comes_later_changes_nothing() {
         let whole = piece();
-        let mut growing = Past::new(bars(5), 4);
+        let mut growing = Past::new(bars(5), Clock::Beats(4));
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for (j, note) in whole.notes().iter().enumerate() {
             whole.candidates(j, &mut a);

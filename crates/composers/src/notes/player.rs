@@ -317,7 +317,7 @@ impl Judge for NoteComposer {
 
     fn judge(&self, piece: &Score) -> Judgement {
         let (events, adjustments) = encode(piece, &self.vocabulary);
-        let past = Past::of(&events.notes, events.bars, self.vocabulary.clock().places(), |k| self.is_drums(k));
+        let past = Past::of(&events.notes, events.bars, self.vocabulary.clock(), |k| self.is_drums(k));
         let quarters = piece.end().quarters(piece.ticks_per_quarter);
         let mut figures = Evaluation { quarters, ..Evaluation::default() };
         let (mut memory, mut deciding) = (self.memory(), self.head.deciding());
@@ -397,8 +397,7 @@ impl Composer for NoteComposer {
             .collect();
         let end = u32::try_from(all_starts[all_starts.len() - 1].0).unwrap_or(u32::MAX / 2);
         let begins = |bar: usize| all_starts.get(bar).map_or(end, |start| start.0 as u32);
-        let places = self.vocabulary.clock().places();
-        let mut past = Past::of(&notes, bars_of_piece, places, |k| self.is_drums(k));
+        let mut past = Past::of(&notes, bars_of_piece, self.vocabulary.clock(), |k| self.is_drums(k));
         let (mut memory, mut deciding) = (self.memory(), self.head.deciding());
         for j in 0..notes.len() {
             self.advance(&past, j, &mut memory);

@@ -4,7 +4,7 @@ use super::view::View;
 use cantus_encoding::note_events::{Vocabulary, encode};
 use cantus_nn::cascade::NONE;
 use cantus_nn::random::{below, seeded};
-use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Velocity};
+use cantus_score::{Note, Part, Pitch, Program, Reading, Score, Ticks, TicksPerQuarter, Velocity};
 
 /// A band that plays by chance: two instruments and drums, with triplets, chords, notes over bar lines.
 fn band(seed: u64, moved: i32) -> Score {
@@ -41,14 +41,14 @@ fn band(seed: u64, moved: i32) -> Score {
 fn read(score: &Score, vocabulary: &Vocabulary) -> Past {
     let (events, adjustments) = encode(score, vocabulary);
     assert!(adjustments.is_empty());
-    Past::of(&events.notes, events.bars, 12, |number| vocabulary.is_drums(number))
+    Past::of(&events.notes, events.bars, vocabulary.clock(), |number| vocabulary.is_drums(number))
 }
 
 #[test]
 fn what_is_there_is_always_allowed_and_makes_the_note_again() {
     for seed in 0..6 {
         let score = band(seed, 0);
-        let vocabulary = Vocabulary::build([&score], true).unwrap();
+        let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
         let layout = Layout::new(&vocabulary);
         let past = read(&score, &vocabulary);
         let mut view = View::new(&vocabulary, &layout, &past, 0);
@@ -70,7 +70,7 @@ fn what_is_there_is_always_allowed_and_makes_the_note_again() {
 #[test]
 fn moved_music_moves_what_is_heard_and_offered_and_nothing_else() {
     let scores = [band(3, 0), band(3, 4)];
-    let vocabulary = Vocabulary::build(&scores, true).unwrap();
+    let vocabulary = Vocabulary::build(&scores, Reading::Parts, true).unwrap();
     let layout = Layout::new(&vocabulary);
     let [still, moved] = scores.each_ref().map(|score| read(score, &vocabulary));
     let mut views = (View::new(&vocabulary, &layout, &still, 4), View::new(&vocabulary, &layout, &moved, 0));
@@ -92,10 +92,10 @@ fn moved_music_moves_what_is_heard_and_offered_and_nothing_else() {
 #[test]
 fn what_comes_later_changes_nothing_that_is_known() {
     let score = band(5, 0);
-    let vocabulary = Vocabulary::build([&score], true).unwrap();
+    let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
     let layout = Layout::new(&vocabulary);
     let whole = read(&score, &vocabulary);
-    let mut growing = Past::new(whole.bars().to_vec(), 12);
+    let mut growing = Past::new(whole.bars().to_vec(), vocabulary.clock());
     let (mut a, mut b) = (vec![0.0; layout.inputs()], vec![0.0; layout.inputs()]);
     for (j, note) in whole.notes().iter().enumerate() {
         let mut before = View::new(&vocabulary, &layout, &growing, 0);
@@ -123,7 +123,7 @@ fn what_sounds_offers_its_end_and_what_came_offers_itself() {
     let once = |from: u64| [note(from, 48, 48), note(from, 60, 24), note(from + 24, 64, 24)];
     score.parts.push(Part { notes: [once(0), once(48)].concat(), ..Part::default() });
     score.parts[0].notes.sort_unstable();
-    let vocabulary = Vocabulary::build([&score], true).unwrap();
+    let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
     let (layout, past) = (Layout::new(&vocabulary), read(&score, &vocabulary));
     let mut view = View::new(&vocabulary, &layout, &past, 0);
     // The third note: where the melody's first ends; it lasts as long as the bass.

@@ -64,7 +64,7 @@ pub(super) fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Resul
 
 impl NoteTrainer {
     fn new(settings: NoteSettings, set: &TrainingSet, seed: u64) -> Result<NoteTrainer, CreateError> {
-        let vocabulary = Vocabulary::build(set.all(), settings.loudness)?;
+        let vocabulary = Vocabulary::build(set.all(), set.reading, settings.loudness)?;
         let layout = Layout::new(&vocabulary);
         let train: Vec<Learnt> = set
             .train
@@ -164,7 +164,7 @@ impl Learnt {
         let (down, up) = (by.min(5).min(low), by.min(6).min(127 - high));
         let is_drums = |number: u8| vocabulary.is_drums(number);
         Learnt {
-            past: Past::of(&events.notes, events.bars, vocabulary.clock().places(), is_drums),
+            past: Past::of(&events.notes, events.bars, vocabulary.clock(), is_drums),
             quarters: piece.end().quarters(piece.ticks_per_quarter),
             shifts: -down..up + 1,
         }

@@ -47,6 +47,11 @@ impl<'a> View<'a> {
         self.vocabulary.clock().places()
     }
 
+    /// Steps to a beat.
+    fn beat(&self) -> u32 {
+        self.vocabulary.clock().beat()
+    }
+
     /// The notes before.
     fn before(&self) -> &'a [Event] {
         &self.past.notes()[..self.j]
@@ -81,7 +86,7 @@ impl<'a> View<'a> {
         self.past.candidates(j, &mut self.earlier);
         self.earlier.retain(|earlier| earlier.shift.abs() <= FURTHEST);
         self.sight.candidates.clear();
-        let here = InBar::of(self.past, self.now, self.places() as usize);
+        let here = InBar::of(self.past, self.now, self.beat());
         let best = |view: usize| self.earlier.iter().map(|earlier| class_of_match(earlier.matches[view])).max().unwrap_or(0);
         self.sight.marks = std::array::from_fn(|view| (view * kind::MATCHES + best(view)) as u16);
         for k in 0..self.earlier.len() {
@@ -134,7 +139,7 @@ impl<'a> View<'a> {
     fn offer(&self, earlier: &Earlier, here: InBar) -> Candidate {
         let note = self.past.notes()[earlier.note];
         let lag = (self.j - earlier.note).ilog2() as usize;
-        let there = InBar::of(self.past, earlier.base, self.places() as usize);
+        let there = InBar::of(self.past, earlier.base, self.beat());
         let kinds = [
             kind::WAY + earlier.way,
             kind::WHOLE + class_of_match(earlier.matches[0]),
@@ -188,7 +193,7 @@ impl<'a> View<'a> {
         self.sight.targets[choice::QUARTERS] = class;
         let quarters = spread_of(class).0;
         let time = join(self.now, quarters, if quarters == 0 { self.now % self.places() } else { 0 }, self.places());
-        let here = InBar::of(self.past, time, self.places() as usize);
+        let here = InBar::of(self.past, time, self.beat());
         let of_moment = if quarters == 0 { self.before().iter().rev().take_while(|note| note.onset == self.now).count() } else { 0 };
         let known = [
             (Known::Advance, usize::from(class)),
@@ -216,7 +221,7 @@ impl<'a> View<'a> {
         if self.layout.is_made(choice::PLACE) {
             self.sight.targets[choice::PLACE] = place as u8;
         }
-        let here = InBar::of(self.past, onset, self.places() as usize);
+        let here = InBar::of(self.past, onset, self.beat());
         let before = self.of_moment().next().map(|note| usize::from(note.instrument));
         let known = [
             (Known::Advance, usize::from(self.quarters)),
@@ -244,7 +249,7 @@ impl<'a> View<'a> {
         let upper = self.of_moment().find(of_own).map_or(usize::MAX, |note| moved(note.pitch));
         let before = self.latest().filter(|note| note.onset < onset).find(of_own);
         let held = self.latest().filter(of_own).filter(|note| note.end() > onset).count();
-        let here = InBar::of(self.past, onset, self.places() as usize);
+        let here = InBar::of(self.past, onset, self.beat());
         let known = [
             (Known::Instrument, usize::from(instrument)),
             (Known::Advance, usize::from(self.quarters)),
@@ -290,7 +295,7 @@ impl<'a> View<'a> {
             if own && moments <= 4 {
                 hear(3 + moments);
             }
-            let ago = (onset - note.onset) as f32 / self.places() as f32;
+            let ago = (onset - note.onset) as f32 / self.beat() as f32;
             sums[0][key] += (-ago).exp();
             sums[1][key] += (-ago / 8.0).exp();
             seen[key] = true;
@@ -322,7 +327,7 @@ impl<'a> View<'a> {
         let own = |note: &&Event| note.instrument == self.note.instrument;
         let chord = self.of_moment().find(own);
         let before = self.latest().find(own);
-        let here = InBar::of(self.past, onset, places as usize);
+        let here = InBar::of(self.past, onset, self.beat());
         let left = self.past.bars().len().saturating_sub(1 + here.bar);
         let known = [
             (Known::Instrument, usize::from(self.note.instrument)),
@@ -392,7 +397,7 @@ impl<'a> View<'a> {
     fn know_level(&mut self) {
         let (onset, places) = (self.note.onset, self.places());
         let before = self.latest().find(|note| note.instrument == self.note.instrument);
-        let here = InBar::of(self.past, onset, places as usize);
+        let here = InBar::of(self.past, onset, self.beat());
         let drums = self.vocabulary.is_drums(self.note.instrument);
         let known = [
             (Known::Instrument, usize::from(self.note.instrument)),
@@ -445,7 +450,7 @@ impl<'a> View<'a> {
 
 /// Quarters entered until a note's end.
 fn length_of(note: Option<&Event>, places: u32) -> usize {
-    note.map_or(usize::MAX, |note| split(note.onset, note.end(), places).0 as usize)
+    note.map_or(usize::MAX, |note| usize::from(number_of(split(note.onset, note.end(), places).0)))
 }
 
 /// The first `n` classes.

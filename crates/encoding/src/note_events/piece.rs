@@ -103,7 +103,7 @@ pub fn decode(notes: &[Event], vocabulary: &Vocabulary) -> Score {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Program, TicksPerQuarter, Velocity};
+    use cantus_score::{Program, Reading, TicksPerQuarter, Velocity};
 
     fn note(onset: u64, pitch: u8, duration: u64, velocity: u8) -> Note {
         Note {
@@ -132,14 +132,14 @@ mod tests {
     #[test]
     fn a_trio_comes_back_note_for_note() {
         let score = trio();
-        let vocabulary = Vocabulary::build([&score], true).unwrap();
+        let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
         assert_eq!(vocabulary.instruments(), [Instrument::Program(0), Instrument::Drums]);
         // The bass has too few notes to be told from the nearest instrument; with some more it is one of its own.
         let (_, adjustments) = encode(&score, &vocabulary);
         assert_eq!(adjustments, Adjustments { instruments: 30, dropped: 0 });
         let mut twice = score.clone();
         twice.parts[0].notes.extend((30..60).map(|k| note(12 * k, 36, 12, 90)));
-        let vocabulary = Vocabulary::build([&twice], true).unwrap();
+        let vocabulary = Vocabulary::build([&twice], Reading::Parts, true).unwrap();
         let (piece, adjustments) = encode(&score, &vocabulary);
         assert!(adjustments.is_empty() && piece.notes.is_sorted_by_key(Event::order));
         let decoded = decode(&piece.notes, &vocabulary);
@@ -155,7 +155,7 @@ mod tests {
     fn a_pitch_sounds_once_in_an_instrument() {
         let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
         score.parts = vec![part(0, vec![note(0, 60, 8, 80)]), part(0, vec![note(0, 60, 2, 80), note(4, 60, 4, 80)])];
-        let vocabulary = Vocabulary::build([&score], true).unwrap();
+        let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
         let (piece, _) = encode(&score, &vocabulary);
         let found: Vec<_> = piece.notes.iter().map(|event| (event.onset, event.length)).collect();
         assert_eq!(found, [(0, 4), (4, 4)]);
@@ -165,7 +165,7 @@ mod tests {
     fn chords_come_from_above() {
         let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
         score.parts = vec![part(0, vec![note(0, 48, 4, 80), note(0, 64, 4, 80), note(2, 70, 1, 80)])];
-        let vocabulary = Vocabulary::build([&score], false).unwrap();
+        let vocabulary = Vocabulary::build([&score], Reading::Parts, false).unwrap();
         let pitches: Vec<u8> = encode(&score, &vocabulary).0.notes.iter().map(|event| event.pitch).collect();
         assert_eq!(pitches, [64, 48, 70]);
         assert_eq!(vocabulary.velocities(), [80]);

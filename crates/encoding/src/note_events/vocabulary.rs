@@ -1,7 +1,7 @@
 //! What a folder's notes can say: its clock, its instruments, its levels of loudness.
 
 use crate::VocabularyError;
-use cantus_score::{Part, Program, Score, TicksPerQuarter, Velocity};
+use cantus_score::{Part, Program, Reading, STEPS_PER_SECOND, Score, TicksPerQuarter, Velocity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,19 +12,40 @@ use std::fmt;
 pub enum Clock {
     /// In steps of a quarter note: music that keeps to beats.
     Beats(u16),
+    /// In hundredths of a second, whatever the beats: music as it was played ([`cantus_score::performed`]).
+    Seconds,
 }
 
 impl Clock {
-    /// Places in a quarter.
+    /// Places in a quarter; where time is no matter of beats, each step is a time of its own.
     pub fn places(self) -> u32 {
         match self {
             Clock::Beats(steps) => u32::from(steps),
+            Clock::Seconds => 1,
+        }
+    }
+
+    /// Steps to a beat: a quarter, or half a second.
+    pub fn beat(self) -> u32 {
+        match self {
+            Clock::Beats(steps) => u32::from(steps),
+            Clock::Seconds => STEPS_PER_SECOND / 2,
         }
     }
 
     /// Steps to the quarter, as a score counts them.
     pub fn ticks_per_quarter(self) -> TicksPerQuarter {
-        TicksPerQuarter::new(self.places()).unwrap_or(TicksPerQuarter::DEFAULT)
+        TicksPerQuarter::new(self.beat()).unwrap_or(TicksPerQuarter::DEFAULT)
+    }
+
+    /// A span of time as one that comes again can be told by: exact on beats, and as a player keeps it in seconds.
+    pub fn like(self, steps: u32) -> u32 {
+        match self {
+            Clock::Beats(_) => steps,
+            // A chord's notes lie within some hundredths; beyond, two classes an octave.
+            Clock::Seconds if steps < 4 => 0,
+            Clock::Seconds => (2.0 * f64::from(steps).log2()).round() as u32,
+        }
     }
 }
 
@@ -135,12 +156,13 @@ impl Vocabulary {
     /// An instrument with fewer notes in the whole corpus is not told from its nearest neighbour.
     const FEWEST_NOTES: usize = 50;
 
-    /// That of pieces on one grid: its steps are the clock's. Without `loudness` all notes are of one level.
+    /// That of pieces that were read so: the steps of their grid are the clock's. Without `loudness` all notes are of one level.
     ///
     /// # Errors
     /// [`VocabularyError::Empty`], where no piece has a note.
     pub fn build<'s>(
         pieces: impl IntoIterator<Item = &'s Score>,
+        reading: Reading,
         loudness: bool,
     ) -> Result<Vocabulary, VocabularyError> {
         let mut instruments: BTreeMap<Instrument, usize> = BTreeMap::new();
@@ -172,7 +194,11 @@ impl Vocabulary {
         } else {
             (0..Self::LEVELS as u8).map(|level| 4 * level + 2).collect()
         };
-        Vocabulary::try_from(Raw { clock: Clock::Beats(u16::try_from(steps).unwrap_or(0)), instruments, velocities })
+        let clock = match reading {
+            Reading::Performed => Clock::Seconds,
+            Reading::Merged | Reading::Parts => Clock::Beats(u16::try_from(steps).unwrap_or(0)),
+        };
+        Vocabulary::try_from(Raw { clock, instruments, velocities })
     }
 
     /// How times are counted.
