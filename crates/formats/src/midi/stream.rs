@@ -120,9 +120,17 @@ impl Stream {
     }
 
     fn controls(&self, track: u32) -> Vec<(Ticks, Control)> {
-        let mut controls = Vec::with_capacity(self.settings.len());
+        let events = ordered(&self.settings, track);
+        let plain = |event: &Event<Setting>| match event.what {
+            Setting::To(control) => Some((Ticks(event.at), control)),
+            _ => None,
+        };
+        if events.iter().all(|event| plain(event).is_some()) {
+            return events.iter().filter_map(plain).collect();
+        }
+        let mut controls = Vec::with_capacity(events.len());
         let mut state = State::default();
-        for event in ordered(&self.settings, track).iter() {
+        for event in events.iter() {
             let at = Ticks(event.at);
             match event.what {
                 Setting::To(control) => {
