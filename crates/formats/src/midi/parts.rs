@@ -148,6 +148,9 @@ impl Reader<'_> {
 
     /// The number of each port, by the reader's own count: what the file says, and for a device the next that is free.
     fn port_numbers(&self, lanes: &[Lane]) -> Vec<u8> {
+        if let [port] = self.ports.as_slice() {
+            return vec![port.number];
+        }
         let mut is_used = vec![false; self.ports.len()];
         lanes.iter().for_each(|lane| is_used[lane.port as usize] = true);
         let mut is_taken = [false; 256];

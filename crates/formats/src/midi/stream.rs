@@ -51,6 +51,9 @@ impl Stream {
     }
 
     pub fn control(&mut self, at: u64, track: u32, control: Control) {
+        if self.settings.is_empty() {
+            self.settings.reserve(16);
+        }
         self.settings.push(Event { at, track, what: Setting::To(control) });
     }
 
@@ -59,6 +62,9 @@ impl Stream {
     }
 
     pub fn pedal(&mut self, at: u64, track: u32, down: bool) {
+        if self.pedal.is_empty() {
+            self.pedal.reserve(64);
+        }
         self.pedal.push(Event { at, track, what: down });
     }
 
