@@ -27,7 +27,7 @@ const NOWHERE: u32 = u32::MAX;
 enum View {
     /// Time since the note before, place in the quarter, instrument, pitch, length.
     Whole,
-    /// Time since the note before, instrument, interval from the note before.
+    /// Time since the note before, instrument, interval from the note with a pitch before; drums as they are.
     Interval,
 }
 
@@ -42,6 +42,8 @@ pub(super) struct Past {
     /// For each order, the note before which the same context was last.
     links: [Vec<u32>; ORDERS.len()],
     latest: HashMap<(u8, u64), u32>,
+    /// The pitch of each note; of a drum that of the note with a pitch before.
+    pitches: Vec<u8>,
     /// How often each pitch class came before each note and after the last one; drums do not count.
     classes: Vec<[u32; 12]>,
 }
@@ -90,7 +92,13 @@ impl Past {
         // No player holds a key as long again to the hundredth.
         let length = if clock == Clock::Seconds { 0 } else { note.length };
         let whole = [gap, place, instrument, u64::from(note.pitch), u64::from(length)];
-        let interval = before.map_or(0, |before| 200 + u64::from(note.pitch) - u64::from(before.pitch));
+        let pitch_before = self.pitches.last().copied();
+        let interval = match pitch_before {
+            _ if is_drum => 1000 + u64::from(note.pitch),
+            Some(before) => 200 + u64::from(note.pitch) - u64::from(before),
+            None => 0,
+        };
+        self.pitches.push(if is_drum { pitch_before.unwrap_or(note.pitch) } else { note.pitch });
         let hash = |parts: &[u64]| parts.iter().fold(mix(1), |hash, part| mix(hash ^ part));
         self.hashes[0].push(hash(&whole));
         self.hashes[1].push(hash(&[gap, instrument, interval]));
@@ -147,7 +155,6 @@ impl Past {
     pub fn candidates(&self, j: usize, found: &mut Vec<Earlier>) {
         found.clear();
         let Some(last) = j.checked_sub(1) else { return };
-        let now = self.notes[last];
         let found_at = |found: &Vec<Earlier>, note: usize, shift: i32| found.iter().any(|e| e.note == note && e.shift == shift);
         for (way, (view, _)) in ORDERS.into_iter().enumerate() {
             let (most, so_far) = match view {
@@ -164,7 +171,7 @@ impl Past {
                 let note = at as usize + 1;
                 let shift = match view {
                     View::Whole => 0,
-                    View::Interval => i32::from(now.pitch) - i32::from(before.pitch),
+                    View::Interval => i32::from(self.pitches[last]) - i32::from(self.pitches[at as usize]),
                 };
                 if !found_at(found, note, shift) {
                     let matches = [View::Whole, View::Interval].map(|view| self.matching(view, j, note));
@@ -231,8 +238,8 @@ mod tests {
         assert_eq!((best.note, best.shift, best.base), (3, 0, 8));
         assert_eq!(best.matches[0], 2, "the first note of the piece has no note before it");
         past.candidates(13, &mut found);
-        let moved = found.iter().filter(|e| e.shift == 5).max_by_key(|e| e.matches[1]).unwrap();
-        assert_eq!(moved.note, 8);
+        let moved: Vec<_> = found.iter().filter(|e| e.shift == 5 && e.matches[1] >= 2).map(|e| e.note).collect();
+        assert_eq!(moved, [8, 3]);
         assert!(found.iter().all(|e| e.note < 13));
     }
 

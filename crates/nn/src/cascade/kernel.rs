@@ -374,6 +374,8 @@ impl Job<'_> {
                 &mut to,
                 &mut found.penalties,
             );
+        }
+        if self.shape.kinds > 0 {
             scratch.attention.choose(&sight.candidates, v, target, self.parameters.penalties[v]);
         }
         // The derivatives by the logits: those of a softmax, as far as the class came from it.
