@@ -185,15 +185,13 @@ impl NoteComposer {
         if !limits.may_end {
             allowed &= all(usize::from(number_of(last)) + 1);
         }
-        if limits.from > now {
-            // No further note at this moment: it is over.
-            let first = split(now, limits.from, places).0;
-            allowed &= !(all(usize::from(number_of(first))));
-        }
+        // Where no further note may come at this moment, or none before a prompt's end.
+        let earliest = split(now, limits.from.max(now), places).0;
+        allowed &= !all(usize::from(number_of(earliest)));
         view.sight.allowed[choice::QUARTERS] = allowed;
         let class = pick(deciding, choice::QUARTERS, view, sampling, rng)?;
         let (first, width) = spread_of(class);
-        let mut quarters = first + if width > 1 { below(rng, width as usize) as u32 } else { 0 };
+        let mut quarters = (first + if width > 1 { below(rng, width as usize) as u32 } else { 0 }).max(earliest);
         if join(now, quarters, 0, places) >= limits.latest {
             if limits.may_end {
                 return Ok(None);
