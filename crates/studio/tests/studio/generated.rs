@@ -105,7 +105,7 @@ impl Description {
 /// A part of an address: mostly something that there is.
 fn part(name: &str, ids: &[String], dice: &mut Dice) -> String {
     const ODD: [&str; 8] = ["0", "..", "%2e%2e", "%00", "%ff", "a%2fb", "%F0%9D%84%9E", "nothing"];
-    const FORMS: [&str; 5] = ["midi", "wav", "flac", "musicxml", "notes"];
+    const FORMS: [&str; 6] = ["midi", "wav", "flac", "musicxml", "abc", "notes"];
     match name {
         _ if dice.in_ten(2) => (*dice.one(&ODD)).to_owned(),
         "form" => (*dice.one(&FORMS)).to_owned(),
@@ -115,7 +115,17 @@ fn part(name: &str, ids: &[String], dice: &mut Dice) -> String {
 }
 
 /// Queries of an upload.
-const NAMES: [&str; 6] = ["?name=a.mid", "?name=b.abc", "?name=", "?name=%ff", "?nome=x", "?name=a.exe"];
+const NAMES: [&str; 9] = [
+    "?name=a.mid",
+    "?name=b.abc",
+    "?name=",
+    "?name=%ff",
+    "?nome=x",
+    "?name=a.exe",
+    "?parts=0",
+    "?parts=9,x",
+    "?composer=x",
+];
 
 /// The ids of all that there is.
 fn ids(studio: &Open) -> Vec<String> {
@@ -129,7 +139,7 @@ fn generated_requests_are_answered_as_described() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());
     let description = Description(studio.get("/api/openapi.json").expect(200).json());
-    let dice = &mut Dice(7);
+    let dice = &mut Dice(8);
     let mut operations = Vec::new();
     for (path, methods) in description.0["paths"].as_object().unwrap() {
         // The stream of events never ends.
