@@ -139,7 +139,7 @@ fn generated_requests_are_answered_as_described() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());
     let description = Description(studio.get("/api/openapi.json").expect(200).json());
-    let dice = &mut Dice(8);
+    let dice = &mut Dice(7);
     let mut operations = Vec::new();
     for (path, methods) in description.0["paths"].as_object().unwrap() {
         // The stream of events never ends.
@@ -151,7 +151,7 @@ fn generated_requests_are_answered_as_described() {
     }
     let mut answers: Vec<std::collections::BTreeSet<u16>> = vec![Default::default(); operations.len()];
     let mut known = Vec::new();
-    for round in 0..60 {
+    for round in 0..120 {
         if round % 5 == 0 {
             known = ids(&studio);
         }
