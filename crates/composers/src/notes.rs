@@ -27,6 +27,9 @@ use cantus_model::{ComposerSpec, Configuration, Sampling};
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "notes",
     version: 1,
+    writes: "notes one after the other, each with its length and loudness; knows its own past, and brings back what was",
+    suits: "any folder: piano pieces, songs, hymns, tunes; the likeliest of all on music that it never learnt from",
+    is_made_for: None,
     title: "an LSTM over notes, their choices in a cascade, and a pointer into the piece's own past",
     source: "own; after Colombo and Gerstner 2018 (BachProp), Johnson 2017, Merity et al. 2016",
     departures: "quarters entered and places in them for time; notes of a moment downwards; copying by matching contexts; ends of what sounds",
@@ -47,4 +50,5 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.98 };
 
 /// What the figures of validation and of a loaded model count.
-const PROTOCOL: &str = "all notes of each piece in its own key, the end not predicted; bars and metre are given; mean over notes";
+const PROTOCOL: &str =
+    "all notes of each piece in its own key, the end not predicted; bars and metre are given; mean over notes";

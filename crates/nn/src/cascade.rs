@@ -217,7 +217,11 @@ impl CascadeHead {
         let (features, hidden, count) = (*features, *hidden, choices.len());
         assert!(count <= MOST_CHOICES && frequencies.len() == count, "{count} choices, {} known", frequencies.len());
         for (choice, frequencies) in choices.iter().zip(frequencies) {
-            assert!(choice.classes <= MOST_CLASSES && frequencies.len() == choice.classes, "{} classes", choice.classes);
+            assert!(
+                choice.classes <= MOST_CLASSES && frequencies.len() == choice.classes,
+                "{} classes",
+                choice.classes
+            );
         }
         assert_eq!(scores.len(), *kinds, "scores of {kinds} kinds");
         let matrix = |values: Vec<f32>, rows: usize| {
@@ -259,7 +263,14 @@ impl CascadeHead {
             gates: matrix(vec![0.0; count * marks], count),
             trust: vector(vec![1.0; count]),
         });
-        CascadeHead { state: Linear::new(features, count * hidden, rng, device), known, outputs, shared, copying, shape }
+        CascadeHead {
+            state: Linear::new(features, count * hidden, rng, device),
+            known,
+            outputs,
+            shared,
+            copying,
+            shape,
+        }
     }
 
     /// The sizes.

@@ -71,8 +71,8 @@ pub(super) enum Known {
 }
 
 use Known::{
-    Advance, Bar, EndOfChord, Held, Instrument, InstrumentBefore, Left, Length, LengthBefore, LengthOfChord, LevelBefore,
-    Moment, Pitch, PitchBefore, Place, PlaceBefore, Quarter, Upper,
+    Advance, Bar, EndOfChord, Held, Instrument, InstrumentBefore, Left, Length, LengthBefore, LengthOfChord,
+    LevelBefore, Moment, Pitch, PitchBefore, Place, PlaceBefore, Quarter, Upper,
 };
 
 /// What each choice sees.
@@ -195,7 +195,8 @@ impl Layout {
 
     /// The head's shape.
     pub fn shape(&self, features: usize, hidden: usize, channels: usize, reach: usize, copying: bool) -> CascadeShape {
-        let choices = (0..choice::COUNT).map(|v| ChoiceShape { classes: self.classes(v), known: self.known[v] }).collect();
+        let choices =
+            (0..choice::COUNT).map(|v| ChoiceShape { classes: self.classes(v), known: self.known[v] }).collect();
         let keys = (channels > 0).then_some(KeyShape { choice: choice::PITCH, channels, reach, sources: SOURCES });
         let (kinds, marks) = if copying { (kind::COUNT, MARKS * kind::MATCHES) } else { (0, 0) };
         CascadeShape { features, hidden, choices, keys, kinds, marks }
@@ -220,8 +221,24 @@ impl Layout {
     /// sounded lately, pitch classes, bar, bars left, notes of the moment, keys held, time to the next end.
     fn of_input(&self) -> [usize; 18] {
         [
-            1, self.instruments, KEYS, INTERVALS, NUMBER, self.places, QUARTER, NUMBER, self.places, self.levels, KEYS, KEYS,
-            12, QUARTER, LEFT, OF_MOMENT, OF_MOMENT, NUMBER,
+            1,
+            self.instruments,
+            KEYS,
+            INTERVALS,
+            NUMBER,
+            self.places,
+            QUARTER,
+            NUMBER,
+            self.places,
+            self.levels,
+            KEYS,
+            KEYS,
+            12,
+            QUARTER,
+            LEFT,
+            OF_MOMENT,
+            OF_MOMENT,
+            NUMBER,
         ]
     }
 
@@ -241,7 +258,9 @@ impl Layout {
         mark(13, place.bar_quarters, 1.0);
         mark(14, class_of_left(bars.len() - 1 - place.bar.min(bars.len() - 1)), 1.0);
         let Some(last) = notes.last() else { return mark(0, 0, 1.0) };
-        let moved = |note: &cantus_encoding::note_events::Event| key_of(note.pitch, if is_drums(note.instrument) { 0 } else { shift });
+        let moved = |note: &cantus_encoding::note_events::Event| {
+            key_of(note.pitch, if is_drums(note.instrument) { 0 } else { shift })
+        };
         let places = self.places as u32;
         mark(1, last.instrument.into(), 1.0);
         mark(2, moved(last), 1.0);

@@ -155,7 +155,8 @@ impl Past {
     pub fn candidates(&self, j: usize, found: &mut Vec<Earlier>) {
         found.clear();
         let Some(last) = j.checked_sub(1) else { return };
-        let found_at = |found: &Vec<Earlier>, note: usize, shift: i32| found.iter().any(|e| e.note == note && e.shift == shift);
+        let found_at =
+            |found: &Vec<Earlier>, note: usize, shift: i32| found.iter().any(|e| e.note == note && e.shift == shift);
         for (way, (view, _)) in ORDERS.into_iter().enumerate() {
             let (most, so_far) = match view {
                 View::Whole => (WHOLE, 0),
@@ -222,9 +223,8 @@ mod tests {
     /// A motif of five notes, again, and again a fourth higher.
     fn piece() -> Past {
         let motif = [0u8, 2, 4, 7, 4];
-        let notes: Vec<Event> = (0..15)
-            .map(|k| note(4 * k, 60 + motif[k as usize % 5] + if k >= 10 { 5 } else { 0 }))
-            .collect();
+        let notes: Vec<Event> =
+            (0..15).map(|k| note(4 * k, 60 + motif[k as usize % 5] + if k >= 10 { 5 } else { 0 })).collect();
         Past::of(&notes, bars(5), Clock::Beats(4), |_| false)
     }
 
@@ -250,7 +250,10 @@ mod tests {
         past.candidates(9, &mut found);
         let of = |way: usize| found.iter().find(|e| e.way == ORDERS.len() + way).map(|e| (e.note, e.base));
         // The present is quarter 8: a quarter ago, two quarters, a bar, two bars.
-        assert_eq!([of(0), of(1), of(2), of(3), of(4)], [Some((8, 28)), Some((7, 24)), Some((5, 16)), Some((1, 0)), None]);
+        assert_eq!(
+            [of(0), of(1), of(2), of(3), of(4)],
+            [Some((8, 28)), Some((7, 24)), Some((5, 16)), Some((1, 0)), None]
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::network::NoteSettings;
 use super::past::Past;
 use super::view::View;
 use super::{PROTOCOL, SAMPLING, SPEC};
-use cantus_encoding::note_events::{Event, Instrument, Vocabulary, decode, encode, join, number_of, spread_of, split};
+use cantus_encoding::note_events::{Event, Instrument, Vocabulary, decode, encode, join, number_of, split, spread_of};
 use cantus_model::frames::BarSteps;
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile,
@@ -14,7 +14,7 @@ use cantus_model::{
 use cantus_nn::cascade::{CascadeScorer, Deciding, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::below;
-use cantus_score::{Bar, Meter, Score, Tempo, Ticks};
+use cantus_score::{Bar, Bars, Meter, Score, Tempo, Ticks};
 use serde::{Deserialize, Serialize};
 
 /// The longest piece that is composed at once.
@@ -44,11 +44,7 @@ impl Usual {
                 }
             }
         }
-        Usual {
-            meter: set.usual_meter().to_string(),
-            tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
-            ranges,
-        }
+        Usual { meter: set.usual_meter().to_string(), tempo: set.usual_tempo().map(Tempo::micros_per_quarter), ranges }
     }
 
     fn check(&self, vocabulary: &Vocabulary) -> Result<(), String> {
@@ -120,11 +116,12 @@ impl NoteComposer {
         let mut opening = Opening { meter: self.meter, ..Opening::default() };
         if let Some(prompt) = &request.prompt {
             let (events, adjustments) = encode(&prompt.on_grid(grid), &self.vocabulary);
-            opening.meter = prompt.score().bars().last().map_or(opening.meter, |bar| bar.meter);
             opening.heard = prompt.end_in(&Score::new(grid)).0.min(u64::from(u32::MAX / 4)) as u32;
-            let from = prompt.score().ticks_per_quarter;
-            let bars = prompt.score().bars().take(prompt.bars());
+            let (kept, from) = (prompt.score(), prompt.score().ticks_per_quarter);
+            // Silent bars at its end are its own, too.
+            let bars = Bars::new(&kept.meters, from, prompt.end_in(kept)).take(prompt.bars());
             opening.starts = bars.map(|bar| (bar.start.rescale(from, grid).0, bar.meter)).collect();
+            opening.meter = opening.starts.last().map_or(opening.meter, |(_, meter)| *meter);
             opening.notes = events.notes.into_iter().filter(|note| note.onset < opening.heard).collect();
             let range = |note: &Event| self.usual.ranges[usize::from(note.instrument)];
             let strange = opening.notes.iter().filter(|note| {
@@ -141,7 +138,9 @@ impl NoteComposer {
             }
             if !said.is_empty() {
                 let said = said.join(", and ");
-                opening.remarks.push(format!("the model does not know all that the prompt holds: {said}; the prompt itself is kept as it is"));
+                opening.remarks.push(format!(
+                    "the model does not know all that the prompt holds: {said}; the prompt itself is kept as it is"
+                ));
             }
         }
         opening
@@ -235,11 +234,16 @@ impl NoteComposer {
             view.end_quarters(class);
             let (first, width) = spread_of(class);
             let quarters = first + if width > 1 { below(rng, width as usize) as u32 } else { 0 };
-            let place = if self.layout.is_made(choice::END) { u32::from(pick(deciding, choice::END, view, sampling, rng)?) } else { 0 };
+            let place = if self.layout.is_made(choice::END) {
+                u32::from(pick(deciding, choice::END, view, sampling, rng)?)
+            } else {
+                0
+            };
             let end = join(onset, quarters, place, places).clamp(onset + 1, limits.end.max(onset + 1));
             view.length(end - onset);
         }
-        let level = if self.layout.is_made(choice::LEVEL) { pick(deciding, choice::LEVEL, view, sampling, rng)? } else { 0 };
+        let level =
+            if self.layout.is_made(choice::LEVEL) { pick(deciding, choice::LEVEL, view, sampling, rng)? } else { 0 };
         Ok(Some(view.level(level)))
     }
 }
@@ -364,10 +368,7 @@ impl Composer for NoteComposer {
             })
             .collect();
         [
-            (
-                "network",
-                format!("{layers} LSTM layers of {hidden}{shared}{copying}, {} parameters", self.parameters),
-            ),
+            ("network", format!("{layers} LSTM layers of {hidden}{shared}{copying}, {} parameters", self.parameters)),
             ("instruments", instruments.join(", ")),
             ("grid", format!("{} steps a quarter", self.vocabulary.clock().places())),
             ("loudness", format!("{} levels", self.vocabulary.velocities().len())),
@@ -413,7 +414,8 @@ impl Composer for NoteComposer {
             let is_full = u32::from(of_moment) >= most;
             let from = if written.is_empty() { heard } else { now + u32::from(is_full) };
             let sounded = written.last().is_some_and(|note| note.onset >= last_bar);
-            let latest = if written.is_empty() { begins(first + 1 + EMPTY_BARS) } else { begins(here + 2 + EMPTY_BARS) };
+            let latest =
+                if written.is_empty() { begins(first + 1 + EMPTY_BARS) } else { begins(here + 2 + EMPTY_BARS) };
             let limits = Limits { from, latest: latest.min(end), may_end: sounded, end };
             let note = {
                 let mut view = View::new(&self.vocabulary, &self.layout, &past, 0);

@@ -82,12 +82,12 @@ impl NoteTrainer {
                 .collect(),
         ];
         let frequencies = frequencies(&tokens[0], &sizes);
-        let device = Device::default().autodiff();
+        let device = Device::flex().autodiff();
         let network = Network::new(&settings, &layout, &frequencies, &mut derive(seed, "parameters", &[]), &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
-        let (notes, quarters) = train.iter().fold((0, 0.0), |(notes, quarters), piece| {
-            (notes + piece.past.notes().len(), quarters + piece.quarters)
-        });
+        let (notes, quarters) = train
+            .iter()
+            .fold((0, 0.0), |(notes, quarters), piece| (notes + piece.past.notes().len(), quarters + piece.quarters));
         Ok(NoteTrainer {
             plan: plan(&train, &settings, seed, 0),
             learner: Learner::new(network, optimizer, settings.averaging),
@@ -158,7 +158,8 @@ struct Batch {
 impl Learnt {
     fn new(piece: &Score, vocabulary: &Vocabulary, transposition: u8) -> Learnt {
         let (events, _) = encode(piece, vocabulary);
-        let pitches = events.notes.iter().filter(|note| !vocabulary.is_drums(note.instrument)).map(|note| i32::from(note.pitch));
+        let pitches =
+            events.notes.iter().filter(|note| !vocabulary.is_drums(note.instrument)).map(|note| i32::from(note.pitch));
         let (low, high) = (pitches.clone().min().unwrap_or(0), pitches.max().unwrap_or(127));
         let by = i32::from(transposition);
         let (down, up) = (by.min(5).min(low), by.min(6).min(127 - high));
@@ -256,7 +257,11 @@ impl Trainable for NoteTrainer {
 
     fn steps(&self, epoch: u64) -> u64 {
         let steps = |plan: &Plan| plan.steps() as u64;
-        if epoch == self.plan.epoch() { steps(&self.plan) } else { steps(&plan(&self.train, &self.settings, self.seed, epoch)) }
+        if epoch == self.plan.epoch() {
+            steps(&self.plan)
+        } else {
+            steps(&plan(&self.train, &self.settings, self.seed, epoch))
+        }
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
@@ -284,16 +289,13 @@ impl Trainable for NoteTrainer {
             quarters: figures.counted * self.quarters_per_note,
             correct: figures.correct,
         };
-        StepReport {
-            finite: report.finite && batch.nats.is_finite(),
-            gradient_norm: report.gradient_norm,
-            batch,
-        }
+        StepReport { finite: report.finite && batch.nats.is_finite(), gradient_norm: report.gradient_norm, batch }
     }
 
     fn validate(&mut self) -> Evaluation {
         let composer = self.loaded();
-        let judged: Vec<Evaluation> = self.valid.par_iter().map(|piece| Judge::judge(&composer, piece).figures).collect();
+        let judged: Vec<Evaluation> =
+            self.valid.par_iter().map(|piece| Judge::judge(&composer, piece).figures).collect();
         judged.into_iter().fold(Evaluation::default(), |mut sum, figures| {
             sum += figures;
             sum
@@ -303,7 +305,8 @@ impl Trainable for NoteTrainer {
     /// Per note, as all figures: a note's choices are several tokens.
     fn baselines(&self) -> Vec<Baseline> {
         let [train, valid] = &self.tokens;
-        let vocabulary = 1 + self.settings.shape(&self.layout).choices.iter().map(|choice| choice.classes).sum::<usize>();
+        let vocabulary =
+            1 + self.settings.shape(&self.layout).choices.iter().map(|choice| choice.classes).sum::<usize>();
         let mut found = ngram::baselines(train, valid, vocabulary);
         let predicted: usize = valid.iter().map(|tokens| tokens.len() - 1).sum();
         let notes: usize = self.valid.iter().map(|piece| encode(piece, &self.vocabulary).0.notes.len()).sum();

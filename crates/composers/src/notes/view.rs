@@ -87,7 +87,8 @@ impl<'a> View<'a> {
         self.earlier.retain(|earlier| earlier.shift.abs() <= FURTHEST);
         self.sight.candidates.clear();
         let here = InBar::of(self.past, self.now, self.beat());
-        let best = |view: usize| self.earlier.iter().map(|earlier| class_of_match(earlier.matches[view])).max().unwrap_or(0);
+        let best =
+            |view: usize| self.earlier.iter().map(|earlier| class_of_match(earlier.matches[view])).max().unwrap_or(0);
         self.sight.marks = std::array::from_fn(|view| (view * kind::MATCHES + best(view)) as u16);
         for k in 0..self.earlier.len() {
             let candidate = self.offer(&self.earlier[k], here);
@@ -113,7 +114,8 @@ impl<'a> View<'a> {
     /// Whether another note may come at the moment of the one before.
     fn may_go_on(&self) -> bool {
         let Some(last) = self.before().last() else { return true };
-        (last.instrument..self.vocabulary.instruments().len() as u8).any(|instrument| self.keys(instrument, self.now) != 0)
+        (last.instrument..self.vocabulary.instruments().len() as u8)
+            .any(|instrument| self.keys(instrument, self.now) != 0)
     }
 
     /// Keys, not moved, that an instrument may strike at a moment that is not before the last note's.
@@ -177,7 +179,9 @@ impl<'a> View<'a> {
     /// instrument alone, where one is named.
     fn ends(&self, from: u32, instrument: Option<u8>) -> Vec<(u32, usize)> {
         let mut ends: Vec<(u32, usize)> = Vec::new();
-        for note in self.latest().filter(|note| note.end() > from && instrument.is_none_or(|own| own == note.instrument)) {
+        for note in
+            self.latest().filter(|note| note.end() > from && instrument.is_none_or(|own| own == note.instrument))
+        {
             match ends.iter_mut().find(|(end, _)| *end == note.end()) {
                 Some((_, sharing)) => *sharing += 1,
                 None => ends.push((note.end(), 1)),
@@ -194,7 +198,11 @@ impl<'a> View<'a> {
         let quarters = spread_of(class).0;
         let time = join(self.now, quarters, if quarters == 0 { self.now % self.places() } else { 0 }, self.places());
         let here = InBar::of(self.past, time, self.beat());
-        let of_moment = if quarters == 0 { self.before().iter().rev().take_while(|note| note.onset == self.now).count() } else { 0 };
+        let of_moment = if quarters == 0 {
+            self.before().iter().rev().take_while(|note| note.onset == self.now).count()
+        } else {
+            0
+        };
         let known = [
             (Known::Advance, usize::from(class)),
             (Known::PlaceBefore, (self.now % self.places()) as usize),

@@ -52,7 +52,12 @@ pub fn piece(index: usize) -> Score {
 
 /// Five pieces to learn from, two to be judged by.
 pub fn set() -> TrainingSet {
-    TrainingSet { train: (0..5).map(piece).collect(), valid: (5..7).map(piece).collect(), attacks: true, ..TrainingSet::default() }
+    TrainingSet {
+        train: (0..5).map(piece).collect(),
+        valid: (5..7).map(piece).collect(),
+        attacks: true,
+        ..TrainingSet::default()
+    }
 }
 
 /// Two pieces, judged by themselves: what is learnt by heart.

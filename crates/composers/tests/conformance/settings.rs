@@ -102,13 +102,27 @@ fn a_corpus_without_music_is_refused_by_name() {
         let silence = vec![Score::new(TicksPerQuarter::new(4).unwrap())];
         assert!(refusal(subject, TrainingSet::default()).contains("training"));
         assert!(
-            refusal(subject, TrainingSet { train: Vec::new(), valid: valid.clone(), attacks, ..TrainingSet::default() }).contains("training")
+            refusal(
+                subject,
+                TrainingSet { train: Vec::new(), valid: valid.clone(), attacks, ..TrainingSet::default() }
+            )
+            .contains("training")
         );
-        assert!(refusal(subject, TrainingSet { train: silence.clone(), valid, attacks, ..TrainingSet::default() }).contains("training"));
         assert!(
-            refusal(subject, TrainingSet { train: train.clone(), valid: Vec::new(), attacks, ..TrainingSet::default() }).contains("validation")
+            refusal(subject, TrainingSet { train: silence.clone(), valid, attacks, ..TrainingSet::default() })
+                .contains("training")
         );
-        assert!(refusal(subject, TrainingSet { train, valid: silence, attacks, ..TrainingSet::default() }).contains("validation"));
+        assert!(
+            refusal(
+                subject,
+                TrainingSet { train: train.clone(), valid: Vec::new(), attacks, ..TrainingSet::default() }
+            )
+            .contains("validation")
+        );
+        assert!(
+            refusal(subject, TrainingSet { train, valid: silence, attacks, ..TrainingSet::default() })
+                .contains("validation")
+        );
     });
 }
 

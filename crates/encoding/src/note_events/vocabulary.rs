@@ -229,7 +229,9 @@ impl Vocabulary {
         let Instrument::Program(wanted) = instrument else { return None };
         let distance = |known: &Instrument| match known {
             // Another family of eight is further than any of its own.
-            Instrument::Program(number) => Some(u32::from(number.abs_diff(wanted)) + 128 * u32::from(number / 8 != wanted / 8)),
+            Instrument::Program(number) => {
+                Some(u32::from(number.abs_diff(wanted)) + 128 * u32::from(number / 8 != wanted / 8))
+            }
             Instrument::Drums => None,
         };
         let nearest = self.instruments.iter().enumerate().filter_map(|(at, known)| Some((distance(known)?, at)));

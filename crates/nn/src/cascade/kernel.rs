@@ -98,7 +98,8 @@ pub(super) fn train(
     let chunks: Vec<Range<usize>> = (0..rows).step_by(CHUNK).map(|start| start..rows.min(start + CHUNK)).collect();
 
     let units: Vec<Buffer> = (0..count).map(|v| job.units(v)).collect();
-    let mut logits: Vec<Buffer> = shape.choices.iter().map(|choice| Buffer::unspecified(rows * choice.classes)).collect();
+    let mut logits: Vec<Buffer> =
+        shape.choices.iter().map(|choice| Buffer::unspecified(rows * choice.classes)).collect();
     for (v, logits) in logits.iter_mut().enumerate() {
         let classes = shape.choices[v].classes;
         let packed = PackedMatrix::new(hidden, classes, &parameters.outputs[v], 1, hidden);
@@ -245,14 +246,17 @@ impl Job<'_> {
     fn rectify_back(&self, v: usize, units: &[f32], to_units: &mut [f32]) {
         let scale = self.noise.map_or(1.0, |noise| 1.0 / (1.0 - noise.units));
         let hidden = self.shape.hidden;
-        to_units.par_chunks_exact_mut(hidden).zip(units.par_chunks_exact(hidden)).enumerate().with_min_len(CHUNK).for_each(
-            |(n, (to_unit, unit))| {
+        to_units
+            .par_chunks_exact_mut(hidden)
+            .zip(units.par_chunks_exact(hidden))
+            .enumerate()
+            .with_min_len(CHUNK)
+            .for_each(|(n, (to_unit, unit))| {
                 if !self.makes(n, v) {
                     return to_unit.fill(0.0);
                 }
                 to_unit.iter_mut().zip(unit).for_each(|(g, u)| *g = if *u > 0.0 { *g * scale } else { 0.0 });
-            },
-        );
+            });
     }
 
     /// The derivatives by what is known: for each index, the rows that know it, in order.

@@ -34,8 +34,9 @@ impl CascadeScorer {
         };
         let state = dense("state", features, count * hidden)?;
         let outputs = shape.choices.iter().enumerate();
-        let outputs =
-            outputs.map(|(v, choice)| dense(&format!("outputs.{v}"), hidden, choice.classes)).collect::<Result<_, E>>()?;
+        let outputs = outputs
+            .map(|(v, choice)| dense(&format!("outputs.{v}"), hidden, choice.classes))
+            .collect::<Result<_, E>>()?;
         let context = shape.keys.map(|keys| dense("shared.context", features, 2 * keys.channels)).transpose()?;
         let sentinel = (shape.kinds > 0).then(|| dense("copying.sentinel", features, count)).transpose()?;
         let mut parameters = Parameters::default();
@@ -132,8 +133,7 @@ impl Deciding<'_> {
         if shape.kinds > 0 {
             let tables = parameters.tables(shape, v);
             let candidates = &sight.candidates;
-            let gate =
-                self.attention.weigh(candidates, v, sight.allowed[v], sight.marks, tables, self.sentinel[v]);
+            let gate = self.attention.weigh(candidates, v, sight.allowed[v], sight.marks, tables, self.sentinel[v]);
             if let Some(logit) = gate {
                 let g = trust.unwrap_or(1.0 / (1.0 + (-logit).exp()));
                 self.probabilities.iter_mut().for_each(|p| *p *= 1.0 - g);

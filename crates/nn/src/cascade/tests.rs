@@ -258,7 +258,8 @@ fn who_was_wrong_before_counts_less() {
         (offers[0], offers[1]) = (class, key);
         offers
     };
-    sight.candidates = [(1, 5), (2, 9)].map(|(class, key)| Candidate { kinds: [1; KINDS], offers: offers(class, key) }).to_vec();
+    sight.candidates =
+        [(1, 5), (2, 9)].map(|(class, key)| Candidate { kinds: [1; KINDS], offers: offers(class, key) }).to_vec();
     let features = [0.1; FEATURES];
     let after = |deciding: &mut Deciding<'_>, class: u8| {
         deciding.open(&features, 2);

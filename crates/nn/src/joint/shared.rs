@@ -2,8 +2,8 @@
 
 use super::{JointShape, Noise, Place};
 use crate::logistic::CoinKey;
-pub(super) use crate::plane::{Heard, add, decide, decide_back};
 use crate::plane::{CLASSES, Plane};
+pub(super) use crate::plane::{Heard, add, decide, decide_back};
 
 /// Steps that the decaying sums look back.
 const DEPTH: usize = 64;
