@@ -5,6 +5,7 @@
 //! This crate has no dependencies, touches no files and knows no file format.
 
 mod chords;
+mod contents;
 mod grid;
 mod meter;
 mod note;
@@ -13,6 +14,7 @@ mod score;
 mod tempo;
 mod time;
 
+pub use contents::Contents;
 pub use grid::{GridReport, quantize};
 pub use meter::{Bar, Bars, Key, Meter, MeterError, Mode};
 pub use note::{Note, Pitch, RangeError, Velocity};
