@@ -2,7 +2,6 @@
 
 use crate::corpus::{Piece, Split};
 use crate::preflight::printable;
-use crate::prepare::shift_changes;
 use crate::{ContentHash, Options};
 use cantus_score::{Score, Ticks};
 
@@ -23,7 +22,7 @@ pub(crate) fn divided(piece: &Piece, options: &Options) -> Option<([Piece; 2], S
     let wanted = (bars as f64 * options.valid_share).round() as usize;
     let valid = wanted.clamp(LEAST_BARS, bars - LEAST_BARS);
     let at = starts[bars - valid];
-    let (beginning, end) = (score.before(at), after(score, at));
+    let (beginning, end) = (score.before(at), score.after(at));
     if beginning.note_count() < LEAST_NOTES || end.note_count() < LEAST_NOTES {
         return None;
     }
@@ -40,18 +39,4 @@ pub(crate) fn divided(piece: &Piece, options: &Options) -> Option<([Piece; 2], S
     );
     let learnt = part(Split::Train, beginning, (1, bars - valid));
     Some(([learnt, part(Split::Valid, end, (bars - valid + 1, bars))], remark))
-}
-
-/// The music from a bar line on.
-fn after(score: &Score, at: Ticks) -> Score {
-    let mut rest = score.clone();
-    let end = score.end() - at;
-    shift_changes(&mut rest.tempos, at, end);
-    shift_changes(&mut rest.meters, at, end);
-    shift_changes(&mut rest.keys, at, end);
-    for part in &mut rest.parts {
-        part.notes.retain(|note| note.onset >= at);
-        part.notes.iter_mut().for_each(|note| note.onset = note.onset - at);
-    }
-    rest
 }

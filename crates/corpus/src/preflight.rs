@@ -1,7 +1,7 @@
 //! The preflight report: each file, used or not and why.
 
 use crate::{ContentHash, Options, Parts, Quantization, Split};
-use cantus_score::Contents;
+use cantus_score::Unpitched;
 use serde::Serialize;
 use std::fmt;
 
@@ -144,8 +144,6 @@ pub enum Reason {
         drums: usize,
         /// Chord symbols in it.
         chords: usize,
-        /// Syllables of lyrics in it.
-        syllables: usize,
     },
     /// Notes, but not in the part that was asked for.
     NoSuchPart {
@@ -202,7 +200,7 @@ impl Reason {
         match self {
             Reason::Unreadable { .. } => "unreadable",
             Reason::TooLarge { .. } => "too large",
-            Reason::NoNotes { drums: 1.., chords: 0, syllables: 0 } => "only drums",
+            Reason::NoNotes { drums: 1.., chords: 0 } => "only drums",
             Reason::NoNotes { .. } => "no notes",
             Reason::NoSuchPart { .. } => "without the part asked for",
             Reason::TooManyParts { .. } => "too many parts",
@@ -222,10 +220,8 @@ impl fmt::Display for Reason {
             Reason::TooLarge { bytes, limit } => {
                 write!(f, "too large: {} bytes, {} are allowed", grouped(*bytes), grouped(*limit))
             }
-            Reason::NoNotes { drums: 0, chords: 0, syllables: 0 } => f.write_str("no notes"),
-            Reason::NoNotes { drums, chords, syllables } => {
-                let held = Contents { pitched: 0, drums: *drums, chords: *chords, syllables: *syllables };
-                write!(f, "no notes with a pitch, only {held}")
+            Reason::NoNotes { drums, chords } => {
+                write!(f, "it holds {}", Unpitched { strokes: *drums, chords: *chords })
             }
             Reason::NoSuchPart { wanted } => write!(f, "no part is `{wanted}`"),
             Reason::TooManyParts { found, allowed } => write!(f, "{found} parts, {allowed} are allowed"),
@@ -497,8 +493,8 @@ mod tests {
         assert_eq!(off.to_string(), "off the grid: 37% of the onsets miss it, 20% may");
         let copy = Reason::DuplicateOf { original: "a.mid".into(), transposed: -1 };
         assert_eq!(copy.to_string(), "duplicate of a.mid, 1 semitone lower");
-        let drums = Reason::NoNotes { drums: 320, chords: 1, syllables: 0 };
-        assert_eq!(drums.to_string(), "no notes with a pitch, only 320 drum strokes and 1 chord symbol");
+        let drums = Reason::NoNotes { drums: 320, chords: 0 };
+        assert_eq!(drums.to_string(), "it holds only drums (320 strokes) and no note with a pitch");
         assert_eq!(
             serde_json::to_string(&FileReport {
                 path: "x".into(),

@@ -2,7 +2,7 @@
 
 use crate::parts::{select, skyline};
 use crate::{ContentHash, Options, Parts, Reason};
-use cantus_score::{Contents, Key, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{Key, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
 use serde::Serialize;
 
 /// A score ready for encoding.
@@ -55,10 +55,8 @@ pub struct Quantization {
 /// Why it would not be used.
 pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
-    let contents = score.contents();
-    if pitched.is_empty() {
-        let Contents { drums, chords, syllables, .. } = contents;
-        return Err(Reason::NoNotes { drums, chords, syllables });
+    if let Some(Unpitched { strokes, chords }) = Unpitched::of(score) {
+        return Err(Reason::NoNotes { drums: strokes, chords });
     }
     if let Some(allowed) = options.max_note_tracks.filter(|allowed| pitched.len() > *allowed) {
         return Err(Reason::TooManyParts { found: pitched.len(), allowed });
@@ -74,8 +72,9 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
         return Err(Reason::NoSuchPart { wanted: options.parts });
     }
     let chosen = notes_alone(score, chosen);
+    let drums = score.parts.iter().filter(|part| part.drums).map(|part| part.notes.len()).sum();
     let (score, quantization) = on_grid(&chosen, options);
-    let (score, silent_bars) = from_first_bar(score);
+    let (score, silent_bars) = from_first_bar(&score);
 
     let span = Span::of(&score);
     let meters = span.meters(&score.meters);
@@ -93,8 +92,7 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     }
     let key = score.keys.iter().take_while(|(at, _)| *at <= span.first).last().map(|(_, key)| *key);
     let quarters = span.end.quarters(score.ticks_per_quarter);
-    let (hash, drums) = (ContentHash::of(&score), contents.drums);
-    Ok(Prepared { hash, score, quantization, bars, quarters, meters, key, drums, silent_bars })
+    Ok(Prepared { hash: ContentHash::of(&score), score, quantization, bars, quarters, meters, key, drums, silent_bars })
 }
 
 /// A score of the chosen parts: their notes, and what time and keys are like. How they are played, sung and called is left out.
@@ -156,36 +154,16 @@ fn off_grid_share(score: &Score, options: &Options) -> f64 {
     score.notes().filter(miss).count() as f64 / score.note_count().max(1) as f64
 }
 
-/// `score` without the whole bars of silence before its first note, and how many those were.
-fn from_first_bar(mut score: Score) -> (Score, u64) {
-    let first = score.notes().map(|note| note.onset).min().unwrap_or_default();
-    let (change, meter) = score.meters.iter().take_while(|(at, _)| *at <= first).last().copied().unwrap_or_default();
-    let bar = meter.bar(score.ticks_per_quarter).0;
-    let shift = change + Ticks((first - change).0 / bar * bar);
-    let silent_bars = Span { first, end: shift }.bars(&score);
-    let end = score.end() - shift;
-    shift_changes(&mut score.tempos, shift, end);
-    shift_changes(&mut score.meters, shift, end);
-    shift_changes(&mut score.keys, shift, end);
-    for note in score.parts.iter_mut().flat_map(|part| &mut part.notes) {
-        note.onset = note.onset - shift;
-    }
+/// `score` without the whole bars of silence before its first note, and how many those were; changes that come when the music is over
+/// are dropped.
+fn from_first_bar(score: &Score) -> (Score, u64) {
+    let (silent_bars, from) = score.silent_bars();
+    let mut score = score.after(from);
+    let end = score.end();
+    score.tempos.retain(|(at, _)| *at < end);
+    score.meters.retain(|(at, _)| *at < end);
+    score.keys.retain(|(at, _)| *at < end);
     (score, silent_bars)
-}
-
-/// Moves changes to the front by `shift`: of those that come to stand at one moment the last holds, and those from `end` on,
-/// where the music is over, are dropped.
-pub(crate) fn shift_changes<T: Copy>(changes: &mut Vec<(Ticks, T)>, shift: Ticks, end: Ticks) {
-    let mut kept: Vec<(Ticks, T)> = Vec::with_capacity(changes.len());
-    for &(at, value) in changes.iter() {
-        let at = at - shift;
-        if kept.last().is_some_and(|(last, _)| *last == at) {
-            kept.pop();
-        }
-        kept.push((at, value));
-    }
-    kept.retain(|(at, _)| *at < end);
-    *changes = kept;
 }
 
 /// Where the music of a score lies. Bars are counted, not walked: a hostile file may have millions of empty ones.
@@ -320,7 +298,7 @@ mod tests {
     fn drums_are_no_pitches() {
         let mut drums = score(&[(0, 36, 120)], &[]);
         drums.parts[0].drums = true;
-        let refused = Reason::NoNotes { drums: 1, chords: 0, syllables: 0 };
+        let refused = Reason::NoNotes { drums: 1, chords: 0 };
         assert_eq!(prepare(&drums, &lenient()).unwrap_err(), refused);
         drums.parts.push(score(&[(0, 60, 480)], &[]).parts.remove(0));
         let prepared = prepare(&drums, &lenient()).unwrap();

@@ -81,7 +81,7 @@ fn nothing_with_a_pitch() {
     let place = folder();
     let drums = Part { notes: vec![note(0, 36, 120), note(480, 38, 120)], ..Part::of_drums() };
     save(&score(vec![drums]), &place.path().join("x.mid"));
-    assert_eq!(reason(place.path(), &Options::default()), Reason::NoNotes { drums: 2, chords: 0, syllables: 0 });
+    assert_eq!(reason(place.path(), &Options::default()), Reason::NoNotes { drums: 2, chords: 0 });
 }
 
 #[test]

@@ -1,16 +1,69 @@
-//! Repeats: in which order the bars of a piece are played.
+//! Repeats and jumps: in which order the bars of a piece are played.
 
-/// What a bar says about repeats.
+use std::collections::HashMap;
+
+/// What a bar says about the order of playing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// A repeat begins with it.
     pub forward: bool,
     /// A repeat ends with it: so many times in all.
     pub backward: Option<u32>,
+    /// The repeat that ends with it is taken again after a jump.
+    pub after_jump: bool,
     /// An ending for these passes begins with it.
     pub ending: Vec<u32>,
     /// The ending in force ends with it.
     pub ending_stops: bool,
+    /// The signs at its beginning, which jumps lead to, by name: empty where it has none.
+    pub segnos: Vec<String>,
+    /// The codas that begin with it, by name.
+    pub codas: Vec<String>,
+    /// What is met at its end.
+    pub leaps: Vec<Leap>,
+}
+
+/// A place where playing may go on elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leap {
+    pub kind: LeapKind,
+    /// When the bar is played for these times only, from 1; where none is named, at the usual time.
+    pub times: Vec<u32>,
+}
+
+/// Where playing goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LeapKind {
+    /// At the beginning.
+    DaCapo(Until),
+    /// At the segno of this name.
+    DalSegno(String, Until),
+    /// After a jump, at the coda of this name.
+    ToCoda(String),
+    /// After a jump, nowhere.
+    Fine,
+}
+
+/// How far playing goes after a jump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// To the first of "fine" and "to coda" that is met; to the end, where none is.
+    Any,
+    /// To "fine".
+    Fine,
+    /// To "to coda".
+    Coda,
+}
+
+/// The order of playing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Order {
+    /// Bars by their numbers from 0.
+    pub bars: Vec<usize>,
+    /// For each of them, the how manieth time through its repeat it is, from 1; after a jump the last.
+    pub passes: Vec<u32>,
+    /// The bars with a jump to a sign that is nowhere: it was not followed.
+    pub astray: Vec<usize>,
 }
 
 impl Marks {
@@ -20,44 +73,216 @@ impl Marks {
     }
 }
 
-/// The order in which bars are played, as their numbers from 0; `None` where it has more than `limit`.
+/// The order in which bars are played; `None` where it has more than `limit`.
 ///
 /// A repeat goes back to where a repeat last began, or to where the last one ended, or to the beginning. Its endings are played in their
 /// passes only, and there are as many passes as endings name.
-pub(crate) fn play_order(marks: &[Marks], limit: usize) -> Option<Vec<usize>> {
-    let mut order = Vec::with_capacity(marks.len().min(limit));
-    let (mut start, mut pass, mut at) = (0, 1, 0);
-    let mut ending: Option<&[u32]> = None;
-    while let Some(mark) = marks.get(at) {
-        if mark.forward && at != start {
-            (start, pass, ending) = (at, 1, None);
+///
+/// A jump is followed once, when its bar is not to be repeated any more. After it repeats are not taken again, but for those that say
+/// so, and of endings the last is played, until a coda is reached or the bar of the jump once more: what follows is new. "Fine" and "to
+/// coda" mean something after a jump only. What names the times at which it holds is followed at just these.
+pub(crate) fn play_order(marks: &[Marks], limit: usize) -> Option<Order> {
+    let mut player = Player::new(marks);
+    while player.at < marks.len() {
+        if !player.bar(limit) {
+            return None;
+        }
+    }
+    Some(player.order)
+}
+
+struct Player<'a> {
+    marks: &'a [Marks],
+    order: Order,
+    at: usize,
+    /// Where the repeat began that is being played.
+    start: usize,
+    pass: u32,
+    ending: Option<&'a [u32]>,
+    /// The jump that is being followed: how far, and which bar it stands in.
+    jump: Option<(Until, usize)>,
+    signs: Option<Signs<'a>>,
+}
+
+/// What only pieces with jumps need.
+#[derive(Default)]
+struct Signs<'a> {
+    segnos: HashMap<&'a str, Vec<usize>>,
+    codas: HashMap<&'a str, Vec<usize>>,
+    /// Every sign, whatever its name.
+    all_segnos: Vec<usize>,
+    all_codas: Vec<usize>,
+    /// For each bar the one, from itself on, that ends the repeat around it.
+    ends: Vec<Option<usize>>,
+    /// How often each bar has been played.
+    times: Vec<u32>,
+    /// The jumps that have been followed, or lead nowhere.
+    done: Vec<bool>,
+}
+
+impl<'a> Signs<'a> {
+    fn new(marks: &'a [Marks]) -> Signs<'a> {
+        let mut signs = Signs { times: vec![0; marks.len()], done: vec![false; marks.len()], ..Signs::default() };
+        for (k, mark) in marks.iter().enumerate() {
+            mark.segnos.iter().for_each(|name| signs.segnos.entry(name).or_default().push(k));
+            mark.codas.iter().for_each(|name| signs.codas.entry(name).or_default().push(k));
+            signs.all_segnos.extend((!mark.segnos.is_empty()).then_some(k));
+            signs.all_codas.extend((!mark.codas.is_empty()).then_some(k));
+        }
+        signs.ends = vec![None; marks.len()];
+        for (k, mark) in marks.iter().enumerate().rev() {
+            let next = marks.get(k + 1).filter(|next| !next.forward).and_then(|_| signs.ends[k + 1]);
+            signs.ends[k] = if mark.backward.is_some() { Some(k) } else { next };
+        }
+        signs
+    }
+
+    /// The segno of this name, or else any, that was last met before bar `at` ends; or else the first after it.
+    fn segno(&self, name: &str, at: usize) -> Option<usize> {
+        let found = self.segnos.get(name).unwrap_or(&self.all_segnos);
+        let after = found.partition_point(|bar| *bar <= at);
+        found.get(after.saturating_sub(1)).copied()
+    }
+
+    /// The coda of this name, or else any, that comes next after bar `at`; or else the last before it.
+    fn coda(&self, name: &str, at: usize) -> Option<usize> {
+        let found = self.codas.get(name).unwrap_or(&self.all_codas);
+        let after = found.partition_point(|bar| *bar <= at);
+        found.get(after).or(found.last()).copied()
+    }
+}
+
+impl<'a> Player<'a> {
+    fn new(marks: &'a [Marks]) -> Player<'a> {
+        let signs = marks.iter().any(|mark| !mark.leaps.is_empty()).then(|| Signs::new(marks));
+        Player { marks, order: Order::default(), at: 0, start: 0, pass: 1, ending: None, jump: None, signs }
+    }
+
+    /// Plays the next bar and goes on to the one after it; `false` where there are too many.
+    fn bar(&mut self, limit: usize) -> bool {
+        let (at, mark) = (self.at, &self.marks[self.at]);
+        if mark.forward && at != self.start {
+            self.begin(at);
         }
         if !mark.ending.is_empty() {
-            ending = Some(&mark.ending);
+            self.ending = Some(&mark.ending);
         }
-        let in_ending = ending.is_some();
-        let is_played = ending.is_none_or(|passes| passes.contains(&pass));
+        let in_ending = self.ending.is_some();
+        let is_played = self.ending.is_none_or(|passes| passes.contains(&self.pass));
         if is_played {
-            if order.len() == limit {
-                return None;
+            if self.order.bars.len() == limit {
+                return false;
             }
-            order.push(at);
+            self.order.bars.push(at);
+            self.order.passes.push(self.pass);
+            if let Some(signs) = &mut self.signs {
+                signs.times[at] = signs.times[at].saturating_add(1);
+            }
+            if let Some(next) = self.timed_leap(mark) {
+                self.at = next;
+                return true;
+            }
         }
         if mark.closes() {
-            ending = None;
-            if is_played && mark.backward.is_some_and(|times| pass < passes_from(marks, start).max(times)) {
-                pass += 1;
-                at = start;
-                continue;
-            }
-            let is_over = marks.get(at + 1).is_none_or(|next| next.ending.is_empty());
+            self.ending = None;
+        }
+        let may_repeat = self.jump.is_none() || mark.after_jump;
+        let passes = || passes_from(self.marks, self.start);
+        if is_played && may_repeat && mark.backward.is_some_and(|times| self.pass < passes().max(times)) {
+            self.pass += 1;
+            self.at = self.start;
+            return true;
+        }
+        if is_played && let Some(next) = self.leap(mark, in_ending) {
+            self.at = next;
+            return true;
+        }
+        if mark.closes() {
+            let is_over = self.marks.get(at + 1).is_none_or(|next| next.ending.is_empty());
             if is_over && (in_ending || mark.backward.is_some()) {
-                (start, pass) = (at + 1, 1);
+                self.begin(at + 1);
             }
         }
-        at += 1;
+        self.at += 1;
+        true
     }
-    Some(order)
+
+    /// A repeat begins: with the first pass, or after a jump with the last.
+    fn begin(&mut self, at: usize) {
+        (self.start, self.pass, self.ending) = (at, 1, None);
+        if self.jump.is_none() {
+            return;
+        }
+        let end = self.signs.as_ref().and_then(|signs| *signs.ends.get(at)?).map(|end| &self.marks[end]);
+        if end.is_none_or(|end| !end.after_jump) {
+            self.pass = match passes_from(self.marks, at) {
+                0 => end.and_then(|end| end.backward).unwrap_or(1),
+                highest => highest,
+            };
+        }
+    }
+
+    /// Where to go on because this time is named.
+    fn timed_leap(&mut self, mark: &Marks) -> Option<usize> {
+        let time = *self.signs.as_ref()?.times.get(self.at)?;
+        let leap = mark.leaps.iter().find(|leap| leap.times.contains(&time))?;
+        self.follow(&leap.kind)
+    }
+
+    /// Where to go on after a bar that is not repeated again.
+    fn leap(&mut self, mark: &Marks, in_ending: bool) -> Option<usize> {
+        self.signs.as_ref()?;
+        let mut usual = mark.leaps.iter().filter(|leap| leap.times.is_empty()).map(|leap| &leap.kind).peekable();
+        usual.peek()?;
+        // The bar of the jump, reached again: what follows has not been heard.
+        let is_back = self.jump.is_some_and(|(_, from)| from == self.at);
+        let until = self.jump.filter(|_| !is_back).map(|(until, _)| until);
+        let met = usual.clone().find(|kind| match kind {
+            LeapKind::Fine => matches!(until, Some(Until::Any | Until::Fine)),
+            LeapKind::ToCoda(_) => matches!(until, Some(Until::Any | Until::Coda)),
+            _ => false,
+        });
+        if let Some(kind) = met
+            && let Some(next) = self.follow(kind)
+        {
+            return Some(next);
+        }
+        if is_back {
+            self.jump = None;
+        }
+        let jump = usual.find(|kind| matches!(kind, LeapKind::DaCapo(_) | LeapKind::DalSegno(..)))?;
+        let comes_again = !in_ending && self.jump.is_none() && {
+            let signs = self.signs.as_ref()?;
+            let passes = || passes_from(self.marks, self.start);
+            let end = signs.ends[self.at].filter(|end| *end > self.at).and_then(|end| self.marks[end].backward);
+            end.is_some_and(|times| self.pass < passes().max(times))
+        };
+        let signs = self.signs.as_mut()?;
+        if comes_again || std::mem::replace(&mut signs.done[self.at], true) {
+            return None;
+        }
+        self.follow(jump)
+    }
+
+    /// Goes where `kind` leads; `None` where that is nowhere.
+    fn follow(&mut self, kind: &LeapKind) -> Option<usize> {
+        let (at, signs) = (self.at, self.signs.as_mut()?);
+        let (next, jump) = match kind {
+            LeapKind::Fine => return Some(self.marks.len()),
+            LeapKind::DaCapo(until) => (Some(0), Some((*until, at))),
+            LeapKind::DalSegno(name, until) => (signs.segno(name, at), Some((*until, at))),
+            LeapKind::ToCoda(name) => (signs.coda(name, at), None),
+        };
+        let Some(next) = next else {
+            if self.order.astray.last() != Some(&at) {
+                self.order.astray.push(at);
+            }
+            return None;
+        };
+        self.jump = jump;
+        self.begin(next);
+        Some(next)
+    }
 }
 
 /// The highest pass that an ending of the repeat from `start` on names.
@@ -80,25 +305,42 @@ fn passes_from(marks: &[Marks], start: usize) -> u32 {
 mod tests {
     use super::*;
 
-    /// One bar a letter: `[` forward, `]` backward, a digit an ending, `.` its end.
-    fn order(text: &str) -> String {
+    fn leap(kind: LeapKind) -> Leap {
+        Leap { kind, times: Vec::new() }
+    }
+
+    /// One bar a letter. Before it: `[` forward, a digit an ending, `$` a segno, `%` a coda. After it: `]` backward, `!` that is taken
+    /// after a jump, too, `.` an ending's end, `^` da capo, `<` dal segno, `>` to coda, `|` fine.
+    fn marks(text: &str) -> (Vec<Marks>, Vec<char>) {
         let mut marks: Vec<Marks> = Vec::new();
         let mut letters = Vec::new();
         let mut next = Marks::default();
         for c in text.chars() {
+            let last = marks.last_mut();
             match c {
                 '[' => next.forward = true,
-                ']' => marks.last_mut().unwrap().backward = Some(2),
-                '.' => marks.last_mut().unwrap().ending_stops = true,
+                '$' => next.segnos.push(String::new()),
+                '%' => next.codas.push(String::new()),
                 '1'..='9' => next.ending.push(c.to_digit(10).unwrap()),
+                ']' => last.unwrap().backward = Some(2),
+                '!' => last.unwrap().after_jump = true,
+                '.' => last.unwrap().ending_stops = true,
+                '^' => last.unwrap().leaps.push(leap(LeapKind::DaCapo(Until::Any))),
+                '<' => last.unwrap().leaps.push(leap(LeapKind::DalSegno(String::new(), Until::Any))),
+                '>' => last.unwrap().leaps.push(leap(LeapKind::ToCoda(String::new()))),
+                '|' => last.unwrap().leaps.push(leap(LeapKind::Fine)),
                 letter => {
                     letters.push(letter);
                     marks.push(std::mem::take(&mut next));
                 }
             }
         }
-        let order = play_order(&marks, 1000).unwrap();
-        order.into_iter().map(|k| letters[k]).collect()
+        (marks, letters)
+    }
+
+    fn order(text: &str) -> String {
+        let (marks, letters) = marks(text);
+        play_order(&marks, 1000).unwrap().bars.into_iter().map(|k| letters[k]).collect()
     }
 
     #[test]
@@ -121,8 +363,83 @@ mod tests {
     }
 
     #[test]
-    fn endless_repeats_are_refused() {
+    fn jumps_are_followed() {
+        assert_eq!(order("abc^"), "abcabc");
+        assert_eq!(order("ab|cd^"), "abcdab");
+        assert_eq!(order("ab>cd^%e"), "abcdabe");
+        assert_eq!(order("a$bc>d<%ef"), "abcdbcef");
+        assert_eq!(order("a$bc|d<"), "abcdbc");
+        // What follows a jump that is led through comes after it.
+        assert_eq!(order("ab^cd"), "ababcd");
+        // "Fine" and "to coda" mean nothing without a jump.
+        assert_eq!(order("ab|c>d%e"), "abcde");
+        // The nearest sign is meant: the segno before, the coda after.
+        assert_eq!(order("$ab<$cd<e"), "ababcdcde");
+    }
+
+    #[test]
+    fn repeats_are_not_taken_again_after_a_jump() {
+        assert_eq!(order("[ab]c|d^"), "ababcdabc");
+        assert_eq!(order("[a1b]2c.|[d]e^"), "abacddeac");
+        // Where a repeat says so, it is.
+        assert_eq!(order("[ab]!c|d^"), "ababcdababc");
+        assert_eq!(order("[a1b]!2c.|d^"), "abacdabac");
+        // In the coda all is new.
+        assert_eq!(order("[a]b>c^%[d]e"), "aabcabdde");
+        // A jump waits for its repeat, also in the middle of one; in an ending that is not repeated it does not.
+        assert_eq!(order("ab|[c]^"), "abccab");
+        assert_eq!(order("[ab^c]d"), "abcababcd");
+        assert_eq!(order("[a1b^2c.d"), "abacd");
+    }
+
+    #[test]
+    fn names_and_times_are_obeyed() {
+        let (mut two, letters) = marks("abcdef");
+        let played = |marks: &[Marks]| -> String {
+            play_order(marks, 1000).unwrap().bars.into_iter().map(|k| letters[k]).collect()
+        };
+        two[0].segnos.push("x".to_owned());
+        two[1].segnos.push("y".to_owned());
+        two[2].leaps.push(leap(LeapKind::ToCoda("v".to_owned())));
+        two[3].leaps.push(leap(LeapKind::DalSegno("x".to_owned(), Until::Coda)));
+        two[4].codas.push("u".to_owned());
+        two[5].codas.push("v".to_owned());
+        assert_eq!(played(&two), "abcdabcf");
+        // As far as "fine" only: "to coda" is passed over.
+        two[3].leaps[0].kind = LeapKind::DalSegno("y".to_owned(), Until::Fine);
+        two[4].leaps.push(leap(LeapKind::Fine));
+        assert_eq!(played(&two), "abcdbcdef");
+        // "To coda" the second time, without a jump.
+        let (mut timed, _) = marks("[abc]d%ef");
+        timed[1].leaps.push(Leap { kind: LeapKind::ToCoda(String::new()), times: vec![2] });
+        assert_eq!(played(&timed), "abcabef");
+        // A da capo at the first and second time.
+        let (mut twice, _) = marks("abc");
+        twice[1].leaps.push(Leap { kind: LeapKind::DaCapo(Until::Any), times: vec![1, 2] });
+        assert_eq!(played(&twice), "abababc");
+    }
+
+    #[test]
+    fn passes_are_told() {
+        let (marks, _) = marks("[a1b]2c.|d^");
+        assert_eq!(play_order(&marks, 100).unwrap().passes, [1, 1, 2, 2, 1, 2, 2]);
+    }
+
+    #[test]
+    fn a_jump_to_nowhere_is_told() {
+        let (marks, _) = marks("ab<c>d^");
+        let order = play_order(&marks, 1000).unwrap();
+        assert_eq!(order.bars, [0, 1, 2, 3, 0, 1, 2, 3]);
+        assert_eq!(order.astray, [1, 2]);
+    }
+
+    #[test]
+    fn endless_orders_are_refused() {
         let marks = vec![Marks { backward: Some(u32::MAX), ..Marks::default() }; 2];
         assert_eq!(play_order(&marks, 1000), None);
+        // Every bar goes back to the beginning: as often as there are bars, and no oftener.
+        let back = vec![Marks { leaps: vec![leap(LeapKind::DaCapo(Until::Any))], ..Marks::default() }; 100];
+        assert!(play_order(&back, 100_000).is_some());
+        assert_eq!(play_order(&back, 1000), None);
     }
 }

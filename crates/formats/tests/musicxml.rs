@@ -243,17 +243,17 @@ fn what_the_reader_leaves_out_it_names() {
         "<note><pitch><step>C</step><octave>99</octave></pitch><duration>1</duration></note>",
         "<note><pitch><step>C</step><octave>4</octave></pitch></note>",
         &xml('F', 1, "<tie type=\"start\"/>"),
-        "<sound dacapo=\"yes\"/>&nothing;",
+        "<sound dalsegno=\"x\"/>&nothing;",
     ];
     let (found, oddities) = notes(&text.concat());
     assert_eq!(found, [(0, 1, 60), (3, 1, 63)]);
     let expected = [
-        Oddity::Jump,
         Oddity::Grace(1),
         Oddity::Cue(1),
         Oddity::Pitch(1),
         Oddity::Duration(1),
         Oddity::Entity(1),
+        Oddity::Jump,
         Oddity::LooseTie(1),
     ];
     assert_eq!(oddities, expected);

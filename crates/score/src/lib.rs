@@ -5,7 +5,8 @@
 //! This crate has no dependencies, touches no files and knows no file format.
 
 mod chords;
-mod contents;
+mod drums;
+mod excerpt;
 mod grid;
 mod meter;
 mod note;
@@ -13,8 +14,10 @@ mod part;
 mod score;
 mod tempo;
 mod time;
+mod unpitched;
+mod words;
 
-pub use contents::Contents;
+pub use drums::names_drums;
 pub use grid::{GridReport, quantize};
 pub use meter::{Bar, Bars, Key, Meter, MeterError, Mode};
 pub use note::{Note, Pitch, RangeError, Velocity};
@@ -22,3 +25,5 @@ pub use part::{Control, Lyric, Part, PedalSpan, Program};
 pub use score::{Score, merge_parts};
 pub use tempo::{Tempo, TempoMap};
 pub use time::{Ticks, TicksPerQuarter};
+pub use unpitched::Unpitched;
+pub use words::counted;

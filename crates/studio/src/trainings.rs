@@ -11,7 +11,7 @@
 use crate::composing::chain;
 use crate::{Shared, StudioError, make_folder, now};
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError, Options, Preflight, Verdict};
+use cantus_corpus::{Corpus, CorpusError, Options, Preflight, Verdict, Warning};
 use cantus_formats::{Format, FormatError};
 use cantus_model::ComposerSpec;
 use cantus_training::run_folder::{RunFiles, RunFolderError, write_atomically};
@@ -126,6 +126,8 @@ pub struct Report {
     pub notes: u64,
     pub bars: u64,
     pub remarks: Vec<String>,
+    /// What the readers had to say, by kind.
+    pub warnings: Vec<Warning>,
     pub files: Vec<FileLine>,
 }
 
@@ -155,6 +157,7 @@ impl From<&Preflight> for Report {
             notes: totals.notes,
             bars: totals.bars,
             remarks: report.remarks.clone(),
+            warnings: report.warnings.clone(),
             files: report.files.iter().map(line).collect(),
         }
     }
@@ -531,15 +534,13 @@ fn train(
     } else {
         let (spec, configuration) = choose(order.composer.as_deref()).map_err(|_| TrainFailure::NoOrder)?;
         let data = std::path::absolute(trainings.music(&manifest.id)).map_err(TrainFailure::Path)?;
-        let options = Options::default();
-        let corpus = read(&data, &options)?;
+        let corpus = read(&data, &Options::default())?;
         let plan = Plan {
             spec,
             configuration,
             settings: spec.settings(configuration).unwrap_or_default(),
             seed: order.seed,
             data,
-            options,
             corpus: cantus_training::corpus_card(&corpus, &manifest.name),
             bounds,
             doctor: true,

@@ -2,7 +2,7 @@
 
 use crate::{Model, Provenance};
 use cantus_model::{Arrangement, ComposeError, Composition, Form, Progress, Prompt, Request, Rng, digest, seeded};
-use cantus_score::{Score, Tempo, Ticks};
+use cantus_score::{Score, Tempo, Ticks, counted};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bars composed unless told otherwise.
@@ -17,15 +17,20 @@ pub struct Given {
     pub prompt: Prompt,
     /// The SHA-256 of its file.
     pub sha256: String,
+    /// Whole bars of silence before its first note, which are left out.
+    pub silent_bars: u64,
 }
 
 impl Given {
-    /// The first `bars` bars of `score`, which was read from `bytes`.
+    /// The first `bars` bars of `score`, which was read from `bytes`, from its first note's on.
     ///
     /// # Errors
     /// [`ComposeError::EmptyPrompt`].
     pub fn new(score: &Score, bytes: &[u8], bars: usize) -> Result<Given, ComposeError> {
-        Ok(Given { prompt: Prompt::new(score, bars)?, sha256: digest(bytes) })
+        let (silent_bars, from) = score.silent_bars();
+        let sounding = (silent_bars > 0).then(|| score.after(from));
+        let prompt = Prompt::new(sounding.as_ref().unwrap_or(score), bars)?;
+        Ok(Given { prompt, sha256: digest(bytes), silent_bars })
     }
 }
 
@@ -62,6 +67,10 @@ pub fn compose(
     let mut compositions = model.composer.compose_all(&request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {
         composition.score.title = Some(format!("Composition {seed}"));
+        if let Some(bars @ 1..) = given.map(|given| given.silent_bars) {
+            let bars = counted(usize::try_from(bars).unwrap_or(usize::MAX), "bar");
+            composition.remarks.push(format!("{bars} of silence before the prompt's first note were left out"));
+        }
         finish(&mut composition.score, settings, *seed);
     }
     Ok(compositions)

@@ -1,7 +1,8 @@
 //! `cantus evaluate`: what music is like, beside a corpus.
 
 use crate::Usage;
-use crate::files::{self, LimitArguments};
+use crate::files;
+use crate::reading::ReadingArguments;
 use crate::terminal::{bar, printable, remark, say};
 use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
 use cantus_evaluation::picture::self_similarity;
@@ -55,7 +56,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArguments,
+    reading: ReadingArguments,
 }
 
 /// What a report is written as.
@@ -71,10 +72,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         true => None,
         false => Some(workshop::load(&arguments.what).into_diagnostic()?),
     };
-    let mut options = options(arguments, model.as_ref());
+    let mut options = options(arguments, model.as_ref())?;
     let corpus = read(&arguments.corpus, &options)?;
     // A benchmark file has a grid of its own.
-    options.grid = corpus.pieces.first().map_or(options.grid, |piece| piece.score.ticks_per_quarter);
+    options.grid = corpus.pieces.first().map(|piece| piece.score.ticks_per_quarter).or(options.grid);
     let set = match &model {
         Some(model) => compositions(model, arguments, &options)?,
         None => {
@@ -141,14 +142,12 @@ fn name_of(path: &Path) -> String {
 }
 
 /// How music is read: as the model's run read it, so that its pieces fall to the same sides; for two folders whatever notes there are.
-fn options(arguments: &Arguments, model: Option<&Model>) -> Options {
+fn options(arguments: &Arguments, model: Option<&Model>) -> Result<Options> {
     let run = || RunFiles::at(&arguments.what).ok()?.description::<RunDescription>().ok();
-    let mut options = match model {
+    arguments.reading.over(match model {
         Some(_) => run().map(|run| run.options).unwrap_or_default(),
         None => Options::lenient(),
-    };
-    options.limits = arguments.limits.over(options.limits);
-    options
+    })
 }
 
 fn read(folder: &Path, options: &Options) -> Result<Corpus> {

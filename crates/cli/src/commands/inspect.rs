@@ -1,8 +1,9 @@
 //! `cantus inspect`: what something is.
 
-use crate::files::{self, LimitArguments};
+use crate::files;
+use crate::reading::ReadingArguments;
 use crate::terminal::{command, duration, printable, say, table};
-use cantus_corpus::{CorpusError, Options, survey};
+use cantus_corpus::{CorpusError, Options};
 use cantus_evaluation::structure::{Recurrence, recurrences};
 use cantus_formats::{self as formats, Format, Limits};
 use cantus_training::run_folder::RunFiles;
@@ -30,7 +31,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArguments,
+    reading: ReadingArguments,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -128,17 +129,25 @@ fn draw(model: &Model, path: &Path) -> Result<()> {
 }
 
 fn folder(arguments: &Arguments) -> Result<()> {
-    let mut options = Options::default();
-    options.limits = arguments.limits.over(options.limits);
-    let report = match survey(&arguments.what, &options, &mut |_| ()) {
-        Ok(corpus) => corpus.report,
-        Err(CorpusError::Unusable { report }) => *report,
-        Err(error) => return Err(error).into_diagnostic(),
+    let options = arguments.reading.over(Options::default())?;
+    // As a training reads it, which has to have two pieces.
+    let (report, lack) = match cantus_corpus::read(&arguments.what, &options, &mut |_| ()) {
+        Ok(corpus) => (corpus.report, None),
+        Err(error) => {
+            let lack = error.to_string();
+            let CorpusError::Unusable { report } = error else { return Err(error).into_diagnostic() };
+            (*report, Some(lack))
+        }
     };
     if arguments.json {
         return say(serde_json::to_string(&report).into_diagnostic()?);
     }
-    if arguments.verbose { say(report.verbose()) } else { say(&report) }
+    if arguments.verbose {
+        say(report.verbose())?
+    } else {
+        say(&report)?
+    }
+    lack.map_or(Ok(()), |lack| say(format!("A training cannot learn from this: {lack}")))
 }
 
 fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
@@ -225,7 +234,7 @@ fn form(recurrences: &[Recurrence]) -> String {
 
 fn music_file(arguments: &Arguments) -> Result<()> {
     let (path, json) = (&arguments.what, arguments.json);
-    let limits = arguments.limits.over(Limits::default());
+    let limits = arguments.reading.limits.over(Limits::default());
     let bytes = files::read(path)?;
     // Whatever its name, most music is MIDI.
     let format = Format::to_read(path).unwrap_or(Format::Midi);

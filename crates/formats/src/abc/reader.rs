@@ -332,10 +332,13 @@ fn order_of_bars(tune: &mut Tune, bars: &[VoiceBar]) -> Vec<usize> {
             None => tune.warn(Oddity::PartOrder),
         }
     }
-    play_order(&marks, MOST_BARS).unwrap_or_else(|| {
-        tune.warn(Oddity::Repeats);
-        (0..bars.len()).collect()
-    })
+    match play_order(&marks, MOST_BARS) {
+        Some(order) => order.bars,
+        None => {
+            tune.warn(Oddity::Repeats);
+            (0..bars.len()).collect()
+        }
+    }
 }
 
 /// The bars of the parts in the order of their labels, each part with its repeats.
@@ -354,7 +357,7 @@ fn by_parts(labels: &[char], parts: &[(char, u64)], bars: &[VoiceBar], marks: &[
         let from = starts[part].1;
         let to = starts.get(part + 1).map_or(bars.len(), |(_, bar)| *bar);
         let played = play_order(&marks[from..to], MOST_BARS.checked_sub(order.len())?)?;
-        order.extend(played.into_iter().map(|bar| from + bar));
+        order.extend(played.bars.into_iter().map(|bar| from + bar));
     }
     Some(order)
 }

@@ -136,8 +136,8 @@ pub enum Oddity {
     /// Repeats that cannot be followed.
     #[error("repeats that contradict one another were played once")]
     Repeats,
-    /// Da capo, dal segno and coda.
-    #[error("a jump (da capo, dal segno, coda) was not followed")]
+    /// Dal segno without a segno, a way to a coda that is nowhere.
+    #[error("a jump to a segno or coda that is nowhere was not followed")]
     Jump,
     /// Measures that are a sign only.
     #[error("measure-repeat signs were read as they stand: silent")]

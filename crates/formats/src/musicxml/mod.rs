@@ -13,6 +13,7 @@ mod archive;
 mod document;
 mod error;
 mod instruments;
+mod jumps;
 mod measure;
 mod part;
 mod reader;

@@ -1,6 +1,7 @@
 //! One part of a document, measure by measure, before repeats are played and ties are joined.
 
 use super::document::Element;
+use super::jumps::{Jumps, passes};
 use super::{MusicXmlError, Oddity};
 use crate::Limits;
 use crate::notation::Step;
@@ -65,6 +66,7 @@ pub struct RawMeasure {
     pub key: Option<Key>,
     pub tempos: Vec<(u64, Tempo)>,
     pub marks: Marks,
+    pub jumps: Jumps,
 }
 
 /// A part.
@@ -104,6 +106,10 @@ pub struct PartReader<'a> {
     has_pitched: bool,
     has_unpitched: bool,
     measure: RawMeasure,
+    /// What the measure says about jumps, and where.
+    met: Vec<(u64, Jumps)>,
+    /// Signs that belong to the next measure.
+    carried: Jumps,
     cursor: u64,
     /// Where the last note began, for the other notes of its chord.
     last_onset: u64,
@@ -125,6 +131,8 @@ impl<'a> PartReader<'a> {
             has_pitched: false,
             has_unpitched: false,
             measure: RawMeasure::default(),
+            met: Vec::new(),
+            carried: Jumps::default(),
             cursor: 0,
             last_onset: 0,
         }
@@ -143,7 +151,7 @@ impl<'a> PartReader<'a> {
 
     /// Reads the next measure.
     pub fn measure(&mut self, element: &Element) -> Result<(), MusicXmlError> {
-        self.measure = RawMeasure::default();
+        self.measure = RawMeasure { jumps: std::mem::take(&mut self.carried), ..RawMeasure::default() };
         (self.cursor, self.last_onset) = (0, 0);
         for child in &element.children {
             match child.name.as_str() {
@@ -161,12 +169,23 @@ impl<'a> PartReader<'a> {
                 }
                 "attributes" => self.attributes(child),
                 "direction" => self.direction(child),
-                "sound" => self.sound(child, 0),
+                "sound" => {
+                    self.sound(child, 0);
+                    self.jumps(child, &[]);
+                }
                 "barline" => self.barline(child),
                 _ => {}
             }
         }
         let mut measure = std::mem::take(&mut self.measure);
+        for (at, jumps) in std::mem::take(&mut self.met) {
+            // A sign after the last note stands before the next measure.
+            let mut jumps = jumps;
+            if at > 0 && at >= measure.length {
+                self.carried.extend(jumps.take_signs());
+            }
+            measure.jumps.extend(jumps);
+        }
         measure.notes.sort_by_key(|note| note.onset);
         self.part.measures.push(measure);
         Ok(())
@@ -313,6 +332,8 @@ impl<'a> PartReader<'a> {
         if let Some(sound) = sound {
             self.sound(sound, offset);
         }
+        let kinds: Vec<&Element> = element.all("direction-type").collect();
+        self.jumps(sound.unwrap_or(element), &kinds);
         if sound.is_none_or(|sound| sound.attribute("tempo").is_none()) {
             for metronome in element.all("direction-type").flat_map(|kind| kind.all("metronome")) {
                 if let Some(quarters) = metronome_quarters(metronome) {
@@ -340,8 +361,16 @@ impl<'a> PartReader<'a> {
         if let Some(velocity) = element.attribute("dynamics").and_then(loudness) {
             self.velocity = velocity;
         }
-        if ["dacapo", "dalsegno", "tocoda"].iter().any(|jump| element.attribute(jump).is_some()) {
-            self.warn(Oddity::Jump);
+    }
+
+    /// What a `sound`, or else the signs and words beside it, say about the order of playing.
+    fn jumps(&mut self, sound: &Element, kinds: &[&Element]) {
+        let mut jumps = Jumps::default();
+        if !jumps.sound(sound) {
+            kinds.iter().for_each(|kind| jumps.direction_type(kind));
+        }
+        if jumps != Jumps::default() {
+            self.met.push((self.cursor, jumps));
         }
     }
 
@@ -353,12 +382,24 @@ impl<'a> PartReader<'a> {
     }
 
     fn barline(&mut self, element: &Element) {
+        let mut jumps = Jumps::default();
+        if jumps.sound(element) || element.child("segno").is_some() || element.child("coda").is_some() {
+            if jumps == Jumps::default() {
+                jumps.direction_type(element);
+            }
+            // The right one is the usual one.
+            if element.attribute("location") != Some("left") {
+                self.carried.extend(jumps.take_signs());
+            }
+            self.measure.jumps.extend(jumps);
+        }
         if let Some(repeat) = element.child("repeat") {
             match repeat.attribute("direction") {
                 Some("forward") => self.measure.marks.forward = true,
                 Some("backward") => {
                     let times = repeat.attribute("times").and_then(|times| times.parse().ok()).unwrap_or(2);
                     self.measure.marks.backward = Some(times);
+                    self.measure.marks.after_jump = repeat.attribute("after-jump") == Some("yes");
                 }
                 _ => {}
             }
@@ -366,9 +407,7 @@ impl<'a> PartReader<'a> {
         if let Some(ending) = element.child("ending") {
             match ending.attribute("type") {
                 Some("start") => {
-                    let passes = ending.attribute("number").unwrap_or_default();
-                    let passes = passes.split(|c: char| !c.is_ascii_digit()).filter_map(|pass| pass.parse().ok());
-                    self.measure.marks.ending = passes.filter(|pass| (1..100).contains(pass)).take(100).collect();
+                    self.measure.marks.ending = passes(ending.attribute("number").unwrap_or_default());
                 }
                 Some("stop" | "discontinue") => self.measure.marks.ending_stops = true,
                 _ => {}

@@ -1,12 +1,13 @@
 //! Documents to scores.
 
 use super::document::{Document, Element, Start};
+use super::jumps::{Jumps, settle};
 use super::part::{Listed, PartReader, RawMeasure, RawNote, RawPart, one_line};
 use super::{MusicXmlError, Oddity, Warning, archive};
 use crate::Limits;
 use crate::midi::last_wins;
 use crate::notation::{gcd, join_split_bars, meters_of};
-use crate::repeats::{Marks, play_order};
+use crate::repeats::{Marks, Order, play_order};
 use crate::text::decode_document;
 use cantus_score::{Key, Meter, Note, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter};
 use std::collections::HashMap;
@@ -212,8 +213,12 @@ impl<'a> Reader<'a> {
         let marks: Vec<Marks> = measures.iter().map(|measure| measure.marks.clone()).collect();
         let order = play_order(&marks, MOST_MEASURES).unwrap_or_else(|| {
             self.warn(None, None, Oddity::Repeats);
-            (0..measures.len()).collect()
+            Order { bars: (0..measures.len()).collect(), passes: vec![1; measures.len()], astray: Vec::new() }
         });
+        if let Some(measure) = order.astray.first() {
+            self.warn(None, Some(measure + 1), Oddity::Jump);
+        }
+        let order = order.bars;
         let mut score = Score::new(self.per_quarter);
         score.title = self.title.take();
         score.remarks = std::mem::take(&mut self.remarks);
@@ -253,6 +258,7 @@ impl<'a> Reader<'a> {
         let mut measures = Vec::with_capacity(count);
         let (mut meter, mut key, mut tempo) = (Meter::COMMON, None, None);
         let mut overfull = None;
+        let mut marks = Vec::with_capacity(count);
         for k in 0..count {
             let of_parts = || self.parts.iter().filter_map(|part| part.measures.get(k));
             meter = of_parts().find_map(|measure| measure.meter).unwrap_or(meter);
@@ -270,11 +276,16 @@ impl<'a> Reader<'a> {
                 .map(|(at, tempo)| (Ticks((*at).min(length.saturating_sub(1))), *tempo))
                 .collect();
             last_wins(&mut tempos);
-            let marks = of_parts().map(|measure| &measure.marks).find(|marks| **marks != Marks::default());
-            let marks = marks.cloned().unwrap_or_default();
+            let marked = of_parts().map(|measure| &measure.marks).find(|marks| **marks != Marks::default());
+            let jumps = of_parts().map(|measure| &measure.jumps).find(|jumps| **jumps != Jumps::default());
+            marks.push((marked.cloned().unwrap_or_default(), jumps.cloned().unwrap_or_default()));
             let before = tempo;
             tempo = tempos.last().map(|(_, tempo)| *tempo).or(tempo);
-            measures.push(Measure { meter, key, length, tempos, tempo_before: before, marks });
+            measures.push(Measure { meter, key, length, tempos, tempo_before: before, marks: Marks::default() });
+        }
+        settle(&mut marks);
+        for (measure, (marks, _)) in measures.iter_mut().zip(marks) {
+            measure.marks = marks;
         }
         if let Some(measure) = overfull {
             self.warn(None, Some(measure), Oddity::Overfull);

@@ -59,8 +59,7 @@ impl ChoraleComposer {
     /// What of the piece is given.
     fn read(&self, arrangement: &Arrangement) -> Result<Read, ComposeError> {
         let (source, grid) = (&arrangement.score, self.choir.grid());
-        let pitched: Vec<&Part> =
-            source.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
+        let pitched: Vec<&Part> = source.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
         let in_parts = pitched.len() == VOICES;
         // A line that is harmonised: the only one, or the outermost.
         let line = match arrangement.voices[..] {
