@@ -4,8 +4,8 @@ mod common;
 
 use cantus_formats::Limits;
 use cantus_formats::abc::{AbcError, Oddity, Reading, canonicalize, read, write};
-use cantus_score::{Score, Ticks};
-use common::{any_score, data, grid_score};
+use cantus_score::{Part, Score, Ticks, TicksPerQuarter};
+use common::{any_score, data, grid_score, note};
 use proptest::prelude::*;
 
 proptest! {
@@ -220,6 +220,18 @@ fn hostile_books_are_refused_by_name() {
     assert_eq!(tune("Z99999999999999999999"), AbcError::TooLong { line: 4, column: 1, limit: 100 });
     assert_eq!(tune("C90:|"), AbcError::TooLong { line: 1, column: 1, limit: 100 });
     assert_eq!(tune("V:1\nC\nV:2\nC\nV:3\nC"), AbcError::TooManyVoices { line: 8, column: 1, limit: 2 });
+}
+
+#[test]
+fn what_was_played_is_one_voice_of_plain_values() {
+    let mut score = Score::new(TicksPerQuarter::new(48).expect("not zero"));
+    let touch = [0i64, 1, -2, 0, 2, -1, 1, -1];
+    let onset = |k: usize| (24 * k as i64 + touch[k % 8]) as u64;
+    let notes = (0..32).map(|k| note(onset(k), 60, 20 + k as u64 % 8, 80)).collect();
+    score.parts.push(Part { notes, ..Part::default() });
+    let text = String::from_utf8(write(&score).expect("written")).expect("text");
+    let bars = ["CC CC CC CC"; 4].join(" | ");
+    assert!(text.ends_with(&format!("{bars} |]\n")), "{text}");
 }
 
 #[test]

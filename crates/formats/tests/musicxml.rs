@@ -278,6 +278,27 @@ fn an_upbeat_is_a_short_first_measure_both_ways() {
 }
 
 #[test]
+fn what_was_played_is_one_voice_of_plain_values() {
+    let written = |ticks: u32, notes: Vec<(u64, u64)>| {
+        let mut score = Score::new(TicksPerQuarter::new(ticks).expect("not zero"));
+        let notes =
+            notes.iter().enumerate().map(|(k, (onset, duration))| note(*onset, 60 + k as u8 % 8, *duration, 80));
+        score.parts.push(Part { notes: notes.collect(), ..Part::default() });
+        String::from_utf8(write(&score).expect("written")).expect("text")
+    };
+    // Quarters that overlap by a 24th, and eighths with a human touch on 24 ticks.
+    let overlapping = written(480, (0..16).map(|k| (480 * k, 500)).collect());
+    let touch = [0i64, 0, -1, 0, 1, -1, 0, 1];
+    let late = |k: usize| (12 * k as i64 + touch[k % 8]) as u64;
+    let played = written(24, (0..32).map(|k| (late(k), 11 + k as u64 % 3)).collect());
+    for (text, kind, count) in [(overlapping, "quarter", 16), (played, "eighth", 32)] {
+        let found = |what: &str| text.matches(what).count();
+        let (kinds, notes) = (found(&format!("<type>{kind}</type>")), found("<note"));
+        assert_eq!((kinds, notes, found("<voice>2"), found("<measure")), (count, count, 0, 4), "{text}");
+    }
+}
+
+#[test]
 fn hostile_files_are_refused_by_name() {
     let limits = Limits { max_bytes: 100_000, max_notes: 3, max_quarters: 50, max_tracks: 2, ..Limits::default() };
     let error = |bytes: &[u8]| read(bytes, &limits).expect_err("refused");

@@ -50,6 +50,18 @@ impl Meter {
         self.denominator_log2
     }
 
+    /// Whether its beats are divided by three: 6/8, 9/8, 12/8; also 3/8, whose bar is one beat.
+    pub const fn is_compound(self) -> bool {
+        self.denominator_log2 >= 3 && self.numerator.is_multiple_of(3)
+    }
+
+    /// The length of a beat as one counts it, which beams join: a dotted note in compound metres, else no less than a quarter.
+    pub fn beat(self, per_quarter: TicksPerQuarter) -> Ticks {
+        let quarter = u64::from(per_quarter.get());
+        let unit = 4 * quarter / u64::from(self.denominator());
+        Ticks(if self.is_compound() { 3 * unit } else { unit.max(quarter) })
+    }
+
     /// The length of a bar, rounded up to a whole tick where it is not one.
     pub fn bar(self, per_quarter: TicksPerQuarter) -> Ticks {
         let whole = 4 * u64::from(per_quarter.get()) * u64::from(self.numerator);

@@ -30,6 +30,14 @@ impl Tempo {
     pub fn quarters_per_minute(self) -> f64 {
         60e6 / f64::from(self.0)
     }
+
+    /// Beats of so many quarters per minute, as a musician writes it: the shortest decimal that gives this tempo again.
+    pub fn beats_per_minute(self, quarters: f64) -> f64 {
+        let exact = self.quarters_per_minute() / quarters;
+        let rounded = |digits| (exact * 10f64.powi(digits)).round() / 10f64.powi(digits);
+        let again = |beats: &f64| Tempo::from_quarters_per_minute(beats * quarters) == Some(self);
+        (0..9).map(rounded).find(again).unwrap_or(exact)
+    }
 }
 
 /// Tempo changes turned into a table, so that a tick's second is found by binary search.
@@ -78,6 +86,18 @@ mod tests {
         assert_eq!(map.seconds(Ticks(960)), 1.0);
         assert_eq!(map.seconds(Ticks(1440)), 2.0);
         assert_eq!(map.seconds(Ticks(1920)), 2.25);
+    }
+
+    #[test]
+    fn tempos_are_said_in_few_digits() {
+        let tempo = |quarters| Tempo::from_quarters_per_minute(quarters).expect("positive");
+        assert_eq!(tempo(116.0 * 1.5).beats_per_minute(1.5), 116.0);
+        assert_eq!(tempo(72.5).beats_per_minute(1.0), 72.5);
+        for micros in [1, 344_827, 344_828, 500_001, 16_777_215] {
+            let tempo = Tempo::from_micros_per_quarter(micros).expect("not zero");
+            let said = tempo.beats_per_minute(1.0);
+            assert_eq!(Tempo::from_quarters_per_minute(said).unwrap_or(tempo), tempo, "{said}");
+        }
     }
 
     #[test]

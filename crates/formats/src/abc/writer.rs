@@ -152,7 +152,11 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
         let mut by_octave = std::collections::HashMap::new();
         for (e, event) in events.iter().enumerate() {
             while let Some((_, tempo)) = tempos.next_if(|(at, _)| *at <= bar.start + event.onset) {
-                let _ = write!(out, "[Q:1/4={}]", tempo.quarters_per_minute());
+                let (beat, quarters) = match bar.meter.is_compound() {
+                    true => (format!("3/{}", bar.meter.denominator()), 12.0 / f64::from(bar.meter.denominator())),
+                    false => ("1/4".to_owned(), 1.0),
+                };
+                let _ = write!(out, "[Q:{beat}={}]", tempo.beats_per_minute(quarters));
             }
             if let Some(tuplet) = event.tuplet.filter(|tuplet| tuplet.begins) {
                 let count =
@@ -194,7 +198,7 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
                     let _ = write!(out, "[{}]{length}", heads.concat());
                 }
             }
-            let ends_beat = (event.onset + event.duration).is_multiple_of(QUARTER);
+            let ends_beat = (event.onset + event.duration).is_multiple_of(crate::notation::beat(bar.meter));
             if ends_beat && e + 1 < events.len() {
                 out.push(' ');
             }

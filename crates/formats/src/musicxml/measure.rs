@@ -38,7 +38,7 @@ pub fn shown_accidentals(staff: &Staff, k: usize, key: Key) -> Vec<Vec<Vec<bool>
 /// Beams join eighths and shorter notes within a beat; a rest ends them.
 pub fn beams(events: &[Event], meter: Meter) -> Vec<Vec<&'static str>> {
     let mut marks: Vec<Vec<&'static str>> = vec![Vec::new(); events.len()];
-    let beat = beat(meter);
+    let beat = crate::notation::beat(meter);
     let levels = |event: &Event| match event.value {
         Some(value) if !event.heads.is_empty() => usize::try_from(value.halvings - 2).unwrap_or(0),
         _ => 0,
@@ -68,14 +68,4 @@ pub fn beams(events: &[Event], meter: Meter) -> Vec<Vec<&'static str>> {
         start += length.max(1);
     }
     marks
-}
-
-/// The time that one beam may join.
-fn beat(meter: Meter) -> u64 {
-    let unit = 4 * crate::notation::QUARTER / u64::from(meter.denominator());
-    if meter.denominator() >= 8 && meter.numerator().is_multiple_of(3) {
-        3 * unit
-    } else {
-        unit.max(crate::notation::QUARTER)
-    }
 }

@@ -4,7 +4,7 @@ use super::instruments::NAMES;
 use super::measure::{beams, shown_accidentals};
 use super::{WriteError, archive};
 use crate::notation::{Clef, Event, Head, MAX_BARS, Sheet, SheetBar, SheetPart, Spelling, Staff, TooManyBars, Value};
-use cantus_score::{Key, Mode, Note, Part, Pitch, Score, Tempo, Ticks, Velocity};
+use cantus_score::{Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, Velocity};
 use std::fmt::Write;
 
 /// What a MusicXML file can say of `score`: `read(write(score)) == canonicalize(score)`, within the reader's limits.
@@ -215,7 +215,7 @@ fn write_part(part: &SheetPart, source: &Part, sheet: &Sheet, part_number: usize
                     let end = bar.start + event.onset + event.duration;
                     while let Some((at, tempo, is_marked)) = waiting.next_if(|(at, _, _)| *at < end) {
                         let offset = (at - bar.start - event.onset) / sheet.unit;
-                        tempo_change(tempo, is_marked, offset, out);
+                        tempo_change(tempo, is_marked.then_some(bar.meter), offset, out);
                     }
                     let accidentals = shown.get(v).and_then(|voice| voice.get(e)).map_or(&[][..], |heads| heads);
                     write_event(event, bar.key, &context, place, &beams[e], accidentals, out);
@@ -254,17 +254,22 @@ fn per_minute(tempo: Tempo) -> u64 {
     tempo.quarters_per_minute().round().max(1.0) as u64
 }
 
-/// A change of tempo, so many divisions after what comes next begins.
-fn tempo_change(tempo: Tempo, is_marked: bool, offset: u64, out: &mut String) {
-    // The shortest decimal that gives the same microseconds again.
-    let sound = tempo.quarters_per_minute();
+/// A change of tempo, so many divisions after what comes next begins; with a metronome mark where a metre is given.
+fn tempo_change(tempo: Tempo, mark: Option<Meter>, offset: u64, out: &mut String) {
+    let sound = tempo.beats_per_minute(1.0);
     let shift = if offset > 0 { format!("<offset sound=\"yes\">{offset}</offset>") } else { String::new() };
-    if !is_marked {
+    let Some(meter) = mark else {
         let shift = if offset > 0 { format!("><offset>{offset}</offset></sound>") } else { "/>".to_owned() };
         line(out, 3, &format!("<sound tempo=\"{sound}\"{shift}"));
         return;
-    }
-    let metronome = format!("<beat-unit>quarter</beat-unit><per-minute>{}</per-minute>", per_minute(tempo));
+    };
+    let (unit, quarters) = match (meter.is_compound(), meter.denominator()) {
+        (true, 8) => ("<beat-unit>quarter</beat-unit><beat-unit-dot/>", 1.5),
+        (true, 16) => ("<beat-unit>eighth</beat-unit><beat-unit-dot/>", 0.75),
+        _ => ("<beat-unit>quarter</beat-unit>", 1.0),
+    };
+    let beats = (tempo.quarters_per_minute() / quarters).round().max(1.0);
+    let metronome = format!("{unit}<per-minute>{beats}</per-minute>");
     line(out, 3, "<direction placement=\"above\">");
     line(out, 4, &format!("<direction-type><metronome>{metronome}</metronome></direction-type>"));
     if !shift.is_empty() {

@@ -4,10 +4,11 @@
 //! bars, with tuplets where the beat is not divided by two. [`Sheet`] is this form; the writers of MusicXML and ABC only spell
 //! it out.
 //!
-//! Nothing is lost that lies on a grid of music ([`grid`]); what lies beside it is moved to the nearest place that can be
-//! written, beat by beat, as a notation program does with a recording.
+//! Written music is kept as it is; what was played is moved to places that can be written, beat by beat, as a notation program does
+//! with a recording. Which of the two it is, the music itself tells ([`played`]).
 
 mod grid;
+mod played;
 mod rhythm;
 mod spelling;
 mod staves;
@@ -67,6 +68,11 @@ impl SheetBar {
 /// The length of a whole bar.
 fn nominal(meter: Meter) -> u64 {
     4 * QUARTER * u64::from(meter.numerator()) / u64::from(meter.denominator())
+}
+
+/// The length of a beat as one counts it, which a beam may join.
+pub(crate) fn beat(meter: Meter) -> u64 {
+    meter.beat(const { TicksPerQuarter::new(RESOLUTION).unwrap() }).0
 }
 
 /// A part and its staves, the upper one first.

@@ -203,10 +203,9 @@ struct Beats {
 impl Beats {
     fn of(meter: Meter) -> Beats {
         let unit = 4 * QUARTER / u64::from(meter.denominator());
-        let is_compound = meter.numerator() > 3 && meter.numerator().is_multiple_of(3) && meter.denominator() >= 8;
         let whole = unit * u64::from(meter.numerator());
-        let has_middle = !is_compound && meter.numerator().is_multiple_of(4);
-        Beats { compound: is_compound.then_some(3 * unit), middle: has_middle.then_some(whole / 2), whole }
+        let has_middle = !meter.is_compound() && meter.numerator().is_multiple_of(2);
+        Beats { compound: meter.is_compound().then_some(3 * unit), middle: has_middle.then_some(whole / 2), whole }
     }
 
     /// Whether a value whose undotted length is `plain` may begin at `start`. `is_between` says that the place is no whole tick.
@@ -227,12 +226,16 @@ impl Beats {
                 return inside == 0 && length.is_multiple_of(beat);
             }
             let unit = beat / 3;
+            // A third of the beat, or two of them, may be moved by half of itself, and need no tie for that.
+            let is_moved = !is_rest && inside.is_multiple_of(plain / 2) && (plain == unit || plain == 2 * unit);
             return match dots {
                 1 => {
                     inside.is_multiple_of(plain) && (!is_rest || length == beat)
                         || (inside + length).is_multiple_of(beat)
+                        || !is_rest && (inside + length).is_multiple_of(2 * plain)
+                        || is_moved
                 }
-                _ => inside.is_multiple_of(plain) || plain == 2 * unit && inside.is_multiple_of(unit) && !is_rest,
+                _ => inside.is_multiple_of(plain) || is_moved,
             };
         }
         if is_between {
@@ -396,6 +399,9 @@ mod tests {
         assert_eq!(written("6/4", &[(0.0, 1.0)]), "4 r4 r2 r2");
         assert_eq!(written("3/1", &[(0.0, 12.0)]), "breve.");
         assert_eq!(written("4/1", &[(0.0, 16.0)]), "breve.~ 1");
+        assert_eq!(written("2/2", &[(0.0, 1.5), (1.5, 2.5), (2.5, 4.0)]), "4. 8~ 8 4.");
+        assert_eq!(written("2/4", &[(0.0, 0.5), (0.5, 1.5), (1.5, 2.0)]), "8 4 8");
+        assert_eq!(written("4/4", &[(0.0, 0.25), (0.25, 0.75), (0.75, 1.0), (1.0, 3.0)]), "16 8 16 2 r4");
     }
 
     #[test]
@@ -406,6 +412,14 @@ mod tests {
         assert_eq!(written("9/8", &[(0.0, 4.5)]), "2.~ 4.");
         assert_eq!(written("6/8", &[(0.0, 0.75), (0.75, 1.5)]), "8. 8. r4.");
         assert_eq!(written("12/8", &[(0.0, 0.5)]), "8 r8 r8 r4. r2.");
+        // Scotch snaps and syncopations within a beat.
+        assert_eq!(written("6/8", &[(0.0, 0.25), (0.25, 1.0), (1.0, 1.5), (1.5, 3.0)]), "16 8. 8 4.");
+        assert_eq!(written("6/8", &[(1.5, 1.75), (1.75, 2.25), (2.25, 3.0)]), "r4. 16 8 8.");
+        assert_eq!(written("6/8", &[(0.0, 0.5), (0.5, 1.5), (1.5, 2.25), (2.25, 2.5), (2.5, 3.0)]), "8 4 8. 16 8");
+        assert_eq!(written("6/8", &[(0.0, 0.25), (0.25, 1.25), (1.25, 1.5)]), "16 8.~ 16 16 r4.");
+        assert_eq!(written("6/8", &[(0.0, 0.125), (0.125, 0.5), (0.5, 1.5)]), "32 16. 4 r4.");
+        assert_eq!(written("3/8", &[(0.0, 0.25), (0.25, 1.0), (1.0, 1.5)]), "16 8. 8");
+        assert_eq!(written("3/8", &[(0.0, 1.5)]), "4.");
     }
 
     /// Every stretch of 128ths in a beat and a half is written with values that are as long as they say.
