@@ -75,17 +75,6 @@ impl Habits {
     pub fn follows(&self) -> impl Iterator<Item = (BarKind, BarKind)> {
         self.follows.keys().copied()
     }
-
-    /// The metres of the corpus's openings, the most frequent first.
-    pub fn meters(&self) -> Vec<Meter> {
-        let mut counts: BTreeMap<Meter, u32> = BTreeMap::new();
-        for (opening, count) in &self.openings {
-            *counts.entry(opening.meter).or_default() += count;
-        }
-        let mut meters: Vec<(Meter, u32)> = counts.into_iter().collect();
-        meters.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        meters.into_iter().map(|(meter, _)| meter).collect()
-    }
 }
 
 impl<'h> Intent<'h> {
@@ -93,6 +82,11 @@ impl<'h> Intent<'h> {
     pub fn of(habits: Option<&'h Habits>, request: &Request, rng: &mut Rng) -> Intent<'h> {
         let known = habits.filter(|habits| request.prompt.is_none() && **habits != Habits::default());
         known.map_or_else(Intent::default, |habits| habits.intent(rng))
+    }
+
+    /// Whether it is known what the corpus has.
+    pub fn is_known(&self) -> bool {
+        self.habits.is_some()
     }
 
     /// Its metre; `None` where nothing is known.
@@ -127,7 +121,7 @@ const CHANCES: usize = 1 << 30;
 /// One of counted things, each as likely as it is frequent.
 fn drawn<T: Copy>(counts: &BTreeMap<T, u32>, chance: usize) -> Option<T> {
     let all: u64 = counts.values().map(|count| u64::from(*count)).sum();
-    let mut left = (chance as u64 * all) / CHANCES as u64;
+    let mut left = (u128::from(all) * chance as u128 / CHANCES as u128) as u64;
     let found = counts.iter().find(|(_, count)| {
         let is_here = left < u64::from(**count);
         left = left.saturating_sub(u64::from(**count));

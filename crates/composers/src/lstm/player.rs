@@ -11,7 +11,7 @@ use cantus_model::{
     Kind, ModelError, ModelFile, Progress, Request, Rng, Sampling, accentuate, checkpoint, together,
 };
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
-use cantus_score::{Score, Ticks};
+use cantus_score::{Score, Tempo, Ticks};
 
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
@@ -191,7 +191,9 @@ impl ChordComposer {
         for (number, intent) in intents.into_iter().enumerate() {
             let pickup = intent.opening.and_then(|opening| opening.pickup);
             let opening = with_pickup.as_ref().filter(|_| pickup.is_some()).unwrap_or(opening);
-            let after_pickup = pickup.and_then(|_| self.whole_bar(&intent));
+            let after_pickup = pickup.and_then(|pickup| {
+                self.whole_bar(&intent).filter(|whole| *whole != self.vocabulary.nearest_bar(pickup))
+            });
             let place = Place { after_pickup, ..opening.state.place.clone() };
             pieces.push(Piece { number, intent, place, tokens: opening.tokens.clone() });
             states.push(&opening.state.rows);
@@ -243,7 +245,8 @@ impl ChordComposer {
     fn intended(&self, piece: &Piece<'_>) -> Option<Token> {
         let cursor = &piece.place.cursor;
         if cursor.permits(Token::Tempo(0)) {
-            return piece.intent.tempo.map(|tempo| Token::Tempo(self.vocabulary.nearest_class(tempo)));
+            let tempo = piece.intent.tempo.or(piece.intent.is_known().then_some(Tempo::DEFAULT))?;
+            return Some(Token::Tempo(self.vocabulary.nearest_class(tempo)));
         }
         let opening = piece.intent.opening.filter(|_| cursor.kind().is_none())?;
         let kind = opening.pickup.map(|pickup| self.vocabulary.nearest_bar(pickup)).or(self.whole_bar(&piece.intent))?;
@@ -259,6 +262,10 @@ impl ChordComposer {
 
     fn finish(&self, piece: &Piece<'_>, opening: &Opening<'_>, request: &Request) -> Composition {
         let mut composed: Score = decode(&piece.tokens, &self.vocabulary).before(piece.place.cursor.bar_end());
+        if piece.intent.is_known() {
+            // The tempo's class is not the tempo.
+            composed.tempos.clear();
+        }
         let (low, high) = self.vocabulary.heard_range();
         piece.intent.finish(&mut composed, (low.get(), high.get()));
         accentuate(&mut composed, opening.from);

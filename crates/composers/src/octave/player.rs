@@ -542,7 +542,7 @@ impl Composer for OctaveComposer {
             }
             None => (intent.meter().unwrap_or(Meter::COMMON), 0),
         };
-        let (bar, bars) = (meter.bar(self.grid).0 as usize, request.bars - kept);
+        let (bar, bars) = (meter.bar(self.grid).0.max(1) as usize, request.bars - kept);
         let mut silent = false;
         for k in 0..bars {
             let mut sounded = false;
