@@ -134,6 +134,7 @@ impl OctaveComposer {
         let generator = |name: &str| format!("generator.{name}");
         let rehearsed = file.tensors.contains_key(SILENCE);
         let composer = OctaveComposer {
+            habits: file.header.habits.clone(),
             grid,
             range,
             local: cell(file, &generator("local"), INPUT, local)?,
