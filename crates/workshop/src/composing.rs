@@ -25,7 +25,7 @@ impl Given {
     /// The first `bars` bars of `score`, which was read from `bytes`, from its first note's on.
     ///
     /// # Errors
-    /// [`ComposeError::EmptyPrompt`].
+    /// [`ComposeError::EmptyPrompt`] and [`ComposeError::Unpitched`], which say what the piece holds.
     pub fn new(score: &Score, bytes: &[u8], bars: usize) -> Result<Given, ComposeError> {
         let (silent_bars, from) = score.silent_bars();
         let sounding = (silent_bars > 0).then(|| score.after(from));
@@ -66,7 +66,10 @@ pub fn compose(
     let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
     let mut compositions = model.composer.compose_all(&request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {
-        composition.score.title = Some(format!("Composition {seed}"));
+        composition.score.title = Some(match given.and_then(|given| given.prompt.score().title.as_deref()) {
+            Some(title) => format!("{}, continued", title.strip_suffix(", continued").unwrap_or(title)),
+            None => "Composition".to_owned(),
+        });
         if let Some(bars @ 1..) = given.map(|given| given.silent_bars) {
             let bars = counted(usize::try_from(bars).unwrap_or(usize::MAX), "bar");
             composition.remarks.push(format!("{bars} of silence before the prompt's first note were left out"));
@@ -89,8 +92,8 @@ pub fn arrange(
 ) -> Result<Composition, ComposeError> {
     let mut composition = model.composer.arrange(arrangement, &mut seeded(seed), progress)?;
     let score = &mut composition.score;
-    score.title =
-        Some(score.title.take().map_or_else(|| format!("Arrangement {seed}"), |title| format!("{title} ({seed})")));
+    // The piece that was given keeps its name.
+    score.title.get_or_insert_with(|| "Arrangement".to_owned());
     finish(score, settings, seed);
     Ok(composition)
 }
