@@ -27,10 +27,18 @@ impl Given {
     /// # Errors
     /// [`ComposeError::EmptyPrompt`] and [`ComposeError::Unpitched`], which say what the piece holds.
     pub fn new(score: &Score, bytes: &[u8], bars: usize) -> Result<Given, ComposeError> {
+        Given::known(score, digest(bytes), bars)
+    }
+
+    /// The same of a file whose SHA-256 is known.
+    ///
+    /// # Errors
+    /// As for [`Given::new`].
+    pub fn known(score: &Score, sha256: String, bars: usize) -> Result<Given, ComposeError> {
         let (silent_bars, from) = score.silent_bars();
         let sounding = (silent_bars > 0).then(|| score.after(from));
         let prompt = Prompt::new(sounding.as_ref().unwrap_or(score), bars)?;
-        Ok(Given { prompt, sha256: digest(bytes), silent_bars })
+        Ok(Given { prompt, sha256, silent_bars })
     }
 }
 
