@@ -263,8 +263,8 @@ fn read(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<
     for (reason, count) in &corpus.report.totals.refused {
         warnings.push(format!("{name}: {} left out ({reason})", counted(*count, "file")));
     }
-    for (file, used) in corpus.report.used() {
-        warnings.extend(used.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
+    for (file, _) in corpus.report.used() {
+        warnings.extend(file.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
     }
     Ok(corpus)
 }
