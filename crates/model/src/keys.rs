@@ -6,7 +6,7 @@
 //! Source: C. Krumhansl and E. Kessler, Tracing the dynamic changes in perceived tonal organization, Psychological Review 89(4), 1982
 //! (the profiles); C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990, chapter 4 (correlating them with durations).
 
-use cantus_score::{Key, Mode, Pitch, Score};
+use cantus_score::{Key, Mode, Part, Pitch, Score, merge_parts};
 
 /// How well each class fits a major key, from its tonic up.
 const MAJOR: [f64; 12] = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88];
@@ -96,7 +96,7 @@ impl Transposition {
     }
 
     /// The music moved so, or an octave from there, whichever leaves fewer notes outside of `range` (the lowest and the highest MIDI
-    /// pitch); `None` where a note would leave what MIDI has.
+    /// pitch); these are moved into it by an octave, where it has room. `None` where a note would leave what MIDI has.
     pub fn of(self, score: &Score, (low, high): (u8, u8)) -> Option<Score> {
         let other = if self.semitones > 0 { self.semitones - 12 } else { self.semitones + 12 };
         let outside = |by: &i32| {
@@ -107,14 +107,30 @@ impl Transposition {
             score.notes().filter(|note| beyond(note.pitch)).count()
         };
         let by = [self.semitones, other].into_iter().min_by_key(outside)?;
-        score.transposed(by)
+        let mut moved = score.transposed(by)?;
+        if outside(&by) > 0 {
+            let (low, high) = (Pitch::try_from(low).ok()?, Pitch::try_from(high).ok()?);
+            moved.parts.iter_mut().for_each(|part| fold(part, low, high));
+        }
+        Some(moved)
     }
+}
+
+/// Moves notes outside of a range into it by an octave, where that leads there.
+fn fold(part: &mut Part, low: Pitch, high: Pitch) {
+    let range = low..=high;
+    for note in part.notes.iter_mut().filter(|note| !range.contains(&note.pitch)) {
+        let octave = if note.pitch < low { 12 } else { -12 };
+        note.pitch = note.pitch.transposed(octave).filter(|pitch| range.contains(pitch)).unwrap_or(note.pitch);
+    }
+    // A note may have come to stand on another.
+    part.notes = merge_parts([&*part]).notes;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Note, Part, Ticks, TicksPerQuarter, Velocity};
+    use cantus_score::{Note, Ticks, TicksPerQuarter, Velocity};
 
     /// Quarters of these pitches.
     fn tune(pitches: &[u8]) -> Score {
@@ -161,6 +177,11 @@ mod tests {
         let pitches = |score: Score| score.notes().map(|note| note.pitch.get()).collect::<Vec<u8>>();
         assert_eq!(pitches(up.of(&tune(&[60, 67]), (55, 79)).unwrap()), [62, 69]);
         assert_eq!(pitches(up.of(&tune(&[60, 67]), (50, 67)).unwrap()), [50, 57]);
+        assert_eq!(
+            pitches(up.of(&tune(&[55, 60, 70]), (55, 70)).unwrap()),
+            [57, 62, 60],
+            "what is too high comes down"
+        );
         assert_eq!(Transposition::between(key(0), key(-1)), Transposition { semitones: 5 });
         assert_eq!(Transposition::between(key(2), key(0)), Transposition { semitones: -2 });
     }
