@@ -191,3 +191,11 @@ fn a_finer_grid_has_the_same_bars_and_durations() {
     let stored = serde_json::to_string(&vocabulary).expect("JSON");
     assert_eq!(serde_json::from_str::<Vocabulary>(&stored).expect("a vocabulary"), vocabulary);
 }
+
+#[test]
+fn one_change_is_said_as_one() {
+    let said = |pitches, meters| Adjustments { pitches, meters, ..Adjustments::default() }.to_string();
+    assert_eq!(said(2, 0), "2 pitches moved by octaves into the model's range");
+    let one = "1 pitch moved by octaves into the model's range, 1 bar read in the nearest metre the model knows";
+    assert_eq!(said(1, 1), one);
+}
