@@ -104,13 +104,14 @@ impl Transposition {
                 let moved = i32::from(pitch.get()) + by;
                 moved < i32::from(low) || moved > i32::from(high)
             };
-            score.notes().filter(|note| beyond(note.pitch)).count()
+            let pitched = score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
+            pitched.filter(|note| beyond(note.pitch)).count()
         };
         let by = [self.semitones, other].into_iter().min_by_key(outside)?;
         let mut moved = score.transposed(by)?;
         if outside(&by) > 0 {
             let (low, high) = (Pitch::try_from(low).ok()?, Pitch::try_from(high).ok()?);
-            moved.parts.iter_mut().for_each(|part| fold(part, low, high));
+            moved.parts.iter_mut().filter(|part| !part.drums).for_each(|part| fold(part, low, high));
         }
         Some(moved)
     }
