@@ -3,13 +3,17 @@
 use crate::Usage;
 use crate::files::LimitArguments;
 use cantus_corpus::{MeterFilter, Options, Parts};
-use cantus_score::TicksPerQuarter;
+use cantus_score::{Reading, TicksPerQuarter};
 use miette::Result;
 
 /// Reading options, for commands that read folders of music.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Reading")]
 pub struct ReadingArguments {
+    /// How pieces are read: merged (all pitched parts as one keyboard), parts (every part and drums apart), or performed (as played, in
+    /// hundredths of a second, pedal and all; nothing is off a grid) [default: merged]
+    #[arg(long)]
+    reading: Option<Reading>,
     /// Which parts of a file are read: all (merged), first, piano or melody [default: all]
     #[arg(long)]
     parts: Option<Parts>,
@@ -50,6 +54,7 @@ impl ReadingArguments {
             })
         });
         let options = Options {
+            reading: self.reading.unwrap_or(options.reading),
             parts: self.parts.unwrap_or(options.parts),
             meters: self.meters.clone().unwrap_or(options.meters),
             grid: grid.transpose()?.or(options.grid),

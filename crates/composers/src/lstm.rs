@@ -24,6 +24,7 @@ mod windows;
 use cantus_model::{
     ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable, TrainingSet,
 };
+use cantus_score::Reading;
 use serde::Deserialize;
 
 /// The registry's entry.
@@ -37,6 +38,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     source: "Sigurgeirsson 2017 (Classical-Piano-Composer); Softology 2019 (LSTM Composer); Hochreiter and Schmidhuber 1997",
     departures: "default: real chords, durations, metre, embedding, all positions trained, state carried, transposition; \
                  classic, softology: the sources' networks and encoding, with a validation split, state carried in composing",
+    reads: &[Reading::Merged],
     encoding: "note_chord (default), pitch_class_chord (classic, softology)",
     abilities: &[],
     configurations: &[

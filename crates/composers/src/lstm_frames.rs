@@ -26,6 +26,7 @@ use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
 use cantus_nn::linear::Linear;
 use cantus_nn::lstm::Lstm;
+use cantus_score::Reading;
 use serde::{Deserialize, Serialize};
 
 /// The registry's entry.
@@ -38,6 +39,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     title: "LSTM over frames of 88 keys, each key by itself",
     source: "Boulanger-Lewandowski, Bengio and Vincent 2012 (recurrent baseline); Bai, Kolter and Koltun 2018 (LSTM)",
     departures: "the output sees the last frame, too; a clock is read; dropout; the first frame is predicted from nothing",
+    reads: &[Reading::Merged],
     encoding: "piano_roll",
     abilities: &[],
     configurations: &[Configuration {

@@ -30,6 +30,7 @@ use cantus_nn::joint::{CLASSES, Decision, JointHead, JointScorer, JointShape, No
 use cantus_nn::lstm::Lstm;
 use cantus_nn::random::derive;
 use cantus_nn::suffix::SuffixIndex;
+use cantus_score::Reading;
 use rand_chacha::rand_core::Rng as _;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     title: "an LSTM, a joint head shared over pitches, and a pointer into the piece's own past",
     source: "own; after Boulanger-Lewandowski, Bengio and Vincent 2012, Johnson 2017, Merity et al. 2016",
     departures: "a softmax over the keys below the last note; the pointer attends by the length of matching suffixes",
+    reads: &[Reading::Merged],
     encoding: "piano_roll",
     abilities: &[Ability::Form],
     configurations: &[Configuration {

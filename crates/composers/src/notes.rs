@@ -22,6 +22,7 @@ mod trainer;
 mod view;
 
 use cantus_model::{ComposerSpec, Configuration, Sampling};
+use cantus_score::Reading;
 
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
@@ -33,6 +34,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     title: "an LSTM over notes, their choices in a cascade, and a pointer into the piece's own past",
     source: "own; after Colombo and Gerstner 2018 (BachProp), Johnson 2017, Merity et al. 2016",
     departures: "quarters entered and places in them for time; notes of a moment downwards; copying by matching contexts; ends of what sounds",
+    reads: &Reading::ALL,
     encoding: "note_events",
     abilities: &[],
     configurations: &[Configuration {

@@ -30,6 +30,7 @@ use cantus_encoding::piano_roll::Keys;
 use cantus_model::{
     Composer, ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Settings, Trainable, TrainingSet,
 };
+use cantus_score::Reading;
 
 /// Makes any configuration small enough for a test.
 const TINY: &str = r#"{"local":12,"controller":8,"aggregation":16,"voice":16,"fragment":33,"stride":8,"batch":8,"lags":[1,2,4,16],
@@ -58,6 +59,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     source: "Ivanov 2018 (diploma thesis, Moscow State University; FortsAndMills/MusicGeneration)",
     departures: "published defects mended: history before a fragment, decoder's inputs, prompt, durations; short pieces are padded; \
                  exact: decisions in order, whose likelihood is exact",
+    reads: &[Reading::Merged],
     encoding: "octave_roll and piano_roll",
     abilities: &[],
     configurations: &[

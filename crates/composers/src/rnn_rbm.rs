@@ -28,6 +28,7 @@ use cantus_nn::lstm::Lstm;
 use cantus_nn::params::values_of;
 use cantus_nn::random::derive;
 use cantus_nn::rbm::{Annealing, Chain, Contrast, PackedRbm, Rbm};
+use cantus_score::Reading;
 use rand_chacha::rand_core::Rng as _;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     title: "RNN-RBM: an LSTM gives the biases of a Boltzmann machine over 88 keys",
     source: "Boulanger-Lewandowski, Bengio and Vincent 2012 (RNN-RBM)",
     departures: "LSTM cells; Adam; the biases see the last frame, too; a clock is read; dropout; chains that grow longer",
+    reads: &[Reading::Merged],
     encoding: "piano_roll",
     abilities: &[],
     configurations: &[Configuration {

@@ -1,7 +1,7 @@
 //! What is asked of a corpus.
 
 use cantus_formats::Limits;
-use cantus_score::{Meter, MeterError, TicksPerQuarter};
+use cantus_score::{Meter, MeterError, Reading, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,11 +9,14 @@ use std::str::FromStr;
 
 /// How a folder is turned into a corpus. Stored with every run, so that a resumed run reads the same music.
 ///
-/// Drums are no pitches: percussion parts are left out whatever the options say. What is `None` follows from the folder:
+/// Drums are no pitches: in the reading `merged` percussion parts are left out whatever the options say. What is `None` follows from the folder:
 /// [`Preflight::options`](crate::Preflight::options) says how it was read in the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
+    /// How a piece is read: as one keyboard, part by part, or as it was played.
+    #[serde(with = "reading")]
+    pub reading: Reading,
     /// Steps to the quarter note; 4 are sixteenths. By default [`Options::GRID`], or a grid of triplets where the folder is in them.
     #[serde(with = "steps")]
     pub grid: Option<TicksPerQuarter>,
@@ -48,6 +51,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            reading: Reading::Merged,
             grid: None,
             parts: Parts::All,
             meters: MeterFilter::Any,
@@ -258,6 +262,20 @@ impl From<MeterFilter> for String {
     }
 }
 
+/// A reading by its name.
+mod reading {
+    use super::{Deserialize, Reading};
+    use serde::{Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(reading: &Reading, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(reading.name())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Reading, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
 /// The grid as a plain number.
 mod steps {
     use super::{Deserialize, TicksPerQuarter};
@@ -312,6 +330,7 @@ mod tests {
     #[test]
     fn options_survive_storing() {
         let options = Options {
+            reading: Reading::Performed,
             grid: TicksPerQuarter::new(12),
             parts: Parts::Melody,
             meters: "3/4, 6/8".parse().unwrap(),
@@ -319,7 +338,7 @@ mod tests {
             ..Options::default()
         };
         let text = serde_json::to_string(&options).unwrap();
-        assert!(text.contains(r#""grid":12,"parts":"melody","meters":"3/4,6/8""#), "{text}");
+        assert!(text.contains(r#""reading":"performed","grid":12,"parts":"melody","meters":"3/4,6/8""#), "{text}");
         assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options);
         // What a run does not name keeps its default; what nobody knows is an error.
         assert_eq!(serde_json::from_str::<Options>("{}").unwrap(), Options::default());

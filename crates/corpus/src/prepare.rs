@@ -2,13 +2,15 @@
 
 use crate::parts::{select, skyline};
 use crate::{ContentHash, Options, Parts, Reason};
-use cantus_score::{Key, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
+use cantus_score::{
+    Key, Meter, Note, Part, Pitch, Reading, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, performed, quantize,
+};
 use serde::Serialize;
 
 /// A score ready for encoding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
-    /// One part on the grid, beginning in the bar of its first note; pedal and remarks are left out.
+    /// Read as asked for: merged, one part on the grid. It begins in the bar of its first note; pedal and remarks are left out.
     pub score: Score,
     /// What the piece is known by.
     pub hash: ContentHash,
@@ -55,7 +57,8 @@ pub struct Quantization {
 /// Why it would not be used.
 pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
-    if let Some(Unpitched { strokes, chords }) = Unpitched::of(score) {
+    let merges = options.reading == Reading::Merged;
+    if let Some(Unpitched { strokes, chords }) = Unpitched::of(score).filter(|found| merges || found.strokes == 0) {
         return Err(Reason::NoNotes { drums: strokes, chords });
     }
     if let Some(allowed) = options.max_note_tracks.filter(|allowed| pitched.len() > *allowed) {
@@ -63,7 +66,10 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     }
     let (low, high) = Pitch::PIANO;
     let beyond = |note: &&Note| !(low..=high).contains(&note.pitch);
-    let chosen = select(pitched, options.parts);
+    let mut chosen = select(pitched, options.parts);
+    if !merges && options.parts == Parts::All {
+        chosen.extend(score.parts.iter().filter(|part| part.drums && !part.notes.is_empty()));
+    }
     let notes = chosen.iter().flat_map(|part| &part.notes).filter(beyond).count();
     if options.piano_only && notes > 0 {
         return Err(Reason::BeyondPiano { notes });
@@ -71,9 +77,14 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if chosen.is_empty() {
         return Err(Reason::NoSuchPart { wanted: options.parts });
     }
+    let kept_drums = chosen.iter().any(|part| part.drums);
     let chosen = notes_alone(score, chosen);
-    let drums = score.parts.iter().filter(|part| part.drums).map(|part| part.notes.len()).sum();
-    let (score, quantization) = on_grid(&chosen, options);
+    let drums = score.parts.iter().filter(|part| part.drums && !kept_drums).map(|part| part.notes.len()).sum();
+    let (score, quantization) = match options.reading {
+        Reading::Merged => on_grid(&chosen, options),
+        Reading::Parts => apart(&chosen, options),
+        Reading::Performed => as_played(&chosen),
+    };
     let (score, silent_bars) = from_first_bar(&score);
 
     let span = Span::of(&score);
@@ -92,16 +103,26 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     }
     let key = score.keys.iter().take_while(|(at, _)| *at <= span.first).last().map(|(_, key)| *key);
     let quarters = span.end.quarters(score.ticks_per_quarter);
-    Ok(Prepared { hash: ContentHash::of(&score), score, quantization, bars, quarters, meters, key, drums, silent_bars })
+    let hash = match options.reading {
+        Reading::Merged => ContentHash::of(&score),
+        // A piece is known by its notes, whoever plays them.
+        Reading::Parts | Reading::Performed => {
+            ContentHash::of(&Score { parts: vec![merge_parts(&score.parts)], ..score.clone() })
+        }
+    };
+    Ok(Prepared { hash, score, quantization, bars, quarters, meters, key, drums, silent_bars })
 }
 
-/// A score of the chosen parts: their notes, and what time and keys are like. How they are played, sung and called is left out.
+/// A score of the chosen parts: their notes and pedal, and what time and keys are like. How else they are played, sung and called is left
+/// out.
 fn notes_alone(score: &Score, chosen: Vec<&Part>) -> Score {
     let part = |part: &Part| Part {
         name: part.name.clone(),
         channel: part.channel,
+        drums: part.drums,
         programs: part.programs.clone(),
         notes: part.notes.clone(),
+        pedal: part.pedal.clone(),
         ..Part::default()
     };
     Score {
@@ -126,7 +147,7 @@ fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
         moved: grid.off_grid_share(),
         off_grid: off_grid_share(score, options),
     };
-    let mut part = Part { programs: Vec::new(), name: None, channel: 0, ..merged };
+    let mut part = Part { programs: Vec::new(), name: None, channel: 0, pedal: Vec::new(), ..merged };
     // The first part's instrument speaks for all; where it changes later, the piece does not.
     part.programs.extend(merged.programs.first().map(|(_, program)| (Ticks::ZERO, *program)));
     if options.parts == Parts::Melody {
@@ -135,6 +156,34 @@ fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
         part.notes = line;
     }
     (Score { parts: vec![part], ..quantized }, result)
+}
+
+/// Every part by itself on the grid, drums among them; the pedal is left out.
+fn apart(score: &Score, options: &Options) -> (Score, Quantization) {
+    let (mut quantized, grid) = quantize(score, options.steps(), options.tolerance);
+    for part in &mut quantized.parts {
+        *part = Part { pedal: Vec::new(), ..merge_parts([&*part]) };
+    }
+    let result = Quantization {
+        notes_read: grid.notes,
+        merged: grid.notes - quantized.note_count(),
+        accompaniment: 0,
+        lengthened: grid.lengthened,
+        moved: grid.off_grid_share(),
+        off_grid: off_grid_share(score, options),
+    };
+    (quantized, result)
+}
+
+/// Every part as it was played; there is no grid to miss.
+fn as_played(score: &Score) -> (Score, Quantization) {
+    let mut played = performed(score);
+    for part in &mut played.parts {
+        *part = merge_parts([&*part]);
+    }
+    let notes_read = score.note_count();
+    let merged = notes_read - played.note_count();
+    (played, Quantization { notes_read, merged, ..Quantization::default() })
 }
 
 /// See [`Quantization::off_grid`].
@@ -292,6 +341,32 @@ mod tests {
         assert!(prepare(&high, &lenient()).is_ok());
         let refused = prepare(&high, &Options { piano_only: true, ..lenient() });
         assert_eq!(refused.unwrap_err(), Reason::BeyondPiano { notes: 2 });
+    }
+
+    #[test]
+    fn a_band_keeps_its_parts_and_a_performance_its_time() {
+        let mut band = score(&[(0, 60, 480), (480, 62, 200)], &[]);
+        band.parts.push(Part { notes: band.parts[0].notes.clone(), ..Part::of_drums() });
+        band.parts[0].pedal = vec![cantus_score::PedalSpan { down: Ticks(500), up: Ticks(960) }];
+        let read = |reading| prepare(&band, &Options { reading, ..lenient() }).unwrap();
+        assert_eq!(read(Reading::Merged).score.parts.len(), 1);
+        let parts = read(Reading::Parts);
+        assert_eq!(
+            parts.score.parts.iter().map(|part| (part.drums, part.notes.len())).collect::<Vec<_>>(),
+            [(false, 2), (true, 2)]
+        );
+        assert_eq!((parts.drums, parts.score.ticks_per_quarter.get()), (0, 4));
+        let played = read(Reading::Performed);
+        let spans: Vec<_> = played.score.parts[0].notes.iter().map(|note| (note.onset.0, note.duration.0)).collect();
+        // Hundredths of a second at 120 quarters a minute; the pedal holds the second note until quarter 2.
+        assert_eq!(spans, [(0, 50), (50, 50)]);
+        // Nothing is off a grid where there is none.
+        let odd: Vec<_> = (0..40).map(|k| (k * 311, 60 + (k % 5) as u8, 200)).collect();
+        let odd = score(&odd, &[]);
+        assert!(prepare(&odd, &Options { reading: Reading::Performed, ..lenient() }).is_ok());
+        let mut drums = score(&[(0, 36, 120)], &[]);
+        drums.parts[0].drums = true;
+        assert!(prepare(&drums, &Options { reading: Reading::Parts, ..lenient() }).is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
     Arrangement, CreateError, Form, FormError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError,
     Trainable, TrainingSet,
 };
-use cantus_score::{Score, Unpitched, counted};
+use cantus_score::{Reading, Score, Unpitched, counted};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -35,6 +35,8 @@ pub struct ComposerSpec {
     pub source: &'static str,
     /// What differs from the source, and why.
     pub departures: &'static str,
+    /// How it reads music; the first is what it reads unless told otherwise.
+    pub reads: &'static [Reading],
     /// The encodings that it reads and writes.
     pub encoding: &'static str,
     /// What it can be asked for besides a new piece and one that goes on from a prompt.

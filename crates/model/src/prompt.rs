@@ -1,7 +1,7 @@
 //! The beginning that a person gives: kept note for note, continued by a composer.
 
 use crate::ComposeError;
-use cantus_score::{Bars, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
+use cantus_score::{Bars, Part, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
 
 /// The first bars of a score.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ impl Prompt {
     }
 
     /// The kept bars, and after them `continuation` from its time `from` on. The continuation's parts go into the pitched parts one by
-    /// one where there are as many, and all into the first where there are not.
+    /// one where there are as many; a single one goes into the first, and a band's each into that of its instrument.
     pub fn join(&self, continuation: &Score, from: Ticks) -> Score {
         let fine = self.kept.ticks_per_quarter.common(continuation.ticks_per_quarter);
         let mut joined = self.kept.rescaled(fine);
@@ -77,6 +77,21 @@ impl Prompt {
         let moved_note = |note: &cantus_score::Note| cantus_score::Note { onset: moved(note.onset), ..*note };
         let mut pitched: Vec<_> = joined.parts.iter_mut().filter(|part| !part.drums).collect();
         let is_one_by_one = pitched.len() == added.parts.len();
+        if added.parts.iter().any(|part| part.drums) || added.parts.len() > 1 && !is_one_by_one {
+            // A band's go on in the part of their instrument, or come in.
+            for from_part in &added.parts {
+                let is_same = |part: &&mut Part| {
+                    part.drums == from_part.drums && (part.drums || part.program() == from_part.program())
+                };
+                let notes = from_part.notes.iter().filter(|note| note.onset >= from).map(moved_note);
+                match joined.parts.iter_mut().find(is_same) {
+                    Some(part) => part.notes.extend(notes),
+                    None => joined.parts.push(Part { notes: notes.collect(), ..from_part.clone() }),
+                }
+            }
+            joined.parts.iter_mut().for_each(|part| part.notes.sort_unstable());
+            return joined;
+        }
         for (k, from_part) in added.parts.iter().enumerate() {
             if let Some(part) = pitched.get_mut(if is_one_by_one { k } else { 0 }) {
                 part.notes.extend(from_part.notes.iter().filter(|note| note.onset >= from).map(moved_note));
@@ -102,7 +117,7 @@ fn bar_end(score: &Score, at: Ticks) -> Ticks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Note, Part, Pitch, Velocity};
+    use cantus_score::{Note, Pitch, Velocity};
 
     fn score(per_quarter: u32, notes: &[(u64, u64)]) -> Score {
         let mut score = Score::new(TicksPerQuarter::new(per_quarter).unwrap());

@@ -10,7 +10,7 @@ pub fn training_set(corpus: &Corpus) -> TrainingSet {
         train: scores(Split::Train),
         valid: scores(Split::Valid),
         attacks: corpus.attacks,
-        reading: cantus_score::Reading::Merged,
+        reading: corpus.report.options.reading,
     }
 }
 

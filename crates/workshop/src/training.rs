@@ -4,6 +4,7 @@ use cantus_composers::registry;
 use cantus_corpus::{Corpus, CorpusError};
 use cantus_formats::midi;
 use cantus_model::{ComposerSpec, CorpusCard, CreateError, Settings};
+use cantus_score::Reading;
 use cantus_training::run_folder::{RunFolder, RunFolderError};
 use cantus_training::{
     Bounds, CheckpointPolicy, Doctor, RunDescription, SampleWriter, TrainError, Training, training_set,
@@ -25,6 +26,18 @@ pub enum WorkshopError {
     /// The training itself.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The composer does not read music so.
+    #[error("the composer {composer} reads music {reads}, not {reading}; use {able}")]
+    Reading {
+        /// Which.
+        composer: &'static str,
+        /// How it reads.
+        reads: String,
+        /// How it was to read.
+        reading: Reading,
+        /// Who reads so.
+        able: String,
+    },
     /// A run of a composer that is not in the registry.
     #[error("the run is of composer `{0}`, which this program does not have")]
     UnknownComposer(String),
@@ -69,6 +82,7 @@ pub fn begin(
     run: &Path,
     policy: CheckpointPolicy,
 ) -> Result<Training<'static>, WorkshopError> {
+    check_reading(plan.spec, plan.options.reading)?;
     let trainable = (plan.spec.create)(&plan.settings, &training_set(corpus), plan.seed)?;
     let doctor = Doctor::new(corpus);
     let description = RunDescription {
@@ -91,6 +105,24 @@ pub fn begin(
     };
     let folder = RunFolder::create(run, &description)?;
     Ok(Training::new(trainable, folder, description, doctor, policy, WRITE_SAMPLE)?)
+}
+
+/// Whether a composer reads music so.
+///
+/// # Errors
+/// [`WorkshopError::Reading`], naming composers that do.
+pub fn check_reading(spec: &ComposerSpec, reading: Reading) -> Result<(), WorkshopError> {
+    if spec.reads.contains(&reading) {
+        return Ok(());
+    }
+    let names = |names: Vec<&'static str>| names.join(" or ");
+    let able = registry::COMPOSERS.iter().filter(|spec| spec.reads.contains(&reading)).map(|spec| spec.id).collect();
+    Err(WorkshopError::Reading {
+        composer: spec.id,
+        reads: names(spec.reads.iter().map(|reading| reading.name()).collect()),
+        reading,
+        able: format!("a composer that does: {}", names(able)),
+    })
 }
 
 /// A training that was begun and has stopped. Its run folder is locked; its description may be changed, as long as the music stays the

@@ -5,7 +5,9 @@ use super::network::NoteSettings;
 use super::past::Past;
 use super::view::View;
 use super::{PROTOCOL, SAMPLING, SPEC};
-use cantus_encoding::note_events::{Event, Instrument, Vocabulary, decode, encode, join, number_of, split, spread_of};
+use cantus_encoding::note_events::{
+    Clock, Event, Instrument, Vocabulary, decode, encode, join, number_of, split, spread_of,
+};
 use cantus_model::frames::BarSteps;
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
@@ -14,7 +16,7 @@ use cantus_model::{
 use cantus_nn::cascade::{CascadeScorer, Deciding, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::below;
-use cantus_score::{Bar, Bars, Meter, Score, Tempo, Ticks};
+use cantus_score::{Bar, Bars, Meter, STEPS_PER_SECOND, Score, Tempo, Ticks, TicksPerQuarter, performed, quantize};
 use serde::{Deserialize, Serialize};
 
 /// The longest piece that is composed at once.
@@ -118,17 +120,39 @@ impl NoteComposer {
         self.vocabulary.is_drums(instrument)
     }
 
+    /// Whether it writes for several instruments, or for drums.
+    fn is_band(&self) -> bool {
+        self.vocabulary.instruments().len() > 1 || self.is_drums(0)
+    }
+
     /// The notes of the prompt, and where the bars of the whole piece begin.
     fn open(&self, request: &Request) -> Opening {
-        let grid = self.vocabulary.clock().ticks_per_quarter();
-        let mut opening = Opening { meter: self.meter, ..Opening::default() };
+        let clock = self.vocabulary.clock();
+        let grid = clock.ticks_per_quarter();
+        let mut opening =
+            Opening { notes: Vec::new(), starts: Vec::new(), heard: 0, grid, meter: self.meter, remarks: Vec::new() };
         if let Some(prompt) = &request.prompt {
-            let (events, adjustments) = encode(&prompt.on_grid(grid), &self.vocabulary);
-            opening.heard = prompt.end_in(&Score::new(grid)).0.min(u64::from(u32::MAX / 4)) as u32;
             let (kept, from) = (prompt.score(), prompt.score().ticks_per_quarter);
+            let (end, tempo) = (prompt.end_in(kept), kept.tempo_map());
+            let seconds = |ticks: Ticks| (tempo.seconds(ticks) * f64::from(STEPS_PER_SECOND)).round() as u64;
+            let steps =
+                |ticks: Ticks| if clock == Clock::Seconds { seconds(ticks) } else { ticks.rescale(from, grid).0 };
+            let read = match clock {
+                Clock::Seconds => performed(kept),
+                Clock::Beats(_) if self.is_band() => quantize(kept, grid, 0.5).0,
+                Clock::Beats(_) => prompt.on_grid(grid),
+            };
+            let (events, adjustments) = encode(&read, &self.vocabulary);
+            if clock == Clock::Seconds {
+                // What follows keeps the prompt's last tempo: so long is its quarter.
+                let last = kept.tempos.last().map_or(Tempo::DEFAULT, |(_, tempo)| *tempo);
+                let quarter = 60.0 * f64::from(STEPS_PER_SECOND) / last.quarters_per_minute();
+                opening.grid = TicksPerQuarter::new(quarter.round().clamp(1.0, 6000.0) as u32).unwrap_or(grid);
+            }
+            opening.heard = steps(end).min(u64::from(u32::MAX / 4)) as u32;
             // Silent bars at its end are its own, too.
-            let bars = Bars::new(&kept.meters, from, prompt.end_in(kept)).take(prompt.bars());
-            opening.starts = bars.map(|bar| (bar.start.rescale(from, grid).0, bar.meter)).collect();
+            let bars = Bars::new(&kept.meters, from, end).take(prompt.bars());
+            opening.starts = bars.map(|bar| (steps(bar.start), bar.meter)).collect();
             opening.meter = opening.starts.last().map_or(opening.meter, |(_, meter)| *meter);
             opening.notes = events.notes.into_iter().filter(|note| note.onset < opening.heard).collect();
             let range = |note: &Event| self.usual.ranges[usize::from(note.instrument)];
@@ -279,13 +303,14 @@ fn all(n: usize) -> u128 {
 }
 
 /// The beginning of a piece, read.
-#[derive(Default)]
 struct Opening {
     notes: Vec<Event>,
     /// Where the prompt's bars begin, and their metres.
     starts: Vec<(u64, Meter)>,
     /// Steps of the prompt.
     heard: u32,
+    /// Steps to the quarter of what follows.
+    grid: TicksPerQuarter,
     /// The metre of what follows.
     meter: Meter,
     remarks: Vec<String>,
@@ -378,7 +403,13 @@ impl Composer for NoteComposer {
         [
             ("network", format!("{layers} LSTM layers of {hidden}{shared}{copying}, {} parameters", self.parameters)),
             ("instruments", instruments.join(", ")),
-            ("grid", format!("{} steps a quarter", self.vocabulary.clock().places())),
+            (
+                "time",
+                match self.vocabulary.clock() {
+                    Clock::Beats(steps) => format!("{steps} steps a quarter"),
+                    Clock::Seconds => "as played, in hundredths of a second".to_owned(),
+                },
+            ),
             ("loudness", format!("{} levels", self.vocabulary.velocities().len())),
             ("metre", self.usual.meter.clone()),
         ]
@@ -392,11 +423,10 @@ impl Composer for NoteComposer {
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         request.check(self, MOST_BARS)?;
-        let Opening { notes, starts, heard, meter, remarks } = self.open(request);
+        let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
         let intent = Intent::of(self.habits.as_ref(), request, rng);
         let meter = intent.meter().unwrap_or(meter);
         let bars = request.bars - starts.len();
-        let grid = self.vocabulary.clock().ticks_per_quarter();
         let steps = BarSteps::new(grid, meter);
         let mut all_starts = starts;
         all_starts.extend((0..=bars).map(|bar| (u64::from(heard) + steps.first_step(bar) as u64, meter)));
@@ -449,7 +479,9 @@ impl Composer for NoteComposer {
             return Err(ComposeError::Stopped);
         }
         written.iter_mut().for_each(|note| note.onset -= heard);
-        let mut composed = decode(&written, &self.vocabulary).rescaled(steps.fine);
+        let mut composed = decode(&written, &self.vocabulary);
+        composed.ticks_per_quarter = grid;
+        let mut composed = composed.rescaled(steps.fine);
         composed.meters.push((Ticks::ZERO, meter));
         let tempo = self.usual.tempo.and_then(Tempo::from_micros_per_quarter);
         composed.tempos.extend(tempo.map(|tempo| (Ticks::ZERO, tempo)));
