@@ -36,7 +36,7 @@ use cantus_model::learner::Recurrent;
 use cantus_model::{Ability, ComposerSpec, Configuration, Rng, TrainingSet};
 use cantus_nn::joint::{CLASSES, JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
-use cantus_score::{Meter, Reading, Score, Tempo, Ticks, TicksPerQuarter};
+use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
 use given::AHEAD;
 use profile::{HABITS, Profile};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     title: "four voices in turn, with a memory of the piece, any of them given or composed",
     source: "own; after Hadjeres, Pachet and Nielsen 2017 and Huang et al. 2017",
     departures: "the steps ahead are seen as far as they are given, in the place of resampling",
-    reads: &[Reading::Merged],
+    reads: &[cantus_score::Reading::Merged],
     encoding: "voices",
     abilities: &[Ability::Form, Ability::Arrange],
     configurations: &[Configuration {

@@ -82,7 +82,7 @@ pub fn begin(
     run: &Path,
     policy: CheckpointPolicy,
 ) -> Result<Training<'static>, WorkshopError> {
-    check_reading(plan.spec, plan.options.reading)?;
+    check_reading(plan.spec, corpus.report.options.reading)?;
     let trainable = (plan.spec.create)(&plan.settings, &training_set(corpus), plan.seed)?;
     let doctor = Doctor::new(corpus);
     let description = RunDescription {
