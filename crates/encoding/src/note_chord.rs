@@ -47,13 +47,16 @@ impl Adjustments {
 impl std::fmt::Display for Adjustments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = [
-            (self.pitches, "pitches moved by octaves into the model's range"),
-            (self.durations, "durations rounded to one the model knows"),
-            (self.meters, "bars read in the nearest metre the model knows"),
-            (self.dropped, "notes left out that no longer fitted"),
+            (self.pitches, "pitch", "pitches", "moved by octaves into the model's range"),
+            (self.durations, "duration", "durations", "rounded to one the model knows"),
+            (self.meters, "bar", "bars", "read in the nearest metre the model knows"),
+            (self.dropped, "note", "notes", "left out that no longer fitted"),
         ];
-        let named: Vec<String> =
-            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let named: Vec<String> = parts
+            .iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, several, what)| format!("{count} {} {what}", if *count == 1 { one } else { several }))
+            .collect();
         f.write_str(&named.join(", "))
     }
 }

@@ -42,7 +42,7 @@ fn tiny(changes: serde_json::Value) -> OctaveSettings {
 }
 
 fn set(train: Vec<Score>, valid: Vec<Score>) -> TrainingSet {
-    TrainingSet { train, valid, attacks: true }
+    TrainingSet { train, valid, attacks: true, ..TrainingSet::default() }
 }
 
 #[test]
@@ -423,11 +423,11 @@ fn a_finished_model_draws_as_many_onsets_as_the_corpus_has_and_its_likelihood_st
         onsets as f64 / 4000.0
     };
     let go_on = AtomicBool::new(false);
-    let finished = trainable.finish(&model, &go_on).unwrap();
+    let finished = trainable.finish(&model, &go_on, &mut |_| ()).unwrap().unwrap();
     let (before, after) = (share(&model), share(&finished));
     // Five standard deviations, and what lies between the temperatures.
     assert!(before < 0.32 && (after - 0.4).abs() < 0.05, "{before} {after}");
-    assert!(trainable.finish(&finished, &go_on).is_none(), "once is enough");
+    assert!(trainable.finish(&finished, &go_on, &mut |_| ()).unwrap().is_none(), "once is enough");
     let judged = |file: &ModelFile| {
         let player = OctaveComposer::load(file).unwrap();
         cantus_model::Judge::judge(&player, &music[0]).figures

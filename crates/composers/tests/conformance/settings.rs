@@ -16,6 +16,7 @@ fn composers_and_configurations_are_found_by_their_names_alone() {
     assert!(find("no such composer").is_none());
     for spec in COMPOSERS {
         assert_eq!(find(spec.id).map(|found| found.title), Some(spec.title));
+        assert!(!spec.writes.is_empty() && !spec.suits.is_empty(), "{}", spec.id);
         assert!(!spec.source.is_empty() && !spec.encoding.is_empty() && !spec.departures.is_empty(), "{}", spec.id);
         let names: BTreeSet<&str> = spec.configurations.iter().map(|configuration| configuration.name).collect();
         assert!(!names.is_empty() && names.len() == spec.configurations.len(), "{}", spec.id);
@@ -97,17 +98,31 @@ fn refusal(subject: &Subject, set: TrainingSet) -> String {
 #[test]
 fn a_corpus_without_music_is_refused_by_name() {
     each(|subject| {
-        let TrainingSet { train, valid, attacks } = corpus::set();
+        let TrainingSet { train, valid, attacks, .. } = corpus::set();
         let silence = vec![Score::new(TicksPerQuarter::new(4).unwrap())];
         assert!(refusal(subject, TrainingSet::default()).contains("training"));
         assert!(
-            refusal(subject, TrainingSet { train: Vec::new(), valid: valid.clone(), attacks }).contains("training")
+            refusal(
+                subject,
+                TrainingSet { train: Vec::new(), valid: valid.clone(), attacks, ..TrainingSet::default() }
+            )
+            .contains("training")
         );
-        assert!(refusal(subject, TrainingSet { train: silence.clone(), valid, attacks }).contains("training"));
         assert!(
-            refusal(subject, TrainingSet { train: train.clone(), valid: Vec::new(), attacks }).contains("validation")
+            refusal(subject, TrainingSet { train: silence.clone(), valid, attacks, ..TrainingSet::default() })
+                .contains("training")
         );
-        assert!(refusal(subject, TrainingSet { train, valid: silence, attacks }).contains("validation"));
+        assert!(
+            refusal(
+                subject,
+                TrainingSet { train: train.clone(), valid: Vec::new(), attacks, ..TrainingSet::default() }
+            )
+            .contains("validation")
+        );
+        assert!(
+            refusal(subject, TrainingSet { train, valid: silence, attacks, ..TrainingSet::default() })
+                .contains("validation")
+        );
     });
 }
 
