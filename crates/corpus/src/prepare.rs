@@ -2,7 +2,7 @@
 
 use crate::parts::{select, skyline};
 use crate::{ContentHash, Options, Parts, Reason};
-use cantus_score::{Key, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{Key, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
 use serde::Serialize;
 
 /// A score ready for encoding.
@@ -22,6 +22,10 @@ pub struct Prepared {
     pub meters: Vec<Meter>,
     /// The key signature at the first note, if the file has one.
     pub key: Option<Key>,
+    /// Strokes of drums, which are left out.
+    pub drums: usize,
+    /// Whole bars of silence before the first note, which are left out.
+    pub silent_bars: u64,
 }
 
 /// What putting the notes on the grid did to them. No note is lost unless it is counted here.
@@ -51,8 +55,8 @@ pub struct Quantization {
 /// Why it would not be used.
 pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
-    if pitched.is_empty() {
-        return Err(Reason::NoNotes { drums: score.note_count() });
+    if let Some(Unpitched { strokes, chords }) = Unpitched::of(score) {
+        return Err(Reason::NoNotes { drums: strokes, chords });
     }
     if let Some(allowed) = options.max_note_tracks.filter(|allowed| pitched.len() > *allowed) {
         return Err(Reason::TooManyParts { found: pitched.len(), allowed });
@@ -67,10 +71,10 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if chosen.is_empty() {
         return Err(Reason::NoSuchPart { wanted: options.parts });
     }
-    let mut chosen = Score { parts: chosen.into_iter().cloned().collect(), remarks: Vec::new(), ..score.clone() };
-    chosen.parts.iter_mut().for_each(|part| part.pedal.clear());
+    let chosen = notes_alone(score, chosen);
+    let drums = score.parts.iter().filter(|part| part.drums).map(|part| part.notes.len()).sum();
     let (score, quantization) = on_grid(&chosen, options);
-    let score = from_first_bar(score);
+    let (score, silent_bars) = from_first_bar(&score);
 
     let span = Span::of(&score);
     let meters = span.meters(&score.meters);
@@ -82,18 +86,37 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
         return Err(Reason::OffGrid { share: quantization.off_grid, allowed: options.max_off_grid });
     }
     let (notes, bars) = (score.note_count(), span.bars(&score));
-    if bars < options.min_bars || notes < options.min_notes {
-        let (min_bars, min_notes) = (options.min_bars, options.min_notes);
+    let (min_bars, min_notes) = (options.least_bars(), options.least_notes());
+    if bars < min_bars || notes < min_notes {
         return Err(Reason::TooShort { notes, bars, min_notes, min_bars });
     }
     let key = score.keys.iter().take_while(|(at, _)| *at <= span.first).last().map(|(_, key)| *key);
     let quarters = span.end.quarters(score.ticks_per_quarter);
-    Ok(Prepared { hash: ContentHash::of(&score), score, quantization, bars, quarters, meters, key })
+    Ok(Prepared { hash: ContentHash::of(&score), score, quantization, bars, quarters, meters, key, drums, silent_bars })
+}
+
+/// A score of the chosen parts: their notes, and what time and keys are like. How they are played, sung and called is left out.
+fn notes_alone(score: &Score, chosen: Vec<&Part>) -> Score {
+    let part = |part: &Part| Part {
+        name: part.name.clone(),
+        channel: part.channel,
+        programs: part.programs.clone(),
+        notes: part.notes.clone(),
+        ..Part::default()
+    };
+    Score {
+        title: score.title.clone(),
+        tempos: score.tempos.clone(),
+        meters: score.meters.clone(),
+        keys: score.keys.clone(),
+        parts: chosen.into_iter().map(part).collect(),
+        ..Score::new(score.ticks_per_quarter)
+    }
 }
 
 /// The notes of all parts on the grid, in one part.
 fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
-    let (quantized, grid) = quantize(score, options.grid, options.tolerance);
+    let (quantized, grid) = quantize(score, options.steps(), options.tolerance);
     let merged = merge_parts(&quantized.parts);
     let mut result = Quantization {
         notes_read: grid.notes,
@@ -117,7 +140,7 @@ fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
 /// See [`Quantization::off_grid`].
 fn off_grid_share(score: &Score, options: &Options) -> f64 {
     let per_quarter = f64::from(score.ticks_per_quarter.get());
-    let step = per_quarter / f64::from(options.grid.get());
+    let step = per_quarter / f64::from(options.steps().get());
     let miss = |note: &&Note| {
         let onset = (note.onset.0 % u64::from(score.ticks_per_quarter.get())) as f64;
         let misses = |step_share: f64, tolerance: f64| {
@@ -131,35 +154,16 @@ fn off_grid_share(score: &Score, options: &Options) -> f64 {
     score.notes().filter(miss).count() as f64 / score.note_count().max(1) as f64
 }
 
-/// `score` without the whole bars of silence before its first note.
-fn from_first_bar(mut score: Score) -> Score {
-    let first = score.notes().map(|note| note.onset).min().unwrap_or_default();
-    let (change, meter) = score.meters.iter().take_while(|(at, _)| *at <= first).last().copied().unwrap_or_default();
-    let bar = meter.bar(score.ticks_per_quarter).0;
-    let shift = change + Ticks((first - change).0 / bar * bar);
-    let end = score.end() - shift;
-    shift_changes(&mut score.tempos, shift, end);
-    shift_changes(&mut score.meters, shift, end);
-    shift_changes(&mut score.keys, shift, end);
-    for note in score.parts.iter_mut().flat_map(|part| &mut part.notes) {
-        note.onset = note.onset - shift;
-    }
-    score
-}
-
-/// Moves changes to the front by `shift`: of those that come to stand at one moment the last holds, and those from `end` on,
-/// where the music is over, are dropped.
-fn shift_changes<T: Copy>(changes: &mut Vec<(Ticks, T)>, shift: Ticks, end: Ticks) {
-    let mut kept: Vec<(Ticks, T)> = Vec::with_capacity(changes.len());
-    for &(at, value) in changes.iter() {
-        let at = at - shift;
-        if kept.last().is_some_and(|(last, _)| *last == at) {
-            kept.pop();
-        }
-        kept.push((at, value));
-    }
-    kept.retain(|(at, _)| *at < end);
-    *changes = kept;
+/// `score` without the whole bars of silence before its first note, and how many those were; changes that come when the music is over
+/// are dropped.
+fn from_first_bar(score: &Score) -> (Score, u64) {
+    let (silent_bars, from) = score.silent_bars();
+    let mut score = score.after(from);
+    let end = score.end();
+    score.tempos.retain(|(at, _)| *at < end);
+    score.meters.retain(|(at, _)| *at < end);
+    score.keys.retain(|(at, _)| *at < end);
+    (score, silent_bars)
 }
 
 /// Where the music of a score lies. Bars are counted, not walked: a hostile file may have millions of empty ones.
@@ -220,7 +224,7 @@ mod tests {
     }
 
     fn lenient() -> Options {
-        Options { min_bars: 0, min_notes: 0, ..Options::default() }
+        Options { min_bars: Some(0), min_notes: Some(0), ..Options::default() }
     }
 
     #[test]
@@ -268,6 +272,7 @@ mod tests {
             prepared.score.tempos.iter().map(|(at, tempo)| (at.0, tempo.quarters_per_minute().round())).collect();
         assert_eq!(tempos, [(0, 80.0), (9, 100.0)]);
         assert_eq!((prepared.bars, prepared.quarters), (2, 4.0));
+        assert_eq!(prepared.silent_bars, 3);
     }
 
     #[test]
@@ -293,6 +298,10 @@ mod tests {
     fn drums_are_no_pitches() {
         let mut drums = score(&[(0, 36, 120)], &[]);
         drums.parts[0].drums = true;
-        assert_eq!(prepare(&drums, &lenient()).unwrap_err(), Reason::NoNotes { drums: 1 });
+        let refused = Reason::NoNotes { drums: 1, chords: 0 };
+        assert_eq!(prepare(&drums, &lenient()).unwrap_err(), refused);
+        drums.parts.push(score(&[(0, 60, 480)], &[]).parts.remove(0));
+        let prepared = prepare(&drums, &lenient()).unwrap();
+        assert_eq!((prepared.score.note_count(), prepared.drums), (1, 1));
     }
 }

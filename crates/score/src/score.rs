@@ -73,6 +73,26 @@ impl Score {
         TempoMap::new(&self.tempos, self.ticks_per_quarter)
     }
 
+    /// The tempo that holds for most of the piece: the median over time, which a few slow bars at the end, or a thousand small
+    /// changes, do not move.
+    pub fn prevailing_tempo(&self) -> Tempo {
+        let end = self.end();
+        let mut spans: Vec<(Tempo, u64)> = Vec::new();
+        let mut at = (Ticks::ZERO, Tempo::DEFAULT);
+        for &(tick, tempo) in self.tempos.iter().chain([&(end, Tempo::DEFAULT)]) {
+            spans.push((at.1, (tick.min(end) - at.0).0));
+            at = (tick, tempo);
+        }
+        spans.sort_unstable();
+        let half = spans.iter().map(|(_, span)| span).sum::<u64>() / 2;
+        let mut passed = 0;
+        let median = spans.iter().find(|(_, span)| {
+            passed += span;
+            passed > half
+        });
+        median.map_or(Tempo::DEFAULT, |(tempo, _)| *tempo)
+    }
+
     /// The lowest and the highest pitch, or `None` without a note.
     pub fn pitch_range(&self) -> Option<(crate::Pitch, crate::Pitch)> {
         let low = self.notes().map(|note| note.pitch).min()?;

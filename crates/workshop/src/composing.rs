@@ -2,7 +2,7 @@
 
 use crate::{Model, Provenance};
 use cantus_model::{Arrangement, ComposeError, Composition, Form, Progress, Prompt, Request, Rng, digest, seeded};
-use cantus_score::{Score, Tempo, Ticks};
+use cantus_score::{Score, Tempo, Ticks, counted};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bars composed unless told otherwise.
@@ -17,15 +17,28 @@ pub struct Given {
     pub prompt: Prompt,
     /// The SHA-256 of its file.
     pub sha256: String,
+    /// Whole bars of silence before its first note, which are left out.
+    pub silent_bars: u64,
 }
 
 impl Given {
-    /// The first `bars` bars of `score`, which was read from `bytes`.
+    /// The first `bars` bars of `score`, which was read from `bytes`, from its first note's on.
     ///
     /// # Errors
     /// [`ComposeError::EmptyPrompt`] and [`ComposeError::Unpitched`], which say what the piece holds.
     pub fn new(score: &Score, bytes: &[u8], bars: usize) -> Result<Given, ComposeError> {
-        Ok(Given { prompt: Prompt::new(score, bars)?, sha256: digest(bytes) })
+        Given::known(score, digest(bytes), bars)
+    }
+
+    /// The same of a file whose SHA-256 is known.
+    ///
+    /// # Errors
+    /// As for [`Given::new`].
+    pub fn known(score: &Score, sha256: String, bars: usize) -> Result<Given, ComposeError> {
+        let (silent_bars, from) = score.silent_bars();
+        let sounding = (silent_bars > 0).then(|| score.after(from));
+        let prompt = Prompt::new(sounding.as_ref().unwrap_or(score), bars)?;
+        Ok(Given { prompt, sha256, silent_bars })
     }
 }
 
@@ -65,6 +78,10 @@ pub fn compose(
             Some(title) => format!("{}, continued", title.strip_suffix(", continued").unwrap_or(title)),
             None => "Composition".to_owned(),
         });
+        if let Some(bars @ 1..) = given.map(|given| given.silent_bars) {
+            let bars = counted(usize::try_from(bars).unwrap_or(usize::MAX), "bar");
+            composition.remarks.push(format!("{bars} of silence before the prompt's first note were left out"));
+        }
         finish(&mut composition.score, settings, *seed);
     }
     Ok(compositions)
