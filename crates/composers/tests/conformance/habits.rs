@@ -23,6 +23,7 @@ fn waltzes() -> TrainingSet {
         train: [1, 3, 5].map(|index| piece(index, 2, tempo(172.0))).to_vec(),
         valid: vec![piece(2, -3, tempo(61.0))],
         attacks: true,
+        ..TrainingSet::default()
     }
 }
 
@@ -46,7 +47,7 @@ fn what_pieces_differ_in_comes_as_often_as_there() {
     each(|subject| {
         let (slow, fast) = (tempo(60.0), tempo(120.0));
         let train = vec![piece(0, 0, slow), piece(2, 7, fast), piece(4, 7, fast), piece(1, 7, fast)];
-        let set = TrainingSet { valid: vec![piece(3, 0, slow)], train, attacks: true };
+        let set = TrainingSet { valid: vec![piece(3, 0, slow)], train, attacks: true, ..TrainingSet::default() };
         let composer = subject.create(&set, 2).composer();
         let composed: Vec<Score> =
             (0..60).map(|seed| compose(composer.as_ref(), &request(2), seed).unwrap().score).collect();
