@@ -16,6 +16,8 @@ pub(super) struct View<'a> {
     j: usize,
     /// Everything is moved by so many semitones.
     shift: i32,
+    /// Bit k: whether instrument k plays in this piece.
+    pub playing: u128,
     earlier: Vec<Earlier>,
     pub sight: Sight,
     /// The onset of the note before.
@@ -34,6 +36,7 @@ impl<'a> View<'a> {
             past,
             j: 0,
             shift,
+            playing: u128::MAX,
             earlier: Vec::new(),
             sight: Sight::default(),
             now: 0,
@@ -120,6 +123,9 @@ impl<'a> View<'a> {
 
     /// Keys, not moved, that an instrument may strike at a moment that is not before the last note's.
     fn keys(&self, instrument: u8, onset: u32) -> u128 {
+        if self.playing >> instrument & 1 == 0 {
+            return 0;
+        }
         let mut keys = u128::MAX;
         if let Some(last) = self.before().last().filter(|last| last.onset == onset) {
             if instrument < last.instrument {
