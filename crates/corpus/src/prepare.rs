@@ -1,8 +1,10 @@
 //! From a score as a file has it to a piece that a composer can learn from: chosen parts, one grid, one part.
 
-use crate::parts::{select, skyline};
+use crate::parts::select;
 use crate::{ContentHash, Options, Parts, Reason};
-use cantus_score::{Key, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{
+    Key, Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, outer_line, quantize,
+};
 use serde::Serialize;
 
 /// A score ready for encoding.
@@ -14,7 +16,7 @@ pub struct Prepared {
     pub hash: ContentHash,
     /// What the grid did to it.
     pub quantization: Quantization,
-    /// Bars, from that of the first note to that of the last.
+    /// Bars, from that of the first note to that of the last; an upbeat is none.
     pub bars: u64,
     /// Quarter notes from the first bar's beginning to the last note's end.
     pub quarters: f64,
@@ -107,7 +109,12 @@ fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
     // The first part's instrument speaks for all; where it changes later, the piece does not.
     part.programs.extend(merged.programs.first().map(|(_, program)| (Ticks::ZERO, *program)));
     if options.parts == Parts::Melody {
-        let line = skyline(&part.notes);
+        // Of the notes as they were played: on the grid, a line that was played legato overlaps by whole steps.
+        let notes = merge_parts(&score.parts).notes;
+        let line = outer_line(&notes, Outer::Highest, score.ticks_per_quarter, options.grid);
+        let line =
+            Score { parts: vec![Part { notes: line, ..Part::default() }], ..Score::new(score.ticks_per_quarter) };
+        let line = merge_parts(&quantize(&line, options.grid, options.tolerance).0.parts).notes;
         result.accompaniment = part.notes.len() - line.len();
         part.notes = line;
     }
@@ -197,7 +204,8 @@ impl Span {
     fn bars(&self, score: &Score) -> u64 {
         let per_quarter: TicksPerQuarter = score.ticks_per_quarter;
         let stretches = self.stretches(&score.meters);
-        stretches.into_iter().map(|(meter, length)| length.0.div_ceil(meter.bar(per_quarter).0)).sum()
+        let all: u64 = stretches.into_iter().map(|(meter, length)| length.0.div_ceil(meter.bar(per_quarter).0)).sum();
+        all - u64::from(score.upbeat().is_some())
     }
 }
 

@@ -158,8 +158,9 @@ fn steps_of(note: &Note) -> std::ops::Range<usize> {
     note.onset.0 as usize..end_of(note) as usize
 }
 
+/// Whether one note is sung at a time. Where a note is held a step into the next, it was sung legato.
 fn is_one_line(part: &Part) -> bool {
-    part.notes.windows(2).all(|pair| end_of(&pair[0]) <= pair[1].onset.0)
+    part.notes.windows(2).all(|pair| pair[0].onset < pair[1].onset && end_of(&pair[0]) <= pair[1].onset.0 + 1)
 }
 
 fn read_parts(mut parts: [&Part; VOICES], end: usize) -> Vec<Chord> {

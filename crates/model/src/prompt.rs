@@ -11,26 +11,38 @@ pub struct Prompt {
     /// Where the continuation begins.
     end: Ticks,
     bars: usize,
+    has_upbeat: bool,
 }
 
 impl Prompt {
-    /// The first `bars` bars of `score`, or all of them where it has fewer.
+    /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer.
     ///
     /// # Errors
     /// [`ComposeError::EmptyPrompt`] where they hold no note but drum strokes.
     pub fn new(score: &Score, bars: usize) -> Result<Prompt, ComposeError> {
-        let kept_bars: Vec<_> = score.bars().take(bars).collect();
+        let has_upbeat = bars > 0 && score.upbeat().is_some();
+        let kept_bars: Vec<_> = score.bars().take(bars.saturating_add(usize::from(has_upbeat))).collect();
         let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
         let kept = score.before(end);
         if kept.parts.iter().all(|part| part.drums || part.notes.is_empty()) {
             return Err(ComposeError::EmptyPrompt { bars });
         }
-        Ok(Prompt { kept, end, bars: kept_bars.len() })
+        Ok(Prompt { kept, end, bars: kept_bars.len() - usize::from(has_upbeat), has_upbeat })
     }
 
-    /// How many bars are kept.
+    /// How many bars are kept, an upbeat not counted.
     pub fn bars(&self) -> usize {
         self.bars
+    }
+
+    /// Where the kept bars begin, the upbeat's beginning first where there is one.
+    pub fn bar_starts(&self) -> impl Iterator<Item = Ticks> {
+        self.kept.bars().take(self.bars + usize::from(self.has_upbeat)).map(|bar| bar.start)
+    }
+
+    /// Whether what is kept begins with an upbeat.
+    pub fn has_upbeat(&self) -> bool {
+        self.has_upbeat
     }
 
     /// What is kept.

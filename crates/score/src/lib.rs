@@ -7,6 +7,7 @@
 mod chords;
 mod drums;
 mod grid;
+mod line;
 mod meter;
 mod note;
 mod part;
@@ -16,7 +17,8 @@ mod time;
 
 pub use drums::names_drums;
 pub use grid::{GridReport, quantize};
-pub use meter::{Bar, Bars, Key, Meter, MeterError, Mode};
+pub use line::{Outer, outer_line};
+pub use meter::{Bar, Bars, Key, Meter, MeterError, Mode, named_meters, upbeat};
 pub use note::{Note, Pitch, RangeError, Velocity};
 pub use part::{Control, Lyric, Part, PedalSpan, Program};
 pub use score::{Score, merge_parts};

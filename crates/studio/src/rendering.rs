@@ -76,7 +76,7 @@ impl Notes {
         notes.sort_by(|a, b| a.0.total_cmp(&b.0));
         let ends = score.bars().map(|bar| bar.end());
         let bars: Vec<f64> = std::iter::once(Ticks::ZERO).chain(ends).map(seconds).collect();
-        let prompt_end = bars.get(bars_kept).copied().unwrap_or_default();
+        let prompt_end = bars.get(bars_kept + 1 - score.first_bar()).copied().unwrap_or_default();
         Notes { seconds: seconds(score.end()), bars, prompt_end, notes }
     }
 }

@@ -4,7 +4,7 @@ use super::{ChoraleComposer, Task, touch};
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
-use cantus_score::{Note, Part, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{Note, Outer, Part, Score, Ticks, TicksPerQuarter, merge_parts, outer_line, quantize};
 
 /// What is given of a piece, as chords and as notes.
 struct Read {
@@ -64,7 +64,9 @@ impl ChoraleComposer {
         // A line that is harmonised: the only one, or the outermost.
         let line = match arrangement.voices[..] {
             [voice] if arrangement.bars.is_empty() && !in_parts => {
-                Some((voice, outer_line(&pitched, voice + 1 == VOICES)))
+                let outer = if voice + 1 == VOICES { Outer::Lowest } else { Outer::Highest };
+                let notes = merge_parts(pitched.iter().copied()).notes;
+                Some((voice, outer_line(&notes, outer, source.ticks_per_quarter, grid)))
             }
             _ => None,
         };
@@ -94,7 +96,7 @@ impl ChoraleComposer {
         let chords = voices::read(&on_grid(pitched.iter().map(|part| (*part).clone()).collect()));
         let throughout = arrangement.voices.iter().fold(0u8, |all, voice| all | 1 << voice);
         let kept: Vec<(u64, u64)> = (source.bars().enumerate())
-            .filter(|(bar, _)| arrangement.bars.iter().any(|range| range.contains(&(bar + 1))))
+            .filter(|(bar, _)| arrangement.bars.iter().any(|range| range.contains(&(bar + source.first_bar()))))
             .map(|(_, bar)| (bar.start.0, bar.end().0))
             .collect();
         let is_kept = |at: Ticks| kept.iter().any(|(from, to)| (*from..*to).contains(&at.0));
@@ -140,26 +142,6 @@ impl ChoraleComposer {
         };
         (-5..=5).max_by_key(fits).unwrap_or(0)
     }
-}
-
-/// The highest (or the lowest) line of parts: at each onset its outermost note, until the next one begins.
-fn outer_line(parts: &[&Part], is_lowest: bool) -> Vec<Note> {
-    let merged = merge_parts(parts.iter().copied()).notes;
-    let mut line: Vec<Note> = Vec::new();
-    for chord in merged.chunk_by(|a, b| a.onset == b.onset) {
-        let by_pitch = |note: &&Note| note.pitch;
-        let outermost = if is_lowest { chord.iter().min_by_key(by_pitch) } else { chord.iter().max_by_key(by_pitch) };
-        let Some(&note) = outermost else { continue };
-        if let Some(held) = line.last_mut().filter(|held| held.end() > note.onset) {
-            let is_inner = if is_lowest { held.pitch < note.pitch } else { held.pitch > note.pitch };
-            if is_inner {
-                continue;
-            }
-            held.duration = note.onset - held.onset;
-        }
-        line.push(note);
-    }
-    line
 }
 
 fn rescaled(note: &Note, from: TicksPerQuarter, to: TicksPerQuarter) -> Note {
