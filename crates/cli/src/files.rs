@@ -22,6 +22,9 @@ pub struct LimitArguments {
     /// Refuse files with more notes than this [default: 1000000]
     #[arg(long, value_name = "N")]
     max_notes: Option<usize>,
+    /// Drop controllers, bends, pedal and program changes, lyrics and markers beyond this many, with a warning [default: 1000000]
+    #[arg(long, value_name = "N")]
+    max_controls: Option<usize>,
     /// Refuse files with more tracks than this [default: 4096]
     #[arg(long, value_name = "N")]
     max_tracks: Option<usize>,
@@ -36,6 +39,7 @@ impl LimitArguments {
         Limits {
             max_bytes: self.max_bytes.unwrap_or(limits.max_bytes),
             max_notes: self.max_notes.unwrap_or(limits.max_notes),
+            max_controls: self.max_controls.unwrap_or(limits.max_controls),
             max_tracks: self.max_tracks.unwrap_or(limits.max_tracks),
             max_quarters: self.max_quarters.unwrap_or(limits.max_quarters),
             ..limits

@@ -244,10 +244,17 @@ mod limits {
     struct Mirror {
         max_bytes: usize,
         max_notes: usize,
+        /// Runs of before it was counted have none.
+        #[serde(default = "max_controls")]
+        max_controls: usize,
         max_tracks: usize,
         max_quarters: u64,
         max_remark_bytes: usize,
         max_warnings: usize,
+    }
+
+    fn max_controls() -> usize {
+        Limits::default().max_controls
     }
 
     pub fn serialize<S: Serializer>(limits: &Limits, to: S) -> Result<S::Ok, S::Error> {

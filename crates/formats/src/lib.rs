@@ -3,7 +3,6 @@
 //! Nothing here opens a file: the caller brings bytes, readers and writers.
 
 pub mod abc;
-#[allow(dead_code, reason = "its writers follow")]
 mod channels;
 mod file;
 pub mod flac;

@@ -7,6 +7,9 @@ pub struct Limits {
     pub max_bytes: usize,
     /// Notes in the whole file.
     pub max_notes: usize,
+    /// Controllers, bends, pedal and program changes, syllables and markers in the whole file, and in all parts together; those
+    /// beyond are dropped with a warning, never an error.
+    pub max_controls: usize,
     /// Tracks of a MIDI file, parts of a MusicXML file, voices of a tune.
     pub max_tracks: usize,
     /// The length of the piece in quarter notes: whoever lays out a roll allocates in proportion to it.
@@ -23,6 +26,7 @@ impl Default for Limits {
         Limits {
             max_bytes: 64 << 20,
             max_notes: 1_000_000,
+            max_controls: 1_000_000,
             max_tracks: 4096,
             max_quarters: 1_000_000,
             max_remark_bytes: 64 << 10,

@@ -5,7 +5,7 @@
 
 mod common;
 
-use cantus_formats::midi::{Damage, Limits, MidiError, Oddity, Reading, read};
+use cantus_formats::midi::{Damage, Limits, MidiError, NotKept, Oddity, Reading, read};
 use cantus_score::{Key, Meter, Mode, PedalSpan, Program, Tempo, Ticks};
 use common::note;
 use std::path::Path;
@@ -110,7 +110,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Expect)> {
         ("running status past sysex", file(&events(&[&[0, 0x90, 60, 80, 0, 0xF0, 1, 0xF7, 10, 60, 0]])), Odd(1, vec![Oddity::RunningStatus])),
         ("no status", file(&events(&[&[0, 60, 80]])), damaged(22, Damage::NoStatus(60))),
         ("running status from another track", [header(1, 2, 480), track(&c), track(&events(&[&[0, 62, 80]]))].concat(), Odd(1, vec![Oddity::Damaged(Damage::NoStatus(62))])),
-        ("an escape", file(&events(&[&[0, 0xF7, 2, 0xFA, 0xFF], C])), Notes(1)),
+        ("an escape", file(&events(&[&[0, 0xF7, 2, 0xFA, 0xFF], C])), Odd(1, vec![Oddity::NotKept(NotKept { messages: 1, ..NotKept::default() })])),
         ("unknown meta events", file(&events(&[&meta(0x7E, &[1, 2]), &meta(0x60, &[]), C])), Notes(1)),
         ("a system message", file(&events(&[&[0, 0xF8], C, &[0, 0xF2, 1, 2], D])), Odd(2, vec![Oddity::SystemMessage(0xF8), Oddity::SystemMessage(0xF2)])),
         ("a meta event past the end", file(&events(&[C, &[0, 0xFF, 1, 0x84, 0]])), Odd(1, vec![Oddity::Damaged(Damage::EventTooLong(512))])),
@@ -194,14 +194,15 @@ fn channels_of_one_track_are_parts_with_their_programs_and_pedals() {
 }
 
 #[test]
-fn pedal_and_program_of_a_track_without_notes_go_to_their_channel() {
+fn pedal_and_program_of_a_track_without_notes_go_to_all_parts_of_their_channel() {
     let control = events(&[&[0, 0xC0, 7, 0, 0xB0, 64, 127, 9, 0xB0, 64, 0]]);
     let score =
         parsed(&[header(1, 3, 480), track(&control), track(&events(&[C])), track(&events(&[D]))].concat()).score;
     assert_eq!(score.parts.len(), 2);
-    assert_eq!(score.parts[0].pedal, [PedalSpan { down: Ticks(0), up: Ticks(9) }]);
-    assert_eq!(score.parts[0].program().get(), 7);
-    assert_eq!(score.parts[1].pedal, []);
+    for part in &score.parts {
+        assert_eq!(part.pedal, [PedalSpan { down: Ticks(0), up: Ticks(9) }]);
+        assert_eq!(part.program().get(), 7);
+    }
 }
 
 #[test]
@@ -222,7 +223,8 @@ fn titles_remarks_tempo_metre_and_key_are_read() {
     assert_eq!(score.tempos, [(Ticks(0), Tempo::from_micros_per_quarter(1_000_000).expect("a tempo"))]);
     assert_eq!(score.meters, [(Ticks(0), "3/8".parse::<Meter>().expect("a metre"))]);
     assert_eq!(score.keys, [(Ticks(0), Key::new(-3, Mode::Minor).expect("a key"))]);
-    assert_eq!(reading.warnings, []);
+    let warnings: Vec<_> = reading.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, ["not kept: 1 text"]);
 }
 
 #[test]

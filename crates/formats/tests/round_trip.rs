@@ -4,7 +4,7 @@ mod common;
 
 use cantus_formats::midi::{Limits, Oddity, WriteError, canonicalize, read, write};
 use cantus_score::{Part, Score, Tempo, Ticks, TicksPerQuarter};
-use common::{any_score, note};
+use common::{any_score_at_all, note};
 use proptest::prelude::*;
 
 /// No bound on the length: generated scores have silences of any size.
@@ -19,10 +19,18 @@ fn check_any_bytes(bytes: &[u8], limits: &Limits) {
     assert!(score.note_count() <= limits.max_notes);
     assert!(reading.warnings.len() <= limits.max_warnings);
     assert!(score.remarks.iter().map(String::len).sum::<usize>() <= limits.max_remark_bytes);
-    assert_eq!(canonicalize(&score), score, "what is read is canonical");
+    let count = |part: &Part| part.programs.len() + part.controls.len() + part.pedal.len();
+    assert!(score.parts.iter().map(count).sum::<usize>() <= 2 * limits.max_controls);
+    let canonical = canonicalize(&score);
+    let moved = |part: &Part| Part { port: 0, channel: 0, ..part.clone() };
+    assert!(
+        score.parts.iter().map(moved).eq(canonical.parts.iter().map(moved)),
+        "what is read is canonical but for channels"
+    );
+    assert_eq!(Score { parts: vec![], ..canonical.clone() }, Score { parts: vec![], ..score.clone() });
     let written = write(&score).expect("what is read can be written");
     let again = read(&written, limits).expect("what is written can be read");
-    assert_eq!(again.score, score);
+    assert_eq!(again.score, canonical);
     assert_eq!(again.warnings, []);
     assert_eq!(write(&again.score).expect("again"), written);
 }
@@ -31,7 +39,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_score_survives_writing_and_reading(score in any_score()) {
+    fn a_score_survives_writing_and_reading(score in any_score_at_all()) {
         let bytes = write(&score).expect("every generated score can be written");
         let reading = read(&bytes, &limits()).expect("what is written can be read");
         let canonical = canonicalize(&score);
@@ -42,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn midly_reads_the_same_notes(score in any_score()) {
+    fn midly_reads_the_same_notes(score in any_score_at_all()) {
         let bytes = write(&score).expect("every generated score can be written");
         let smf = midly::Smf::parse(&bytes).expect("midly reads what we write");
         let expected = canonicalize(&score);
@@ -90,12 +98,12 @@ proptest! {
         }
         check_any_bytes(&bytes, &limits());
         // Small limits must hold too.
-        check_any_bytes(&bytes, &Limits { max_notes: 3, max_warnings: 2, max_remark_bytes: 5, max_quarters: 9, ..limits() });
+        check_any_bytes(&bytes, &Limits { max_notes: 3, max_controls: 4, max_warnings: 2, max_remark_bytes: 5, max_quarters: 9, ..limits() });
     }
 
     #[test]
     fn damaged_files_never_panic(
-        score in any_score(),
+        score in any_score_at_all(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6),
     ) {
         let mut bytes = write(&score).expect("every generated score can be written");

@@ -1,16 +1,23 @@
 //! The form in which a score comes back from a MIDI file.
 
-use super::MAX_TEMPO;
-use cantus_score::{Note, Part, PedalSpan, Score, Tempo, Ticks};
+use super::drums::{MELODY_BANK, RHYTHM_BANKS};
+use super::{MAX_TEMPO, controller, words};
+use crate::channels::{Seat, seats};
+use cantus_score::{Control, Note, Part, PedalSpan, Score, Tempo, Ticks};
 
 /// What a MIDI file can say of `score`: `read(write(score)) == canonicalize(score)`, within the reader's limits.
 ///
-/// - Parts without notes are gone; the others keep their order, name, channel and programs.
+/// - Parts without notes are gone; the others keep their order, name, programs and controllers.
+/// - Drums are on channel 9, pitches never, and parts that differ in anything but their notes and words on different channels: those that
+///   cannot stay where they are take other channels, then other ports.
 /// - Notes are sorted. Notes of one pitch in one part that overlap are paired first in, first out: the n-th onset gets the
 ///   n-th end, as a reader of on and off events must assume.
 /// - Pedal spans are sorted, empty ones gone, overlapping ones joined (spans that only touch stay apart).
 /// - Tempos, metres, keys and programs are sorted; at one tick the last one wins. Tempos are cut to 24 bits.
-/// - Empty texts are no texts.
+/// - Controllers are sorted by time; the sustain pedal's, the channel modes (from 120) and banks that say the contrary of
+///   [`Part::drums`] are gone.
+/// - Of the words there is one verse, without what stands around a syllable; the last word is complete.
+/// - Empty texts are no texts. Composer and chord symbols have no place.
 pub fn canonicalize(score: &Score) -> Score {
     let mut canonical = Score::new(score.ticks_per_quarter);
     canonical.title = score.title.clone().filter(|title| !title.is_empty());
@@ -21,7 +28,17 @@ pub fn canonicalize(score: &Score) -> Score {
     last_wins(&mut canonical.tempos);
     last_wins(&mut canonical.meters);
     last_wins(&mut canonical.keys);
+    canonical.rights = score.rights.clone().filter(|rights| !rights.is_empty());
+    canonical.markers = score.markers.iter().filter(|(_, marker)| !marker.is_empty()).cloned().collect();
+    in_order(&mut canonical.markers);
     canonical.parts = score.parts.iter().filter(|part| !part.notes.is_empty()).map(canonical_part).collect();
+    let seats = seats(&canonical.parts);
+    for (part, seat) in canonical.parts.iter_mut().zip(seats) {
+        // A channel beyond 15 stays what it is: the writer refuses it.
+        if let Some(Seat { port, channel }) = seat.filter(|_| part.channel < 16) {
+            (part.port, part.channel) = (port, channel);
+        }
+    }
     canonical
 }
 
@@ -36,9 +53,37 @@ fn canonical_part(part: &Part) -> Part {
         programs,
         notes: first_in_first_out(&part.notes),
         pedal: join(part.pedal.clone()),
-        controls: Vec::new(),
-        lyrics: Vec::new(),
+        controls: controls(part),
+        lyrics: words::syllables(words::texts(&part.lyrics).iter().map(|(at, text)| (*at, text.as_str()))),
     }
+}
+
+fn controls(part: &Part) -> Vec<(Ticks, Control)> {
+    let within = |control: Control| match control {
+        Control::Controller { number, value } => Control::Controller { number, value: value.min(127) },
+        Control::Bend(bend) => Control::Bend(bend.clamp(-0x2000, 0x1FFF)),
+        Control::Pressure(pressure) => Control::Pressure(pressure.min(127)),
+    };
+    let controls = part.controls.iter().map(|(at, control)| (*at, within(*control)));
+    let mut controls: Vec<_> = controls.filter(|(_, control)| keeps(part.drums, control)).collect();
+    controls.sort_by_key(|(at, _)| *at);
+    controls
+}
+
+/// Whether a part of drums, or of pitches, can have this control.
+pub(super) fn keeps(drums: bool, control: &Control) -> bool {
+    match *control {
+        Control::Controller { number: controller::BANK, value } if drums => value != MELODY_BANK,
+        Control::Controller { number: controller::BANK, value } => !RHYTHM_BANKS.contains(&value),
+        Control::Controller { number, .. } => number != controller::SUSTAIN && number < controller::MODES,
+        Control::Bend(_) | Control::Pressure(_) => true,
+    }
+}
+
+/// In order of time, and nothing twice.
+pub(super) fn in_order(markers: &mut Vec<(Ticks, String)>) {
+    markers.sort_by_key(|(at, _)| *at);
+    markers.dedup();
 }
 
 /// The tempo that 24 bits can hold.
@@ -75,7 +120,8 @@ pub(super) fn join(mut spans: Vec<PedalSpan>) -> Vec<PedalSpan> {
     joined
 }
 
-fn first_in_first_out(notes: &[Note]) -> Vec<Note> {
+/// Sorted notes, those of one pitch paired first in, first out.
+pub(super) fn first_in_first_out(notes: &[Note]) -> Vec<Note> {
     let mut notes = notes.to_vec();
     notes.sort_unstable_by_key(|note| (note.pitch, note.onset, note.duration, note.velocity));
     let mut ends = Vec::new();

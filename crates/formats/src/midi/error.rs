@@ -202,14 +202,55 @@ pub enum Oddity {
         /// The byte that should be 0 or 1.
         mode: u8,
     },
+    /// A Roland message whose check sum is wrong: players ignore it, too.
+    #[error("a Roland message with a wrong check sum was ignored")]
+    WrongSum,
+    /// What a score has no place for.
+    #[error("not kept: {0}")]
+    NotKept(NotKept),
+    /// More controllers and the like than the limit.
+    #[error(
+        "controllers, bends, pedal and program changes, syllables and markers beyond {0} were dropped (raise the limit with `max-controls`)"
+    )]
+    Controls(usize),
     /// More remarks than the limit.
     #[error("remarks beyond {0} bytes were dropped (raise the limit with `max-remark-bytes`)")]
     Remarks(usize),
 }
 
+/// How much of what a score has no place for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotKept {
+    /// Pressures on single keys.
+    pub key_pressures: usize,
+    /// System-exclusive messages that say nothing of drums.
+    pub messages: usize,
+    /// Texts within the piece, and copyright notices beyond the first.
+    pub texts: usize,
+}
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        for (count, one, many) in [
+            (self.key_pressures, "pressure on a single key", "pressures on single keys"),
+            (self.messages, "system-exclusive message", "system-exclusive messages"),
+            (self.texts, "text", "texts"),
+        ] {
+            if count > 0 {
+                write!(f, "{between}{count} {}", if count == 1 { one } else { many })?;
+                between = ", ";
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.track {
+            // Of the whole file.
+            None if matches!(self.oddity, Oddity::NotKept(_) | Oddity::Controls(_)) => self.oddity.fmt(f),
             Some(track) => write!(f, "track {track}, byte {}: {}", self.offset, self.oddity),
             None => write!(f, "byte {}: {}", self.offset, self.oddity),
         }
@@ -232,6 +273,15 @@ pub enum WriteError {
         part: usize,
         /// Its channel.
         found: u8,
+    },
+    /// All ports are full.
+    #[error(
+        "{found} parts find no channel: 256 ports hold 256 different drum kits and 3840 other instruments, each with its own programs, \
+         pedal and controllers"
+    )]
+    Channels {
+        /// How many parts find none.
+        found: usize,
     },
     /// One track a part and one for the tempo, counted in 16 bits.
     #[error("{found} parts: a MIDI file holds at most 65534")]

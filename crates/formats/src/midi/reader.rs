@@ -1,9 +1,12 @@
 //! Bytes to scores: the chunks of a file, and what is put together from its tracks.
 
-use super::canonical::{join, last_wins};
-use super::track::{Division, Stop, Track};
-use super::{Damage, Limits, MidiError, Oddity, Warning};
-use cantus_score::{Key, Meter, Part, Score, Tempo, Ticks, TicksPerQuarter};
+use super::canonical::{in_order, last_wins};
+use super::drums::Saying;
+use super::stream::Stream;
+use super::track::{Division, Stop, Stray, Text, Track, TrackEnd, Unreleased};
+use super::{Damage, Limits, MidiError, NotKept, Oddity, Warning};
+use cantus_score::{Key, Meter, Part, Score, Tempo, Ticks, TicksPerQuarter, names_drums};
+use std::ops::Range;
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +21,12 @@ pub struct Reading {
 
 /// Reads a MIDI file of format 0, 1 or 2, bare or in a RIFF wrapper.
 ///
-/// Every pair of track and channel that has notes becomes a part, in the order of the file. In format 2 the sequences follow one another, and
-/// a channel is one part throughout. Pedal and programs of a channel that stand in a track without notes go to the first part on
-/// that channel.
+/// Every track and channel (of a port, or of a device) that has notes becomes a part, in the order of the file. In format 2 the
+/// sequences follow one another, and a channel is one part throughout. Programs, pedal, controllers and bends act on their channel: all parts that play there get them, whichever
+/// track they stand in; where two tracks speak at one tick, each part believes its own.
+///
+/// What is a drum is said by messages and banks from their tick on (`sysex.rs`, `drums.rs`); otherwise by channel 9, and where
+/// nothing but a piano is named by a track's name ([`names_drums`]). A channel that is both becomes two parts.
 ///
 /// # Errors
 /// See [`MidiError`].
@@ -86,17 +92,62 @@ pub(super) struct Reader<'a> {
     pub keys: Vec<(Ticks, Key)>,
     pub remarks: Vec<String>,
     pub remark_bytes: usize,
-    pub parts: Vec<Part>,
+    pub markers: Vec<(Ticks, String)>,
+    pub rights: Option<String>,
+    pub lanes: Vec<Lane>,
     pub note_count: usize,
-    /// Per channel the index + 1 of the part that its notes go to; 0 = none yet.
-    pub lanes: [u32; 16],
+    /// Per channel of the port the index + 1 of the lane that its notes go to; 0 = none yet.
+    pub lane_of: [u32; 16],
+    /// The same of the other ports that the track has been to.
+    lane_elsewhere: Vec<(usize, [u32; 16])>,
     /// Per channel and pitch the index + 1 of the first and the last open note of its part. While a note is open, its duration
     /// holds the index + 1 of the next one. A queue is empty where `first` is 0.
     pub first: Vec<u32>,
     pub last: Vec<u32>,
+    /// The ports, in the order in which they were met; the first is that of tracks which say nothing.
+    pub ports: Vec<Port>,
+    /// Sixteen channels a port.
+    pub streams: Vec<Stream>,
+    pub sayings: Vec<Saying>,
+    /// How many more controllers and the like are kept.
+    pub controls_left: usize,
+    /// Per track, what may be sung.
+    pub words: Vec<(u32, Vec<Text>)>,
+    pub unreleased: Vec<Unreleased>,
+    pub strays: Vec<Stray>,
+    pub ends: Vec<TrackEnd>,
+    pub not_kept: NotKept,
+    warned_of_controls: bool,
     warnings: Vec<Warning>,
     warnings_dropped: usize,
     damage: Option<(usize, usize, Damage)>,
+}
+
+/// The notes of one track on one channel of one port.
+pub(super) struct Lane {
+    /// Without all that belongs to the channel, until all tracks have been read.
+    pub part: Part,
+    /// From 1.
+    pub track: u32,
+    /// By the reader's own count.
+    pub port: u32,
+    /// Whether the name of its track or of its instrument says drums.
+    pub names_drums: bool,
+}
+
+impl Lane {
+    /// Which stream it plays in.
+    pub fn stream(&self) -> usize {
+        (self.port as usize) << 4 | usize::from(self.part.channel)
+    }
+}
+
+/// Where a track's channels are.
+pub(super) struct Port {
+    /// What the file says, or 0.
+    pub number: u8,
+    /// The name of a device, as it stands in the file.
+    pub device: Option<Range<usize>>,
 }
 
 impl<'a> Reader<'a> {
@@ -109,11 +160,24 @@ impl<'a> Reader<'a> {
             keys: Vec::new(),
             remarks: Vec::new(),
             remark_bytes: 0,
-            parts: Vec::new(),
+            markers: Vec::new(),
+            rights: None,
+            lanes: Vec::new(),
             note_count: 0,
-            lanes: [0; 16],
+            lane_of: [0; 16],
+            lane_elsewhere: Vec::new(),
             first: vec![0; 16 * 128],
             last: vec![0; 16 * 128],
+            ports: vec![Port { number: 0, device: None }],
+            streams: (0..16).map(|_| Stream::default()).collect(),
+            sayings: Vec::new(),
+            controls_left: limits.max_controls,
+            words: Vec::new(),
+            unreleased: Vec::new(),
+            strays: Vec::new(),
+            ends: Vec::new(),
+            not_kept: NotKept::default(),
+            warned_of_controls: false,
             warnings: Vec::new(),
             warnings_dropped: 0,
             damage: None,
@@ -129,7 +193,39 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Says once that controllers and the like are too many.
+    #[cold]
+    pub fn too_many_controls(&mut self) {
+        if !std::mem::replace(&mut self.warned_of_controls, true) {
+            self.warn(None, 0, Oddity::Controls(self.limits.max_controls));
+        }
+    }
+
+    /// Which port that is, by the reader's own count.
+    pub fn port(&mut self, number: u8, device: Option<Range<usize>>) -> usize {
+        /// A file with more devices has them share the last.
+        const MOST: usize = 256;
+        let name = |device: &Option<Range<usize>>| device.clone().map(|range| &self.bytes[range]);
+        let wanted = name(&device);
+        let known = self.ports.iter().position(|port| port.number == number && name(&port.device) == wanted);
+        known.unwrap_or_else(|| {
+            if self.ports.len() < MOST {
+                self.ports.push(Port { number, device });
+                self.streams.extend((0..16).map(|_| Stream::default()));
+            }
+            self.ports.len() - 1
+        })
+    }
+
+    /// A track goes from one port to another.
+    pub fn change_lanes(&mut self, from: usize, to: usize) {
+        self.lane_elsewhere.push((from, self.lane_of));
+        let known = self.lane_elsewhere.iter().position(|(port, _)| *port == to);
+        self.lane_of = known.map_or([0; 16], |index| self.lane_elsewhere.swap_remove(index).1);
+    }
+
     fn file(mut self, header: usize, end: usize) -> Result<Reading, MidiError> {
+        let bytes = self.bytes;
         let Header { format, declared, division, body } = self.header(header, end)?;
         let sequences = format == 2;
         let mut title = None;
@@ -151,30 +247,40 @@ impl<'a> Reader<'a> {
                 self.forget_tempo_and_metre(begin);
             }
             if !sequences {
-                self.lanes = [0; 16];
+                self.lane_of = [0; 16];
+                self.lane_elsewhere.clear();
             }
-            let (first_part, notes_before) = (self.parts.len(), self.note_count);
+            let first_lane = self.lanes.len();
             // Chunks with true lengths do not overlap, so that these guesses add up to a few times the file's size.
             let expected_notes = claimed.map_or(0, |bytes| bytes / 8);
             let mut track = Track::new(&mut self, found, division, begin, expected_notes);
             let stopped = track.read(start, stop, end)?;
-            let (ended, name) = (track.finish()?, track.name);
+            let ended = track.finish(sequences);
+            let Track { name, instrument, names, texts, .. } = track;
             if let Stop::Damaged(offset, damage) = stopped {
                 self.damage.get_or_insert((found, offset, damage));
             }
-            let name =
-                name.map(|range| crate::text::decode(&self.bytes[range]).into_owned()).filter(|name| !name.is_empty());
-            if !sequences {
-                self.parts[first_part..].sort_by_key(|part| part.channel);
+            if !texts.is_empty() {
+                self.words.push((found as u32, texts));
             }
+            let text = |range: Range<usize>| crate::text::decode(&bytes[range]).into_owned();
+            let name = name.map(text).filter(|name| !name.is_empty());
+            let instrument = instrument.map(text).filter(|name| !name.is_empty());
             if found == 1 {
                 title.clone_from(&name);
             }
             // In format 0 and 2 the name is the sequence's, in format 1 the track's (and, in the first, the piece's).
-            if format == 1 && self.note_count > notes_before {
-                for part in &mut self.parts[first_part..] {
-                    part.name.clone_from(&name);
+            let tracks_own = if format == 1 { name.as_ref().or(instrument.as_ref()) } else { None };
+            for lane in &mut self.lanes[if sequences { 0 } else { first_lane }..] {
+                let channels_own = names.iter().find(|(channel, _)| *channel == lane.part.channel);
+                let channels_own = channels_own.map(|(_, range)| text(range.clone())).filter(|name| !name.is_empty());
+                if let Some(name) = channels_own.as_ref().or(tracks_own) {
+                    lane.part.name = Some(name.clone());
                 }
+                let says = |name: Option<&String>| name.is_some_and(|name| names_drums(name));
+                lane.names_drums |= says(channels_own.as_ref()) || says(tracks_own) || says(instrument.as_ref());
+                let stream = &mut self.streams[lane.stream()];
+                stream.end = stream.end.max(ended);
             }
             if sequences {
                 begin = ended;
@@ -195,10 +301,7 @@ impl<'a> Reader<'a> {
         if format == 0 && found > 1 {
             self.warn(None, header, Oddity::SeveralTracks);
         }
-        if sequences {
-            self.parts.sort_by_key(|part| part.channel);
-        }
-        self.assemble(division, title)
+        self.assemble(division, title, format)
     }
 
     fn header(&mut self, at: usize, end: usize) -> Result<Header, MidiError> {
@@ -283,29 +386,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn assemble(mut self, division: Division, title: Option<String>) -> Result<Reading, MidiError> {
+    fn assemble(mut self, division: Division, title: Option<String>, format: u16) -> Result<Reading, MidiError> {
         if let (Some((track, offset, damage)), 0) = (self.damage, self.note_count) {
             return Err(MidiError::Damaged { track, offset, damage });
         }
-        self.adopt_orphans();
-        for part in &mut self.parts {
-            // Notes come by onset: only those of one tick are out of order.
-            for chord in part.notes.chunk_by_mut(|a, b| a.onset == b.onset) {
-                if chord.len() > 1 {
-                    chord.sort_unstable();
-                }
-            }
+        let parts = self.parts(format != 2, title.as_deref().filter(|_| format == 0));
+        if self.not_kept != NotKept::default() {
+            self.warn(None, 0, Oddity::NotKept(self.not_kept));
         }
         last_wins(&mut self.tempos);
         last_wins(&mut self.meters);
         last_wins(&mut self.keys);
+        in_order(&mut self.markers);
         let score = Score {
             title,
+            rights: self.rights,
             remarks: self.remarks,
             tempos: self.tempos,
             meters: self.meters,
             keys: self.keys,
-            parts: self.parts,
+            markers: self.markers,
+            parts,
             ..Score::new(division.per_quarter)
         };
         let found = score.end().0.div_ceil(u64::from(division.per_quarter.get()));
@@ -313,40 +414,6 @@ impl<'a> Reader<'a> {
             return Err(MidiError::TooLong { found, limit: self.limits.max_quarters });
         }
         Ok(Reading { score, warnings: self.warnings, warnings_dropped: self.warnings_dropped })
-    }
-
-    /// Drops the parts without notes; their pedal and programs go to the first part on their channel.
-    fn adopt_orphans(&mut self) {
-        if self.parts.iter().all(|part| !part.notes.is_empty()) {
-            return;
-        }
-        let (mut parts, orphans): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.parts).into_iter().partition(|part| !part.notes.is_empty());
-        let mut adopters = [None; 16];
-        for (index, part) in parts.iter().enumerate() {
-            adopters[usize::from(part.channel)].get_or_insert((index, part.programs.is_empty()));
-        }
-        let mut pedalled = [false; 16];
-        for orphan in orphans {
-            let channel = usize::from(orphan.channel);
-            let Some((index, without_programs)) = adopters[channel] else { continue };
-            let part = &mut parts[index];
-            pedalled[channel] |= !orphan.pedal.is_empty();
-            part.pedal.extend(orphan.pedal);
-            if without_programs {
-                part.programs.extend(orphan.programs);
-            }
-        }
-        for (index, without_programs) in adopters.into_iter().flatten() {
-            let part = &mut parts[index];
-            if pedalled[usize::from(part.channel)] {
-                part.pedal = join(std::mem::take(&mut part.pedal));
-            }
-            if without_programs {
-                last_wins(&mut part.programs);
-            }
-        }
-        self.parts = parts;
     }
 }
 

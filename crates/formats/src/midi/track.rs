@@ -1,9 +1,8 @@
-//! The events of one track.
+//! The events of one track, and its notes. What the other events mean stands in `event.rs`.
 
-use super::reader::{Reader, is_chunk_id};
-use super::{Damage, MidiError, Oddity, controller, meta};
-use crate::text;
-use cantus_score::{Key, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Tempo, Ticks, TicksPerQuarter, Velocity};
+use super::reader::{Lane, Reader, is_chunk_id};
+use super::{Damage, MidiError, Oddity, meta};
+use cantus_score::{Note, Part, Pitch, Tempo, Ticks, TicksPerQuarter, Velocity};
 use std::ops::Range;
 
 /// How long a tick is.
@@ -37,32 +36,88 @@ impl Stop {
 /// After so many events with impossible data bytes the reader has lost its place.
 const MAX_NONSENSE: usize = 64;
 
-/// A pedal that is up.
-const UP: u64 = u64::MAX;
+/// A note that its own track does not end.
+#[derive(Clone, Copy)]
+pub struct Unreleased {
+    /// The port, by the reader's own count, then channel and pitch, seven bits each.
+    pub key: u32,
+    pub onset: u64,
+    /// Which lane, and which of its notes.
+    pub lane: u32,
+    pub note: u32,
+    /// When its track ends, and which it is.
+    pub end: u64,
+    pub track: u32,
+}
+
+/// The end of a note that its own track does not begin.
+#[derive(Clone, Copy)]
+pub struct Stray {
+    /// As [`Unreleased::key`].
+    pub key: u32,
+    pub at: u64,
+    pub track: u32,
+}
+
+/// What is said of a track once all have been read.
+pub struct TrackEnd {
+    /// Where its events end.
+    pub offset: usize,
+    /// Ends of notes that it does not begin.
+    pub stray: usize,
+    /// Notes that nobody ended.
+    pub unreleased: usize,
+}
+
+/// A text that may be sung.
+pub struct Text {
+    pub at: u64,
+    /// Where it stands in the file.
+    pub range: Range<usize>,
+    /// The channel that a prefix named.
+    pub channel: Option<u8>,
+    /// Whether it is a lyric event; otherwise it is a text.
+    pub is_lyric: bool,
+}
 
 /// A track being read.
 pub struct Track<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    number: usize,
-    division: Division,
+    pub(super) reader: &'r mut Reader<'a>,
+    pub(super) number: usize,
+    pub(super) division: Division,
     /// When the track begins; only sequences of format 2 begin later than 0.
-    begin: u64,
-    now: u64,
+    pub(super) begin: u64,
+    pub(super) now: u64,
     running: u8,
     /// Whether a meta or system event has come since `running` was set.
-    interrupted: bool,
+    pub(super) interrupted: bool,
     warned_running: bool,
-    /// Per channel, when the pedal went down.
-    pedal: [u64; 16],
+    /// Which port, by the reader's own count, and where its channels begin among the streams.
+    pub(super) port: usize,
+    /// Per channel, what the track last said of the pedal.
+    pub(super) pedal: [Option<bool>; 16],
+    /// The channel that the texts after it are for, until a channel event.
+    pub(super) prefix: Option<u8>,
+    /// The beginning of a system-exclusive message that goes on.
+    pub(super) packets: Vec<u8>,
     /// How many notes the track's first part should have room for.
     expected_notes: usize,
-    open: usize,
+    /// How many notes of each channel sound.
+    open: [u32; 16],
+    /// How many notes were ended by "all notes off": their own ends are no strays.
+    silenced: usize,
     stray: usize,
     nonsense: usize,
     /// Where the end of the events read is, for warnings.
     offset: usize,
     /// Where the track's name stands in the file.
     pub name: Option<Range<usize>>,
+    /// Where its instrument's name stands.
+    pub instrument: Option<Range<usize>>,
+    /// Names for single channels.
+    pub names: Vec<(u8, Range<usize>)>,
+    /// What may be sung.
+    pub texts: Vec<Text>,
 }
 
 impl<'r, 'a> Track<'r, 'a> {
@@ -82,13 +137,20 @@ impl<'r, 'a> Track<'r, 'a> {
             running: 0,
             interrupted: false,
             warned_running: false,
-            pedal: [UP; 16],
+            port: 0,
+            pedal: [None; 16],
+            prefix: None,
+            packets: Vec::new(),
             expected_notes,
-            open: 0,
+            open: [0; 16],
+            silenced: 0,
             stray: 0,
             nonsense: 0,
             offset: 0,
             name: None,
+            instrument: None,
+            names: Vec::new(),
+            texts: Vec::new(),
         }
     }
 
@@ -116,22 +178,22 @@ impl<'r, 'a> Track<'r, 'a> {
         Ok(stopped)
     }
 
-    /// Ends what is still open; the time of the track's end.
-    pub fn finish(&mut self) -> Result<u64, MidiError> {
-        if self.stray > 0 {
-            self.warn(self.offset, Oddity::StrayNoteOffs(self.stray));
+    /// Leaves what is still open to the other tracks; the time of the track's end.
+    pub fn finish(&mut self, is_sequence: bool) -> u64 {
+        self.leave_open();
+        if is_sequence {
+            // The next sequence knows nothing of this one's pedal.
+            (0..16).for_each(|channel| self.lift_pedal(channel));
         }
-        if self.open > 0 {
-            self.warn(self.offset, Oddity::Unreleased(self.open));
-            self.release_all();
+        let (number, now) = (self.number as u32, self.now);
+        for unreleased in self.reader.unreleased.iter_mut().rev().take_while(|note| note.track == number) {
+            unreleased.end = now;
         }
-        for channel in 0..16 {
-            self.pedal_up(channel);
-        }
-        Ok(self.now)
+        self.reader.ends.push(TrackEnd { offset: self.offset, stray: self.stray, unreleased: 0 });
+        now
     }
 
-    fn warn(&mut self, offset: usize, oddity: Oddity) {
+    pub(super) fn warn(&mut self, offset: usize, oddity: Oddity) {
         self.reader.warn(Some(self.number), offset, oddity);
     }
 
@@ -175,6 +237,8 @@ impl<'r, 'a> Track<'r, 'a> {
                         }
                     } else if status & 0xF0 == 0xC0 {
                         self.program(channel, value);
+                    } else {
+                        self.pressure(channel, value);
                     }
                     continue;
                 }
@@ -191,11 +255,14 @@ impl<'r, 'a> Track<'r, 'a> {
                 match status & 0xF0 {
                     0x90 if b > 0 => self.note_on(channel, a, b, event)?,
                     0x80 | 0x90 => self.note_off(channel, a),
-                    0xB0 if a == controller::SUSTAIN && b >= 64 => self.pedal_down(channel),
-                    0xB0 if a == controller::SUSTAIN || a == controller::RESET_ALL => self.pedal_up(channel),
-                    _ => {}
+                    0xB0 => self.controller(channel, a, b),
+                    0xE0 => self.bend(channel, a, b),
+                    _ => self.reader.not_kept.key_pressures += 1,
                 }
                 continue;
+            }
+            if !self.interrupted {
+                self.prefix = None;
             }
             self.interrupted = true;
             match status {
@@ -213,10 +280,12 @@ impl<'r, 'a> Track<'r, 'a> {
                     self.meta(kind, body);
                 }
                 0xF0 | 0xF7 => {
-                    if let Err(damage) = block(data, &mut at) {
-                        return Ok(Stop::Damaged(event, damage));
-                    }
+                    let body = match block(data, &mut at) {
+                        Ok(body) => body,
+                        Err(damage) => return Ok(Stop::Damaged(event, damage)),
+                    };
                     self.now += delta;
+                    self.system_exclusive(status, body);
                 }
                 _ => {
                     // System common and real-time messages have no place in a file. Real-time ones leave running status alone.
@@ -247,16 +316,18 @@ impl<'r, 'a> Track<'r, 'a> {
 
     /// The part of a channel; made where there is none yet.
     fn part(&mut self, channel: usize) -> &mut Part {
-        if self.reader.lanes[channel] == 0 {
-            self.reader.parts.push(Part {
-                channel: channel as u8,
-                drums: channel == usize::from(Part::DRUM_CHANNEL),
-                notes: Vec::with_capacity(std::mem::take(&mut self.expected_notes).min(self.reader.limits.max_notes)),
-                ..Part::default()
+        if self.reader.lane_of[channel] == 0 {
+            let notes = Vec::with_capacity(std::mem::take(&mut self.expected_notes).min(self.reader.limits.max_notes));
+            let part = Part { channel: channel as u8, notes, ..Part::default() };
+            self.reader.lanes.push(Lane {
+                part,
+                track: self.number as u32,
+                port: self.port as u32,
+                names_drums: false,
             });
-            self.reader.lanes[channel] = self.reader.parts.len() as u32;
+            self.reader.lane_of[channel] = self.reader.lanes.len() as u32;
         }
-        &mut self.reader.parts[self.reader.lanes[channel] as usize - 1]
+        &mut self.reader.lanes[self.reader.lane_of[channel] as usize - 1].part
     }
 
     #[inline]
@@ -269,7 +340,7 @@ impl<'r, 'a> Track<'r, 'a> {
             return Ok(());
         };
         self.reader.note_count += 1;
-        self.open += 1;
+        self.open[channel] += 1;
         let onset = Ticks(self.now);
         let notes = &mut self.part(channel).notes;
         notes.push(Note { onset, pitch, duration: Ticks::ZERO, velocity });
@@ -289,118 +360,65 @@ impl<'r, 'a> Track<'r, 'a> {
     fn note_off(&mut self, channel: usize, pitch: u8) {
         let key = channel << 7 | usize::from(pitch);
         if self.reader.first[key] == 0 {
-            self.stray += 1;
+            self.stray_note_off(key);
         } else {
             self.release(key);
+        }
+    }
+
+    #[cold]
+    fn stray_note_off(&mut self, key: usize) {
+        if self.silenced > 0 {
+            self.silenced -= 1;
+            return;
+        }
+        self.stray += 1;
+        if self.reader.strays.len() < self.reader.limits.max_notes {
+            let key = (self.port << 11 | key) as u32;
+            self.reader.strays.push(Stray { key, at: self.now, track: self.number as u32 });
         }
     }
 
     /// Ends the oldest note of a queue that is not empty.
     #[inline]
     fn release(&mut self, key: usize) {
-        let lane = self.reader.lanes[key >> 7] as usize - 1;
-        let note = &mut self.reader.parts[lane].notes[self.reader.first[key] as usize - 1];
+        let lane = self.reader.lane_of[key >> 7] as usize - 1;
+        let note = &mut self.reader.lanes[lane].part.notes[self.reader.first[key] as usize - 1];
         self.reader.first[key] = note.duration.0 as u32;
         note.duration = Ticks(self.now - note.onset.0);
-        self.open -= 1;
+        self.open[key >> 7] -= 1;
     }
 
-    fn release_all(&mut self) {
-        for key in 0..self.reader.first.len() {
-            while self.reader.first[key] != 0 {
-                self.release(key);
-            }
-        }
-    }
-
-    fn program(&mut self, channel: usize, number: u8) {
-        let now = Ticks(self.now);
-        let Some(program) = Program::new(number) else { return };
-        let programs = &mut self.part(channel).programs;
-        match programs.last_mut() {
-            Some(last) if last.0 == now => last.1 = program,
-            _ => programs.push((now, program)),
-        }
-    }
-
-    fn pedal_down(&mut self, channel: usize) {
-        if self.pedal[channel] == UP {
-            self.pedal[channel] = self.now;
-        }
-    }
-
-    fn pedal_up(&mut self, channel: usize) {
-        let down = std::mem::replace(&mut self.pedal[channel], UP);
-        if down < self.now {
-            let span = PedalSpan { down: Ticks(down), up: Ticks(self.now) };
-            self.part(channel).pedal.push(span);
-        }
-    }
-
-    fn meta(&mut self, kind: u8, body: Range<usize>) {
-        let offset = body.start;
-        let bytes = &self.reader.bytes[body.clone()];
-        let now = Ticks(self.now);
-        match kind {
-            meta::TEXT => self.remark(body),
-            meta::TRACK_NAME => {
-                self.name.get_or_insert(body);
-            }
-            meta::TEMPO if self.division.fixed_tempo.is_some() => {}
-            meta::TEMPO => {
-                let tempo = bytes
-                    .first_chunk::<3>()
-                    .and_then(|&[a, b, c]| Tempo::from_micros_per_quarter(u32::from_be_bytes([0, a, b, c])));
-                match tempo {
-                    Some(tempo) => self.reader.tempos.push((now, tempo)),
-                    None => self.warn(offset, Oddity::Tempo),
+    /// Ends the notes of a channel: "all notes off".
+    pub(super) fn silence(&mut self, channel: usize) {
+        if self.open[channel] > 0 {
+            self.silenced += self.open[channel] as usize;
+            for key in channel << 7..(channel + 1) << 7 {
+                while self.reader.first[key] != 0 {
+                    self.release(key);
                 }
             }
-            meta::METER => {
-                let (numerator, denominator_log2) = bytes.first_chunk::<2>().map_or((0, 0), |&[n, d]| (n, d));
-                match Meter::new(numerator, denominator_log2) {
-                    Some(meter) => self.reader.meters.push((now, meter)),
-                    None => self.warn(offset, Oddity::Meter { numerator, denominator_log2 }),
-                }
-            }
-            meta::KEY => {
-                let (fifths, mode) =
-                    bytes.first_chunk::<2>().map_or((0, u8::MAX), |&[fifths, mode]| (fifths.cast_signed(), mode));
-                let key = match mode {
-                    0 => Key::new(fifths, Mode::Major),
-                    1 => Key::new(fifths, Mode::Minor),
-                    _ => None,
-                };
-                match key {
-                    Some(key) => self.reader.keys.push((now, key)),
-                    None => self.warn(offset, Oddity::Key { fifths, mode }),
-                }
-            }
-            _ => {}
         }
     }
 
-    /// Keeps a text at the beginning of the track. Later ones are lyrics and directions, which a score has no place for.
-    fn remark(&mut self, body: Range<usize>) {
-        if body.is_empty() || self.now != self.begin {
-            return;
-        }
-        let (offset, limit) = (body.start, self.reader.limits.max_remark_bytes);
-        // Decoded length: Latin-1 can grow to twice its bytes.
-        let before = self.reader.remark_bytes;
-        if before > limit {
-            return;
-        }
-        let remark = (body.len() <= limit).then(|| text::decode(&self.reader.bytes[body]).into_owned());
-        match remark {
-            Some(remark) if remark.len() <= limit - before => {
-                self.reader.remark_bytes += remark.len();
-                self.reader.remarks.push(remark);
-            }
-            _ => {
-                // From here on none is kept: a gap would be worse than an end.
-                self.reader.remark_bytes = limit.saturating_add(1);
-                self.warn(offset, Oddity::Remarks(limit));
+    /// Notes that sound on when the track ends, or goes to another port.
+    pub(super) fn leave_open(&mut self) {
+        for channel in (0..16).filter(|channel| std::mem::take(&mut self.open[*channel]) > 0) {
+            let lane = self.reader.lane_of[channel] - 1;
+            let notes = &mut self.reader.lanes[lane as usize].part.notes;
+            for key in channel << 7..(channel + 1) << 7 {
+                while let Some(note) = self.reader.first[key].checked_sub(1) {
+                    let sounding = &mut notes[note as usize];
+                    self.reader.first[key] = std::mem::take(&mut sounding.duration).0 as u32;
+                    self.reader.unreleased.push(Unreleased {
+                        key: (self.port << 11 | key) as u32,
+                        onset: sounding.onset.0,
+                        lane,
+                        note,
+                        end: self.now,
+                        track: self.number as u32,
+                    });
+                }
             }
         }
     }

@@ -151,13 +151,14 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Hands over the text of every element of this name, to the end of the document.
-    pub fn each_text(&mut self, name: &str, found: &mut dyn FnMut(&str)) -> Result<(), MusicXmlError> {
+    /// Hands over the name and the text of every element of these names, to the end of the document.
+    pub fn each_text(&mut self, names: &[&str], found: &mut dyn FnMut(&str, &str)) -> Result<(), MusicXmlError> {
         loop {
             match self.event()? {
-                Event::Start(tag) if tag.local_name().as_ref() == name => {
+                Event::Start(tag) if names.contains(&tag.local_name().as_ref()) => {
                     let start = self.start(&tag, false)?;
-                    found(&self.element(start)?.text);
+                    let element = self.element(start)?;
+                    found(&element.name, &element.text);
                 }
                 Event::Eof => return Ok(()),
                 _ => {}

@@ -97,9 +97,6 @@ pub struct Warning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Oddity {
-    /// Grace notes take no time in a score.
-    #[error("{0} grace notes were left out")]
-    Grace(usize),
     /// Cue notes belong to others.
     #[error("{0} cue notes were left out")]
     Cue(usize),
@@ -139,9 +136,33 @@ pub enum Oddity {
     /// Dal segno without a segno, a way to a coda that is nowhere.
     #[error("a jump to a segno or coda that is nowhere was not followed")]
     Jump,
-    /// Measures that are a sign only.
-    #[error("measure-repeat signs were read as they stand: silent")]
+    /// A sign for the measure before, where there is none.
+    #[error("a measure-repeat sign has no measure before it to repeat: the measure is silent")]
     MeasureRepeat,
+    /// Drums whose instrument is not said.
+    #[error("{0} notes of drums name no instrument: they were read by their places on the usual drum staff")]
+    DrumPlace(usize),
+    /// A chord symbol without a root.
+    #[error("chord symbols without a root (figures, functions) were left out")]
+    Harmony,
+    /// Signs that are not played, and not kept.
+    #[error(
+        "signs are neither played nor kept: {}",
+        counted(&[(*slurs, "slurs"), (*fermatas, "fermatas"), (*ornaments, "ornaments"), (*articulations, "articulations")])
+    )]
+    Signs {
+        /// Slurs.
+        slurs: usize,
+        /// Fermatas.
+        fermatas: usize,
+        /// Trills, turns, mordents, arpeggios, glissandos.
+        ornaments: usize,
+        /// Staccato, accents and their like.
+        articulations: usize,
+    },
+    /// Nothing that sounds.
+    #[error("there is no note in it, and {0} chord symbols")]
+    NoNotes(usize),
     /// A part without an entry in the list of parts.
     #[error("the part is not in the list of parts")]
     UnknownPart,
@@ -151,6 +172,12 @@ pub enum Oddity {
     /// More remarks than the limit.
     #[error("remarks beyond {0} bytes were dropped (raise the limit with `max-remark-bytes`)")]
     Remarks(usize),
+}
+
+/// `3 slurs, 1 fermatas`: those that there are.
+fn counted(counts: &[(usize, &str)]) -> String {
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Warning {

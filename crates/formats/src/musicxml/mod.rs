@@ -10,13 +10,22 @@
 //! trusted, no entity is expanded, and no archive unpacks to more than [`Limits::max_bytes`](crate::Limits::max_bytes).
 
 mod archive;
+mod directions;
 mod document;
+mod drum_staff;
 mod error;
+mod harmony;
 mod instruments;
 mod jumps;
+mod listed;
+mod loudness;
 mod measure;
+mod ornaments;
 mod part;
+mod playing;
 mod reader;
+mod swing;
+mod ticks;
 mod writer;
 
 pub use error::{MusicXmlError, Oddity, Warning, WriteError};

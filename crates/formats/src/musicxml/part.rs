@@ -1,72 +1,70 @@
 //! One part of a document, measure by measure, before repeats are played and ties are joined.
 
+use super::directions::Pedal;
 use super::document::Element;
 use super::jumps::{Jumps, passes};
-use super::{MusicXmlError, Oddity};
+use super::listed::Listed;
+use super::loudness::{self, Mark, percent};
+use super::ticks::Decimal;
+use super::{MusicXmlError, Oddity, drum_staff, ornaments};
 use crate::Limits;
 use crate::notation::Step;
 use crate::repeats::Marks;
-use cantus_score::{Key, Meter, Mode, Pitch, Tempo, TicksPerQuarter, Velocity};
+use cantus_score::{Key, Lyric, Meter, Mode, Pitch, Program, Tempo, TicksPerQuarter, Velocity};
 use std::collections::HashMap;
-
-/// What the list of parts says about one.
-#[derive(Clone, Debug, Default)]
-pub struct Listed {
-    pub name: Option<String>,
-    pub channel: Option<u8>,
-    pub program: Option<u8>,
-    /// The drum that each instrument is.
-    pub drums: HashMap<String, Pitch>,
-}
-
-impl Listed {
-    pub fn read(element: &Element) -> Listed {
-        let mut listed = Listed { name: element.text_of("part-name").and_then(one_line), ..Listed::default() };
-        for midi in element.all("midi-instrument") {
-            let from_one = |name: &str, most: u8| {
-                midi.number::<u8>(name).filter(|number| (1..=most).contains(number)).map(|number| number - 1)
-            };
-            listed.channel = listed.channel.or(from_one("midi-channel", 16));
-            listed.program = listed.program.or(from_one("midi-program", 128));
-            let drum = from_one("midi-unpitched", 128).and_then(|number| Pitch::try_from(number).ok());
-            if let (Some(id), Some(drum)) = (midi.attribute("id"), drum) {
-                listed.drums.insert(id.to_owned(), drum);
-            }
-        }
-        listed
-    }
-}
-
-/// Text on one line; `None` where there is none.
-pub fn one_line(text: &str) -> Option<String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.is_empty() { None } else { Some(words.join(" ")) }
-}
 
 /// A note as it stands in a measure; times from its beginning, in ticks.
 #[derive(Clone, Copy, Debug)]
 pub struct RawNote {
     pub onset: u64,
+    /// How long before `onset` it sounds: a grace note before the beat.
+    pub lead: u64,
     pub duration: u64,
     pub pitch: Pitch,
     pub velocity: Velocity,
+    /// The velocity is its own, and no mark's.
+    pub has_velocity: bool,
     pub voice: u32,
+    pub staff: u8,
+    /// Which of the part's instruments plays it, and with which program.
+    pub instrument: u16,
+    pub program: Option<Program>,
+    /// A drum, or a pitch.
+    pub is_drum: bool,
+    /// A swing may move it.
+    pub is_swung: bool,
     pub tied_from: bool,
     pub tied_to: bool,
+    /// The times at which it is played, one bit each from 1 on; 0 for all.
+    pub times: u64,
 }
 
 /// A measure of a part.
 #[derive(Clone, Debug, Default)]
 pub struct RawMeasure {
-    /// In order of onsets.
+    /// In the order in which they sound.
     pub notes: Vec<RawNote>,
     /// How far its voices reach.
     pub length: u64,
-    pub meter: Option<Meter>,
-    pub key: Option<Key>,
+    pub meters: Vec<(u64, Meter)>,
+    pub keys: Vec<(u64, Key)>,
     pub tempos: Vec<(u64, Tempo)>,
-    pub marks: Marks,
+    pub marks: Vec<Mark>,
+    pub pedal: Vec<(u64, Pedal)>,
+    pub swings: Vec<(u64, Option<Swing>)>,
+    pub chords: Vec<(u64, String)>,
+    pub markers: Vec<(u64, String)>,
+    pub lyrics: Vec<(u64, Lyric)>,
+    pub repeats: Marks,
     pub jumps: Jumps,
+}
+
+/// How two notes of one length share their time: `first` to `second`; `unit` is the length of one, in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swing {
+    pub first: u64,
+    pub second: u64,
+    pub unit: u64,
 }
 
 /// A part.
@@ -74,18 +72,23 @@ pub struct RawMeasure {
 pub struct RawPart {
     pub listed: Listed,
     pub measures: Vec<RawMeasure>,
-    /// Whether it has notes, all of them without pitch.
-    pub is_unpitched: bool,
+    /// A clef for percussion stands in it.
+    pub has_drum_clef: bool,
 }
 
 /// How many of each oddity a part has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    pub grace: usize,
     pub cue: usize,
     pub pitch: usize,
     pub duration: usize,
     pub microtone: usize,
+    pub drum_place: usize,
+    /// Signs that change nothing here: slurs, fermatas, ornaments, articulations.
+    pub slurs: usize,
+    pub fermatas: usize,
+    pub ornaments: usize,
+    pub articulations: usize,
 }
 
 /// Reads the measures of one part.
@@ -96,27 +99,39 @@ pub struct PartReader<'a> {
     pub oddities: Vec<(usize, Oddity)>,
     /// Notes read so far, in all parts.
     pub note_count: usize,
-    limits: &'a Limits,
-    per_quarter: u64,
-    divisions: u64,
+    pub(super) limits: &'a Limits,
+    pub(super) per_quarter: u64,
+    divisions: Decimal,
     /// Semitones from what is written to what sounds.
-    transposition: i32,
-    velocity: Velocity,
+    pub(super) transposition: i32,
     voices: HashMap<String, u32>,
-    has_pitched: bool,
-    has_unpitched: bool,
-    measure: RawMeasure,
+    pub(super) measure: RawMeasure,
     /// What the measure says about jumps, and where.
-    met: Vec<(u64, Jumps)>,
+    pub(super) met: Vec<(u64, Jumps)>,
     /// Signs that belong to the next measure.
     carried: Jumps,
-    cursor: u64,
-    /// Where the last note began, for the other notes of its chord.
-    last_onset: u64,
+    pub(super) cursor: u64,
+    /// The programs that its instruments have by now, and changes in this measure.
+    programs: Vec<Option<Program>>,
+    pub(super) changes: Vec<(u64, u16, Program)>,
+    last: LastNote,
+    graces: ornaments::Graces,
+    tremolos: Vec<ornaments::Tremolo>,
+    /// The staves (`None` for all) whose measures repeat those before: how many make the pattern.
+    repeated: Vec<(Option<u8>, usize)>,
+}
+
+/// The note that was read last, for the other notes of its chord.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastNote {
+    onset: u64,
+    /// What grace notes have taken from its beginning.
+    taken: u64,
 }
 
 impl<'a> PartReader<'a> {
     pub fn new(listed: Listed, per_quarter: TicksPerQuarter, note_count: usize, limits: &'a Limits) -> PartReader<'a> {
+        let programs = listed.instruments.iter().map(|instrument| instrument.program).collect();
         PartReader {
             part: RawPart { listed, ..RawPart::default() },
             counts: Counts::default(),
@@ -124,26 +139,28 @@ impl<'a> PartReader<'a> {
             note_count,
             limits,
             per_quarter: u64::from(per_quarter.get()),
-            divisions: 1,
+            divisions: Decimal::ONE,
             transposition: 0,
-            velocity: Velocity::DEFAULT,
             voices: HashMap::new(),
-            has_pitched: false,
-            has_unpitched: false,
             measure: RawMeasure::default(),
             met: Vec::new(),
             carried: Jumps::default(),
             cursor: 0,
-            last_onset: 0,
+            programs,
+            changes: Vec::new(),
+            last: LastNote::default(),
+            graces: ornaments::Graces::default(),
+            tremolos: Vec::new(),
+            repeated: Vec::new(),
         }
     }
 
     pub fn finish(mut self) -> (RawPart, Counts, Vec<(usize, Oddity)>, usize) {
-        self.part.is_unpitched = self.has_unpitched && !self.has_pitched;
+        loudness::settle(&mut self.part.measures);
         (self.part, self.counts, self.oddities, self.note_count)
     }
 
-    fn warn(&mut self, oddity: Oddity) {
+    pub(super) fn warn(&mut self, oddity: Oddity) {
         if self.oddities.iter().all(|(_, known)| *known != oddity) {
             self.oddities.push((self.part.measures.len() + 1, oddity));
         }
@@ -152,11 +169,12 @@ impl<'a> PartReader<'a> {
     /// Reads the next measure.
     pub fn measure(&mut self, element: &Element) -> Result<(), MusicXmlError> {
         self.measure = RawMeasure { jumps: std::mem::take(&mut self.carried), ..RawMeasure::default() };
-        (self.cursor, self.last_onset) = (0, 0);
+        (self.cursor, self.last) = (0, LastNote::default());
         for child in &element.children {
             match child.name.as_str() {
                 "note" => self.note(child)?,
                 "backup" => {
+                    self.graces_at_end();
                     let back = self.duration(child).unwrap_or(0);
                     if back > self.cursor {
                         self.warn(Oddity::Backup);
@@ -169,24 +187,33 @@ impl<'a> PartReader<'a> {
                 }
                 "attributes" => self.attributes(child),
                 "direction" => self.direction(child),
+                "harmony" => self.harmony(child),
                 "sound" => {
-                    self.sound(child, 0);
+                    let offset = self.sound_offset(child, None);
+                    self.sound(child, offset);
                     self.jumps(child, &[]);
                 }
                 "barline" => self.barline(child),
                 _ => {}
             }
         }
+        self.graces_at_end();
+        let room = self.limits.max_notes.saturating_sub(self.note_count);
+        let tremolos = std::mem::take(&mut self.tremolos);
+        let more = ornaments::play_tremolos(&mut self.measure.notes, &tremolos, room);
+        self.count(more)?;
+        self.give_programs();
+        self.repeat_measures()?;
         let mut measure = std::mem::take(&mut self.measure);
-        for (at, jumps) in std::mem::take(&mut self.met) {
+        for (at, mut jumps) in std::mem::take(&mut self.met) {
             // A sign after the last note stands before the next measure.
-            let mut jumps = jumps;
             if at > 0 && at >= measure.length {
                 self.carried.extend(jumps.take_signs());
             }
             measure.jumps.extend(jumps);
         }
-        measure.notes.sort_by_key(|note| note.onset);
+        // In the order of sounding, which ties need; a grace note before the beat may sound before the measure.
+        measure.notes.sort_by_key(|note| (note.onset.saturating_sub(note.lead), std::cmp::Reverse(note.lead)));
         self.part.measures.push(measure);
         Ok(())
     }
@@ -201,9 +228,9 @@ impl<'a> PartReader<'a> {
     }
 
     /// Divisions to ticks, exactly where the ticks allow.
-    fn ticks(&mut self, divisions: u64) -> u64 {
-        let scaled = u128::from(divisions) * u128::from(self.per_quarter);
-        let whole = u128::from(self.divisions);
+    pub(super) fn ticks(&mut self, divisions: Decimal) -> u64 {
+        let scaled = u128::from(divisions.above) * u128::from(self.per_quarter) * u128::from(self.divisions.below);
+        let whole = u128::from(divisions.below) * u128::from(self.divisions.above);
         if !scaled.is_multiple_of(whole) {
             self.warn(Oddity::Rounded);
         }
@@ -212,30 +239,41 @@ impl<'a> PartReader<'a> {
 
     /// The `duration` of an element in ticks; `None` where it has none that makes sense.
     fn duration(&mut self, element: &Element) -> Option<u64> {
-        let text = element.text_of("duration")?;
-        if let Ok(whole) = text.parse::<u64>() {
-            return Some(self.ticks(whole));
-        }
-        // Decimals are allowed, if rare.
-        let number: f64 = text.parse().ok().filter(|number: &f64| (0.0..1e12).contains(number))?;
-        Some((number * self.per_quarter as f64 / self.divisions as f64).round() as u64)
+        let found = Decimal::read(element.text_of("duration")?)?;
+        Some(self.ticks(found))
     }
 
     fn note(&mut self, element: &Element) -> Result<(), MusicXmlError> {
-        if element.child("grace").is_some() {
-            self.counts.grace += 1;
-            return Ok(());
-        }
-        let Some(duration) = self.duration(element) else {
-            self.counts.duration += usize::from(element.child("rest").is_none());
-            return Ok(());
+        let is_grace = element.child("grace").is_some();
+        let duration = match self.duration(element) {
+            _ if is_grace => 0,
+            Some(duration) => duration,
+            None => {
+                self.counts.duration += usize::from(element.child("rest").is_none());
+                return Ok(());
+            }
+        };
+        let voices = self.voices.len() as u32;
+        let voice = match element.text_of("voice") {
+            Some(name) => *self.voices.entry(name.to_owned()).or_insert(voices + 1),
+            None => 0,
         };
         let is_chord = element.child("chord").is_some();
-        let onset = if is_chord { self.last_onset } else { self.cursor };
-        if !is_chord {
-            self.last_onset = self.cursor;
+        if self.graces.is_of_other(voice) && !is_chord {
+            self.graces_at_end();
+        }
+        if !is_chord && !is_grace {
+            self.last = LastNote { onset: self.cursor, taken: 0 };
+            if element.child("cue").is_none() {
+                let is_first = self.part.measures.is_empty() && self.cursor == 0;
+                let time = self.graces.before(duration, is_first, self.per_quarter);
+                self.last.taken = time.of_note;
+                self.play_graces(self.cursor, time.before, time.of_note);
+                self.graces.follow(voice, duration);
+            }
             self.advance(duration)?;
         }
+        let onset = if is_grace { self.cursor } else { self.last.onset };
         self.measure.length = self.measure.length.max(onset.saturating_add(duration));
         if element.child("rest").is_some() {
             return Ok(());
@@ -244,42 +282,137 @@ impl<'a> PartReader<'a> {
             self.counts.cue += 1;
             return Ok(());
         }
-        let Some(pitch) = self.pitch(element) else {
+        let staff: u8 = element.number("staff").unwrap_or(1);
+        self.notations(element, onset, staff);
+        let instrument = self.instrument(element);
+        let Some((pitch, is_drum)) = self.pitch(element, instrument) else {
             self.counts.pitch += 1;
             return Ok(());
         };
-        self.note_count += 1;
-        if self.note_count > self.limits.max_notes {
-            return Err(MusicXmlError::TooManyNotes { limit: self.limits.max_notes });
-        }
-        let voices = self.voices.len() as u32;
-        let voice = match element.text_of("voice") {
-            Some(name) => *self.voices.entry(name.to_owned()).or_insert(voices + 1),
-            None => 0,
-        };
         let (tied_from, tied_to) = ties(element);
-        let velocity = element.attribute("dynamics").and_then(loudness).unwrap_or(self.velocity);
-        self.measure.notes.push(RawNote { onset, duration, pitch, velocity, voice, tied_from, tied_to });
+        let velocity = element.attribute("dynamics").and_then(percent);
+        let times = element.attribute("time-only").map(passes).unwrap_or_default();
+        let taken = if is_grace || tied_from { 0 } else { self.last.taken };
+        let note = RawNote {
+            onset: onset + taken,
+            lead: 0,
+            duration: duration - taken.min(duration),
+            pitch,
+            velocity: velocity.unwrap_or(Velocity::DEFAULT),
+            has_velocity: velocity.is_some(),
+            voice,
+            staff,
+            instrument,
+            program: None,
+            is_drum,
+            is_swung: !is_grace && element.child("type").is_some(),
+            tied_from,
+            tied_to,
+            times: times.iter().filter(|time| **time < 64).fold(0, |bits, time| bits | 1 << time),
+        };
+        if is_grace {
+            self.count(1)?;
+            let slashed = element.child("grace").is_some_and(|grace| grace.attribute("slash") == Some("yes"));
+            self.graces.push(note, is_chord, slashed);
+            return Ok(());
+        }
+        self.lyrics(element, note.onset);
+        self.tremolos.extend(ornaments::Tremolo::read(element, &note, self.per_quarter));
+        self.count(1)?;
+        self.measure.notes.push(note);
         Ok(())
     }
 
-    fn pitch(&mut self, note: &Element) -> Option<Pitch> {
-        let (written, prefix, shift) = match note.child("pitch") {
-            Some(pitch) => (pitch, "", self.transposition),
-            None => (note.child("unpitched")?, "display-", 0),
-        };
-        if prefix.is_empty() {
-            self.has_pitched = true;
-        } else {
-            self.has_unpitched = true;
-            let drum = note.child("instrument").and_then(|instrument| instrument.attribute("id"));
-            if let Some(drum) = drum.and_then(|id| self.part.listed.drums.get(id)) {
-                return Some(*drum);
+    /// Counts notes, against the limit.
+    fn count(&mut self, more: usize) -> Result<(), MusicXmlError> {
+        self.note_count = self.note_count.saturating_add(more);
+        if self.note_count > self.limits.max_notes {
+            return Err(MusicXmlError::TooManyNotes { limit: self.limits.max_notes });
+        }
+        Ok(())
+    }
+
+    /// Gives the notes of this measure the programs that their instruments have.
+    fn give_programs(&mut self) {
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.sort_by_key(|(at, instrument, _)| (*instrument, *at));
+        for note in &mut self.measure.notes {
+            let after = changes.partition_point(|(at, which, _)| (*which, *at) <= (note.instrument, note.onset));
+            let change = after.checked_sub(1).map(|k| changes[k]).filter(|(_, which, _)| *which == note.instrument);
+            let before = self.programs.get(usize::from(note.instrument)).copied().flatten();
+            note.program = change.map(|(_, _, program)| program).or(before);
+        }
+        for (_, instrument, program) in changes {
+            if let Some(known) = self.programs.get_mut(usize::from(instrument)) {
+                *known = Some(program);
             }
         }
-        let mut letters = written.text_of(&format!("{prefix}step"))?.chars();
+    }
+
+    /// Measures that are a sign only sound as those before them (MusicXML 4.0, "The measure-repeat element").
+    ///
+    /// The music should stand in them as well, says the text; then it is played as it stands.
+    fn repeat_measures(&mut self) -> Result<(), MusicXmlError> {
+        for (staff, pattern) in self.repeated.clone() {
+            let concerns = |note: &&RawNote| staff.is_none_or(|staff| note.staff == staff);
+            if self.measure.notes.iter().any(|note| concerns(&note)) {
+                continue;
+            }
+            let Some(source) = self.part.measures.len().checked_sub(pattern) else {
+                self.warn(Oddity::MeasureRepeat);
+                continue;
+            };
+            let source = &self.part.measures[source];
+            let notes: Vec<RawNote> = source.notes.iter().filter(concerns).copied().collect();
+            self.measure.length = self.measure.length.max(source.length);
+            self.count(notes.len())?;
+            self.measure.notes.extend(notes);
+        }
+        Ok(())
+    }
+
+    /// Plays the grace notes that wait, before `onset` or from it on.
+    fn play_graces(&mut self, onset: u64, before: u64, of_note: u64) {
+        let notes = self.graces.take(onset, before, of_note);
+        self.measure.notes.extend(notes);
+    }
+
+    /// Grace notes that no note follows end the one before them.
+    fn graces_at_end(&mut self) {
+        if !self.graces.is_empty() {
+            let notes = self.graces.after(&mut self.measure.notes, self.per_quarter);
+            self.measure.notes.extend(notes);
+        }
+    }
+
+    /// Which of the part's instruments plays a note.
+    fn instrument(&self, note: &Element) -> u16 {
+        let id = note.child("instrument").and_then(|instrument| instrument.attribute("id"));
+        id.and_then(|id| self.instrument_of(id)).unwrap_or(0)
+    }
+
+    pub(super) fn instrument_of(&self, id: &str) -> Option<u16> {
+        let place = self.part.listed.instruments.iter().position(|known| known.id == id)?;
+        u16::try_from(place).ok()
+    }
+
+    /// What a note sounds like, and whether that is a drum.
+    fn pitch(&mut self, note: &Element, instrument: u16) -> Option<(Pitch, bool)> {
+        let instruments = &self.part.listed.instruments;
+        let drum = match instruments.as_slice() {
+            // Only where there are several must a note say which (MusicXML 4.0, "The instrument element").
+            [only] => only.drum,
+            all if note.child("instrument").is_some() => all.get(usize::from(instrument)).and_then(|found| found.drum),
+            _ => None,
+        };
+        if note.child("unpitched").is_some() {
+            self.counts.drum_place += usize::from(drum.is_none());
+            return drum.or_else(|| drum_staff::drum_at(note)).map(|drum| (drum, true));
+        }
+        let written = note.child("pitch")?;
+        let mut letters = written.text_of("step")?.chars();
         let step = Step::from_letter(letters.next()?).filter(|_| letters.next().is_none())?;
-        let octave: i64 = written.number(&format!("{prefix}octave"))?;
+        let octave: i64 = written.number("octave")?;
         let alter: f64 = match written.text_of("alter") {
             Some(text) => text.parse().ok().filter(|alter: &f64| alter.abs() < 100.0)?,
             None => 0.0,
@@ -287,12 +420,57 @@ impl<'a> PartReader<'a> {
         if alter.fract() != 0.0 {
             self.counts.microtone += 1;
         }
-        let semitones = i64::from(step.semitones()) + alter.round() as i64 + i64::from(shift);
-        Pitch::try_from(octave.checked_add(1)?.checked_mul(12)?.checked_add(semitones)?).ok()
+        let semitones = i64::from(step.semitones()) + alter.round() as i64 + i64::from(self.transposition);
+        let pitch = Pitch::try_from(octave.checked_add(1)?.checked_mul(12)?.checked_add(semitones)?).ok()?;
+        // An instrument of a drum kit has one key, wherever its notes are drawn.
+        Some(drum.map_or((pitch, false), |drum| (drum, true)))
+    }
+
+    /// What stands at a note: its own dynamics, and signs that are counted.
+    fn notations(&mut self, note: &Element, onset: u64, staff: u8) {
+        for sign in note.all("notations").flat_map(|notations| &notations.children) {
+            match sign.name.as_str() {
+                "dynamics" => {
+                    if let Some((attack, then)) = loudness::of_signs(sign) {
+                        self.measure.marks.push(Mark { at: onset, staff: Some(staff), attack, then });
+                    }
+                }
+                "slur" => self.counts.slurs += usize::from(sign.attribute("type") == Some("start")),
+                "fermata" => self.counts.fermatas += 1,
+                "articulations" => self.counts.articulations += sign.children.len(),
+                "arpeggiate" => self.counts.ornaments += usize::from(note.child("chord").is_none()),
+                "glissando" | "slide" => self.counts.ornaments += usize::from(sign.attribute("type") == Some("start")),
+                "ornaments" => {
+                    let is_sign = |sign: &&Element| !["tremolo", "accidental-mark"].contains(&sign.name.as_str());
+                    self.counts.ornaments += sign.children.iter().filter(is_sign).count();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn lyrics(&mut self, note: &Element, onset: u64) {
+        for lyric in note.all("lyric") {
+            let mut text = String::new();
+            for child in &lyric.children {
+                match child.name.as_str() {
+                    "text" => text.push_str(&child.text),
+                    "elision" => text.push_str(if child.text.is_empty() { "\u{203F}" } else { &child.text }),
+                    _ => {}
+                }
+            }
+            let Some(text) = super::listed::one_line(&text) else { continue };
+            let goes_on =
+                lyric.all("syllabic").last().is_some_and(|syllabic| ["begin", "middle"].contains(&&*syllabic.text));
+            let number = lyric.attribute("number").and_then(|number| number.parse().ok());
+            let verse = number.filter(|verse| *verse > 0).unwrap_or(1);
+            self.measure.lyrics.push((onset, Lyric { at: Default::default(), verse, text, goes_on }));
+        }
     }
 
     fn attributes(&mut self, element: &Element) {
-        if let Some(divisions) = element.number::<u64>("divisions").filter(|divisions| *divisions > 0) {
+        let divisions = element.text_of("divisions").and_then(Decimal::read);
+        if let Some(divisions) = divisions.filter(|divisions| divisions.above > 0) {
             self.divisions = divisions;
         }
         if let Some(transpose) = element.child("transpose") {
@@ -304,80 +482,27 @@ impl<'a> PartReader<'a> {
             match read_key(key) {
                 // What a transposing part writes is not what sounds.
                 Some(key) if self.transposition % 12 != 0 => {
-                    self.measure.key = Some(key.transposed(self.transposition));
+                    self.measure.keys.push((self.cursor, key.transposed(self.transposition)));
                 }
-                Some(key) => self.measure.key = Some(key),
+                Some(key) => self.measure.keys.push((self.cursor, key)),
                 None => self.warn(Oddity::Key),
             }
         }
         if let Some(time) = element.child("time") {
             match read_meter(time) {
-                Some(meter) => self.measure.meter = Some(meter),
+                Some(meter) => self.measure.meters.push((self.cursor, meter)),
                 None => self.warn(Oddity::Meter),
             }
         }
-        if element.all("measure-style").any(|style| style.child("measure-repeat").is_some()) {
-            self.warn(Oddity::MeasureRepeat);
-        }
-    }
-
-    fn direction(&mut self, element: &Element) {
-        for kind in element.all("direction-type") {
-            for mark in kind.all("dynamics").flat_map(|dynamics| &dynamics.children) {
-                self.velocity = mark_loudness(&mark.name).unwrap_or(self.velocity);
-            }
-        }
-        let offset = self.offset(element);
-        let sound = element.child("sound");
-        if let Some(sound) = sound {
-            self.sound(sound, offset);
-        }
-        let kinds: Vec<&Element> = element.all("direction-type").collect();
-        self.jumps(sound.unwrap_or(element), &kinds);
-        if sound.is_none_or(|sound| sound.attribute("tempo").is_none()) {
-            for metronome in element.all("direction-type").flat_map(|kind| kind.all("metronome")) {
-                if let Some(quarters) = metronome_quarters(metronome) {
-                    self.tempo(quarters, offset);
+        self.part.has_drum_clef |= element.all("clef").any(|clef| clef.text_of("sign") == Some("percussion"));
+        for style in element.all("measure-style") {
+            let staff: Option<u8> = style.attribute("number").and_then(|number| number.parse().ok());
+            if let Some(sign) = style.child("measure-repeat") {
+                self.repeated.retain(|(known, _)| staff.is_some() && *known != staff);
+                if sign.attribute("type") == Some("start") {
+                    self.repeated.push((staff, sign.text.parse().unwrap_or(1).max(1)));
                 }
             }
-        }
-    }
-
-    /// How far from the cursor a direction stands, in ticks.
-    fn offset(&mut self, element: &Element) -> i64 {
-        let divisions: i64 = element.number("offset").unwrap_or(0);
-        let ticks = self.ticks(divisions.unsigned_abs());
-        i64::try_from(ticks).unwrap_or(i64::MAX).saturating_mul(divisions.signum())
-    }
-
-    fn sound(&mut self, element: &Element, offset: i64) {
-        let offset = offset.saturating_add(self.offset(element));
-        if let Some(text) = element.attribute("tempo") {
-            match text.trim().parse::<f64>() {
-                Ok(quarters) => self.tempo(quarters, offset),
-                Err(_) => self.warn(Oddity::Tempo),
-            }
-        }
-        if let Some(velocity) = element.attribute("dynamics").and_then(loudness) {
-            self.velocity = velocity;
-        }
-    }
-
-    /// What a `sound`, or else the signs and words beside it, say about the order of playing.
-    fn jumps(&mut self, sound: &Element, kinds: &[&Element]) {
-        let mut jumps = Jumps::default();
-        if !jumps.sound(sound) {
-            kinds.iter().for_each(|kind| jumps.direction_type(kind));
-        }
-        if jumps != Jumps::default() {
-            self.met.push((self.cursor, jumps));
-        }
-    }
-
-    fn tempo(&mut self, quarters_per_minute: f64, offset: i64) {
-        match Tempo::from_quarters_per_minute(quarters_per_minute) {
-            Some(tempo) => self.measure.tempos.push((self.cursor.saturating_add_signed(offset), tempo)),
-            None => self.warn(Oddity::Tempo),
         }
     }
 
@@ -393,23 +518,23 @@ impl<'a> PartReader<'a> {
             }
             self.measure.jumps.extend(jumps);
         }
+        self.counts.fermatas += element.all("fermata").count();
+        let marks = &mut self.measure.repeats;
         if let Some(repeat) = element.child("repeat") {
             match repeat.attribute("direction") {
-                Some("forward") => self.measure.marks.forward = true,
+                Some("forward") => marks.forward = true,
                 Some("backward") => {
                     let times = repeat.attribute("times").and_then(|times| times.parse().ok()).unwrap_or(2);
-                    self.measure.marks.backward = Some(times);
-                    self.measure.marks.after_jump = repeat.attribute("after-jump") == Some("yes");
+                    marks.backward = Some(times);
+                    marks.after_jump = repeat.attribute("after-jump") == Some("yes");
                 }
                 _ => {}
             }
         }
         if let Some(ending) = element.child("ending") {
             match ending.attribute("type") {
-                Some("start") => {
-                    self.measure.marks.ending = passes(ending.attribute("number").unwrap_or_default());
-                }
-                Some("stop" | "discontinue") => self.measure.marks.ending_stops = true,
+                Some("start") => marks.ending = passes(ending.attribute("number").unwrap_or_default()),
+                Some("stop" | "discontinue") => marks.ending_stops = true,
                 _ => {}
             }
         }
@@ -428,29 +553,6 @@ fn ties(note: &Element) -> (bool, bool) {
         tied.into_iter().any(|tied| tied.attribute("type") == Some(kind))
     };
     (seen("stop"), seen("start"))
-}
-
-/// A loudness in hundredths of forte as a velocity.
-fn loudness(text: &str) -> Option<Velocity> {
-    let percent: f64 = text.trim().parse().ok().filter(|percent: &f64| percent.is_finite() && *percent >= 0.0)?;
-    Velocity::try_from((percent * 0.9).round().clamp(1.0, 127.0) as u8).ok()
-}
-
-/// The velocity that notation programs play for a mark.
-fn mark_loudness(mark: &str) -> Option<Velocity> {
-    let velocity = match mark {
-        "pppp" | "ppppp" | "pppppp" => 10,
-        "ppp" => 16,
-        "pp" => 33,
-        "p" => 49,
-        "mp" => 64,
-        "mf" => 80,
-        "f" => 96,
-        "ff" => 112,
-        "fff" | "ffff" | "fffff" | "ffffff" => 126,
-        _ => return None,
-    };
-    Velocity::try_from(velocity).ok()
 }
 
 fn read_key(key: &Element) -> Option<Key> {
@@ -473,27 +575,4 @@ fn read_meter(time: &Element) -> Option<Meter> {
         beats = beats.checked_add(number.trim().parse().ok()?)?;
     }
     format!("{beats}/{}", kinds.first()?).parse().ok()
-}
-
-/// Quarters per minute of a metronome mark.
-fn metronome_quarters(metronome: &Element) -> Option<f64> {
-    const UNITS: [(&str, f64); 8] = [
-        ("breve", 8.0),
-        ("whole", 4.0),
-        ("half", 2.0),
-        ("quarter", 1.0),
-        ("eighth", 0.5),
-        ("16th", 0.25),
-        ("32nd", 0.125),
-        ("64th", 0.0625),
-    ];
-    let unit = metronome.text_of("beat-unit")?;
-    let (_, mut quarters) = *UNITS.iter().find(|(name, _)| *name == unit)?;
-    if metronome.child("beat-unit-dot").is_some() {
-        quarters *= 1.5;
-    }
-    // "c. 120" is a number, too.
-    let text = metronome.text_of("per-minute")?;
-    let number = text.trim_matches(|c: char| !c.is_ascii_digit());
-    Some(number.parse::<f64>().ok()? * quarters)
 }

@@ -2,20 +2,19 @@
 
 use super::document::{Document, Element, Start};
 use super::jumps::{Jumps, settle};
-use super::part::{Listed, PartReader, RawMeasure, RawNote, RawPart, one_line};
+use super::listed::{Listed, one_line};
+use super::part::{Counts, PartReader, RawMeasure, RawPart};
+use super::playing::{Placed, Played, give_channels, play};
+use super::ticks::ticks_per_quarter;
 use super::{MusicXmlError, Oddity, Warning, archive};
 use crate::Limits;
 use crate::midi::last_wins;
-use crate::notation::{gcd, join_split_bars, meters_of};
+use crate::notation::{join_split_bars, meters_of};
 use crate::repeats::{Marks, Order, play_order};
 use crate::text::decode_document;
-use cantus_score::{Key, Meter, Note, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter};
+use cantus_score::{Key, Meter, Part, Score, Tempo, Ticks, TicksPerQuarter};
 use std::collections::HashMap;
 
-/// The largest number of ticks to the quarter that a MIDI file holds.
-const MOST_TICKS: u64 = 32_767;
-/// Where divisions have no common multiple under that.
-const FALLBACK_TICKS: TicksPerQuarter = TicksPerQuarter::new(10_080).unwrap();
 /// More measures, repeats played, than any piece has.
 const MOST_MEASURES: usize = 200_000;
 
@@ -69,28 +68,17 @@ fn read_document(text: &str, limits: &Limits) -> Result<Reading, MusicXmlError> 
     reader.assemble()
 }
 
-/// Ticks in which every duration of the document is whole, as far as MIDI can count them.
-fn ticks_per_quarter(text: &str) -> Result<TicksPerQuarter, MusicXmlError> {
-    let mut document = Document::new(text);
-    let mut ticks = 1;
-    document.each_text("divisions", &mut |divisions| {
-        if let Some(divisions) = divisions.parse::<u64>().ok().filter(|found| (1..=MOST_TICKS).contains(found)) {
-            ticks = (ticks / gcd(ticks, divisions)).saturating_mul(divisions).min(MOST_TICKS + 1);
-        } else {
-            ticks = MOST_TICKS + 1;
-        }
-    })?;
-    let fitting = u32::try_from(ticks).ok().filter(|_| ticks <= MOST_TICKS).and_then(TicksPerQuarter::new);
-    Ok(fitting.unwrap_or(FALLBACK_TICKS))
-}
-
 struct Reader<'a> {
     limits: &'a Limits,
     per_quarter: TicksPerQuarter,
     title: Option<String>,
+    composer: Option<String>,
+    rights: Option<String>,
     remarks: Vec<String>,
     listed: HashMap<String, Listed>,
     parts: Vec<RawPart>,
+    /// Signs that are not kept, in all parts.
+    signs: Counts,
     note_count: usize,
     warnings: Vec<Warning>,
     warnings_dropped: usize,
@@ -102,9 +90,12 @@ impl<'a> Reader<'a> {
             limits,
             per_quarter,
             title: None,
+            composer: None,
+            rights: None,
             remarks: Vec::new(),
             listed: HashMap::new(),
             parts: Vec::new(),
+            signs: Counts::default(),
             note_count: 0,
             warnings: Vec::new(),
             warnings_dropped: 0,
@@ -133,6 +124,10 @@ impl<'a> Reader<'a> {
             "identification" => {
                 let identification = document.element(start)?;
                 self.remarks(&identification);
+                let of_kind =
+                    |kind: &str| identification.all("creator").find(|creator| creator.attribute("type") == Some(kind));
+                self.composer = of_kind("composer").and_then(|creator| one_line(&creator.text));
+                self.rights = identification.text_of("rights").and_then(one_line);
             }
             "part-list" => {
                 let list = document.element(start)?;
@@ -176,7 +171,8 @@ impl<'a> Reader<'a> {
         if listed.is_none() {
             self.warn(Some(number), None, Oddity::UnknownPart);
         }
-        let mut part = PartReader::new(listed.unwrap_or_default(), self.per_quarter, self.note_count, self.limits);
+        let mut part =
+            PartReader::new(listed.unwrap_or_else(Listed::unknown), self.per_quarter, self.note_count, self.limits);
         while !start.is_empty() {
             let Some(child) = document.next_child()? else { break };
             if child.element.name == "measure" {
@@ -193,12 +189,16 @@ impl<'a> Reader<'a> {
         for (measure, oddity) in oddities {
             self.warn(Some(number), Some(measure), oddity);
         }
+        self.signs.slurs += counts.slurs;
+        self.signs.fermatas += counts.fermatas;
+        self.signs.ornaments += counts.ornaments;
+        self.signs.articulations += counts.articulations;
         for (count, oddity) in [
-            (counts.grace, Oddity::Grace(counts.grace)),
             (counts.cue, Oddity::Cue(counts.cue)),
             (counts.pitch, Oddity::Pitch(counts.pitch)),
             (counts.duration, Oddity::Duration(counts.duration)),
             (counts.microtone, Oddity::Microtone(counts.microtone)),
+            (counts.drum_place, Oddity::DrumPlace(counts.drum_place)),
         ] {
             if count > 0 {
                 self.warn(Some(number), None, oddity);
@@ -218,70 +218,101 @@ impl<'a> Reader<'a> {
         if let Some(measure) = order.astray.first() {
             self.warn(None, Some(measure + 1), Oddity::Jump);
         }
-        let order = order.bars;
         let mut score = Score::new(self.per_quarter);
         score.title = self.title.take();
+        score.composer = self.composer.take();
+        score.rights = self.rights.take();
         score.remarks = std::mem::take(&mut self.remarks);
-        let starts = self.layout(&measures, &order, &mut score)?;
+        let placed = self.layout(&measures, &order, &mut score)?;
         let mut channels = (0..16u8).filter(|channel| *channel != Part::DRUM_CHANNEL).cycle();
         let parts = std::mem::take(&mut self.parts);
         let mut count = 0;
-        for (k, raw) in parts.into_iter().enumerate() {
-            let RawPart { listed, measures, is_unpitched } = raw;
-            let (notes, loose) = play(&measures, &starts, self.limits.max_notes - count)
+        for (k, raw) in parts.iter().enumerate() {
+            let played = play(raw, &placed, self.limits.max_notes - count)
                 .ok_or(MusicXmlError::TooManyNotes { limit: self.limits.max_notes })?;
-            count += notes.len();
+            let Played { mut parts, loose } = played;
+            count += parts.iter().map(|part| part.notes.len()).sum::<usize>();
             if loose > 0 {
                 self.warn(Some(k + 1), None, Oddity::LooseTie(loose));
             }
-            if notes.is_empty() {
-                continue;
-            }
-            let free = if is_unpitched { Part::DRUM_CHANNEL } else { channels.next().unwrap_or(0) };
-            let channel = listed.channel.unwrap_or(free);
-            let program = listed.program.and_then(Program::new).map(|program| (Ticks::ZERO, program));
-            score.parts.push(Part {
-                name: listed.name,
-                channel,
-                drums: channel == Part::DRUM_CHANNEL,
-                programs: program.into_iter().collect(),
-                notes,
-                ..Part::default()
-            });
+            give_channels(&mut parts, &mut channels);
+            score.parts.extend(parts);
+        }
+        if score.parts.len() > self.limits.max_tracks {
+            return Err(MusicXmlError::TooManyParts { limit: self.limits.max_tracks });
+        }
+        if score.parts.is_empty() {
+            self.warn(None, None, Oddity::NoNotes(score.chords.len()));
+        }
+        let Counts { slurs, fermatas, ornaments, articulations, .. } = self.signs;
+        if slurs + fermatas + ornaments + articulations > 0 {
+            self.warn(None, None, Oddity::Signs { slurs, fermatas, ornaments, articulations });
         }
         Ok(Reading { score, warnings: self.warnings, warnings_dropped: self.warnings_dropped })
     }
 
-    /// What the parts together say about each measure. The first part that says something is believed.
+    /// What the parts together say about each measure, in all of which notes are swung as it asks. The first part that says something is
+    /// believed.
     fn measures(&mut self) -> Vec<Measure> {
         let count = self.parts.iter().map(|part| part.measures.len()).max().unwrap_or(0);
         let mut measures = Vec::with_capacity(count);
-        let (mut meter, mut key, mut tempo) = (Meter::COMMON, None, None);
+        let (mut meter, mut key, mut tempo, mut swing) = (Meter::COMMON, None, None, None);
         let mut overfull = None;
         let mut marks = Vec::with_capacity(count);
         for k in 0..count {
             let of_parts = || self.parts.iter().filter_map(|part| part.measures.get(k));
-            meter = of_parts().find_map(|measure| measure.meter).unwrap_or(meter);
-            key = of_parts().find_map(|measure| measure.key).or(key);
-            let nominal = meter.bar(self.per_quarter).0;
+            let meters = of_parts().map(|measure| &measure.meters).find(|meters| !meters.is_empty());
+            let meters: &[(u64, Meter)] = meters.map_or(&[], |meters| meters);
+            let keys = of_parts().map(|measure| &measure.keys).find(|keys| !keys.is_empty());
+            let keys: &[(u64, Key)] = keys.map_or(&[], |keys| keys);
+            meter = meters.iter().rfind(|(at, _)| *at == 0).map_or(meter, |(_, meter)| *meter);
             let length = match of_parts().map(|measure| measure.length).max() {
-                Some(0) | None => nominal,
+                Some(0) | None => meter.bar(self.per_quarter).0,
                 Some(length) => length,
             };
-            if length > nominal {
+            // A metre may change within a measure: each piece of it is a bar.
+            let mut bars = vec![(0, meter)];
+            bars.extend(meters.iter().filter(|(at, _)| (1..length).contains(at)));
+            bars.sort_by_key(|(at, _)| *at);
+            let ends = bars.iter().skip(1).map(|(at, _)| *at).chain([length]);
+            let is_overfull = bars.iter().zip(ends).any(|((at, meter), end)| end - at > meter.bar(self.per_quarter).0);
+            if is_overfull {
                 overfull.get_or_insert(k + 1);
             }
-            let mut tempos: Vec<(Ticks, Tempo)> = of_parts()
-                .flat_map(|measure| &measure.tempos)
-                .map(|(at, tempo)| (Ticks((*at).min(length.saturating_sub(1))), *tempo))
-                .collect();
+            let nominal = meter.bar(self.per_quarter).0;
+            meter = meters.last().map_or(meter, |(_, meter)| *meter);
+            let key_before = keys.iter().rfind(|(at, _)| *at == 0).map(|(_, key)| *key).or(key);
+            key = keys.last().map(|(_, key)| *key).or(key);
+            let keys = keys.iter().filter(|(at, _)| (1..length).contains(at)).copied().collect();
+            let within = |at: u64| Ticks(at.min(length.saturating_sub(1)));
+            let mut tempos: Vec<(Ticks, Tempo)> =
+                of_parts().flat_map(|measure| &measure.tempos).map(|(at, tempo)| (within(*at), *tempo)).collect();
             last_wins(&mut tempos);
-            let marked = of_parts().map(|measure| &measure.marks).find(|marks| **marks != Marks::default());
+            let texts = |of: fn(&RawMeasure) -> &Vec<(u64, String)>| -> Vec<(Ticks, String)> {
+                let texts = of_parts().map(of).find(|texts| !texts.is_empty());
+                texts.into_iter().flatten().map(|(at, text)| (within(*at), text.clone())).collect()
+            };
+            let (chords, markers) = (texts(|measure| &measure.chords), texts(|measure| &measure.markers));
+            let marked = of_parts().map(|measure| &measure.repeats).find(|marks| **marks != Marks::default());
             let jumps = of_parts().map(|measure| &measure.jumps).find(|jumps| **jumps != Jumps::default());
             marks.push((marked.cloned().unwrap_or_default(), jumps.cloned().unwrap_or_default()));
-            let before = tempo;
+            let mut swings = vec![(0, swing)];
+            swings.extend(of_parts().flat_map(|measure| &measure.swings));
+            swings.sort_by_key(|(at, _)| *at);
+            swing = swings.last().and_then(|(_, swing)| *swing);
+            let tempo_before = tempo;
             tempo = tempos.last().map(|(_, tempo)| *tempo).or(tempo);
-            measures.push(Measure { meter, key, length, tempos, tempo_before: before, marks: Marks::default() });
+            if swings.iter().any(|(_, swing)| swing.is_some()) {
+                // An upbeat is the end of a bar.
+                let phase = if k == 0 && length < nominal { nominal - length } else { 0 };
+                for part in &mut self.parts {
+                    if let Some(measure) = part.measures.get_mut(k) {
+                        super::swing::swing(measure, &swings, phase);
+                    }
+                }
+            }
+            let marks = Marks::default();
+            measures.push(Measure { bars, length, key_before, keys, tempos, tempo_before, chords, markers, marks });
         }
         settle(&mut marks);
         for (measure, (marks, _)) in measures.iter_mut().zip(marks) {
@@ -293,113 +324,72 @@ impl<'a> Reader<'a> {
         measures
     }
 
-    /// Lays the measures in the order of playing along time, with metres, keys and tempos; gives where each begins.
-    fn layout(
-        &self,
-        measures: &[Measure],
-        order: &[usize],
-        score: &mut Score,
-    ) -> Result<Vec<(usize, u64)>, MusicXmlError> {
+    /// Lays the measures in the order of playing along time, with metres, keys, tempos and texts; gives where each begins.
+    fn layout(&self, measures: &[Measure], order: &Order, score: &mut Score) -> Result<Vec<Placed>, MusicXmlError> {
         let most = self.limits.max_quarters.saturating_mul(u64::from(self.per_quarter.get()));
-        let mut starts = Vec::with_capacity(order.len());
-        let mut spans = Vec::with_capacity(order.len());
-        let (mut at, mut before) = (0u64, None);
+        let mut placed = Vec::with_capacity(order.bars.len());
+        let mut spans = Vec::with_capacity(order.bars.len());
+        let mut times = vec![0u32; measures.len()];
+        let (mut start, mut before) = (0u64, None);
         let (mut key, mut tempo) = (None, None);
-        for (place, &k) in order.iter().enumerate() {
+        for (place, (&k, &pass)) in order.bars.iter().zip(&order.passes).enumerate() {
             let measure = &measures[k];
-            starts.push((k, at));
-            let jumps = order.get(place + 1).is_some_and(|next| *next != k + 1);
+            times[k] = times[k].saturating_add(1);
+            placed.push(Placed { measure: k, start, time: times[k], pass });
+            let jumps = order.bars.get(place + 1).is_some_and(|next| *next != k + 1);
             let opens = measures.get(k + 1).is_some_and(|next| next.marks.forward);
             let is_open = jumps || opens || measure.marks.backward.is_some();
-            spans.push((Ticks(at), Ticks(measure.length), measure.meter, is_open));
-            if measure.key != key {
-                score.keys.extend(measure.key.map(|key| (Ticks(at), key)));
-                key = measure.key;
+            let ends = measure.bars.iter().skip(1).map(|(at, _)| *at).chain([measure.length]);
+            for (&(from, meter), end) in measure.bars.iter().zip(ends) {
+                let is_open = is_open && end == measure.length;
+                spans.push((Ticks(start.saturating_add(from)), Ticks(end - from), meter, is_open));
+            }
+            let at = |offset: Ticks| Ticks(start) + offset;
+            let changes = measure.keys.iter().map(|(offset, key)| (at(Ticks(*offset)), Some(*key)));
+            for (at, change) in std::iter::once((Ticks(start), measure.key_before)).chain(changes) {
+                if change != key {
+                    score.keys.extend(change.map(|key| (at, key)));
+                    key = change;
+                }
             }
             let has_jumped = before.is_some_and(|before| before + 1 != k);
             if has_jumped && measure.tempo_before != tempo {
-                score.tempos.push((Ticks(at), measure.tempo_before.unwrap_or(Tempo::DEFAULT)));
+                score.tempos.push((Ticks(start), measure.tempo_before.unwrap_or(Tempo::DEFAULT)));
             }
             tempo = measure.tempos.last().map(|(_, tempo)| *tempo).or(if has_jumped {
                 measure.tempo_before
             } else {
                 tempo
             });
-            score.tempos.extend(measure.tempos.iter().map(|(offset, tempo)| (Ticks(at) + *offset, *tempo)));
-            at = at.saturating_add(measure.length);
-            if at > most {
+            score.tempos.extend(measure.tempos.iter().map(|(offset, tempo)| (at(*offset), *tempo)));
+            score.chords.extend(measure.chords.iter().map(|(offset, text)| (at(*offset), text.clone())));
+            score.markers.extend(measure.markers.iter().map(|(offset, text)| (at(*offset), text.clone())));
+            start = start.saturating_add(measure.length);
+            if start > most {
                 return Err(MusicXmlError::TooLong { limit: self.limits.max_quarters });
             }
             before = Some(k);
         }
         last_wins(&mut score.tempos);
+        score.chords.sort_by_key(|(at, _)| *at);
+        score.markers.sort_by_key(|(at, _)| *at);
         score.meters = meters_of(join_split_bars(&spans, self.per_quarter).into_iter(), self.per_quarter);
-        Ok(starts)
+        Ok(placed)
     }
 }
 
-/// A measure as all parts have it in common.
+/// A measure as all parts have it in common. Times are in ticks from its beginning.
 struct Measure {
-    meter: Meter,
-    key: Option<Key>,
+    /// Where each metre begins in it: one, but where it changes within.
+    bars: Vec<(u64, Meter)>,
     length: u64,
+    /// The key that it begins with, if any is named, and changes within.
+    key_before: Option<Key>,
+    keys: Vec<(u64, Key)>,
     tempos: Vec<(Ticks, Tempo)>,
     /// The tempo in force where it begins, if any is named before.
     tempo_before: Option<Tempo>,
+    chords: Vec<(Ticks, String)>,
+    markers: Vec<(Ticks, String)>,
     marks: Marks,
-}
-
-/// A note that waits for the rest of itself.
-struct Open {
-    note: usize,
-    voice: u32,
-}
-
-/// The notes of a part in the order of playing, ties joined, and how many ties led nowhere; `None` where there are more than `limit`.
-fn play(measures: &[RawMeasure], starts: &[(usize, u64)], limit: usize) -> Option<(Vec<Note>, usize)> {
-    let mut notes: Vec<Note> = Vec::new();
-    let mut open: [Vec<Open>; 128] = std::array::from_fn(|_| Vec::new());
-    let mut loose = 0;
-    for (k, start) in starts {
-        for raw in measures.get(*k).map_or(&[][..], |measure| &measure.notes) {
-            let onset = Ticks(start.saturating_add(raw.onset));
-            let waiting = &mut open[usize::from(raw.pitch.get())];
-            let held = if raw.tied_from { find_open(waiting, &notes, onset, raw) } else { None };
-            loose += usize::from(raw.tied_from && held.is_none());
-            let note = match held {
-                Some(place) => {
-                    let note = waiting.remove(place).note;
-                    notes[note].duration += Ticks(raw.duration);
-                    note
-                }
-                None => {
-                    if notes.len() == limit {
-                        return None;
-                    }
-                    let (pitch, velocity): (Pitch, _) = (raw.pitch, raw.velocity);
-                    notes.push(Note { onset, pitch, duration: Ticks(raw.duration), velocity });
-                    notes.len() - 1
-                }
-            };
-            // What ended before can no longer be tied to anything.
-            let before = waiting.len();
-            waiting.retain(|open| notes[open.note].end() >= onset);
-            loose += before - waiting.len();
-            if raw.tied_to {
-                waiting.push(Open { note, voice: raw.voice });
-            }
-        }
-    }
-    loose += open.iter().map(Vec::len).sum::<usize>();
-    notes.sort_unstable();
-    Some((notes, loose))
-}
-
-/// Which of the waiting notes goes on at `onset`: one of the same voice, or else any.
-fn find_open(waiting: &[Open], notes: &[Note], onset: Ticks, raw: &RawNote) -> Option<usize> {
-    let ends_here = |open: &Open| notes[open.note].end() == onset;
-    waiting
-        .iter()
-        .position(|open| ends_here(open) && open.voice == raw.voice)
-        .or_else(|| waiting.iter().position(ends_here))
 }

@@ -1,5 +1,6 @@
 //! Scores to documents.
 
+use super::drum_staff::place_of;
 use super::instruments::NAMES;
 use super::measure::{beams, shown_accidentals};
 use super::{WriteError, archive};
@@ -394,6 +395,9 @@ fn write_event(
             let _ = write!(note, "<accidental>{}</accidental>", accidental(spelling.alter));
         }
         note.push_str(&ratio);
+        if context.part.drums && place_of(head.pitch).2 {
+            note.push_str("<notehead>x</notehead>");
+        }
         note.push_str(&staff);
         if h == 0 {
             for (level, beam) in beams.iter().enumerate() {
@@ -422,10 +426,9 @@ fn pitched(spelling: Spelling, note: &mut String) {
     let _ = write!(note, "<pitch><step>{step}</step>{alter}<octave>{octave}</octave></pitch>");
 }
 
-/// Drums stand where their number lies among the white keys of the treble staff.
+/// Drums stand where the usual drum staff has them.
 fn unpitched(drum: Pitch, note: &mut String) {
-    let place = i32::from(drum.get()).rem_euclid(9) + 2;
-    let (step, octave) = (['C', 'D', 'E', 'F', 'G', 'A', 'B'][(place % 7) as usize], 4 + place / 7);
+    let (step, octave, _) = place_of(drum);
     let _ = write!(
         note,
         "<unpitched><display-step>{step}</display-step><display-octave>{octave}</display-octave></unpitched>"

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
 use cantus_score::{
-    Key, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity,
+    Control, Key, Lyric, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter,
+    Velocity,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -47,34 +48,87 @@ prop_compose! {
     }
 }
 
-prop_compose! {
-    fn any_part()(
-        name in option::of(text()),
-        channel in 0u8..16,
-        programs in changes((0u8..128).prop_map(|number| Program::new(number).expect("a program"))),
-        notes in vec(any_note(), 0..24),
-        pedal in vec((time(), time()).prop_map(|(down, up)| PedalSpan { down: Ticks(down), up: Ticks(up) }), 0..5),
-    ) -> Part {
-        Part { name, channel, drums: channel == Part::DRUM_CHANNEL, programs, notes, pedal, ..Part::default() }
-    }
+fn any_control() -> impl Strategy<Value = Control> {
+    let controller = |number: BoxedStrategy<u8>| {
+        (number, 0u8..128).prop_map(|(number, value)| Control::Controller { number, value })
+    };
+    let bank = prop_oneof![Just(0u8), Just(120), Just(121), Just(126), Just(127)];
+    prop_oneof![
+        3 => controller(prop_oneof![Just(0u8), Just(6), Just(7), Just(11), Just(64), Just(100), Just(101)].boxed()),
+        1 => controller((0u8..128).boxed()),
+        1 => bank.prop_map(|value| Control::Controller { number: 0, value }),
+        1 => (-8192i16..8192).prop_map(Control::Bend),
+        1 => (0u8..128).prop_map(Control::Pressure),
+    ]
 }
 
 prop_compose! {
-    /// Scores of every kind, in no particular order: overlapping unisons, notes of no length, several changes at one tick.
-    pub fn any_score()(
+    fn any_lyric()(at in time(), verse in 1u8..3, text in prop_oneof![4 => "[a-z]{1,5}", 1 => text(), 1 => " ?[/\\\\-][a-z]{0,2}-? ?"], goes_on in any::<bool>()) -> Lyric {
+        Lyric { at: Ticks(at), verse, text, goes_on }
+    }
+}
+
+/// Names of all kinds, some of which say drums.
+fn any_name() -> impl Strategy<Value = Option<String>> {
+    prop_oneof![3 => option::of(text()), 1 => Just(Some("Drums".to_owned())), 1 => Just(Some("Kick 2".to_owned()))]
+}
+
+prop_compose! {
+    fn any_part()(
+        name in any_name(),
+        (port, channel, drums) in (prop_oneof![3 => Just(0u8), 1 => any::<u8>()], prop_oneof![0u8..16, Just(9u8), Just(0u8)], any::<bool>()),
+        programs in changes(prop_oneof![0u8..128, Just(0u8)].prop_map(|number| Program::new(number).expect("a program"))),
+        notes in vec(any_note(), 0..24),
+        pedal in vec((time(), time()).prop_map(|(down, up)| PedalSpan { down: Ticks(down), up: Ticks(up) }), 0..5),
+        controls in prop_oneof![2 => Just(Vec::new()), 1 => vec((time().prop_map(Ticks), any_control()), 0..12)],
+        lyrics in prop_oneof![2 => Just(Vec::new()), 1 => vec(any_lyric(), 0..6)],
+    ) -> Part {
+        Part { name, port, channel, drums, programs, notes, pedal, controls, lyrics }
+    }
+}
+
+/// Parts of which some share a channel and all that belongs to it.
+fn any_parts() -> impl Strategy<Value = Vec<Part>> {
+    (vec(any_part(), 0..4), any::<bool>()).prop_map(|(mut parts, alike)| {
+        if let (true, [first, .., last]) = (alike, parts.as_mut_slice()) {
+            *last = Part {
+                notes: std::mem::take(&mut last.notes),
+                lyrics: std::mem::take(&mut last.lyrics),
+                ..first.clone()
+            };
+        }
+        parts
+    })
+}
+
+prop_compose! {
+    /// Scores of every kind, in no particular order: overlapping unisons, notes of no length, several changes at one tick,
+    /// drums and pitches on any channel of any port.
+    pub fn any_score_at_all()(
         division in prop_oneof![Just(480u32), 1u32..32768],
-        title in option::of(text()),
+        (title, rights) in (option::of(text()), option::of(text())),
         remarks in vec(text(), 0..3),
+        markers in changes(text()),
         tempos in changes((1u32..=u32::MAX).prop_map(|micros| Tempo::from_micros_per_quarter(micros).expect("not zero"))),
         meters in changes((1u8..=255, 0u8..8).prop_map(|(n, d)| Meter::new(n, d).expect("a metre"))),
         keys in changes((-7i8..8, any::<bool>()).prop_map(|(fifths, minor)| {
             Key::new(fifths, if minor { Mode::Minor } else { Mode::Major }).expect("a key")
         })),
-        parts in vec(any_part(), 0..4),
+        parts in any_parts(),
     ) -> Score {
         let ticks_per_quarter = TicksPerQuarter::new(division).expect("not zero");
-        Score { title, remarks, tempos, meters, keys, parts, ..Score::new(ticks_per_quarter) }
+        Score { title, rights, remarks, markers, tempos, meters, keys, parts, ..Score::new(ticks_per_quarter) }
     }
+}
+
+/// As [`any_score_at_all`], on one port, with drums on their usual channel and only there.
+pub fn any_score() -> impl Strategy<Value = Score> {
+    any_score_at_all().prop_map(|mut score| {
+        for part in &mut score.parts {
+            (part.port, part.drums) = (0, part.channel == Part::DRUM_CHANNEL);
+        }
+        score
+    })
 }
 
 /// Steps that note values and tuplets can name.
