@@ -5,6 +5,7 @@ pub mod composers;
 pub mod evaluate;
 pub mod harmonise;
 pub mod inspect;
+pub mod models;
 pub mod render;
 pub mod studio;
 pub mod train;

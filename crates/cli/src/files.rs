@@ -4,13 +4,13 @@ use cantus_evaluation::structure::recurrences;
 use cantus_formats::svg::Roll;
 use cantus_formats::wav::{self, Sound};
 use cantus_formats::{self as formats, Format, FormatError, Limits, Reading, Rendering};
-use cantus_score::Score;
+use cantus_score::{Score, Unpitched};
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::path::{Path, PathBuf};
 
 use crate::Usage;
-use crate::terminal::remark;
+use crate::terminal::{note, printable};
 
 /// What one file may cost, for commands that read music.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -83,59 +83,71 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     cantus_workshop::read(path).into_diagnostic()
 }
 
-/// The pieces in a music file, and its bytes; oddities go to standard error. A tune that cannot be read is one, as long as another can.
-pub fn read_pieces(path: &Path, limits: &Limits) -> Result<(Vec<Score>, Vec<u8>)> {
+/// Music that a person named, and what its reader had to say.
+pub struct Music {
+    /// The piece.
+    pub score: Score,
+    /// What was odd about it: told already.
+    pub warnings: Vec<String>,
+}
+
+/// The pieces in a music file, and its bytes; what is odd about them is told. A tune that cannot be read is so, as long as another can.
+pub fn read_pieces(path: &Path, limits: &Limits) -> Result<(Vec<Music>, Vec<u8>)> {
     let format = Format::to_read(path).map_err(usage)?;
     let bytes = read(path)?;
     let context = || format!("reading `{}`", path.display());
     let pieces = formats::read(format, &bytes, limits).into_diagnostic().wrap_err_with(context)?;
-    let mut scores = Vec::new();
-    let mut refused = None;
+    let mut music: Vec<Music> = Vec::new();
+    let mut refused = Vec::new();
     for piece in pieces {
         match piece.reading {
             Ok(reading) => {
-                tell_oddities(path, &reading);
-                scores.push(reading.score);
+                let warnings = oddities(&reading);
+                music.push(Music { score: reading.score, warnings });
             }
-            Err(error) => {
-                if refused.is_some() || !scores.is_empty() {
-                    remark(format!("{}: {error}", path.display()));
-                }
-                refused.get_or_insert(error);
-            }
+            Err(error) => refused.push(error),
         }
     }
-    match refused {
-        Some(error) if scores.is_empty() => Err(error).into_diagnostic().wrap_err_with(context),
-        _ => Ok((scores, bytes)),
+    let Some(first) = music.first_mut() else {
+        let Some(error) = refused.into_iter().next() else {
+            return Err(miette!("`{}` holds no piece: name another file", path.display()));
+        };
+        return Err(error).into_diagnostic().wrap_err_with(context);
+    };
+    first.warnings.extend(refused.iter().map(ToString::to_string));
+    for warning in music.iter().flat_map(|music| &music.warnings) {
+        note(format!("{}: {}", printable(&path.display().to_string()), printable(warning)));
+    }
+    Ok((music, bytes))
+}
+
+/// All that a reader had to say.
+pub fn oddities(reading: &Reading) -> Vec<String> {
+    let more = (reading.warnings_dropped > 0).then(|| format!("{} more such remarks", reading.warnings_dropped));
+    reading.warnings.iter().cloned().chain(more).collect()
+}
+
+/// The piece in a music file, and the file's bytes; what is odd about it is told.
+pub fn read_music(path: &Path, limits: &Limits) -> Result<(Music, Vec<u8>)> {
+    let (mut pieces, bytes) = read_pieces(path, limits)?;
+    let count = pieces.len();
+    match pieces.pop() {
+        Some(piece) if count == 1 => Ok((piece, bytes)),
+        _ => Err(miette!(
+            "`{}` holds {count} tunes, and one is needed: `cantus render {} -o tune.abc` makes a file of each",
+            path.display(),
+            path.display()
+        )),
     }
 }
 
-fn tell_oddities(path: &Path, reading: &Reading) {
-    for warning in reading.warnings.iter().take(5) {
-        remark(format!("{}: {warning}", path.display()));
-    }
-    let more = reading.warnings.len().saturating_sub(5) + reading.warnings_dropped;
-    if more > 0 {
-        remark(format!("{}: {more} more such remarks", path.display()));
-    }
-}
-
-/// The piece in a music file; its oddities go to standard error.
-pub fn read_score(path: &Path, limits: &Limits) -> Result<Score> {
-    Ok(read_score_and_bytes(path, limits)?.0)
-}
-
-/// The same, with the file's bytes.
-pub fn read_score_and_bytes(path: &Path, limits: &Limits) -> Result<(Score, Vec<u8>)> {
-    let (mut scores, bytes) = read_pieces(path, limits)?;
-    let count = scores.len();
-    match scores.pop() {
-        Some(score) if count == 1 => Ok((score, bytes)),
-        _ => {
-            Err(miette!("`{}` holds {count} tunes, and one is needed: cut it out, or render it first", path.display()))
-        }
-    }
+/// What a piece without any note is said to be: what is written of it is silent.
+pub fn silence(path: &Path, score: &Score) -> Option<String> {
+    let unpitched = Unpitched::of(score).filter(|unpitched| unpitched.strokes == 0)?;
+    Some(format!(
+        "{}: it holds {unpitched}, so what is written of it is silent",
+        printable(&path.display().to_string())
+    ))
 }
 
 /// `piece.mid` of three becomes `piece-1.mid`, of ten `piece-01.mid`.
@@ -147,6 +159,57 @@ pub fn numbered(path: &Path, k: usize, count: usize) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{stem}-{:0width$}.{extension}", k + 1))
+}
+
+/// Where pieces are written.
+pub struct Outputs {
+    /// For each piece its files.
+    paths: Vec<Vec<PathBuf>>,
+    /// Of each piece's files.
+    pub formats: Vec<Format>,
+}
+
+impl Outputs {
+    /// For `count` pieces: what a person `named`, or else `usual`.
+    pub fn new(named: &[PathBuf], usual: &str, count: usize, force: bool) -> Result<Outputs> {
+        let usual_path = [PathBuf::from(usual)];
+        let of_one = if named.is_empty() { &usual_path } else { named };
+        let formats = of_one.iter().map(|path| output_format(path)).collect::<Result<Vec<Format>>>()?;
+        let paths = match named {
+            [] => free_names(usual, count, force).into_iter().map(|path| vec![path]).collect(),
+            _ => (0..count).map(|k| named.iter().map(|path| numbered(path, k, count)).collect()).collect(),
+        };
+        Ok(Outputs { paths, formats })
+    }
+
+    /// The files of a piece.
+    pub fn of(&self, piece: usize) -> Vec<PathBuf> {
+        self.paths.get(piece).cloned().unwrap_or_default()
+    }
+}
+
+/// The names under which `count` pieces are written where a person gave none: those of [`numbered`], or with higher numbers where files
+/// of these names are there already, so that nothing is lost; with `force` they are written over.
+fn free_names(name: &str, count: usize, force: bool) -> Vec<PathBuf> {
+    let path = Path::new(name);
+    let usual: Vec<PathBuf> = (0..count).map(|k| numbered(path, k, count)).collect();
+    let Some(taken) = usual.iter().find(|path| path.exists()).filter(|_| !force) else { return usual };
+    let mut first = 1;
+    loop {
+        // With a number that is not the only one.
+        let names: Vec<PathBuf> = (first..first + count).map(|k| numbered(path, k, first + count)).collect();
+        match names.iter().rposition(|path| path.exists()) {
+            Some(last) => first += last + 1,
+            None => {
+                note(format!(
+                    "`{}` is there already; writing `{}` (--force writes over it)",
+                    taken.display(),
+                    names[0].display()
+                ));
+                return names;
+            }
+        }
+    }
 }
 
 /// The format of an output, by its extension.

@@ -30,6 +30,7 @@ enum Command {
     Inspect(commands::inspect::Arguments),
     Evaluate(commands::evaluate::Arguments),
     Render(commands::render::Arguments),
+    Models(commands::models::Arguments),
     Composers(commands::composers::Arguments),
     Studio(commands::studio::Arguments),
 }
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::Render(arguments) => commands::render::run(&arguments),
+        Command::Models(arguments) => commands::models::run(&arguments),
         Command::Composers(arguments) => commands::composers::run(&arguments),
         Command::Studio(arguments) => commands::studio::run(arguments),
     };

@@ -2,14 +2,17 @@
 
 use crate::Usage;
 use crate::terminal::{self, command, say};
-use cantus_evaluation::originality::{Digest, Sketch};
+use cantus_evaluation::originality::Sketch;
 use cantus_formats::Format;
 use cantus_model::{Composition, Sampling};
-use cantus_score::Score;
-use cantus_workshop::Provenance;
+use cantus_score::{Meter, Score, counted};
+use cantus_workshop::{Model, Provenance};
 use miette::Result;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+
+/// The voices of a choir by name, from the highest down.
+pub const VOICES: [&str; 4] = ["soprano", "alto", "tenor", "bass"];
 
 /// How notes are drawn, for commands that compose.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -38,57 +41,74 @@ impl SamplingArguments {
     }
 }
 
+/// What is told of a piece beside its music.
+pub struct Told<'a> {
+    /// What its files are.
+    pub written: &'a [PathBuf],
+    /// How much of its melody is copied, in a sentence and in figures; nothing where the model does not know its training music.
+    pub originality: Option<(String, Sketch)>,
+    /// What the reader of the given music had to say: told already, but for JSON.
+    pub warnings: &'a [String],
+}
+
+/// What `model` can say about copies in a composition.
+pub fn originality(model: &Model, score: &Score) -> Option<(String, Sketch)> {
+    let digest = model.originality()?;
+    let found = digest.check(score);
+    Some((found.sentence(&digest.held_out), found))
+}
+
 /// Says what was written of a piece.
-pub fn report(
-    json: bool,
-    origin: &Provenance,
-    composition: &Composition,
-    originality: Option<&(Sketch, &Digest)>,
-    written: &[PathBuf],
-) -> Result<()> {
+pub fn report(json: bool, origin: &Provenance, composition: &Composition, told: Told<'_>) -> Result<()> {
     let score = &composition.score;
     let seconds = score.tempo_map().seconds(score.end());
     if json {
         let line = serde_json::json!({
-            "files": written, "origin": origin, "notes": score.note_count(), "seconds": seconds, "remarks": composition.remarks,
-            "originality": originality.map(|(found, _)| found),
+            "files": told.written, "origin": origin, "notes": score.note_count(), "seconds": seconds,
+            "remarks": composition.remarks, "warnings": told.warnings,
+            "originality": told.originality.as_ref().map(|(sentence, found)| {
+                serde_json::json!({
+                    "sentence": sentence, "melody": found.melody, "longest": found.longest, "place": found.place,
+                })
+            }),
         });
         return say(line);
     }
-    for remark in &composition.remarks {
-        terminal::remark(format!("note: {remark}"));
-    }
-    let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
-    let tempo = tempo_of(score);
-    let meter = score.meters.first().map_or_else(|| "4/4".to_owned(), |(_, meter)| meter.to_string());
+    composition.remarks.iter().for_each(terminal::note);
+    let names: Vec<String> = told.written.iter().map(|path| path.display().to_string()).collect();
     say(format!(
-        "{}: {} bars in {meter}, {} notes, {seconds:.0} s at {tempo:.0} quarters a minute, seed {}",
+        "{}: {}, {}, {seconds:.0} s at {:.0} quarters a minute, seed {}",
         names.join(", "),
-        origin.bars,
-        score.note_count(),
+        meters(score, origin.bars),
+        counted(score.note_count(), "note"),
+        tempo_of(score),
         origin.seed
     ))?;
-    originality.and_then(|(found, digest)| originality_line(found, digest)).map_or(Ok(()), say)
+    told.originality.map_or(Ok(()), |(sentence, _)| say(sentence))
 }
 
-/// One line on how much of a piece stands in the training music, beside what real pieces have in common with it; nothing of a piece
-/// that is too short for an 8-note run.
-fn originality_line(found: &Sketch, digest: &Digest) -> Option<String> {
-    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
-    let [_, share, _] = found.melody;
-    let real = &digest.held_out.melody[1];
-    let usual = match real.pieces {
-        0 => String::new(),
-        _ => format!(" (real pieces: half under {}, nearly all under {})", percent(real.median), percent(real.high)),
+/// `16 bars in 4/4`; of several metres the bars of each, in the order in which they first come: `3 bars in 5/8, 5 in 2/4`. An upbeat is
+/// named and not counted.
+fn meters(score: &Score, bars: usize) -> String {
+    let mut meters: Vec<(Meter, usize)> = Vec::new();
+    let upbeats = 1 - score.first_bar();
+    for bar in score.bars().skip(upbeats) {
+        match meters.iter_mut().find(|(meter, _)| *meter == bar.meter) {
+            Some((_, bars)) => *bars += 1,
+            None => meters.push((bar.meter, 1)),
+        }
+    }
+    let said = match &meters[..] {
+        [] => counted(bars, "bar"),
+        [(meter, counted_bars)] => {
+            format!("{} in {meter}", counted(if upbeats > 0 { *counted_bars } else { bars }, "bar"))
+        }
+        [(meter, bars), others @ ..] => {
+            let others = others.iter().map(|(meter, bars)| format!(", {bars} in {meter}"));
+            format!("{} in {meter}{}", counted(*bars, "bar"), others.collect::<String>())
+        }
     };
-    let longest = match found.longest {
-        0 => String::new(),
-        notes => format!("; at most {notes} notes in a row"),
-    };
-    Some(format!(
-        "Originality: {} of its melody's 8-note runs stand in the training music{usual}{longest}.",
-        percent(share?)
-    ))
+    if upbeats > 0 { format!("an upbeat and {said}") } else { said }
 }
 
 fn tempo_of(score: &Score) -> f64 {
@@ -110,4 +130,22 @@ pub fn how_to_hear(written: &[PathBuf], formats: &[Format]) -> Option<String> {
         midi.display(),
         command(render)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_score::{Note, Part, Pitch, Ticks, TicksPerQuarter, Velocity};
+
+    #[test]
+    fn metres_are_told_by_bars() {
+        let mut score = Score::new(TicksPerQuarter::DEFAULT);
+        let note = Note { onset: Ticks(0), pitch: Pitch::C4, duration: Ticks(480 * 9), velocity: Velocity::DEFAULT };
+        score.parts.push(Part { notes: vec![note], ..Part::default() });
+        score.meters = vec![(Ticks(0), "3/4".parse().unwrap())];
+        assert_eq!(meters(&score, 3), "3 bars in 3/4");
+        assert_eq!(meters(&score, 1), "1 bar in 3/4");
+        score.meters.extend([(Ticks(480 * 3), "2/4".parse().unwrap()), (Ticks(480 * 7), "3/4".parse().unwrap())]);
+        assert_eq!(meters(&score, 4), "2 bars in 3/4, 2 in 2/4");
+    }
 }

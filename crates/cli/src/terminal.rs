@@ -25,6 +25,12 @@ pub fn remark(line: impl std::fmt::Display) {
     writeln!(io::stderr().lock(), "{line}").unwrap_or_default();
 }
 
+/// Says what a person should know although all went well: of a file that was read, of a piece that was written. To standard error, all
+/// in one form.
+pub fn note(words: impl std::fmt::Display) {
+    remark(format!("note: {words}"));
+}
+
 /// Whether an error says that nobody reads our output any more.
 pub fn is_broken_pipe(report: &miette::Report) -> bool {
     report.downcast_ref::<ReaderGone>().is_some()
@@ -48,6 +54,18 @@ fn quoted(word: &OsStr) -> String {
 pub fn table(rows: &[(String, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let line = |(name, value): &(String, String)| format!("  {name:<width$}  {value}");
+    rows.iter().map(line).collect::<Vec<String>>().join("\n")
+}
+
+/// Rows of cells lined up to the left, the first row a heading.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<String>>().join("  ").trim_end().to_owned()
+    };
     rows.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 

@@ -95,11 +95,11 @@ impl std::fmt::Display for Listener {
         let Listener { quarters, pieces, excerpts, right, error } = self;
         write!(
             f,
-            "a listener that has learnt from {} excerpts of {quarters} quarters which are whose is right about {:.0}% ± {:.0}% of those of \
-             pieces that it has not heard ({} and {} pieces; 50% is chance)",
-            excerpts[0] + excerpts[1],
+            "a machine listener tells the pieces from real ones {:.0}% ± {:.0}% of the time (50% is chance; {} excerpts of {quarters} \
+             quarters, of {} real pieces and {} of these, asked of pieces that it had not heard)",
             100.0 * right,
             100.0 * error,
+            excerpts[0] + excerpts[1],
             pieces[0],
             pieces[1],
         )

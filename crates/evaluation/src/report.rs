@@ -1,16 +1,17 @@
 //! Everything about a set of pieces beside a corpus, put together: for a terminal, as JSON, and as a page that stands alone.
 
 mod page;
+mod text;
 
 pub use page::Picture;
+pub use text::table;
 
 use crate::listener::Listener;
-use crate::originality::{HeldOut, Index, LENGTHS, Originality, Range};
-use crate::{Comparison, FIGURES, Statistics, Summary, side_by_side};
+use crate::originality::{HeldOut, Index, Originality};
+use crate::{Comparison, FIGURES, Statistics, Summary};
 use cantus_score::Score;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::fmt::Write;
 
 /// Of a larger corpus so many pieces, evenly spread, say what real pieces share with one another.
 const HELD_OUT: usize = 300;
@@ -51,10 +52,14 @@ pub struct Corpus<'a> {
 pub struct LikelihoodLine {
     /// Which pieces, in words.
     pub pieces: String,
-    /// How many pieces.
+    /// How many pieces were asked of.
     pub count: usize,
+    /// How many there are: of more than were asked for these are spread evenly over all.
+    pub of: usize,
     /// What kind of figure: exact, bound, ...
     pub kind: String,
+    /// What the model predicts at once, token or frame: wherever figures say "token", it stands for this.
+    pub unit: String,
     /// Nats per token, all tokens alike.
     pub nats_per_token: f64,
     /// Nats per quarter note, all quarters alike.
@@ -67,6 +72,23 @@ pub struct LikelihoodLine {
     pub adjusted: usize,
     /// Which tokens count, what is given.
     pub protocol: String,
+    /// Each piece that was asked of.
+    pub by_piece: Vec<PieceLikelihood>,
+}
+
+/// How likely a model finds one piece.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PieceLikelihood {
+    /// Its name.
+    pub name: String,
+    /// Nats of the whole piece.
+    pub nats: f64,
+    /// Tokens that were counted.
+    pub tokens: f64,
+    /// Quarter notes that these stand for.
+    pub quarters: f64,
+    /// Whether the model's vocabulary could only say it roughly.
+    pub is_adjusted: bool,
 }
 
 /// A set of pieces beside a corpus.
@@ -94,6 +116,8 @@ pub struct Report {
     pub held_out_shares: Vec<f64>,
     /// Each piece of the set.
     pub pieces: Vec<PieceReport>,
+    /// What whoever read the music had to say of it.
+    pub warnings: Vec<String>,
     /// A piece of the corpus and one of the set that are as structured as the middle of their like, by number.
     #[serde(skip)]
     typical: (Option<usize>, Option<usize>),
@@ -150,6 +174,7 @@ impl Report {
             held_out,
             held_out_shares: left_out.iter().filter_map(|piece| piece.melody[1]).collect(),
             pieces: pieces.collect(),
+            warnings: Vec::new(),
             typical,
         }
     }
@@ -216,85 +241,9 @@ impl Report {
         findings
     }
 
-    /// The report for a terminal. Lines end with a line break.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let mut line = |words: String| {
-            let _ = writeln!(text, "{words}");
-        };
-        for likelihood in &self.likelihood {
-            line(format!("Likelihood of {}", likelihood.words()));
-        }
-        line("\nStatistics, mean and standard deviation of the pieces\n".to_owned());
-        line(side_by_side(&[(&self.corpus, &self.corpus_summary), (&self.set, &self.set_summary)]));
-        line(
-            "Distances between pieces; overlap and divergence of those across with those within the corpus\n"
-                .to_owned(),
-        );
-        line(self.comparison.table());
-        line(format!(
-            "Originality: n-grams of the melody that stand in the {} pieces of {}\n",
-            self.indexed, self.corpus
-        ));
-        line(self.shares_table());
-        for number in self.most_copied().into_iter().take(5) {
-            let piece = &self.pieces[number];
-            if let Some(passage) = &piece.originality.longest {
-                let mark = if piece.is_copied { "  more than real pieces share" } else { "" };
-                line(format!("{}: {passage}{mark}", piece.name));
-            }
-        }
-        line("\nIn short".to_owned());
-        self.findings().into_iter().for_each(|finding| line(format!("- {finding}")));
-        text
-    }
-
-    fn shares_table(&self) -> String {
-        let mut rows = vec![["", "real pieces, left out", "", "these pieces", ""].map(str::to_owned).to_vec()];
-        rows.push(["", "median", "19 of 20 under", "median", "highest"].map(str::to_owned).to_vec());
-        let percent = |share: f64| format!("{:.1}%", 100.0 * share);
-        let mut add = |name: String, real: &Range, ours: Range, say: &dyn Fn(f64) -> String| {
-            rows.push(vec![name, say(real.median), say(real.high), say(ours.median), say(ours.highest)]);
-        };
-        let ours = |of: &dyn Fn(&Originality) -> Option<f64>| {
-            Range::of(self.pieces.iter().filter_map(|piece| of(&piece.originality)))
-        };
-        for (k, length) in LENGTHS.iter().enumerate() {
-            add(format!("{length} notes of the melody"), &self.held_out.melody[k], ours(&|o| o.melody[k]), &percent);
-        }
-        for (k, length) in LENGTHS.iter().enumerate() {
-            add(format!("{length} chords"), &self.held_out.chords[k], ours(&|o| o.chords[k]), &percent);
-        }
-        let longest = |o: &Originality| o.longest.as_ref().map(|passage| passage.onsets as f64);
-        add("longest passage (onsets)".to_owned(), &self.held_out.longest, ours(&longest), &|x| format!("{x:.0}"));
-        crate::summary::lines(&rows)
-    }
-
     /// The report as a page: one file, nothing to load, with `pictures` where they belong.
     pub fn page(&self, title: &str, pictures: &[Picture]) -> String {
         page::page(self, title, pictures)
-    }
-}
-
-impl LikelihoodLine {
-    fn words(&self) -> String {
-        let adjusted = match self.adjusted {
-            0 => String::new(),
-            some => format!("; {some} of them said in the nearest words the model has"),
-        };
-        format!(
-            "{} ({}{adjusted}): {:.3} nats per token, {:.3} per quarter note, {:.1}% right; every piece alike {:.3} nats per token\n  \
-             {}; {}",
-            self.pieces,
-            self.count,
-            self.nats_per_token,
-            self.nats_per_quarter,
-            100.0 * self.accuracy,
-            self.nats_per_token_by_piece,
-            self.kind,
-            self.protocol
-        )
     }
 }
 

@@ -6,7 +6,6 @@ pub mod abc;
 mod channels;
 mod file;
 pub mod flac;
-#[allow(dead_code, reason = "its readers follow")]
 mod grace;
 mod limits;
 pub mod midi;

@@ -7,14 +7,14 @@ use cantus_formats::musicxml::{
     MusicXmlError, Oddity, Reading, WriteError, canonicalize, read, write, write_compressed,
 };
 use cantus_score::{Key, Mode, Part, Score, Tempo, Ticks, TicksPerQuarter};
-use common::{any_score, grid_score, note};
+use common::{any_score, grid_score, note, with_words_and_signs};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_score_on_a_grid_survives_note_for_note(score in grid_score()) {
+    fn a_score_on_a_grid_survives_note_for_note(score in with_words_and_signs(grid_score().boxed())) {
         let canonical = canonicalize(&score).expect("it can be written");
         let times = |score: &Score| -> Vec<Vec<(u64, u64, u8, u8)>> {
             let ticks = u64::from(score.ticks_per_quarter.get());
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn any_score_is_written_or_refused(score in any_score()) {
+    fn any_score_is_written_or_refused(score in with_words_and_signs(any_score().boxed())) {
         // Silences of a thousand bars are tested with the limits.
         let end = u64::from(score.ticks_per_quarter.get()) * 200;
         let score = score.before(Ticks(end));
@@ -53,7 +53,7 @@ proptest! {
 
     #[test]
     fn damaged_documents_never_panic(
-        score in grid_score(),
+        score in with_words_and_signs(grid_score().boxed()),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6),
         is_packed in any::<bool>(),
     ) {
@@ -81,7 +81,7 @@ proptest! {
 }
 
 /// Pieces of a measure, in no sensible order.
-const WORDS: [&str; 34] = [
+const WORDS: [&str; 49] = [
     "<note>",
     "</note>",
     "<chord/>",
@@ -107,6 +107,21 @@ const WORDS: [&str; 34] = [
     "<attributes><time><beats>0</beats><beat-type>4</beat-type></time></attributes>",
     "<attributes><time><beats>3+255</beats><beat-type>8</beat-type></time></attributes>",
     "<attributes><key><fifths>99</fifths></key></attributes>",
+    "<grace slash=\"yes\"/>",
+    "<voice>2</voice>",
+    "<notations><ornaments><tremolo>3</tremolo></ornaments><slur type=\"start\"/></notations>",
+    "<notations><ornaments><tremolo type=\"start\">8</tremolo></ornaments></notations>",
+    "<notations><ornaments><tremolo type=\"stop\">1</tremolo></ornaments></notations>",
+    "<unpitched/>",
+    "<lyric number=\"9\"><text>la</text></lyric>",
+    "<sound dacapo=\"yes\"/>",
+    "<sound dalsegno=\"s\" segno=\"s\" tocoda=\"c\" coda=\"c\" fine=\"yes\" time-only=\"1,2\"/>",
+    "<sound damper-pedal=\"yes\" pizzicato=\"yes\"/>",
+    "<sound><swing><first>999</first><second>1</second></swing></sound>",
+    "<direction><direction-type><pedal type=\"change\"/><dynamics><sfz/></dynamics><coda/></direction-type><offset sound=\"yes\">-99</offset></direction>",
+    "<harmony><root><root-step>C</root-step></root><kind text=\"&quot;7\">x</kind><offset>-1</offset></harmony>",
+    "<attributes><measure-style><measure-repeat type=\"start\">1</measure-repeat></measure-style></attributes>",
+    "<attributes><time><beats>1</beats><beat-type>8</beat-type></time><divisions>1.5</divisions></attributes>",
     "<attributes><transpose><chromatic>-2147483648</chromatic></transpose></attributes>",
     "<sound tempo=\"0\"/>",
     "<sound tempo=\"NaN\" dynamics=\"inf\"/>",

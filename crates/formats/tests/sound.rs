@@ -3,7 +3,7 @@
 mod common;
 
 use cantus_formats::wav::{Audio, PEAK, Settings, Sound, WavError, render, write};
-use cantus_score::{Note, Part, PedalSpan, Score, Ticks, TicksPerQuarter};
+use cantus_score::{Control, Note, Part, PedalSpan, Score, Ticks, TicksPerQuarter};
 use common::note;
 use std::f64::consts::TAU;
 use std::io::Cursor;
@@ -241,6 +241,73 @@ fn a_soundfont_plays_the_right_pitch() {
     assert!(peak(&audio) <= PEAK);
     assert!(audio.samples.len() < 13 * 44_100);
     assert_eq!(audio, render(&score, &sound, &Settings::default()).expect("again"));
+}
+
+/// One long note of middle A, with controls.
+fn shaped(controls: &[(u64, Control)]) -> Score {
+    let mut score = milliseconds(vec![note(0, 69, 1200, 100)]);
+    score.parts[0].controls = controls.iter().map(|(at, control)| (Ticks(*at), *control)).collect();
+    score
+}
+
+fn controller(number: u8, value: u8) -> Control {
+    Control::Controller { number, value }
+}
+
+/// What the built-in piano and a SoundFont make of a score.
+fn both(score: &Score) -> [Audio; 2] {
+    let font = Sound::soundfont(&tiny_soundfont()).expect("a SoundFont");
+    [audio(score), render(score, &font, &Settings::default()).expect("short enough")]
+}
+
+#[test]
+fn volume_and_expression_are_heard() {
+    let plain = both(&shaped(&[]));
+    for number in [Control::VOLUME, Control::EXPRESSION] {
+        let silent = both(&shaped(&[(0, controller(number, 0))]));
+        let fading = both(&shaped(&[(600, controller(number, 20))]));
+        for k in 0..2 {
+            assert!(peak(&silent[k]) < 1e-4, "controller {number}: {}", peak(&silent[k]));
+            assert_eq!(mono(&fading[k], 0, 590), mono(&plain[k], 0, 590));
+            let (before, after) = (rms(&mono(&plain[k], 700, 1100)), rms(&mono(&fading[k], 700, 1100)));
+            assert!(after < 0.2 * before && after > 0.001 * before, "controller {number}: {before} {after}");
+        }
+    }
+}
+
+#[test]
+fn a_silent_part_leaves_the_others_as_they_are() {
+    let alone = milliseconds(vec![note(0, 69, 900, 60)]);
+    let mut both = alone.clone();
+    both.parts.extend(shaped(&[(0, controller(Control::VOLUME, 0))]).parts);
+    let (alone, both) = (audio(&alone), audio(&both));
+    assert_eq!(mono(&alone, 0, 1000), mono(&both, 0, 1000));
+}
+
+#[test]
+fn places_are_heard() {
+    for (place, side) in [(0, 0), (127, 1)] {
+        for audio in both(&shaped(&[(0, controller(Control::PAN, place))])) {
+            let side_of =
+                |k: usize| rms(&audio.samples[4410..44_100].iter().map(|f| f64::from(f[k])).collect::<Vec<_>>());
+            assert!(side_of(side) > 3.0 * side_of(1 - side), "{place}");
+        }
+    }
+}
+
+#[test]
+fn bends_are_heard_as_far_as_their_range_says() {
+    let range = [(0, controller(101, 0)), (0, controller(100, 0)), (0, controller(6, 12))];
+    let whole_tone = shaped(&[(500, Control::Bend(8191))]);
+    let octave = shaped(&[range.as_slice(), &[(500, Control::Bend(8191))]].concat());
+    for (score, factor) in [(whole_tone, 2f64.powf(1.0 / 6.0)), (octave, 2.0)] {
+        for (audio, pitch) in both(&score).iter().zip([440.0, 441.0]) {
+            let (before, after) = (mono(audio, 100, 500), mono(audio, 600, 1100));
+            // An octave above is a partial of the piano's: before, the note itself is there, and after, no more.
+            assert!(strength(&before, pitch) > 10.0 * strength(&after, pitch));
+            assert!(strength(&after, pitch * factor) > 10.0 * strength(&after, pitch), "{factor}");
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A piece of which some is given, and the rest is to be composed.
 
 use crate::{ComposeError, Sampling};
-use cantus_score::Score;
+use cantus_score::{Score, Unpitched};
 use std::ops::RangeInclusive;
 
 /// What is given: voices throughout, bars in all voices, or both. It is kept note for note.
@@ -25,8 +25,8 @@ impl Arrangement {
     pub fn check(&self, voices: usize) -> Result<(), ComposeError> {
         self.sampling.check()?;
         let bars = self.score.bar_count();
-        if self.score.parts.iter().all(|part| part.drums || part.notes.is_empty()) {
-            return Err(ComposeError::EmptyPrompt { bars });
+        if let Some(unpitched) = Unpitched::of(&self.score) {
+            return Err(ComposeError::Unpitched(unpitched));
         }
         if let Some(&voice) = self.voices.iter().find(|voice| **voice >= voices) {
             return Err(ComposeError::Voice { voice: voice + 1, voices });

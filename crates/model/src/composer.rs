@@ -5,7 +5,7 @@ use crate::{
     Arrangement, CreateError, Form, FormError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError,
     Trainable, TrainingSet,
 };
-use cantus_score::Score;
+use cantus_score::{Score, Unpitched, counted};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -256,7 +256,8 @@ pub enum ComposeError {
     },
     /// Nothing is left to compose after the prompt.
     #[error(
-        "the prompt has {prompt} bars and the piece is to have {bars}: nothing is left to compose; ask for more bars or keep fewer of the prompt"
+        "{} kept of the prompt, and the piece is to have {bars}: nothing is left to compose; ask for more bars or keep fewer of the prompt",
+        if *prompt == 1 { "1 bar is".to_owned() } else { format!("{prompt} bars are") }
     )]
     PromptTooLong {
         /// Bars kept of the prompt.
@@ -264,22 +265,32 @@ pub enum ComposeError {
         /// Bars asked for.
         bars: usize,
     },
-    /// The kept bars of the prompt are silent.
-    #[error("the first {bars} bars of the prompt hold no note that can be continued; keep more of its bars")]
+    /// The kept bars of the prompt are silent, and later ones are not.
+    #[error(
+        "the first {} of the prompt hold no note to go on from: its first note with a pitch stands in bar {first}; keep at least {}",
+        counted(*bars, "bar"), counted(*first, "bar")
+    )]
     EmptyPrompt {
         /// Bars kept.
         bars: usize,
+        /// The bar of the first note, from 1.
+        first: usize,
     },
+    /// What is given has no pitched note at all.
+    #[error("there is nothing to go on from: the piece holds {0}; give one with a melody")]
+    Unpitched(Unpitched),
     /// The composer only writes from left to right.
     #[error(
-        "the composer {composer} cannot work around what is given; use a model of a composer of voices, as `chorale`"
+        "a model of the composer {composer} writes from left to right and cannot work around what is given; use a model that writes voices, such as the built-in `chorales`"
     )]
     CannotArrange {
         /// Which.
         composer: &'static str,
     },
     /// It remembers nothing that could come again.
-    #[error("the composer {composer} cannot follow a form; use a model of a composer with a memory, as `chorale`")]
+    #[error(
+        "a model of the composer {composer} cannot follow a form; use one that remembers its themes, such as the built-in `chorales`"
+    )]
     CannotFollowForm {
         /// Which.
         composer: &'static str,

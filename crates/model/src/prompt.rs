@@ -1,7 +1,7 @@
 //! The beginning that a person gives: kept note for note, continued by a composer.
 
 use crate::ComposeError;
-use cantus_score::{Bars, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{Bars, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
 
 /// The first bars of a score.
 #[derive(Clone, Debug)]
@@ -18,14 +18,17 @@ impl Prompt {
     /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer.
     ///
     /// # Errors
-    /// [`ComposeError::EmptyPrompt`] where they hold no note but drum strokes.
+    /// [`ComposeError::EmptyPrompt`] where they hold no note but drum strokes, [`ComposeError::Unpitched`] where the whole score does.
     pub fn new(score: &Score, bars: usize) -> Result<Prompt, ComposeError> {
         let has_upbeat = bars > 0 && score.upbeat().is_some();
         let kept_bars: Vec<_> = score.bars().take(bars.saturating_add(usize::from(has_upbeat))).collect();
         let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
         let kept = score.before(end);
-        if kept.parts.iter().all(|part| part.drums || part.notes.is_empty()) {
-            return Err(ComposeError::EmptyPrompt { bars });
+        if Unpitched::of(&kept).is_some() {
+            return Err(match Unpitched::of(score) {
+                Some(unpitched) => ComposeError::Unpitched(unpitched),
+                None => ComposeError::EmptyPrompt { bars, first: first_bar(score) },
+            });
         }
         Ok(Prompt { kept, end, bars: kept_bars.len() - usize::from(has_upbeat), has_upbeat })
     }
@@ -96,6 +99,13 @@ impl Prompt {
     }
 }
 
+/// The number of the bar of the first pitched note.
+fn first_bar(score: &Score) -> usize {
+    let pitched = score.parts.iter().filter(|part| !part.drums);
+    let onset = pitched.filter_map(|part| part.notes.first()).map(|note| note.onset).min().unwrap_or_default();
+    (score.bars().take_while(|bar| bar.start <= onset).count() + score.first_bar()).saturating_sub(1).max(1)
+}
+
 /// Where the bar ends that `at` falls into or ends with.
 fn bar_end(score: &Score, at: Ticks) -> Ticks {
     Bars::new(&score.meters, score.ticks_per_quarter, at).last().map_or(at, |bar| bar.end())
@@ -139,10 +149,19 @@ mod tests {
 
     #[test]
     fn a_prompt_without_notes_is_refused() {
-        assert!(Prompt::new(&score(10, &[(100, 10)]), 1).is_err());
-        assert!(Prompt::new(&score(10, &[(0, 10)]), 0).is_err());
+        let refused = |score: &Score, bars| Prompt::new(score, bars).unwrap_err().to_string();
+        let late = refused(&score(10, &[(100, 10)]), 1);
+        assert!(
+            late.contains("the first 1 bar of") && late.contains("stands in bar 3; keep at least 3 bars"),
+            "{late}"
+        );
+        let none = refused(&score(10, &[(0, 10)]), 0);
+        assert!(none.contains("the first 0 bars of") && none.contains("keep at least 1 bar"), "{none}");
+        // More bars do not help where the whole piece has nothing.
         let mut drums = score(10, &[(0, 10)]);
         drums.parts[0].drums = true;
-        assert!(Prompt::new(&drums, 1).is_err());
+        let drums = refused(&drums, 1);
+        assert!(drums.contains("only drums (1 stroke)") && !drums.contains("keep"), "{drums}");
+        assert!(refused(&score(10, &[]), 4).contains("the piece holds no note"));
     }
 }

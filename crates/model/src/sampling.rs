@@ -22,8 +22,11 @@ pub struct Sampling {
 /// A setting that no distribution can be drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum SamplingError {
-    /// Negative, infinite or not a number.
-    #[error("a temperature of {0} makes no sense: give a number from 0 (always the likeliest) to about 2")]
+    /// Negative, over [`Sampling::MOST_TEMPERATURE`] or not a number.
+    #[error(
+        "a temperature of {0} makes no sense: give a number from 0 (always the likeliest) to {most}; 1 is as learnt",
+        most = Sampling::MOST_TEMPERATURE
+    )]
     Temperature(f64),
     /// Outside of 0-1.
     #[error("a top-p of {0} makes no sense: give a number over 0 and up to 1")]
@@ -43,12 +46,15 @@ impl Sampling {
     /// Always the most likely token.
     pub const GREEDY: Sampling = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0 };
 
+    /// What comes of more is noise, whatever the model has learnt.
+    pub const MOST_TEMPERATURE: f64 = 4.0;
+
     /// Whether the settings make sense.
     ///
     /// # Errors
     /// [`SamplingError`], naming the setting.
     pub fn check(&self) -> Result<(), SamplingError> {
-        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+        if !(0.0..=Sampling::MOST_TEMPERATURE).contains(&self.temperature) {
             return Err(SamplingError::Temperature(self.temperature));
         }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
@@ -216,6 +222,8 @@ mod tests {
     fn senseless_settings_are_named() {
         assert!(Sampling { temperature: -1.0, ..Sampling::default() }.check().is_err());
         assert!(Sampling { temperature: f64::NAN, ..Sampling::default() }.check().is_err());
+        assert!(Sampling { temperature: 99.0, ..Sampling::default() }.check().is_err());
+        assert!(Sampling { temperature: 4.0, ..Sampling::default() }.check().is_ok());
         assert!(Sampling { top_p: 0.0, ..Sampling::default() }.check().is_err());
         assert!(Sampling::GREEDY.check().is_ok());
     }

@@ -158,7 +158,7 @@ pub trait Trainable: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// Nothing to learn from.
-    #[error("there is no {what} piece to learn from; add files, or look at the report above for why they were refused")]
+    #[error("there is no {what} piece to learn from; the report says why files were refused")]
     EmptyCorpus {
         /// Training or validation.
         what: &'static str,
@@ -166,6 +166,14 @@ pub enum CreateError {
     /// The corpus gives no vocabulary.
     #[error(transparent)]
     Vocabulary(#[from] VocabularyError),
+    /// Music of another kind than the composer writes.
+    #[error("composer {composer} cannot learn from this music: {problem}")]
+    Unsuitable {
+        /// The composer.
+        composer: &'static str,
+        /// Why, and what to do.
+        problem: String,
+    },
     /// Unknown or impossible settings.
     #[error("settings of composer {composer}: {problem}")]
     Settings {

@@ -14,6 +14,8 @@ mod part;
 mod score;
 mod tempo;
 mod time;
+mod unpitched;
+mod words;
 
 pub use drums::names_drums;
 pub use grid::{GridReport, quantize};
@@ -24,3 +26,5 @@ pub use part::{Control, Lyric, Part, PedalSpan, Program};
 pub use score::{Score, merge_parts};
 pub use tempo::{Tempo, TempoMap};
 pub use time::{Ticks, TicksPerQuarter};
+pub use unpitched::Unpitched;
+pub use words::counted;

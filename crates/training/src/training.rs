@@ -158,7 +158,8 @@ pub enum TrainError {
     },
     /// The corpus has changed since.
     #[error(
-        "the music in {data} is not what this run began with (fingerprint {found}, not {expected}); restore it, or begin a new run"
+        "the music in {data} is not what this run began with: a file was added, dropped or changed (fingerprint {found}, not {expected}); \
+         put it back as it was, or begin a new run on it with `cantus train {data} -o` and another folder; what this run has learnt stays"
     )]
     OtherCorpus {
         /// The folder.
@@ -266,6 +267,10 @@ impl<'a> Training<'a> {
                 self.standing.since_best = 0;
             }
             self.best_model = self.standing.best.map(|_| self.finished(best));
+            if let Some(best) = &self.best_model {
+                // Better found out now than when the training is over.
+                (self.trainable.spec().load)(best)?;
+            }
             // Written before the checkpoint was; whatever was written after it comes again.
             self.best_written = false;
         }

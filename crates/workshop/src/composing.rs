@@ -23,7 +23,7 @@ impl Given {
     /// The first `bars` bars of `score`, which was read from `bytes`.
     ///
     /// # Errors
-    /// [`ComposeError::EmptyPrompt`].
+    /// [`ComposeError::EmptyPrompt`] and [`ComposeError::Unpitched`], which say what the piece holds.
     pub fn new(score: &Score, bytes: &[u8], bars: usize) -> Result<Given, ComposeError> {
         Ok(Given { prompt: Prompt::new(score, bars)?, sha256: digest(bytes) })
     }
@@ -61,7 +61,10 @@ pub fn compose(
     let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
     let mut compositions = model.composer.compose_all(&request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {
-        composition.score.title = Some(format!("Composition {seed}"));
+        composition.score.title = Some(match given.and_then(|given| given.prompt.score().title.as_deref()) {
+            Some(title) => format!("{}, continued", title.strip_suffix(", continued").unwrap_or(title)),
+            None => "Composition".to_owned(),
+        });
         finish(&mut composition.score, settings, *seed);
     }
     Ok(compositions)
@@ -80,8 +83,8 @@ pub fn arrange(
 ) -> Result<Composition, ComposeError> {
     let mut composition = model.composer.arrange(arrangement, &mut seeded(seed), progress)?;
     let score = &mut composition.score;
-    score.title =
-        Some(score.title.take().map_or_else(|| format!("Arrangement {seed}"), |title| format!("{title} ({seed})")));
+    // The piece that was given keeps its name.
+    score.title.get_or_insert_with(|| "Arrangement".to_owned());
     finish(score, settings, seed);
     Ok(composition)
 }

@@ -1,6 +1,7 @@
 //! Finding and loading models: the built-in ones, a file, or the best of a run.
 
 use crate::files::{self, ReadError};
+use crate::shelf::{RUNS, advice};
 use cantus_composers::registry;
 use cantus_evaluation::originality::Digest;
 use cantus_model::{Ability, Composer, Header, ModelError, ModelFile, Sampling, digest};
@@ -23,6 +24,11 @@ pub struct BuiltIn {
 }
 
 impl BuiltIn {
+    /// Its file.
+    pub(crate) fn bytes(&self) -> &'static [u8] {
+        self.bytes
+    }
+
     /// What it can be asked for besides new pieces and ones that go on from a prompt.
     pub fn abilities(&self) -> &'static [Ability] {
         let file = ModelFile::from_bytes(self.bytes).ok();
@@ -77,6 +83,14 @@ pub enum LoadError {
     /// A folder that is no run.
     #[error(transparent)]
     Run(#[from] RunFolderError),
+    /// No model is called so.
+    #[error("there is no model `{name}`: {advice}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is, and what may have been meant.
+        advice: String,
+    },
     /// A run that has only begun.
     #[error("the run `{}` has no model yet: its first checkpoint is still to come", .0.display())]
     NoModelYet(PathBuf),
@@ -90,7 +104,7 @@ pub enum LoadError {
     },
 }
 
-/// The model of a name: a built-in one, a file, or a run's folder.
+/// The model of a name: a built-in one, a file, a run's folder, or a run in the folder [`RUNS`] by its name alone.
 ///
 /// # Errors
 /// [`LoadError`].
@@ -98,17 +112,40 @@ pub fn load(name: &str) -> Result<Model, LoadError> {
     if let Some(model) = built_in(name) {
         return from_bytes(name, model.bytes);
     }
-    let path = model_path(Path::new(name))?;
+    let path = model_path(name, Path::new(RUNS))?;
     from_bytes(&path.to_string_lossy(), &files::read(&path)?)
 }
 
-/// The model file that a path stands for.
-fn model_path(path: &Path) -> Result<PathBuf, LoadError> {
-    if !path.is_dir() {
+/// The folder of the run in [`RUNS`] that is called so.
+pub fn run_named(name: &str) -> Option<PathBuf> {
+    Some(run_in(Path::new(RUNS), name)?.path().to_owned())
+}
+
+fn run_in(runs: &Path, name: &str) -> Option<RunFiles> {
+    is_name(name).then(|| RunFiles::at(runs.join(name)).ok())?
+}
+
+/// Whether it is a name alone, and no path.
+fn is_name(name: &str) -> bool {
+    let path = Path::new(name);
+    path.components().count() == 1 && !path.is_absolute() && !name.starts_with('.')
+}
+
+/// The model file that a name stands for: a path comes first, then the runs in `runs`.
+fn model_path(name: &str, runs: &Path) -> Result<PathBuf, LoadError> {
+    let path = Path::new(name);
+    if path.is_file() {
         return Ok(path.to_owned());
     }
-    let best = RunFiles::at(path)?.best_path();
-    if best.exists() { Ok(best) } else { Err(LoadError::NoModelYet(path.to_owned())) }
+    let run = match run_in(runs, name) {
+        Some(run) if RunFiles::at(path).is_err() => run,
+        _ if path.is_dir() => RunFiles::at(path)?,
+        // What looks like a file is looked for as one: reading it says that there is none.
+        _ if path.extension().is_some() || !is_name(name) => return Ok(path.to_owned()),
+        _ => return Err(LoadError::Unknown { name: name.to_owned(), advice: advice(name, runs) }),
+    };
+    let best = run.best_path();
+    if best.exists() { Ok(best) } else { Err(LoadError::NoModelYet(run.path().to_owned())) }
 }
 
 /// The model in these bytes, to be called `name`.
@@ -120,4 +157,36 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Model, LoadError> {
     let file = ModelFile::from_bytes(bytes).map_err(failed)?;
     let composer = registry::load(&file).map_err(failed)?;
     Ok(Model { name: name.to_owned(), digest: digest(bytes), bytes: bytes.len(), header: file.header, composer })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(folder: &Path, has_model: bool) {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join("run.json"), "{}").unwrap();
+        if has_model {
+            std::fs::write(folder.join("best.safetensors"), "").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_name() {
+        let place = tempfile::tempdir().unwrap();
+        let runs = place.path().join("runs");
+        run(&runs.join("chopin-lstm"), true);
+        run(&runs.join("young"), false);
+        let found = |name: &str| model_path(name, &runs);
+        assert_eq!(found("chopin-lstm").unwrap(), runs.join("chopin-lstm/best.safetensors"));
+        assert!(matches!(found("young"), Err(LoadError::NoModelYet(_))));
+        let whole = runs.join("chopin-lstm").to_string_lossy().into_owned();
+        assert_eq!(found(&whole).unwrap(), runs.join("chopin-lstm/best.safetensors"));
+        assert_eq!(found("none.safetensors").unwrap(), Path::new("none.safetensors"));
+        let said = |name: &str| found(name).unwrap_err().to_string();
+        assert!(said("chorale").contains("did you mean `chorales`?"), "{}", said("chorale"));
+        let composer = said("octave:exact");
+        assert!(composer.contains("`octave` is a composer") && composer.contains("-c octave:exact"), "{composer}");
+        assert!(said("jazz").contains("There are: default, chorales"), "{}", said("jazz"));
+    }
 }

@@ -1,14 +1,14 @@
 //! `cantus compose`: new music.
 
 use crate::Usage;
-use crate::files::{self, LimitArguments, SoundArguments};
-use crate::pieces::{SamplingArguments, how_to_hear, report};
+use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
+use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
+use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_formats::{Format, Limits};
 use cantus_model::{ComposeError, Composition, Form};
 use cantus_workshop::{self as workshop, BARS, Given, Model, PROMPT_BARS, PromptOrigin, Provenance};
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ const TOGETHER: usize = 64;
 /// Needs nothing: the built-in model composes, and the piece goes to composition.mid. The same seed gives the same bytes.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The model: `default` or `chorales` (built in), a .safetensors file, or a run's folder
+    /// The model, by its name in `cantus models`, or a .safetensors file, or a run's folder
     #[arg(short, long, default_value = workshop::DEFAULT)]
     model: String,
     /// A music file to continue (MIDI, MusicXML or ABC); its first bars are kept note for note, in key and tempo
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Length of the whole piece in bars, the prompt's included [default: 16]
     #[arg(long, value_name = "N")]
     bars: Option<usize>,
-    /// Choose it to get the same piece again; a new one is drawn, and told, where it is missing
+    /// Use the same seed to get the same piece; by default a new seed is chosen and printed
     #[arg(long)]
     seed: Option<u64>,
     #[command(flatten)]
@@ -47,10 +47,13 @@ pub struct Arguments {
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
     /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture)
-    /// [default: composition.mid]
+    /// A file that is named is written over. [default: composition.mid, or the next free of composition-2.mid, composition-3.mid ...]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// Write the piece again that this file holds (MIDI, MusicXML or ABC): same model, seed and settings
+    /// Write over composition.mid where it is there already
+    #[arg(long, conflicts_with = "output")]
+    force: bool,
+    /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "form", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
@@ -63,15 +66,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let outputs = match &arguments.output[..] {
-        [] => vec![PathBuf::from("composition.mid")],
-        given => given.to_vec(),
-    };
-    let formats = outputs.iter().map(|path| files::output_format(path)).collect::<Result<Vec<Format>>>()?;
+    let outputs = Outputs::new(&arguments.output, "composition.mid", arguments.count as usize, arguments.force)?;
     let like = arguments.like.as_deref().map(origin).transpose()?;
     let model = workshop::load(&arguments.model).into_diagnostic()?;
     let mut settings = settle(arguments, like.as_ref(), &model)?;
-    let given = given_prompt(arguments, &settings)?;
+    let (given, warnings) = given_prompt(arguments, &settings)?.unzip();
+    let warnings = warnings.unwrap_or_default();
     if let (Some(origin), Some(path)) = (&like, &arguments.like) {
         let found = given.as_ref().map(|given| &given.sha256);
         if origin.prompt.as_ref().map(|prompt| &prompt.sha256) != found {
@@ -82,26 +82,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         origin.sha256.clone_from(&given.sha256);
     }
     let playing = arguments.sound.load()?;
-    let originality = model.originality();
     let mut pieces = Vec::new();
     let seeds: Vec<u64> = (0..arguments.count).map(|k| settings.seed.wrapping_add(u64::from(k))).collect();
     for (batch, seeds) in seeds.chunks(TOGETHER).enumerate() {
         let compositions = compose(&model, &settings, seeds, given.as_ref())?;
         for (k, (composition, seed)) in compositions.iter().zip(seeds).enumerate() {
             let origin = Provenance { seed: *seed, ..settings.clone() };
-            let number = batch * TOGETHER + k;
-            let written =
-                outputs.iter().map(|path| files::numbered(path, number, arguments.count as usize)).collect::<Vec<_>>();
+            let written = outputs.of(batch * TOGETHER + k);
             let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
             for path in &written {
                 files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
             }
-            let found = originality.as_ref().map(|digest| (digest.check(&composition.score), digest));
-            report(arguments.json, &origin, composition, found.as_ref(), &written)?;
+            let originality = originality(&model, &composition.score);
+            let told = Told { written: &written, originality, warnings: &warnings };
+            report(arguments.json, &origin, composition, told)?;
             pieces.extend(written);
         }
     }
-    if let Some(hint) = how_to_hear(&pieces, &formats).filter(|_| !arguments.json) {
+    if let Some(hint) = how_to_hear(&pieces, &outputs.formats).filter(|_| !arguments.json) {
         say(hint)?;
     }
     Ok(())
@@ -150,10 +148,12 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
     })
 }
 
-fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<Given>> {
+/// The prompt, and what its reader had to say.
+fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<(Given, Vec<String>)>> {
     let (Some(path), Some(PromptOrigin { bars, .. })) = (&arguments.prompt, &settings.prompt) else { return Ok(None) };
-    let (score, bytes) = files::read_score_and_bytes(path, &arguments.limits.over(Limits::default()))?;
-    Ok(Some(Given::new(&score, &bytes, *bars).into_diagnostic()?))
+    let (Music { score, warnings }, bytes) = files::read_music(path, &arguments.limits.over(Limits::default()))?;
+    let given = Given::new(&score, &bytes, *bars).into_diagnostic();
+    Ok(Some((given.wrap_err_with(|| format!("`{}` cannot be continued", path.display()))?, warnings)))
 }
 
 /// The pieces of these seeds; `settings` but for the seed.
@@ -172,7 +172,7 @@ fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&G
 
 /// How the piece in a file came to be.
 fn origin(path: &Path) -> Result<Provenance> {
-    let score = files::read_score(path, &Limits::default())?;
-    Provenance::find(&score.remarks)
+    let (music, _) = files::read_music(path, &Limits::default())?;
+    Provenance::find(&music.score.remarks)
         .ok_or_else(|| miette!("`{}` does not say how it was composed: cantus did not write it", path.display()))
 }

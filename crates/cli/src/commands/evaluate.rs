@@ -2,15 +2,15 @@
 
 use crate::Usage;
 use crate::files::{self, LimitArguments};
-use crate::terminal::{bar, printable, remark, say};
+use crate::terminal::{bar, note, printable, say};
 use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
 use cantus_evaluation::picture::self_similarity;
-use cantus_evaluation::report::{self, LikelihoodLine, Picture, Report};
+use cantus_evaluation::report::{self, LikelihoodLine, Picture, PieceLikelihood, Report};
 use cantus_evaluation::structure::{Feature, SelfSimilarity};
 use cantus_formats::Format;
 use cantus_formats::svg::{Roll, piano_roll};
-use cantus_model::{Evaluation, Judgement, Request, Rng, seeded};
-use cantus_score::Score;
+use cantus_model::{Evaluation, Judgement, Request, Rng, Unit, seeded};
+use cantus_score::{Score, counted};
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
 use cantus_workshop::{self as workshop, Model};
@@ -25,22 +25,27 @@ const COUNT: u32 = 100;
 const TOGETHER: usize = 20;
 /// Their length in bars, unless told otherwise.
 const BARS: usize = 16;
-/// Of more pieces than these a model's likelihood is asked of so many, evenly spread.
+/// Of more pieces than these a model's likelihood is asked of so many, evenly spread, unless told otherwise.
 const JUDGED: usize = 100;
+/// A melody of whose 8-note runs so many stand in the training music was learnt from: a filter may miss none, but the corpus may have
+/// been read a little differently.
+const WHOLE: f64 = 0.95;
 
 /// Say what music is like beside a corpus: statistics, structure, originality; of a model also its likelihood.
 ///
-/// `cantus evaluate MODEL FOLDER` lets the model compose and holds its pieces against the folder; with the folder that it was trained
-/// on, likelihood is asked of the pieces that it did not learn from. `cantus evaluate FOLDER FOLDER` holds music files from anywhere
-/// against others.
+/// `cantus evaluate MODEL FOLDER` lets the model compose and holds its pieces against the folder; its likelihood is asked of the
+/// pieces of the folder that it did not learn from. `cantus evaluate FOLDER FOLDER` holds music files from anywhere against others.
+/// Several models, or folders, before the last one stand in one table.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// What is looked at: a model (`default`, a .safetensors file, a run's folder), or a folder or file of music
-    what: String,
+    /// What is looked at, one or several: a model (its name in `cantus models`, a .safetensors file, a run's folder), or a folder or file of music
+    #[arg(required = true, num_args = 1.., value_name = "WHAT")]
+    what: Vec<String>,
     /// The folder of music files, or the benchmark file, that it is held against
+    #[arg(required = true)]
     corpus: PathBuf,
     /// How many pieces a model composes for it
-    #[arg(short = 'n', long = "count", default_value_t = COUNT, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    #[arg(short = 'n', long = "count", default_value_t = COUNT, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
     /// Length in bars of the pieces that a model composes
     #[arg(long, value_name = "N", default_value_t = BARS)]
@@ -48,10 +53,17 @@ pub struct Arguments {
     /// Seed of the first piece; seeds count up from it
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where to write a report, may be given several times: .html (a page with pictures) or .json
+    /// Ask a model how likely it finds so many pieces of the corpus at most, evenly spread over all
+    #[arg(long, value_name = "N", default_value_t = JUDGED)]
+    judged: usize,
+    /// Print every statistic, not only those in which the pieces are furthest from the corpus
+    #[arg(long)]
+    full: bool,
+    /// Where to write a report, may be given several times: .html (a page with pictures) or .json; of several models each has its
+    /// own, numbered in their order
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// Say everything as JSON
+    /// Say everything as JSON, the likelihood of every piece included; of several models a line each
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -67,60 +79,141 @@ enum Form {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let forms = arguments.output.iter().map(|path| form(path)).collect::<Result<Vec<Form>>>()?;
-    let model = match is_music(Path::new(&arguments.what)) {
+    let count = arguments.what.len();
+    let mut reports: Vec<Report> = Vec::new();
+    for (k, what) in arguments.what.iter().enumerate() {
+        let report = look_at(what, arguments, &|report, pictures| {
+            for (path, form) in arguments.output.iter().zip(&forms) {
+                let text = match form {
+                    Form::Json => serde_json::to_string(report).into_diagnostic()?,
+                    Form::Html => report.page(&format!("{} beside {}", report.set, report.corpus), &pictures()),
+                };
+                files::write_bytes(&files::numbered(path, k, count), text.as_bytes())?;
+            }
+            Ok(())
+        })?;
+        let is_told = |warning: &String| reports.iter().any(|report| report.warnings.contains(warning));
+        report.warnings.iter().filter(|warning| !is_told(warning)).for_each(note);
+        match arguments.json {
+            true => say(serde_json::to_string(&report).into_diagnostic()?)?,
+            false if count > 1 && arguments.full => say(format!("{}\n{}", headline(&report), report.full()))?,
+            false => {}
+        }
+        reports.push(report);
+    }
+    if arguments.json {
+        return Ok(());
+    }
+    match &reports[..] {
+        [report] if arguments.full => say(format!("{}\n{}", headline(report), report.full().trim_end()))?,
+        [report] => say(format!(
+            "{}\n{}\n--full prints every statistic; -o report.html draws them.",
+            headline(report),
+            report.brief().trim_end()
+        ))?,
+        several => say(format!("Beside {}\n\n{}", several[0].corpus, report::table(several).trim_end()))?,
+    }
+    let written = arguments.output.iter().flat_map(|path| (0..count).map(move |k| files::numbered(path, k, count)));
+    written.into_iter().try_for_each(|path| say(path.display()))
+}
+
+fn headline(report: &Report) -> String {
+    format!(
+        "{} of {} beside {} of {}\n",
+        counted(report.pieces.len(), "piece"),
+        report.set,
+        counted(report.corpus_summary.pieces, "piece"),
+        report.corpus
+    )
+}
+
+/// The pictures of a report, which take a while.
+type Pictures<'a> = &'a dyn Fn() -> Vec<Picture>;
+
+/// One model, or one set of music files, beside the corpus; `write` writes what is asked for while the music is at hand.
+fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'_>) -> Result<()>) -> Result<Report> {
+    let model = match is_music(Path::new(what)) {
         true => None,
-        false => Some(workshop::load(&arguments.what).into_diagnostic()?),
+        false => Some(workshop::load(what).into_diagnostic()?),
     };
-    let mut options = options(arguments, model.as_ref());
-    let corpus = read(&arguments.corpus, &options)?;
+    let mut options = options(what, arguments, model.as_ref());
+    let mut warnings = Vec::new();
+    let corpus = read(&arguments.corpus, &options, &mut warnings)?;
     // A benchmark file has a grid of its own.
     options.grid = corpus.pieces.first().map_or(options.grid, |piece| piece.score.ticks_per_quarter);
     let set = match &model {
-        Some(model) => compositions(model, arguments, &options)?,
+        Some(model) => compositions(model, arguments, &options, &mut warnings)?,
         None => {
-            let other = read(Path::new(&arguments.what), &options)?;
+            let other = read(Path::new(what), &options, &mut warnings)?;
             other.pieces.into_iter().map(|piece| (printable(&piece.path), piece.score)).collect()
         }
     };
-    // Which pieces a model learnt from can only be told of its own corpus.
-    let fingerprint = corpus.fingerprint().to_string();
-    let own = model.as_ref().is_some_and(|model| model.header.corpus.fingerprint == fingerprint);
     let names: Vec<String> = corpus.pieces.iter().map(|piece| printable(&piece.path)).collect();
-    let pieces = |learnt: bool| -> Vec<report::Piece<'_>> {
-        let all = corpus.pieces.iter().zip(&names);
-        let chosen = all.filter(|(piece, _)| (!own || piece.split == Split::Train) == learnt);
-        chosen.map(|(piece, name)| report::Piece { name, score: &piece.score }).collect()
+    let all: Vec<report::Piece<'_>> =
+        corpus.pieces.iter().zip(&names).map(|(piece, name)| report::Piece { name, score: &piece.score }).collect();
+    let known = model.as_ref().map_or_else(|| vec![Learnt::Unknown; all.len()], |model| learnt(model, &corpus));
+    let of = |keep: &dyn Fn(Learnt) -> bool| -> Vec<report::Piece<'_>> {
+        all.iter().zip(&known).filter(|(_, learnt)| keep(**learnt)).map(|(piece, _)| *piece).collect()
     };
-    let (learnt, kept) = (pieces(true), pieces(false));
-    let measure = report::Corpus { name: &name_of(&arguments.corpus), learnt: &learnt, kept: &kept };
+    // Copies are looked for in whatever may have been learnt from.
+    let (indexed, kept) = (of(&|learnt| learnt != Learnt::Kept), of(&|learnt| learnt == Learnt::Kept));
+    let measure = report::Corpus { name: &name_of(&arguments.corpus), learnt: &indexed, kept: &kept };
     let looked_at: Vec<report::Piece<'_>> = set.iter().map(|(name, score)| report::Piece { name, score }).collect();
-    let mut report = Report::new(&name_of(Path::new(&arguments.what)), &looked_at, measure);
+    let mut report = Report::new(&name_of(Path::new(what)), &looked_at, measure);
     if let Some(model) = &model {
-        report.likelihood = likelihood(model, if own { &kept } else { &learnt }, own);
-    }
-
-    let json = || serde_json::to_string(&report).into_diagnostic();
-    for (path, form) in arguments.output.iter().zip(&forms) {
-        let text = match form {
-            Form::Json => json()?,
-            Form::Html => {
-                let title = format!("{} beside {}", report.set, report.corpus);
-                report.page(&title, &pictures(&report, &looked_at, &[learnt.as_slice(), &kept].concat()))
-            }
+        let (unheard, heard) = (of(&|of| !of.is_learnt()), of(&Learnt::is_learnt));
+        if known.contains(&Learnt::Unknown) {
+            warnings.push(format!(
+                "{what} was trained on another choice of music than {}: by their melodies it has learnt from {} of its {}",
+                printable(&arguments.corpus.display().to_string()),
+                heard.len(),
+                counted(all.len(), "piece")
+            ));
+        }
+        let (pieces, which) = match unheard.is_empty() {
+            true => (heard, "pieces that it has learnt from (there are no others)"),
+            false => (unheard, "pieces that it did not learn from"),
         };
-        files::write_bytes(path, text.as_bytes())?;
+        report.likelihood = likelihood(model, &pieces, which, arguments.judged, &mut warnings);
     }
-    if arguments.json {
-        return say(json()?);
+    report.warnings = warnings;
+    write(&report, &|| pictures(&report, &looked_at, &[indexed.as_slice(), &kept].concat()))?;
+    Ok(report)
+}
+
+/// Whether a model learnt from a piece.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Learnt {
+    /// It did: so says the split of its own corpus.
+    Yes,
+    /// It was kept from it, for validation.
+    Kept,
+    /// It is of another corpus, whose pieces the model's may hold; all of its melody stands in the model's training music.
+    Likely,
+    /// It is of another corpus.
+    Unknown,
+}
+
+impl Learnt {
+    fn is_learnt(self) -> bool {
+        matches!(self, Learnt::Yes | Learnt::Likely)
     }
-    say(format!("{} pieces of {} beside {} of {}", set.len(), report.set, corpus.pieces.len(), report.corpus))?;
-    if model.is_some() && !own {
-        say(
-            "The model was trained on other music than this folder's: its pieces are all asked for copies and for likelihood.",
-        )?;
-    }
-    say(report.text())?;
-    arguments.output.iter().try_for_each(|path| say(path.display()))
+}
+
+/// Which pieces of a corpus a model learnt from: of its own, known by content, the split says it; of others the digest of its training
+/// music, in which a melody that was learnt from stands whole.
+fn learnt(model: &Model, corpus: &Corpus) -> Vec<Learnt> {
+    let is_own = model.header.corpus.fingerprint == corpus.fingerprint().to_string();
+    let digest = model.originality().filter(|_| !is_own);
+    let of = |piece: &cantus_corpus::Piece| match (is_own, &digest) {
+        (true, _) if piece.split == Split::Train => Learnt::Yes,
+        (true, _) => Learnt::Kept,
+        (false, Some(digest)) if digest.check(&piece.score).melody[1].is_some_and(|share| share >= WHOLE) => {
+            Learnt::Likely
+        }
+        (false, _) => Learnt::Unknown,
+    };
+    corpus.pieces.par_iter().map(of).collect()
 }
 
 fn form(path: &Path) -> Result<Form> {
@@ -141,8 +234,9 @@ fn name_of(path: &Path) -> String {
 }
 
 /// How music is read: as the model's run read it, so that its pieces fall to the same sides; for two folders whatever notes there are.
-fn options(arguments: &Arguments, model: Option<&Model>) -> Options {
-    let run = || RunFiles::at(&arguments.what).ok()?.description::<RunDescription>().ok();
+fn options(what: &str, arguments: &Arguments, model: Option<&Model>) -> Options {
+    let folder = if Path::new(what).is_dir() { Some(PathBuf::from(what)) } else { workshop::run_named(what) };
+    let run = || RunFiles::at(folder?).ok()?.description::<RunDescription>().ok();
     let mut options = match model {
         Some(_) => run().map(|run| run.options).unwrap_or_default(),
         None => Options::lenient(),
@@ -151,7 +245,8 @@ fn options(arguments: &Arguments, model: Option<&Model>) -> Options {
     options
 }
 
-fn read(folder: &Path, options: &Options) -> Result<Corpus> {
+/// The music of a folder or file; what its readers had to say goes to `warnings`.
+fn read(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<Corpus> {
     let progress = bar(0, "reading {wide_bar} {pos}/{len}");
     let read = survey(folder, options, &mut |at| {
         progress.set_length(at.total as u64);
@@ -165,14 +260,23 @@ fn read(folder: &Path, options: &Options) -> Result<Corpus> {
     if corpus.pieces.is_empty() {
         return Err(miette!("no file of `{}` can be used; look at why:\n{}", folder.display(), corpus.report));
     }
+    let name = printable(&folder.display().to_string());
     for (reason, count) in &corpus.report.totals.refused {
-        remark(format!("{}: {count} files left out ({reason})", folder.display()));
+        warnings.push(format!("{name}: {} left out ({reason})", counted(*count, "file")));
+    }
+    for (file, used) in corpus.report.used() {
+        warnings.extend(used.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
     }
     Ok(corpus)
 }
 
 /// The model's pieces, on the corpus' grid, named by their seeds.
-fn compositions(model: &Model, arguments: &Arguments, options: &Options) -> Result<Vec<(String, Score)>> {
+fn compositions(
+    model: &Model,
+    arguments: &Arguments,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<(String, Score)>> {
     let progress = bar(u64::from(arguments.count), "composing {wide_bar} {pos}/{len}");
     let request = Request::new(arguments.bars, model.usual_sampling());
     let options = Options { grid: options.grid, ..Options::lenient() };
@@ -192,18 +296,34 @@ fn compositions(model: &Model, arguments: &Arguments, options: &Options) -> Resu
     }
     progress.finish_and_clear();
     if silent > 0 {
-        remark(format!("{silent} compositions hold no note, and are left out"));
+        warnings.push(format!("{} without a note left out", counted(silent, "composition")));
     }
     Ok(pieces)
 }
 
-/// How likely pieces are under the model; nothing where it cannot say.
-fn likelihood(model: &Model, pieces: &[report::Piece<'_>], own: bool) -> Vec<LikelihoodLine> {
+/// How likely pieces are under the model, of which `most` are asked of at most; nothing where it cannot say.
+fn likelihood(
+    model: &Model,
+    pieces: &[report::Piece<'_>],
+    which: &str,
+    most: usize,
+    warnings: &mut Vec<String>,
+) -> Vec<LikelihoodLine> {
     let Some(judge) = model.composer.judge() else {
-        remark("this composer cannot say how likely a piece is; its training has its figure on validation");
+        let composer = &model.header.composer;
+        warnings.push(format!(
+            "a model of {composer} cannot say how likely a piece is; `cantus inspect` shows its training's figure"
+        ));
         return Vec::new();
     };
-    let asked = pieces.len().min(JUDGED);
+    let asked = pieces.len().min(most);
+    if asked < pieces.len() {
+        warnings.push(format!(
+            "the likelihood is that of {asked} of {} pieces, evenly spread; --judged {} asks of all",
+            pieces.len(),
+            pieces.len()
+        ));
+    }
     let chosen: Vec<&report::Piece<'_>> = (0..asked).map(|k| &pieces[k * pieces.len() / asked]).collect();
     let judged: Vec<Judgement> = chosen.par_iter().map(|piece| judge.judge(piece.score)).collect();
     if judged.is_empty() {
@@ -212,21 +332,31 @@ fn likelihood(model: &Model, pieces: &[report::Piece<'_>], own: bool) -> Vec<Lik
     let mut all = Evaluation::default();
     judged.iter().for_each(|judgement| all += judgement.figures);
     let by_piece = judged.iter().map(|judgement| judgement.figures.per_token()).sum::<f64>() / judged.len() as f64;
-    let pieces = match own {
-        true => "the pieces of its corpus that it did not learn from",
-        false => "pieces of another corpus",
-    };
+    let unit = model.header.training.as_ref().map_or(Unit::default(), |training| training.validation.unit);
     vec![LikelihoodLine {
-        pieces: pieces.to_owned(),
+        pieces: which.to_owned(),
         count: judged.len(),
+        of: pieces.len(),
         kind: judge.kind().to_string(),
+        unit: unit.to_string(),
         nats_per_token: all.per_token(),
         nats_per_quarter: all.per_quarter(),
         nats_per_token_by_piece: by_piece,
         accuracy: all.accuracy(),
         adjusted: judged.iter().filter(|judgement| judgement.is_adjusted).count(),
         protocol: judge.protocol(),
+        by_piece: chosen.iter().zip(&judged).map(|(piece, judgement)| of_piece(piece.name, judgement)).collect(),
     }]
+}
+
+fn of_piece(name: &str, Judgement { figures, is_adjusted }: &Judgement) -> PieceLikelihood {
+    PieceLikelihood {
+        name: name.to_owned(),
+        nats: figures.nats,
+        tokens: figures.tokens,
+        quarters: figures.quarters,
+        is_adjusted: *is_adjusted,
+    }
 }
 
 /// What there is to look at: a piece of each set that is in the middle of its like, and the piece that shares most with the corpus.

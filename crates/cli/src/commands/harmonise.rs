@@ -1,14 +1,15 @@
 //! `cantus harmonise`: the rest of a piece.
 
 use crate::Usage;
-use crate::files::{self, LimitArguments, SoundArguments};
-use crate::pieces::{SamplingArguments, how_to_hear, report};
+use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
+use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
+use cantus_evaluation::originality::Sketch;
+use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_formats::{Format, Limits};
 use cantus_model::{Arrangement, ComposeError, digest};
 use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
-use miette::{IntoDiagnostic, Result};
+use miette::{IntoDiagnostic, Result, WrapErr};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// The melody, or the piece (MIDI, MusicXML or ABC)
     file: PathBuf,
-    /// The model, of a composer that writes voices: `chorales` (built in), a .safetensors file, or a run's folder
+    /// A model that writes voices, by its name in `cantus models`, or a .safetensors file, or a run's folder
     #[arg(short, long, default_value = workshop::CHORALES)]
     model: String,
     /// The voices that are given throughout [default: soprano, unless bars are kept]
@@ -29,7 +30,7 @@ pub struct Arguments {
     /// Bars that are kept in all voices, such as 1-4,13-16; an upbeat is bar 0
     #[arg(long, value_name = "BARS", value_delimiter = ',', value_parser = bars)]
     keep: Vec<RangeInclusive<usize>>,
-    /// Choose it to get the same piece again; a new one is drawn, and told, where it is missing
+    /// Use the same seed to get the same piece; by default a new seed is chosen and printed
     #[arg(long)]
     seed: Option<u64>,
     #[command(flatten)]
@@ -38,9 +39,12 @@ pub struct Arguments {
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
     /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture)
-    /// [default: harmony.mid]
+    /// A file that is named is written over. [default: harmony.mid, or the next free of harmony-2.mid, harmony-3.mid ...]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
+    /// Write over harmony.mid where it is there already
+    #[arg(long, conflicts_with = "output")]
+    force: bool,
     /// Say what was written as JSON
     #[arg(long)]
     json: bool,
@@ -69,12 +73,9 @@ fn bars(text: &str) -> Result<RangeInclusive<usize>, String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let outputs = match &arguments.output[..] {
-        [] => vec![PathBuf::from("harmony.mid")],
-        given => given.to_vec(),
-    };
-    let formats = outputs.iter().map(|path| files::output_format(path)).collect::<Result<Vec<Format>>>()?;
-    let (score, bytes) = files::read_score_and_bytes(&arguments.file, &arguments.limits.over(Limits::default()))?;
+    let outputs = Outputs::new(&arguments.output, "harmony.mid", arguments.count as usize, arguments.force)?;
+    let limits = arguments.limits.over(Limits::default());
+    let (Music { score, warnings }, bytes) = files::read_music(&arguments.file, &limits)?;
     let model = workshop::load(&arguments.model).into_diagnostic()?;
     let sampling = arguments.sampling.over(model.usual_sampling())?;
     let voices = match &arguments.voices[..] {
@@ -99,8 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }),
     };
     let playing = arguments.sound.load()?;
-    // The digest knows melodies: of one that is given there is nothing to tell.
-    let originality = model.originality().filter(|_| !arrangement.voices.contains(&0));
+    let is_melody_given = arrangement.voices.contains(&0);
     let mut pieces = Vec::new();
     for k in 0..arguments.count as usize {
         let seed = settings.seed.wrapping_add(k as u64);
@@ -112,16 +112,21 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         bar.finish_and_clear();
         let composition = match arranged {
             Err(error @ ComposeError::KeptBars { .. }) => return Err(Usage(error.to_string()).into()),
-            arranged => arranged.into_diagnostic()?,
+            arranged => arranged
+                .into_diagnostic()
+                .wrap_err_with(|| format!("`{}` cannot be harmonised", arguments.file.display()))?,
         };
-        let written: Vec<PathBuf> =
-            outputs.iter().map(|path| files::numbered(path, k, arguments.count as usize)).collect();
+        let written = outputs.of(k);
         for path in &written {
             files::write_score(path, &composition.score, &playing, &Roll::default())?;
         }
-        let found = originality.as_ref().map(|digest| (digest.check(&composition.score), digest));
-        report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, found.as_ref(), &written)?;
+        let originality = originality(&model, &composition.score).map(|(sentence, found)| match is_melody_given {
+            true => ("Its melody is the one that was given.".to_owned(), Sketch::default()),
+            false => (sentence, found),
+        });
+        let told = Told { written: &written, originality, warnings: &warnings };
+        report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, told)?;
         pieces.extend(written);
     }
-    how_to_hear(&pieces, &formats).filter(|_| !arguments.json).map_or(Ok(()), say)
+    how_to_hear(&pieces, &outputs.formats).filter(|_| !arguments.json).map_or(Ok(()), say)
 }

@@ -1,24 +1,21 @@
 //! `cantus inspect`: what something is.
 
+mod music;
+
 use crate::files::{self, LimitArguments};
-use crate::terminal::{command, duration, printable, say, table};
+use crate::terminal::{command, duration, say, table};
 use cantus_corpus::{CorpusError, Options, survey};
-use cantus_evaluation::structure::{Recurrence, recurrences};
-use cantus_formats::{self as formats, Format, Limits};
+use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
-use cantus_workshop::{self as workshop, Model, Provenance};
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use std::ffi::OsStr;
+use cantus_workshop::{self as workshop, Model};
+use miette::{IntoDiagnostic, Result, miette};
 use std::path::{Path, PathBuf};
-
-/// Stretches that come again and are told; of more there is a number.
-const MOST_RECURRENCES: usize = 12;
 
 /// Say what a music file, a folder, a model or a run is.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A music file (MIDI, MusicXML, ABC), a folder of them, a model (.safetensors), a run's folder, or `default` or `chorales` for a built-in model
+    /// A music file (MIDI, MusicXML, ABC), a folder of them, a model (.safetensors, or its name in `cantus models`), or a run's folder
     what: PathBuf,
     /// List every file of a folder, not only the first refused ones
     #[arg(long)]
@@ -48,7 +45,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Err(_) => folder(arguments),
         };
     }
-    music_file(arguments)
+    match workshop::run_named(&path.to_string_lossy()).filter(|_| !path.exists()) {
+        Some(run) => run_folder(&RunFiles::at(run).into_diagnostic()?, arguments.json),
+        None => music::file(arguments),
+    }
 }
 
 fn rows(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Vec<(String, String)> {
@@ -87,7 +87,15 @@ fn model(model: &Model, json: bool) -> Result<()> {
     if let Some(training) = &header.training {
         let validation = &training.validation;
         lines.extend(rows([
-            ("trained", format!("{} epochs, {} steps, seed {}", training.epoch, training.steps, training.seed)),
+            (
+                "trained",
+                format!(
+                    "{}, {}, seed {}",
+                    counted(training.epoch as usize, "epoch"),
+                    counted(training.steps as usize, "step"),
+                    training.seed
+                ),
+            ),
             (
                 "validation",
                 format!(
@@ -181,7 +189,10 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
             "trained",
             metrics
                 .last()
-                .map(|line| format!("{} epochs, {} steps, {}", line.epoch, line.step, duration(line.seconds)))
+                .map(|line| {
+                    let (epochs, steps) = (counted(line.epoch as usize, "epoch"), counted(line.step as usize, "step"));
+                    format!("{epochs}, {steps}, {}", duration(line.seconds))
+                })
                 .unwrap_or_default(),
         ),
         ("best", best.map(figures).unwrap_or_default()),
@@ -203,133 +214,5 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
         ("checkpoint", newest.unwrap_or_default()),
         ("compose", command(["compose".as_ref(), "-m".as_ref(), files.path().as_os_str()])),
     ]));
-    say(table(&lines))
-}
-
-/// What comes again, in a line.
-fn form(recurrences: &[Recurrence]) -> String {
-    let span = |first: usize, bars: usize| match bars {
-        1 => format!("bar {first}"),
-        _ => format!("bars {first}-{}", first + bars - 1),
-    };
-    let told = recurrences.iter().take(MOST_RECURRENCES).map(|Recurrence { bar, of, bars, likeness }| {
-        let percent = (likeness * 100.0).round();
-        let like = if percent < 100.0 { format!(" ({percent:.0}% alike)") } else { String::new() };
-        let are = if *bars == 1 { "is" } else { "are" };
-        format!("{} {are} {} again{like}", span(*bar, *bars), span(*of, *bars))
-    });
-    let more = recurrences.len().saturating_sub(MOST_RECURRENCES);
-    let more = (more > 0).then(|| format!("and {more} more"));
-    told.chain(more).collect::<Vec<_>>().join("; ")
-}
-
-fn music_file(arguments: &Arguments) -> Result<()> {
-    let (path, json) = (&arguments.what, arguments.json);
-    let limits = arguments.limits.over(Limits::default());
-    let bytes = files::read(path)?;
-    // Whatever its name, most music is MIDI.
-    let format = Format::to_read(path).unwrap_or(Format::Midi);
-    let context = || format!("reading `{}`", path.display());
-    let mut pieces = formats::read(format, &bytes, &limits).into_diagnostic().wrap_err_with(context)?;
-    if pieces.len() > 1 {
-        // A book of tunes is as good as a folder.
-        return folder(arguments);
-    }
-    let Some(piece) = pieces.pop() else { return folder(arguments) };
-    let reading = piece.reading.into_diagnostic().wrap_err_with(context)?;
-    let score = &reading.score;
-    let origin = Provenance::find(&score.remarks);
-    let warnings = reading.warnings;
-    let seconds = score.tempo_map().seconds(score.end());
-    let quarters = score.end().quarters(score.ticks_per_quarter);
-    let range = score.pitch_range().map(|(low, high)| format!("{low} to {high}")).unwrap_or_default();
-    let meters: Vec<String> = score.meters.iter().map(|(_, meter)| meter.to_string()).collect();
-    let keys: Vec<String> = score.keys.iter().map(|(_, key)| key.to_string()).collect();
-    if json {
-        let parts: Vec<_> = score
-            .parts
-            .iter()
-            .map(|part| serde_json::json!({"name": part.name, "channel": part.channel, "program": part.program().get(), "notes": part.notes.len()}))
-            .collect();
-        return say(serde_json::json!({
-            "file": path, "notes": score.note_count(), "quarters": quarters, "seconds": seconds, "meters": meters, "keys": keys,
-            "parts": parts, "origin": origin, "warnings": warnings, "title": score.title, "recurrences": recurrences(score),
-        }));
-    }
-    let shortened = |list: &[String]| {
-        let mut distinct = list.to_vec();
-        distinct.dedup();
-        let more = distinct.len().saturating_sub(8);
-        distinct.truncate(8);
-        let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-        distinct.join(", ") + &tail
-    };
-    let mut lines = rows([
-        ("file", printable(&path.display().to_string())),
-        ("title", score.title.as_deref().map(printable).unwrap_or_default()),
-        (
-            "length",
-            format!(
-                "{} ({quarters:.1} quarter notes, {} bars)",
-                duration(seconds),
-                score.bars().take(1_000_000).count()
-            ),
-        ),
-        ("notes", format!("{} {range}", score.note_count())),
-        ("metre", if meters.is_empty() { "none is named; read as 4/4".to_owned() } else { shortened(&meters) }),
-        ("key", shortened(&keys)),
-        ("form", form(&recurrences(score))),
-    ]);
-    for part in &score.parts {
-        let name = part.name.as_deref().map(printable).unwrap_or_else(|| "unnamed".to_owned());
-        let instrument = if part.drums { "drums".to_owned() } else { format!("program {}", part.program().get()) };
-        lines.push((
-            "part".to_owned(),
-            format!("{name}: {} notes, channel {}, {instrument}", part.notes.len(), part.channel + 1),
-        ));
-    }
-    if let Some(origin) = origin {
-        let mut again: Vec<&OsStr> = vec!["compose".as_ref(), "--like".as_ref(), path.as_os_str()];
-        if origin.model != workshop::DEFAULT {
-            again.extend([OsStr::new("-m"), origin.model.as_ref()]);
-        }
-        if origin.prompt.is_some() {
-            again.extend([OsStr::new("--prompt"), OsStr::new("PROMPT")]);
-        }
-        let again = command(again);
-        lines.extend(rows([
-            (
-                "composed by",
-                format!(
-                    "cantus {} with {} (SHA-256 {})",
-                    printable(&origin.version),
-                    printable(&origin.model),
-                    printable(origin.model_sha256.get(..16).unwrap_or(""))
-                ),
-            ),
-            (
-                "settings",
-                format!(
-                    "seed {}, {} bars, temperature {}, top-p {}, top-k {}",
-                    origin.seed, origin.bars, origin.sampling.temperature, origin.sampling.top_p, origin.sampling.top_k
-                ),
-            ),
-            (
-                "prompt",
-                origin
-                    .prompt
-                    .map(|prompt| {
-                        format!(
-                            "{} bars of a file with SHA-256 {}",
-                            prompt.bars,
-                            printable(prompt.sha256.get(..16).unwrap_or(""))
-                        )
-                    })
-                    .unwrap_or_default(),
-            ),
-            ("again", again),
-        ]));
-    }
-    lines.extend(warnings.into_iter().map(|warning| ("oddity".to_owned(), warning)));
     say(table(&lines))
 }

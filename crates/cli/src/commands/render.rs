@@ -1,8 +1,8 @@
 //! `cantus render`: from one format to another.
 
 use crate::Usage;
-use crate::files::{self, LimitArguments, SoundArguments};
-use crate::terminal::say;
+use crate::files::{self, LimitArguments, Music, SoundArguments};
+use crate::terminal::{note, say};
 use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
 use miette::Result;
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// Where to write, may be given several times: .mid, .musicxml, .mxl, .abc, .wav, .flac or .svg
     #[arg(short, long, value_name = "FILE", required = true)]
     output: Vec<PathBuf>,
+    /// Say what was written as JSON, a line for each piece
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     sound: SoundArguments,
     #[command(flatten)]
@@ -33,13 +36,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             return Err(Usage(format!("`{}` would be overwritten by itself; write elsewhere", path.display())).into());
         }
     }
-    let (scores, _) = files::read_pieces(&arguments.music, &arguments.limits.over(Limits::default()))?;
+    let (mut pieces, _) = files::read_pieces(&arguments.music, &arguments.limits.over(Limits::default()))?;
     let playing = arguments.sound.load()?;
-    for (k, score) in scores.iter().enumerate() {
-        for path in &arguments.output {
-            let path = files::numbered(path, k, scores.len());
-            files::write_score(&path, score, &playing, &Roll::default())?;
-            say(path.display())?;
+    let count = pieces.len();
+    for (k, Music { score, warnings }) in pieces.iter_mut().enumerate() {
+        if let Some(silence) = files::silence(&arguments.music, score) {
+            note(&silence);
+            warnings.push(silence);
+        }
+        let written: Vec<PathBuf> = arguments.output.iter().map(|path| files::numbered(path, k, count)).collect();
+        for path in &written {
+            files::write_score(path, score, &playing, &Roll::default())?;
+            if !arguments.json {
+                say(path.display())?;
+            }
+        }
+        if arguments.json {
+            let (notes, title) = (score.note_count(), &score.title);
+            say(serde_json::json!({ "files": written, "title": title, "notes": notes, "warnings": warnings }))?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts};
 use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit};
-use cantus_score::TicksPerQuarter;
+use cantus_score::{TicksPerQuarter, counted};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
 use cantus_workshop::{self as workshop, Paused, Plan};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Minutes of training where nothing else is asked for.
 const MINUTES: f64 = 10.0;
@@ -36,7 +36,7 @@ pub struct Arguments {
     /// The run's folder, for checkpoints, curves, samples and the model [default: runs/FOLDER-COMPOSER]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
-    /// Train for at most this long; what `chorale` learns once its network has comes on top [default: 10, unless --epochs is given]
+    /// Train for at most this long; some composers train a second stage afterwards, and that time is extra [default: 10, unless --epochs is given]
     #[arg(long, value_name = "M", allow_negative_numbers = true)]
     minutes: Option<f64>,
     /// Train for at most so many epochs
@@ -45,7 +45,7 @@ pub struct Arguments {
     /// Go on with the run that -o names, as if it had never stopped
     #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_controls", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
     resume: bool,
-    /// Everything random follows from it [default: 1]
+    /// Use the same seed to get the same model [default: 1]
     #[arg(long)]
     seed: Option<u64>,
     /// Change a setting of the composer, as in --set hidden=256
@@ -75,7 +75,7 @@ pub struct Arguments {
     /// Store the model in 16 bits: half the size
     #[arg(long)]
     half: bool,
-    /// Only say what ails the training, and do nothing about it: no way back from a collapse or to the best epoch, copies and loops are kept
+    /// Report training problems without intervening: no way back from a collapse or to the best epoch, copies and loops are kept
     #[arg(long)]
     no_doctor: bool,
     /// Seconds between checkpoints
@@ -84,7 +84,7 @@ pub struct Arguments {
     /// List every file of the folder, not only the first refused ones
     #[arg(long)]
     verbose: bool,
-    /// Report, figures and outcome as JSON, a line each
+    /// Report, figures and outcome as JSON, a line each; the report holds what the readers had to say of each file
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -322,8 +322,9 @@ fn introduce(description: &RunDescription, json: bool) -> Result<()> {
     }
     let RunDescription { composer, configuration, parameters, seed, bounds, unit, .. } = description;
     let until = match bounds {
+        Bounds { minutes: Some(1.0), .. } => "at most 1 minute".to_owned(),
         Bounds { minutes: Some(minutes), .. } => format!("at most {minutes} minutes"),
-        Bounds { epochs: Some(epochs), .. } => format!("at most {epochs} epochs"),
+        Bounds { epochs: Some(epochs), .. } => format!("at most {}", counted(*epochs as usize, "epoch")),
         _ => "until validation stands still".to_owned(),
     };
     say(format!("\n{composer}:{configuration}, {parameters} parameters, seed {seed}, {until}"))?;
@@ -352,9 +353,48 @@ impl Units {
 fn observe(training: Training<'_>, units: Units, arguments: &Arguments, stop: &AtomicBool) -> Result<Outcome> {
     let json = arguments.json;
     let progress = bar(1000, "{prefix} {wide_bar} {msg}");
-    let outcome = training.run(stop, &mut |event| tell(&event, units, &progress, json));
+    let mut estimate = Estimate::default();
+    let outcome = training.run(stop, &mut |event| {
+        if let Some(words) = estimate.after(&event).filter(|_| !json) {
+            progress.suspend(|| say(words).unwrap_or_default());
+        }
+        tell(&event, units, &progress, json);
+    });
     progress.finish_and_clear();
     outcome.into_diagnostic()
+}
+
+/// How long a training is going to take, told once, as soon as a few steps have shown it.
+#[derive(Default)]
+struct Estimate {
+    /// When the first step was done, and which of its epoch it was.
+    first: Option<(Instant, u64)>,
+    is_told: bool,
+}
+
+impl Estimate {
+    /// Seconds of steps that are enough to tell by.
+    const ENOUGH: f64 = 3.0;
+
+    fn after(&mut self, event: &Event<'_>) -> Option<String> {
+        let Event::Step { step, of, seconds_left, .. } = event else {
+            // An epoch is over: its line says how long it took.
+            self.is_told |= matches!(event, Event::Evaluated(_));
+            return None;
+        };
+        let (begun, first) = *self.first.get_or_insert((Instant::now(), *step));
+        let seconds = begun.elapsed().as_secs_f64();
+        if self.is_told || seconds < Self::ENOUGH || *step <= first {
+            return None;
+        }
+        self.is_told = true;
+        let epoch = seconds / (step - first) as f64 * *of as f64;
+        Some(format!(
+            "an epoch takes about {} on this machine, the whole training at most {}; it ends sooner where validation stands still",
+            duration(epoch),
+            duration(*seconds_left)
+        ))
+    }
 }
 
 fn tell(event: &Event<'_>, Units { unit, kind }: Units, progress: &ProgressBar, json: bool) {
@@ -423,7 +463,7 @@ fn close(outcome: &Outcome, Units { unit, kind }: Units, run: &Path, corpus: &st
         End::Epochs => "the epochs are over",
         End::Minutes | End::Interrupted => "the time is over",
     };
-    say(format!("\n{why}: {} epochs in {}", outcome.epochs, duration(outcome.seconds)))?;
+    say(format!("\n{why}: {} in {}", counted(outcome.epochs as usize, "epoch"), duration(outcome.seconds)))?;
     match outcome.best {
         Some(best) => say(format!(
             "best on {corpus}: epoch {}, {:.3} nats per {unit}, {:.3} per quarter note ({kind}), {:.1}% right\n\

@@ -102,10 +102,7 @@ fn every_model_says_of_its_pieces_how_original_they_are() {
     let model = crate::common::model();
     let folder = folder();
     let out = cantus(folder.path(), &["compose", "-m", &model, "--seed", "3"]).fine();
-    assert!(
-        out.contains("Originality: ") && out.contains("8-note runs stand in the training music (real pieces: "),
-        "{out}"
-    );
+    assert!(out.contains("Nothing of its melody is copied.") || out.contains(" notes in a row of its melody"), "{out}");
     let json = cantus(folder.path(), &["compose", "-m", &model, "--seed", "3", "--json"]).fine();
     let composed: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
     assert!(composed["originality"]["melody"][1].is_number(), "{composed}");

@@ -70,7 +70,75 @@ fn another_corpus_than_the_models_is_said_to_be_one() {
     save(&piece(77), &place.path().join("others/77.mid"));
     let others = place.path().join("others");
     let ran = cantus(run, &["evaluate", "run", others.to_str().unwrap(), "-n", "2", "--bars", "2"]).fine();
-    assert!(ran.contains("trained on other music") && ran.contains("pieces of another corpus"), "{ran}");
+    // Five of the six are known by their melodies.
+    assert!(ran.contains("pieces that it did not learn from (1)"), "{ran}");
+}
+
+#[test]
+fn what_was_learnt_from_is_known_by_content() {
+    let run = trained();
+    let place = folder();
+    let some = place.path().join("some");
+    std::fs::create_dir(&some).unwrap();
+    // A file less, and others of other names: it is still the music that the run learnt from.
+    for (k, name) in crate::common::names(&run.join("music")).into_iter().enumerate().skip(1) {
+        std::fs::copy(run.join("music").join(name), some.join(format!("other-{k}.mid"))).unwrap();
+    }
+    save(&piece(77), &some.join("new.mid"));
+    let some = some.to_str().unwrap();
+    let ran = cantus(run, &["evaluate", "run", some, "-n", "2", "--bars", "4", "--json"]);
+    assert!(ran.err.contains("was trained on another choice of music than"), "{}", ran.err);
+    let found = json(&ran.fine());
+    let names: Vec<&str> = found["likelihood"][0]["by_piece"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|piece| piece["name"].as_str().unwrap())
+        .collect();
+    let inspected = json(&cantus(run, &["inspect", "run/best.safetensors", "--json"]).fine());
+    let corpus = &inspected["header"]["corpus"];
+    let valid = corpus["valid_pieces"].as_u64().unwrap() as usize;
+    assert!(names.contains(&"new.mid") && names.len() <= valid + 1, "{names:?}, of {valid} kept from learning");
+}
+
+#[test]
+fn several_models_stand_in_one_table_and_their_json_on_a_line_each() {
+    let run = trained();
+    let options = ["music", "-n", "2", "--bars", "4"];
+    let ran = cantus(run, &[&["evaluate", "run", "music"], &options[..]].concat()).fine();
+    let rows: Vec<&str> = ran.lines().collect();
+    assert!(rows[0] == "Beside music" && rows[2].ends_with("in its own unit"), "{ran}");
+    assert!(rows[3].starts_with("run ") && rows[3].ends_with(" per token"), "{ran}");
+    assert!(rows[4].starts_with("music ") && rows[4].trim_end().ends_with("-  -") || rows[4].contains('-'), "{ran}");
+    let ran = cantus(run, &[&["evaluate", "run", "run"], &options[..], &["--json"]].concat()).fine();
+    let lines: Vec<Value> = ran.lines().map(json).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0], lines[1], "the same model, the same report");
+    let line = &lines[0]["likelihood"][0];
+    let by_piece = line["by_piece"].as_array().unwrap();
+    assert_eq!((by_piece.len() as u64, &line["unit"]), (line["count"].as_u64().unwrap(), &Value::from("token")));
+    let nats: f64 = by_piece.iter().map(|piece| piece["nats"].as_f64().unwrap()).sum();
+    let quarters: f64 = by_piece.iter().map(|piece| piece["quarters"].as_f64().unwrap()).sum();
+    assert!((nats / quarters - line["nats_per_quarter"].as_f64().unwrap()).abs() < 1e-9, "{line}");
+}
+
+#[test]
+fn the_verdict_comes_first_and_a_sample_is_said_to_be_one() {
+    let run = trained();
+    let place = folder();
+    std::fs::create_dir(place.path().join("others")).unwrap();
+    (70..74).for_each(|seed| save(&piece(seed), &place.path().join(format!("others/{seed}.mid"))));
+    let others = place.path().join("others");
+    let ran = cantus(run, &["evaluate", "run", others.to_str().unwrap(), "-n", "1", "--bars", "4", "--judged", "3"]);
+    let said = "note: the likelihood is that of 3 of 4 pieces, evenly spread; --judged 4 asks of all\n";
+    assert!(ran.err.ends_with(said), "{}", ran.err);
+    let out = ran.fine();
+    let rows: Vec<&str> = out.lines().collect();
+    assert_eq!((rows[0], rows[2]), ("1 piece of run beside 4 pieces of others", "In short"), "{out}");
+    assert!(out.contains("pieces that it did not learn from (3 of 4): "), "{out}");
+    assert!(rows.len() <= 32 && out.contains("--full prints every statistic"), "{out}");
+    let full = cantus(run, &["evaluate", "run", "music", "-n", "2", "--bars", "4", "--full"]).fine();
+    assert!(full.lines().count() > 80 && full.lines().nth(2) == Some("In short"), "{full}");
 }
 
 #[test]
@@ -103,7 +171,7 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     assert!(failed(&["evaluate", "default", "nowhere"], 1).contains("there is no folder `nowhere`"));
     assert!(failed(&["evaluate", "corpus", "empty"], 1).contains("no file of `empty` can be used"));
     assert!(failed(&["evaluate", "nowhere.safetensors", "corpus"], 1).contains("nowhere.safetensors"));
-    assert!(failed(&["evaluate", "default", "corpus", "-n", "1"], 2).contains("1"));
+    assert!(failed(&["evaluate", "default", "corpus", "-n", "0"], 2).contains("0"));
     assert!(!Path::new("report.txt").exists());
     assert_eq!(command(place.path(), &["evaluate"]).output().unwrap().status.code(), Some(2));
 }

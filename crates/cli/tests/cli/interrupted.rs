@@ -3,7 +3,7 @@
 
 use crate::common::{Draws, Ran, bytes, cantus, command, fill, folder, names, piece, save, training};
 use crate::train::{metrics, remarks};
-use cantus_model::ModelFile;
+use cantus_model::{ModelFile, Precision};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -258,4 +258,30 @@ fn changed_music_and_missing_runs_are_refused() {
     let message = cantus(folder.path(), &["train", "--resume", "-o", "run"]).failed(1);
     assert!(message.contains("music"), "{message}");
     cantus(folder.path(), &["train", "elsewhere", "--resume", "-o", "run", "--epochs", "2"]).fine();
+}
+
+#[test]
+fn a_checkpoint_that_lacks_a_part_of_its_model_is_refused() {
+    let folder = folder();
+    fill(&folder.path().join("music"), 4);
+    cantus(folder.path(), &training("run", "1")).fine();
+    let checkpoints = folder.path().join("run/checkpoints");
+    let name = names(&checkpoints).pop().unwrap();
+    let whole = ModelFile::from_bytes(&bytes(&checkpoints, &name)).unwrap();
+    for prefix in ["best.", ""] {
+        let mut damaged = whole.clone();
+        let lost = damaged.tensors.keys().find(|key| key.starts_with(prefix)).unwrap().clone();
+        damaged.tensors.remove(&lost);
+        std::fs::write(checkpoints.join(&name), damaged.to_bytes(Precision::Full).unwrap()).unwrap();
+        let message = cantus(folder.path(), &["train", "--resume", "-o", "run", "--epochs", "2"]).failed(1);
+        assert!(message.contains("parameter"), "{lost}: {message}");
+    }
+}
+
+#[test]
+fn the_surroundings_choose_no_device() {
+    let folder = folder();
+    fill(&folder.path().join("music"), 4);
+    let ran = command(folder.path(), &training("run", "1")).env("BURN_DEVICE", "cuda").output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

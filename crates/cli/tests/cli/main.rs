@@ -7,6 +7,7 @@ mod evaluate;
 mod harmonise;
 mod inspect;
 mod interrupted;
+mod messages;
 mod models;
 mod render;
 mod studio;

@@ -17,7 +17,8 @@ struct Studio {
 
 impl Studio {
     fn start(folder: &Path) -> Studio {
-        let mut child = command(folder, &["studio", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command(folder, &["studio", "--port", "0", "--no-browser"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
@@ -104,8 +105,8 @@ fn a_port_or_a_library_in_use_is_said_so() {
     let folder = folder();
     let studio = Studio::start(folder.path());
     let port = studio.host.rsplit(':').next().unwrap();
-    let message = cantus(folder.path(), &["studio", "--port", port, "--library", "other"]).failed(1);
+    let message = cantus(folder.path(), &["studio", "--port", port, "--library", "other", "--no-browser"]).failed(1);
     assert!(message.contains(port) && message.contains("--port"), "{message}");
-    let message = cantus(folder.path(), &["studio", "--port", "0"]).failed(1);
+    let message = cantus(folder.path(), &["studio", "--port", "0", "--no-browser"]).failed(1);
     assert!(message.contains("cantus-library") && message.contains("--library"), "{message}");
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn help_names_the_options() {
     let folder = folder();
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 8] = [
         (
             "compose",
             &[
@@ -22,6 +22,7 @@ fn help_names_the_options() {
                 "--output",
                 "--soundfont",
                 "--like",
+                "--force",
                 "--json",
                 "composition.mid",
                 "same bytes",
@@ -52,9 +53,25 @@ fn help_names_the_options() {
             ],
         ),
         ("inspect", &["--verbose", "--json", "default"]),
-        ("evaluate", &["--count", "--bars", "--seed", "--output", ".html", "--json", "--max-notes", "originality"]),
+        (
+            "evaluate",
+            &[
+                "--count",
+                "--bars",
+                "--seed",
+                "--output",
+                ".html",
+                "--json",
+                "--full",
+                "--judged",
+                "--max-notes",
+                "originality",
+            ],
+        ),
         ("render", &["--output", "--soundfont", "--max-notes"]),
+        ("models", &["--runs", "--json"]),
         ("composers", &["--json"]),
+        ("studio", &["--port", "--library", "--runs", "--no-browser"]),
     ];
     let all = cantus(folder.path(), &["--help"]).fine();
     for (name, options) in cases {

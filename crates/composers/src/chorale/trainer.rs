@@ -28,6 +28,9 @@ use std::sync::atomic::AtomicBool;
 /// Outcomes of a voice, for counting: its pitches and a rest.
 const OUTCOMES: usize = SPAN + 1;
 
+/// With fewer voices at once, on average, there is nothing to learn of how voices go together.
+const FEW: f64 = 1.25;
+
 /// A piece as the network reads it.
 struct Piece {
     chords: Vec<Chord>,
@@ -117,8 +120,16 @@ impl ChoraleTrainer {
         };
         let train = pieces(&set.train, settings.shared.transposition, "training")?;
         let valid = pieces(&set.valid, 0, "validation")?;
+        if voices_sung(train.iter().flat_map(|piece| &piece.chords)) < FEW {
+            return Err(CreateError::Unsuitable {
+                composer: SPEC.id,
+                problem: "it writes four voices, and these pieces have hardly more than one: train another composer, such as the \
+                          default, or add music in parts"
+                    .to_owned(),
+            });
+        }
         let choir = Choir::of(set).ok_or(CreateError::EmptyCorpus { what: "training" })?;
-        let device = Device::default().autodiff();
+        let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = Network::new(&settings, &frequencies(&train), &mut rng, &device);
         let FrameSettings { weight_decay, clip, averaging, .. } = settings.shared;
@@ -181,6 +192,16 @@ impl ChoraleTrainer {
     }
 }
 
+/// Of how many voices something is sung, on average over all steps that are not silent.
+fn voices_sung<'a>(chords: impl Iterator<Item = &'a Chord>) -> f64 {
+    let (mut steps, mut sung) = (0usize, 0usize);
+    for chord in chords.filter(|chord| !chord.is_rest()) {
+        steps += 1;
+        sung += (0..VOICES).filter(|voice| chord.pitch(*voice).is_some()).count();
+    }
+    sung as f64 / steps.max(1) as f64
+}
+
 /// How often each item is sung, a little smoothed.
 fn frequencies(pieces: &[Piece]) -> [f32; ITEMS] {
     let chords: usize = pieces.iter().map(|piece| piece.chords.len()).sum();
@@ -200,7 +221,7 @@ fn features(
     batch: &Batch,
     (seed, step): (u64, u64),
 ) -> Tensor<2> {
-    let device = Device::default().autodiff();
+    let device = Device::flex().autodiff();
     let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
     let seen = settings.shared.run(network.lstms(), states, Tensor::from_data(input, &device), (seed, step));
     let ahead = TensorData::new(batch.ahead.clone(), [batch.steps * batch.rows, AHEAD]);
@@ -331,8 +352,9 @@ impl Trainable for ChoraleTrainer {
         let learnt = model.tensors.contains_key(TENSOR);
         (rounds > 0 && !learnt).then(|| {
             format!(
-                "a critic learns, in {rounds} rounds, what tells its pieces from the corpus: about ten minutes; the model is there \
-                 already, and stays as it is if you stop now"
+                "a critic learns, in {}, what tells its pieces from the corpus; the model is there already, and stays as it is if you \
+                 stop now",
+                cantus_score::counted(rounds, "round")
             )
         })
     }

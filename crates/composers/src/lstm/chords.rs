@@ -56,7 +56,7 @@ impl ChordTrainer {
         let (train, valid) = (encoded(&set.train), encoded(&set.valid));
         let tokens: usize = train.iter().map(Encoded::predicted).sum();
         let settings = settings.fit(tokens);
-        let device = Device::default().autodiff();
+        let device = Device::flex().autodiff();
         let network = Network::new(&settings, &vocabulary, &mut derive(seed, "parameters", &[]), &device);
         let quarters: f64 = train.iter().map(|piece| piece.quarters).sum();
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);

@@ -184,7 +184,7 @@ impl WindowTrainer {
                 )));
             }
         }
-        let device = Device::default().autodiff();
+        let device = Device::flex().autodiff();
         let network = Network::new(&settings, vocabulary.len(), &mut derive(seed, "parameters", &[]), &device);
         let rule = match settings.optimizer {
             // Keras' epsilon.
@@ -270,7 +270,7 @@ impl Trainable for WindowTrainer {
         }
         let from = at.step as usize * self.settings.batch;
         let starts = &self.order.1[from..self.order.1.len().min(from + self.settings.batch)];
-        let (x, targets) = self.gather(&self.train, starts, &Device::default().autodiff());
+        let (x, targets) = self.gather(&self.train, starts, &Device::flex().autodiff());
         let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
         let logits = network.forward(&self.settings, x, Some((self.seed, (at.epoch << 32) | at.step)));
         let (loss, figures) = cross_entropy(logits, &targets, &vec![1.0; targets.len()]);
@@ -292,7 +292,7 @@ impl Trainable for WindowTrainer {
         let starts: Vec<u32> = (0..windows as u32).step_by(stride).collect();
         let mut total = Evaluation::default();
         for starts in starts.chunks(self.settings.batch.max(100)) {
-            let (x, targets) = self.gather(&self.valid, starts, &Device::default());
+            let (x, targets) = self.gather(&self.valid, starts, &Device::flex());
             let logits = network.forward(&self.settings, x, None);
             let (_, figures) = cross_entropy(logits, &targets, &vec![1.0; targets.len()]);
             total += Evaluation::of_batch(figures, figures.counted / 2.0);

@@ -158,7 +158,7 @@ fn step_by_step_is_the_whole_sequence() {
         let settings = tiny(json!({"decisions": decisions, "lags": [1, 3, 20], "fragment": 60}));
         let file = trained(&settings, 3).save();
         let player = OctaveComposer::load(&file).unwrap();
-        let device = Device::default();
+        let device = Device::flex();
         let generator = Generator::new(&settings, &mut seeded(1), &device);
         let lookup = |name: &str| {
             let tensor = file.tensors.get(&format!("generator.{name}"))?;
@@ -250,7 +250,7 @@ fn a_roll_of_input_and_output_leaves_the_figure_of_a_rolled_network_unchanged() 
         rows[..12 * width].rotate_right(by as usize * width);
         rows[12 * width..].rotate_right(by as usize * width);
     }
-    let device = Device::default();
+    let device = Device::flex();
     let network = |file: &ModelFile| {
         let lookup = |name: &str| {
             let tensor = file.tensors.get(&format!("generator.{name}"))?;

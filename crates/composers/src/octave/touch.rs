@@ -19,6 +19,9 @@ const LONGEST: u64 = 64;
 /// The binary logarithm of how many times as long as the wait for the next key at most.
 const MOST_TIMES: f32 = 6.0;
 
+/// The softest stroke: below it, a network that has not learnt long enough would be silent on most instruments.
+const SOFTEST: u8 = 24;
+
 /// The touch.
 #[derive(Module, Debug)]
 pub(super) struct Touch {
@@ -88,7 +91,7 @@ impl TouchPlayer {
             self.duration.forward(&h, &mut durations);
             let one = |key: usize| {
                 // Numbers that are none end at the lowest.
-                let velocity = ((128.0 * velocities[key]).round().clamp(1.0, 127.0) as u8).max(1);
+                let velocity = ((128.0 * velocities[key]).round().clamp(1.0, 127.0) as u8).max(SOFTEST);
                 let times = durations[key].clamp(-MOST_TIMES, MOST_TIMES).exp2();
                 let steps = ((wait as f32 * times).round() as u64).clamp(1, LONGEST);
                 (Velocity::try_from(velocity).unwrap_or(Velocity::DEFAULT), steps)

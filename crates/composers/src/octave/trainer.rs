@@ -92,7 +92,7 @@ impl OctaveTrainer {
             }
         }
         let struck = train.iter().chain(&valid).flat_map(|piece| &piece.keys).fold(Keys::NONE, |all, keys| all | *keys);
-        let device = Device::default().autodiff();
+        let device = Device::flex().autodiff();
         let rng = &mut derive(seed, "parameters", &[]);
         let networks = Networks {
             generator: Generator::new(&settings, rng, &device),
@@ -190,7 +190,7 @@ impl Trainable for OctaveTrainer {
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
-        let device = Device::default().autodiff();
+        let device = Device::flex().autodiff();
         let step = (at.epoch << 32) | at.step;
         let counters = [at.epoch, at.step];
         let fragments = draw(&self.to_learn, &self.settings, &mut derive(self.seed, "fragments", &counters));
@@ -222,7 +222,7 @@ impl Trainable for OctaveTrainer {
         let mut total = Evaluation::default();
         let mut mass = vec![0.0; self.mass.len()];
         for batch in self.validation_batches() {
-            let (_, prediction, scores) = generator.forward(&batch, &self.settings, None, &Device::default());
+            let (_, prediction, scores) = generator.forward(&batch, &self.settings, None, &Device::flex());
             add_mass(scores, &batch.weights, &mut mass);
             total += self.evaluation(prediction.figures);
         }

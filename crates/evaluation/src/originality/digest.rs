@@ -49,6 +49,34 @@ pub struct Place {
     pub onsets: RangeInclusive<Ticks>,
 }
 
+impl Sketch {
+    /// How much of the melody is copied, in one sentence for musicians, beside what real pieces share with one another.
+    pub fn sentence(&self, real: &HeldOut) -> String {
+        let Some(share) = self.melody[1] else {
+            return "Its melody is too short to tell whether any of it is copied.".to_owned();
+        };
+        if self.longest == 0 {
+            return "Nothing of its melody is copied.".to_owned();
+        }
+        let bars = match &self.place {
+            Some(Place { bar, last_bar, .. }) if bar == last_bar => format!(" (bar {bar})"),
+            Some(Place { bar, last_bar, .. }) => format!(" (bars {bar}-{last_bar})"),
+            None => String::new(),
+        };
+        let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+        let beside = match real.is_exceeded_by_share(share) {
+            None => String::new(),
+            Some(false) => ", no more than real pieces have in common".to_owned(),
+            Some(true) => format!(
+                ", more than real pieces have in common: {} of its 8-note runs are found there, of nearly all real pieces under {}",
+                percent(share),
+                percent(real.melody[1].high)
+            ),
+        };
+        format!("Up to {} notes in a row of its melody{bars} also stand in the training music{beside}.", self.longest)
+    }
+}
+
 /// Why bytes are no digest.
 #[derive(Debug, thiserror::Error)]
 pub enum DigestError {
@@ -236,6 +264,34 @@ mod tests {
         assert!(copy.longest >= 60, "{copy:?}");
         let place = copy.place.unwrap();
         assert!(place.bar == exact.bar && place.last_bar >= place.bar && place.onsets.start() < place.onsets.end());
+    }
+
+    #[test]
+    fn a_sentence_says_how_much_is_copied() {
+        let sketch = |share, longest, bars: Option<(usize, usize)>| Sketch {
+            melody: [None, share, None],
+            longest,
+            place: bars.map(|(bar, last_bar)| Place { bar, last_bar, onsets: Ticks(0)..=Ticks(1) }),
+        };
+        let real = |high| {
+            let mut held_out = HeldOut::default();
+            held_out.melody[1] = super::super::Range { pieces: 40, high, ..Default::default() };
+            held_out
+        };
+        let said = |sketch: &Sketch, high| sketch.sentence(&real(high));
+        assert_eq!(said(&sketch(None, 0, None), 0.07), "Its melody is too short to tell whether any of it is copied.");
+        assert_eq!(said(&sketch(Some(0.0), 0, None), 0.07), "Nothing of its melody is copied.");
+        assert_eq!(
+            said(&sketch(Some(0.01), 8, Some((3, 3))), 0.07),
+            "Up to 8 notes in a row of its melody (bar 3) also stand in the training music, no more than real pieces have in common."
+        );
+        assert_eq!(
+            said(&sketch(Some(0.31), 21, Some((3, 7))), 0.07),
+            "Up to 21 notes in a row of its melody (bars 3-7) also stand in the training music, more than real pieces have in \
+             common: 31% of its 8-note runs are found there, of nearly all real pieces under 7%."
+        );
+        let alone = sketch(Some(0.31), 21, Some((3, 7))).sentence(&HeldOut::default());
+        assert_eq!(alone, "Up to 21 notes in a row of its melody (bars 3-7) also stand in the training music.");
     }
 
     #[test]

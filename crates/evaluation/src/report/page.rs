@@ -63,9 +63,12 @@ pub(super) fn page(report: &Report, title: &str, pictures: &[Picture]) -> String
 }
 
 fn likelihood(report: &Report) -> String {
-    let mut html = "<table><tr><th>pieces</th><th>nats per token</th><th>per quarter note</th><th>per token, every piece alike</th>\
-                    <th>right</th></tr>"
-        .to_owned();
+    let unit = report.likelihood.first().map_or("token", |line| &line.unit);
+    let mut html = format!(
+        "<table><tr><th>pieces</th><th>nats per {0}</th><th>per quarter note</th><th>per {0}, every piece alike</th>\
+         <th>right</th></tr>",
+        escaped(unit)
+    );
     for line in &report.likelihood {
         let _ = write!(
             html,

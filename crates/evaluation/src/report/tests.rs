@@ -35,20 +35,82 @@ fn the_text_has_every_section() {
     report.likelihood.push(LikelihoodLine {
         pieces: "kept pieces".to_owned(),
         count: 2,
+        of: 5,
+        unit: "frame".to_owned(),
         kind: "exact".to_owned(),
         nats_per_token: 1.25,
         nats_per_quarter: 6.5,
         nats_per_token_by_piece: 1.5,
         accuracy: 0.5,
         adjusted: 1,
-        protocol: "all tokens".to_owned(),
+        protocol: "all frames".to_owned(),
+        by_piece: Vec::new(),
     });
-    let text = report.text();
-    for words in
-        ["1.250 nats per token", "exact; all tokens", "a corpus (12)", "a set (3)", "mean overlap", "two: ", "In short"]
-    {
+    let text = report.full();
+    for words in [
+        "kept pieces (2 of 5; 1 of them",
+        "1.250 nats per frame",
+        "exact; all frames",
+        "a corpus (12)",
+        "a set (3)",
+        "mean overlap",
+        "two: ",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    let brief = report.brief();
+    for text in [&text, &brief] {
+        assert!(text.starts_with("In short\n- "), "the verdict comes first: {text}");
+        assert!(!text.contains("per token"), "{text}");
+    }
+    assert!(brief.lines().count() <= 32, "{brief}");
+    for words in [
+        "1.250 nats per frame",
+        "Originality: of the melodies",
+        "two: ",
+        "Furthest from the corpus, of ",
+        "all statistics",
+    ] {
+        assert!(brief.contains(words), "{words}: {brief}");
+    }
+}
+
+#[test]
+fn several_sets_stand_in_one_table() {
+    let line = |unit: &str, kind: &str| LikelihoodLine {
+        pieces: "kept pieces".to_owned(),
+        count: 100,
+        of: 218,
+        kind: kind.to_owned(),
+        unit: unit.to_owned(),
+        nats_per_token: 1.25,
+        nats_per_quarter: 6.5,
+        nats_per_token_by_piece: 1.5,
+        accuracy: 0.5,
+        adjusted: 0,
+        protocol: format!("all {unit}s"),
+        by_piece: Vec::new(),
+    };
+    let mut reports = [report(), report(), report()];
+    reports[1].set = "another".to_owned();
+    reports[2].set = "no model".to_owned();
+    reports[0].likelihood.push(line("token", "exact"));
+    reports[1].likelihood.push(line("frame", "surrogate"));
+    let text = table(&reports);
+    let rows: Vec<Vec<&str>> =
+        text.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
+    assert_eq!(rows[0], ["told from real", "overlap", "copies", "nats per quarter", "in its own unit"]);
+    assert_eq!(rows[1][0], "a set");
+    assert_eq!(rows[1][3..], ["1 of 3", "6.500 (exact)", "1.250 per token"]);
+    assert_eq!(rows[2][3..], ["1 of 3", "6.500 (surrogate)", "1.250 per frame"]);
+    assert_eq!(rows[3][3..], ["1 of 3", "-", "-"]);
+    assert!(
+        text.contains("do not compare")
+            && text.contains("another: 100 of 218 pieces, per frame, surrogate; all frames"),
+        "{text}"
+    );
+    reports[1].likelihood = vec![line("token", "exact")];
+    assert!(!table(&reports).contains("do not compare"), "{}", table(&reports));
 }
 
 #[test]
@@ -71,6 +133,6 @@ fn the_page_stands_alone_and_escapes_what_it_is_given() {
 fn nothing_beside_nothing_is_a_report() {
     let report = Report::new("nothing", &[], Corpus { name: "nothing", learnt: &[], kept: &[] });
     assert_eq!(report.typical(), (None, None));
-    assert!(report.text().contains("In short"));
+    assert!(report.full().contains("In short") && report.brief().contains("In short"));
     assert!(report.page("", &[]).contains("</html>"));
 }

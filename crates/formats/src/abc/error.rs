@@ -18,7 +18,7 @@ pub enum AbcError {
     #[error("the file is empty")]
     Empty,
     /// No tune begins anywhere.
-    #[error("this is no ABC file: no line begins a tune with `X:`")]
+    #[error("this is no ABC file: no line begins a tune with `X:`, and none with `T:`, `M:`, `L:` or `K:`")]
     NoTune,
     /// More tunes than any book has.
     #[error("line {line}: there are more than {limit} tunes")]
@@ -77,6 +77,43 @@ pub struct Warning {
     pub column: usize,
     /// What.
     pub oddity: Oddity,
+    /// How often in the tune; line and column are of the first time.
+    pub times: usize,
+}
+
+/// The name of a directive or a decoration, as far as it can be shown: letters, digits and a few signs, at most [`Name::LONGEST`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    signs: [u8; Name::LONGEST],
+    length: usize,
+}
+
+impl Name {
+    /// How many signs are kept.
+    pub const LONGEST: usize = 24;
+
+    /// The beginning of `text`; what is no plain sign is left out.
+    pub(super) fn new(text: &str) -> Name {
+        let mut name = Name { signs: [0; Name::LONGEST], length: 0 };
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" .-_()/+^<>".contains(byte);
+        for (place, sign) in name.signs.iter_mut().zip(text.bytes().filter(is_plain)) {
+            *place = sign;
+            name.length += 1;
+        }
+        name
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.signs[..self.length]).unwrap_or_default().trim())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
 }
 
 /// What was odd, and what the reader made of it. No text of the file appears here: it can be printed as it is.
@@ -116,8 +153,8 @@ pub enum Oddity {
     /// A tuplet sign that makes no sense.
     #[error("an impossible tuplet was ignored")]
     Tuplet,
-    /// `>` or `<` with no note to its left.
-    #[error("a broken rhythm without a note before it was ignored")]
+    /// `>` or `<` with no note to its left or right.
+    #[error("a broken rhythm without a note before and after it was ignored")]
     BrokenRhythm,
     /// Ties that lead nowhere.
     #[error("a tie leads nowhere")]
@@ -131,6 +168,24 @@ pub enum Oddity {
     /// Notes after a blank line, which ends a tune.
     #[error("lines after the tune's end (a blank line) were ignored")]
     AfterEnd,
+    /// A tune without `X:`.
+    #[error("the tune has no `X:` field: it was taken to begin here, and to end at a blank line")]
+    NoNumber,
+    /// Marks of a web page among the music.
+    #[error("mark-up of a web page was skipped")]
+    Markup,
+    /// `A-3` for `A3-`.
+    #[error("a length after a tie was read as if it stood before it")]
+    TieBeforeLength,
+    /// A jump to a sign that the tune does not have.
+    #[error("a jump to a sign that is nowhere was not followed")]
+    Jump,
+    /// A directive that would change what sounds.
+    #[error("`%%{0}` is not obeyed")]
+    Directive(Name),
+    /// A decoration that may change what sounds.
+    #[error("the decoration `{0}` is not obeyed")]
+    Decoration(Name),
     /// More remarks than the limit.
     #[error("remarks beyond {0} bytes were dropped (raise the limit with `max-remark-bytes`)")]
     Remarks(usize),
@@ -138,7 +193,8 @@ pub enum Oddity {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.oddity)
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.oddity)?;
+        if self.times > 1 { write!(f, " ({} times in this tune)", self.times) } else { Ok(()) }
     }
 }
 

@@ -7,16 +7,23 @@
 //! with line and column; a tune that cannot be read does not harm its neighbours. Repeats with their endings are played, and so is
 //! the order of parts that a header asks for.
 
+mod assemble;
 mod book;
+mod directives;
 mod error;
 mod fields;
+mod jumps;
+mod keys;
+mod lyrics;
 mod music;
+mod ornaments;
 mod reader;
+mod symbols;
 mod tune;
 mod writer;
 
 pub use book::{Book, Tune, read};
-pub use error::{AbcError, Oddity, Warning, WriteError};
+pub use error::{AbcError, Name, Oddity, Warning, WriteError};
 pub use reader::Reading;
 pub use writer::{canonicalize, write};
 

@@ -1,12 +1,15 @@
 //! A line of music, sign by sign.
 
-use super::fields;
-use super::tune::Tune;
-use super::{AbcError, Oddity};
+use super::tune::{Grace, Tune};
+use super::{AbcError, Oddity, fields, symbols};
 use crate::notation::Step;
+use cantus_score::Pitch;
 
 /// A decoration's name has at most so many characters; what is longer was a line break.
 const LONGEST_NAME: usize = 32;
+
+/// The lengths of grace notes, which are only compared with one another, are counted in so many parts.
+const GRACE_UNIT: u64 = 5040;
 
 /// Reads the signs of one line.
 pub struct Line<'t, 'a> {
@@ -30,9 +33,13 @@ impl<'t, 'a> Line<'t, 'a> {
 
     /// Reads to the end of the line. `field` is told of inline fields.
     pub fn read(mut self, field: &dyn Fn(&mut Tune<'a>, char, &str) -> Result<(), AbcError>) -> Result<(), AbcError> {
+        // A number at the beginning of a line or of a bar, where no length can stand, is that of an ending (standard 2.1, section 4.9):
+        // the bar line stands before it, perhaps in the line before.
+        let mut after_bar = self.tune.voice().begins_bar();
         while let Some(sign) = self.peek(0) {
             self.tune.place.1 = self.at + 1;
             match sign {
+                '1'..='9' if after_bar => self.passes(),
                 'A'..='G' | 'a'..='g' | '^' | '_' | '=' => self.single()?,
                 'z' | 'x' => self.rest()?,
                 'Z' | 'X' => self.bars_of_rest()?,
@@ -51,18 +58,19 @@ impl<'t, 'a> Line<'t, 'a> {
                 '+' => self.pass_name('+'),
                 '!' => self.pass_name('!'),
                 '|' | ':' | '[' | ']' => self.bar(),
-                '"' => self.pass_closed('"'),
-                '{' => self.pass_closed('}'),
+                '"' => self.quoted(),
+                '{' => self.grace()?,
                 '(' if self.peek(1).is_some_and(|c| c.is_ascii_digit()) => self.tuplet(),
                 '-' => {
                     self.tune.tie(|_| true);
                     self.at += 1;
                 }
+                '<' if self.is_markup() => self.pass_markup(),
                 '>' | '<' => {
                     let strokes = self.signs[self.at..].iter().take_while(|c| **c == sign).count();
                     self.at += strokes;
                     let strokes = strokes.min(6) as i32;
-                    self.tune.break_rhythm(if sign == '>' { strokes } else { -strokes });
+                    self.tune.stroke(if sign == '>' { strokes } else { -strokes });
                 }
                 '&' => {
                     let voice = self.tune.voice();
@@ -76,15 +84,21 @@ impl<'t, 'a> Line<'t, 'a> {
                 'y' => {
                     self.at += 1;
                     self.number();
+                    self.tune.place_symbols();
                 }
-                // Slurs, decorations, line breaks and space are for the eye.
-                '(' | ')' | '.' | '~' | 'H'..='W' | 'h'..='w' | '\\' | '`' | '$' | '*' | ';' => self.at += 1,
+                'H'..='W' | 'h'..='w' => {
+                    self.at += 1;
+                    symbols::letter(self.tune, sign);
+                }
+                // Slurs, staccato, rolls, line breaks and space are for the eye.
+                '(' | ')' | '.' | '~' | '\\' | '`' | '$' | '*' | ';' => self.at += 1,
                 sign if sign.is_whitespace() => self.at += 1,
                 other => {
                     self.tune.warn(Oddity::Character(other));
                     self.at += 1;
                 }
             }
+            after_bar = matches!(sign, '|' | ':') || after_bar && sign.is_whitespace();
         }
         Ok(())
     }
@@ -149,8 +163,13 @@ impl<'t, 'a> Line<'t, 'a> {
     fn single(&mut self) -> Result<(), AbcError> {
         match self.note() {
             Some(Written { step, octave, accidental, length }) => {
+                let (length, tied) = self.length_after_tie(length);
                 let length = self.tune.length(length.0, length.1, true);
-                self.tune.sound(&[(step, octave, accidental, length)], length)
+                self.tune.sound(&[((step, octave, accidental), length)], length)?;
+                if tied {
+                    self.tune.tie(|_| true);
+                }
+                Ok(())
             }
             None => {
                 // An accidental before something else.
@@ -164,8 +183,7 @@ impl<'t, 'a> Line<'t, 'a> {
         self.at += 1;
         let length = self.length();
         let length = self.tune.length(length.0, length.1, true);
-        self.tune.voice().last = Some(super::tune::Last { length, ..Default::default() });
-        self.tune.advance(length)
+        self.tune.rest(length)
     }
 
     /// `Z4`: four bars of rest.
@@ -177,8 +195,9 @@ impl<'t, 'a> Line<'t, 'a> {
             _ => cantus_score::Meter::COMMON,
         };
         let bar = 4 * super::TICKS * u64::from(meter.numerator()) / u64::from(meter.denominator());
+        self.tune.rest(bar.saturating_mul(bars))?;
         self.tune.voice().last = None;
-        self.tune.advance(bar.saturating_mul(bars))
+        Ok(())
     }
 
     /// `[CEG]2`, or `+CEG+` as it was written once. The first note says how long the chord lasts.
@@ -203,7 +222,7 @@ impl<'t, 'a> Line<'t, 'a> {
                     self.at += 1;
                     self.length();
                 }
-                Some('"') => self.pass_closed('"'),
+                Some('"') => self.quoted(),
                 Some('!') => self.pass_name('!'),
                 // A bar line within a chord: it was never closed.
                 Some('|') | None => {
@@ -215,6 +234,7 @@ impl<'t, 'a> Line<'t, 'a> {
         }
         self.at += 1;
         let outer = self.length();
+        let (outer, all_tied) = self.length_after_tie(outer);
         let Some(first) = notes.first() else { return Ok(()) };
         let times = |length: (u64, u64)| (length.0 * outer.0, length.1 * outer.1);
         let (numerator, denominator) = times(first.length);
@@ -225,10 +245,11 @@ impl<'t, 'a> Line<'t, 'a> {
             let below = u128::from(note.length.1) * u128::from(first.length.0);
             u64::try_from(above / below.max(1)).unwrap_or(u64::MAX)
         };
-        let written: Vec<_> = notes.iter().map(|note| (note.step, note.octave, note.accidental, share(note))).collect();
+        let written: Vec<_> =
+            notes.iter().map(|note| ((note.step, note.octave, note.accidental), share(note))).collect();
         self.tune.sound(&written, whole)?;
-        if !tied.is_empty() {
-            self.tune.tie(|k| tied.contains(&k));
+        if all_tied || !tied.is_empty() {
+            self.tune.tie(|k| all_tied || tied.contains(&k));
         }
         Ok(())
     }
@@ -243,22 +264,113 @@ impl<'t, 'a> Line<'t, 'a> {
             )
     }
 
-    /// `!trill!`: a name is passed over; a sign alone is an old line break.
+    /// `!trill!`; a sign alone is an old line break.
     fn pass_name(&mut self, sign: char) {
         let end = self.find(sign, self.at + 1).filter(|end| end - self.at <= LONGEST_NAME);
         let is_name = |end: &usize| self.signs[self.at + 1..*end].iter().all(|c| !c.is_whitespace() && *c != '|');
-        self.at = end.filter(is_name).map_or(self.at, |end| end) + 1;
+        let Some(end) = end.filter(is_name) else {
+            self.at += 1;
+            return;
+        };
+        let name: String = self.signs[self.at + 1..end].iter().collect();
+        self.at = end + 1;
+        if !name.is_empty() {
+            symbols::decoration(self.tune, &name);
+        }
     }
 
-    /// `"Am"`, `{cde}`.
-    fn pass_closed(&mut self, close: char) {
-        match self.find(close, self.at + 1) {
-            Some(end) => self.at = end + 1,
+    /// `"Am"`, `"^D.C."`.
+    fn quoted(&mut self) {
+        match self.find('"', self.at + 1) {
+            Some(end) => {
+                let text: String = self.signs[self.at + 1..end].iter().collect();
+                self.at = end + 1;
+                symbols::quoted(self.tune, &text);
+            }
             None => {
-                self.tune.warn(Oddity::Unclosed(self.signs[self.at]));
+                self.tune.warn(Oddity::Unclosed('"'));
                 self.at = self.signs.len();
             }
         }
+    }
+
+    /// `{cde}`, `{/g}`, `{c2[eg]}`: notes without time of their own, for the chord that comes next. Those with a stroke are crushed in
+    /// (standard 2.1, section 4.12).
+    fn grace(&mut self) -> Result<(), AbcError> {
+        let Some(end) = self.find('}', self.at + 1) else {
+            self.tune.warn(Oddity::Unclosed('{'));
+            self.at = self.signs.len();
+            return Ok(());
+        };
+        self.at += 1;
+        let slashed = self.peek(0) == Some('/');
+        let mut heads: Vec<(Vec<Pitch>, u64)> = Vec::new();
+        let mut chord = false;
+        while self.at < end {
+            match self.signs[self.at] {
+                'A'..='G' | 'a'..='g' | '^' | '_' | '=' => {
+                    let Some(Written { step, octave, accidental, length }) = self.note() else { continue };
+                    let Some(pitch) = self.tune.pitch((step, octave, accidental)) else { continue };
+                    self.tune.count_note()?;
+                    let length = (length.0 * GRACE_UNIT / length.1).max(1);
+                    match heads.last_mut().filter(|_| chord) {
+                        Some((pitches, of_chord)) => {
+                            pitches.push(pitch);
+                            *of_chord = length;
+                        }
+                        None => heads.push((vec![pitch], length)),
+                    }
+                }
+                sign @ ('[' | ']') => {
+                    chord = sign == '[';
+                    if chord {
+                        // An empty place for the chord that begins.
+                        heads.push((Vec::new(), GRACE_UNIT));
+                    }
+                    self.at += 1;
+                }
+                _ => self.at += 1,
+            }
+        }
+        heads.retain(|(pitches, _)| !pitches.is_empty());
+        self.at = self.at.max(end) + 1;
+        if !heads.is_empty() {
+            let voice = self.tune.voice();
+            let grace = voice.grace.get_or_insert_with(Grace::default);
+            grace.slashed = slashed;
+            grace.heads.extend(heads);
+        }
+        Ok(())
+    }
+
+    /// Marks of a web page: `</html>`, `<br>`. A broken rhythm before a user's sign and a stroke back is no music.
+    fn is_markup(&self) -> bool {
+        const TAGS: [&str; 18] = [
+            "html", "head", "body", "pre", "br", "br/", "hr", "code", "div", "span", "font", "center", "table", "tr",
+            "td", "li", "ul", "img",
+        ];
+        let ahead = self.signs[self.at + 1..].iter().take(LONGEST_NAME);
+        let name: String = ahead.take_while(|c| c.is_ascii_alphanumeric() || **c == '/').collect();
+        let has_end = self.signs[self.at..].iter().take(8 * LONGEST_NAME).any(|c| *c == '>');
+        has_end && (name.len() > 1 && name.starts_with('/') || TAGS.contains(&name.to_ascii_lowercase().as_str()))
+    }
+
+    fn pass_markup(&mut self) {
+        self.tune.warn(Oddity::Markup);
+        self.at = self.find('>', self.at).map_or(self.signs.len(), |end| end + 1);
+    }
+
+    /// A length that stands behind a tie (`A-3`), in place of `length`; whether there was one.
+    fn length_after_tie(&mut self, length: (u64, u64)) -> ((u64, u64), bool) {
+        let is_length = length == (1, 1)
+            && self.peek(0) == Some('-')
+            && self.peek(1).is_some_and(|c| c.is_ascii_digit() || c == '/');
+        if !is_length {
+            return (length, false);
+        }
+        self.tune.warn(Oddity::TieBeforeLength);
+        self.at += 1;
+        (self.length(), true)
     }
 
     /// `(3`, `(3:2`, `(3:2:4`.
@@ -312,12 +424,13 @@ impl<'t, 'a> Line<'t, 'a> {
         })
     }
 
+    /// A bar line, with its repeats and the ending that begins with it.
     fn bar(&mut self) {
         let from = self.at;
         while let Some(sign) = self.peek(0) {
             let belongs = match sign {
                 '|' | ':' => true,
-                ']' => self.at > from && matches!(self.signs[self.at - 1], '|' | ':'),
+                ']' => self.at > from || matches!(self.peek(1), Some('|' | ':')),
                 '[' => self.peek(1) == Some('|'),
                 _ => false,
             };
@@ -326,35 +439,30 @@ impl<'t, 'a> Line<'t, 'a> {
             }
             self.at += 1;
         }
-        let signs: String = self.signs[from..self.at].iter().collect();
-        if signs.is_empty() {
-            // A closing bracket without an opening one, or `[1`.
-            if self.peek(0) == Some(']') {
-                self.tune.warn(Oddity::Character(']'));
-                self.at += 1;
-            } else {
-                self.at += if self.peek(1) == Some('"') { 2 } else { 1 };
-                self.passes();
-                if self.peek(0) == Some('"') {
+        let line = BarLine::of(&self.signs[from..self.at]);
+        match line {
+            None if self.at == from => {
+                // A closing bracket without an opening one, or `[1`.
+                if self.peek(0) == Some(']') {
+                    self.tune.warn(Oddity::Character(']'));
                     self.at += 1;
+                } else {
+                    let is_quoted = self.peek(1) == Some('"');
+                    self.at += 1 + usize::from(is_quoted);
+                    self.passes();
+                    self.at += usize::from(is_quoted && self.peek(0) == Some('"'));
                 }
+                return;
             }
-            return;
-        }
-        let colons_before = signs.chars().take_while(|c| *c == ':').count();
-        let colons_after = signs.chars().rev().take_while(|c| *c == ':').count();
-        let (before, after) = match (colons_before == signs.len(), colons_before) {
-            // `::` stands for `:||:`.
-            (true, 1) => {
+            None => {
                 self.tune.warn(Oddity::Character(':'));
                 return;
             }
-            (true, _) => (1, 1),
-            (false, _) => (colons_before, colons_after),
-        };
-        let times = (before > 0).then(|| before.min(100) as u32 + 1);
-        let ends = signs.contains("||") || signs.contains(']') || signs.contains('[');
-        self.tune.bar_line(times, after > 0, ends);
+            Some(BarLine { before, after, ends }) => {
+                let times = (before > 0).then(|| before.min(100) as u32 + 1);
+                self.tune.bar_line(times, after, ends);
+            }
+        }
         if self.peek(0) == Some('[') && self.peek(1).is_some_and(|c| c.is_ascii_digit()) {
             self.at += 1;
         }
@@ -382,5 +490,86 @@ impl<'t, 'a> Line<'t, 'a> {
             }
         }
         self.tune.ending(passes);
+    }
+}
+
+/// What a bar line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct BarLine {
+    /// Colons that end a repeat.
+    before: usize,
+    /// Whether a repeat begins.
+    after: bool,
+    /// Whether it closes an ending.
+    ends: bool,
+}
+
+impl BarLine {
+    /// Any sequence of `|`, `[`, `]` and `:` (standard 2.1, section 4.8: "bar lines may have any shape"); `None` for none, or for a
+    /// colon alone.
+    ///
+    /// Colons before all strokes end a repeat, those behind them begin one, `::` alone is both. Between strokes they begin one where a
+    /// single stroke stands before them (`|:|`), and end one behind a closed shape (`[|]:|`, `||:|`).
+    fn of(signs: &[char]) -> Option<BarLine> {
+        let is_colon = |c: &char| *c == ':';
+        if signs.iter().all(is_colon) {
+            return (signs.len() > 1).then_some(BarLine { before: 1, after: true, ends: false });
+        }
+        let mut line = BarLine::default();
+        let mut after_one = false;
+        let mut rest = signs;
+        while let Some(first) = rest.first() {
+            let run = rest.iter().take_while(|c| is_colon(c) == is_colon(first)).count();
+            let is_last = run == rest.len();
+            if !is_colon(first) {
+                after_one = run == 1 && *first == '|';
+                line.ends |= run > 1 || *first != '|';
+            } else if is_last || after_one {
+                line.after = true;
+            } else {
+                line.before = line.before.max(run);
+            }
+            rest = &rest[run..];
+        }
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bar_lines_of_any_shape() {
+        let shown = |text: &str| {
+            BarLine::of(&text.chars().collect::<Vec<_>>()).map(|line| (line.before, line.after, line.ends))
+        };
+        for (text, expected) in [
+            ("|", (0, false, false)),
+            ("||", (0, false, true)),
+            ("|]", (0, false, true)),
+            ("[|", (0, false, true)),
+            ("|:", (0, true, false)),
+            ("[|:", (0, true, true)),
+            ("|||:", (0, true, true)),
+            (":|", (1, false, false)),
+            (":|]", (1, false, true)),
+            ("::|", (2, false, false)),
+            ("::", (1, true, false)),
+            (":|:", (1, true, false)),
+            (":||:", (1, true, true)),
+            (":][:", (1, true, true)),
+            // Repeats inside: behind a closed shape they end, behind a single stroke they begin.
+            ("[|]:|", (1, false, true)),
+            ("|]:|", (1, false, true)),
+            ("]:|", (1, false, true)),
+            ("||:|", (1, false, true)),
+            ("[|]::|", (2, false, true)),
+            ("|:|", (0, true, false)),
+            ("|:|||:", (0, true, true)),
+        ] {
+            assert_eq!(shown(text), Some(expected), "{text}");
+        }
+        assert_eq!((shown(""), shown(":")), (None, None));
     }
 }

@@ -1,19 +1,24 @@
 //! A tune while it is read: its voices along time, repeats not yet played.
 
-use super::fields::{Metre, Signature};
+use super::directives::Propagation;
+use super::fields::Metre;
+use super::keys::{Signature, Staff};
+use super::lyrics::Sung;
 use super::{AbcError, Oddity, TICKS, Warning};
 use crate::Limits;
 use crate::notation::Step;
-use crate::repeats::Marks;
-use cantus_score::{Key, Note, Pitch, Program, Tempo, Ticks, Velocity};
-use std::collections::HashMap;
+use crate::repeats::{LeapKind, Marks};
+use cantus_score::{Key, Note, Part, Pitch, Program, Tempo, Ticks, Velocity};
+use std::collections::{HashMap, HashSet};
 
 /// A tune.
 pub struct Tune<'a> {
     pub limits: &'a Limits,
     pub title: Option<String>,
+    pub composer: Option<String>,
+    pub rights: Option<String>,
     pub remarks: Vec<String>,
-    pub remark_bytes_left: usize,
+    pub text_bytes_left: usize,
     pub voices: Vec<Voice>,
     /// Where each voice is, by its name.
     pub named: HashMap<String, usize>,
@@ -22,12 +27,22 @@ pub struct Tune<'a> {
     pub metres: Vec<(u64, Metre)>,
     pub keys: Vec<(u64, Key)>,
     pub tempos: Vec<(u64, Tempo)>,
+    pub chords: Vec<(u64, String)>,
     /// What the voices begin with.
     pub start: Start,
+    pub in_header: bool,
     /// The order of parts that the header asks for.
     pub order: Option<String>,
     /// Where parts begin.
-    pub parts: Vec<(char, u64)>,
+    pub parts: Vec<(u64, String)>,
+    /// The programs of channels that are named with their number.
+    pub programs: [Vec<(u64, Program)>; 16],
+    /// Which key of the kit a written pitch stands for.
+    pub drum_map: HashMap<Pitch, Pitch>,
+    /// Decorations that the tune defines for itself.
+    pub decorations: HashSet<String>,
+    /// What letters stand for (`U:`); those of the standard are not here.
+    pub symbols: HashMap<char, String>,
     pub note_count: usize,
     pub warnings: Vec<Warning>,
     pub warnings_dropped: usize,
@@ -41,7 +56,35 @@ pub struct Start {
     pub metre: Option<Metre>,
     pub unit: Option<u64>,
     pub signature: Signature,
-    pub shift: i32,
+    pub shift: Shift,
+    pub program: Option<Program>,
+    pub propagation: Propagation,
+}
+
+/// Semitones from what is written to what sounds, by what asks for them.
+#[derive(Clone, Copy, Default)]
+pub struct Shift {
+    pub staff: Staff,
+    /// `%%MIDI transpose`.
+    pub midi: i32,
+}
+
+impl Shift {
+    /// What a field names replaces what was said before.
+    pub fn set(&mut self, staff: Staff) {
+        self.staff = staff.or(self.staff);
+    }
+
+    /// The key that sounds where `key` is written.
+    pub fn sounding(&self, key: Key) -> Key {
+        let semitones = self.sum() % 12;
+        if semitones == 0 { key } else { key.transposed(semitones) }
+    }
+
+    pub fn sum(&self) -> i32 {
+        let Staff { clef, octave, transpose, .. } = self.staff;
+        [clef, octave, transpose].into_iter().flatten().sum::<i32>() + self.midi
+    }
 }
 
 /// A bar of a voice.
@@ -49,6 +92,16 @@ pub struct Start {
 pub struct VoiceBar {
     pub start: u64,
     pub marks: Marks,
+    /// Signs of a coda, the way there or the coda itself, that stand before it.
+    pub coda_signs: usize,
+}
+
+/// What a decoration or an annotation says about the order of playing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Segno,
+    Coda,
+    Leap(LeapKind),
 }
 
 /// A note that waits for the rest of itself.
@@ -67,27 +120,52 @@ pub struct Last {
     pub length: u64,
     /// Their letters, for ties.
     pub names: Vec<(Step, i32)>,
+    /// The grace notes before it.
+    pub grace: Option<usize>,
+}
+
+/// Grace notes, and the chord that they ornament.
+#[derive(Clone, Default)]
+pub struct Grace {
+    pub at: u64,
+    /// As long as the chord is written; 0 where none follows in the bar.
+    pub length: u64,
+    pub slashed: bool,
+    /// The notes one after another, chords at once, with the length that each is written with.
+    pub heads: Vec<(Vec<Pitch>, u64)>,
+    /// The pitches of the chord.
+    pub of: Vec<Pitch>,
 }
 
 /// A voice.
 pub struct Voice {
     pub name: Option<String>,
-    pub program: Option<Program>,
+    pub programs: Vec<(u64, Program)>,
     pub channel: Option<u8>,
+    /// Whether it names keys of a kit.
+    pub has_kit: bool,
     pub notes: Vec<Note>,
+    pub graces: Vec<Grace>,
+    /// Grace notes whose chord is yet to come.
+    pub grace: Option<Grace>,
+    /// Chord symbols whose note is yet to come.
+    pub symbols: Vec<String>,
+    pub sung: Sung,
     pub bars: Vec<VoiceBar>,
+    /// Signs of the bar that is being written, with the time at which they stand.
+    pub signs: Vec<(u64, Sign)>,
     pub cursor: u64,
     pub unit: u64,
     pub metre: Option<Metre>,
     pub signature: Signature,
-    /// Semitones from what is written to what sounds.
-    pub shift: i32,
-    /// Accidentals in force until the bar ends; they hold in all octaves (standard 2.1, section 11.3).
-    pub accidentals: [Option<i32>; 7],
+    pub shift: Shift,
+    pub propagation: Propagation,
+    /// Accidentals in force until the bar ends, by step and, where they hold in one octave only, by octave.
+    pub accidentals: Vec<(Step, Option<i32>, i32)>,
     pub open: Vec<Open>,
     pub last: Option<Last>,
-    /// What a broken rhythm makes of the next note: (numerator, denominator).
-    pub broken: (u64, u64),
+    /// `>` (more than zero) or `<` after the last chord: strokes.
+    pub broken: i32,
     /// Notes left of a tuplet, and what it makes of them.
     pub tuplet: (u64, u64, u64),
     /// The end of the voice that this one is laid over (`&`).
@@ -99,19 +177,26 @@ impl Voice {
     fn new(start: &Start) -> Voice {
         Voice {
             name: None,
-            program: None,
+            programs: start.program.map(|program| (0, program)).into_iter().collect(),
             channel: None,
+            has_kit: false,
             notes: Vec::new(),
+            graces: Vec::new(),
+            grace: None,
+            symbols: Vec::new(),
+            sung: Sung::default(),
             bars: vec![VoiceBar::default()],
+            signs: Vec::new(),
             cursor: 0,
             unit: start.unit.unwrap_or_else(|| super::fields::usual_length(start.metre)),
             metre: start.metre,
             signature: start.signature,
             shift: start.shift,
-            accidentals: [None; 7],
+            propagation: start.propagation,
+            accidentals: Vec::new(),
             open: Vec::new(),
             last: None,
-            broken: (1, 1),
+            broken: 0,
             tuplet: (0, 1, 1),
             overlaid: 0,
             in_ending: false,
@@ -122,24 +207,72 @@ impl Voice {
     pub fn bar_start(&self) -> u64 {
         self.bars.last().map_or(0, |bar| bar.start)
     }
+
+    /// Whether a bar line has just been written.
+    pub fn begins_bar(&self) -> bool {
+        self.bars.len() > 1
+            && self.bar_start() == self.cursor
+            && self.bars.last().is_some_and(|bar| bar.marks.ending.is_empty())
+    }
+
+    /// Whether it is played on drums, as its channel or else its clef says.
+    pub fn is_drums(&self) -> bool {
+        let says_so = self.has_kit || self.shift.staff.percussion == Some(true);
+        self.channel.map_or(says_so, |channel| channel == Part::DRUM_CHANNEL)
+    }
+
+    /// What an accidental, those before it in the bar and the key make of a step.
+    fn alteration(&mut self, step: Step, octave: i32, accidental: Option<i32>) -> i32 {
+        let octave = match self.propagation {
+            Propagation::Pitch => None,
+            Propagation::Octave => Some(octave),
+            Propagation::Not => return accidental.unwrap_or(self.signature.altered[step as usize]),
+        };
+        let held = self.accidentals.iter_mut().find(|(of, at, _)| (*of, *at) == (step, octave));
+        match (accidental, held) {
+            (Some(sign), Some((_, _, held))) => *held = sign,
+            (Some(sign), None) => self.accidentals.push((step, octave, sign)),
+            (None, Some((_, _, held))) => return *held,
+            (None, None) => {}
+        }
+        accidental.unwrap_or(self.signature.altered[step as usize])
+    }
 }
+
+/// A note as it is written: step, octave, accidental.
+pub type Written = (Step, i32, Option<i32>);
 
 impl<'a> Tune<'a> {
     pub fn new(limits: &'a Limits, line: usize) -> Tune<'a> {
         Tune {
             limits,
             title: None,
+            composer: None,
+            rights: None,
             remarks: Vec::new(),
-            remark_bytes_left: limits.max_remark_bytes,
+            text_bytes_left: limits.max_remark_bytes,
             voices: Vec::new(),
             named: HashMap::new(),
             current: 0,
             metres: Vec::new(),
             keys: Vec::new(),
             tempos: Vec::new(),
-            start: Start { metre: None, unit: None, signature: Signature::plain(), shift: 0 },
+            chords: Vec::new(),
+            start: Start {
+                metre: None,
+                unit: None,
+                signature: Signature::plain(),
+                shift: Shift::default(),
+                program: None,
+                propagation: Propagation::Pitch,
+            },
+            in_header: true,
             order: None,
             parts: Vec::new(),
+            programs: Default::default(),
+            drum_map: HashMap::new(),
+            decorations: HashSet::new(),
+            symbols: HashMap::new(),
             note_count: 0,
             warnings: Vec::new(),
             warnings_dropped: 0,
@@ -147,13 +280,26 @@ impl<'a> Tune<'a> {
         }
     }
 
+    /// Says what is odd: a thing that is odd many times is named once.
     pub fn warn(&mut self, oddity: Oddity) {
         let (line, column) = self.place;
-        if self.warnings.len() < self.limits.max_warnings {
-            self.warnings.push(Warning { line, column, oddity });
+        if let Some(known) = self.warnings.iter_mut().find(|warning| warning.oddity == oddity) {
+            known.times += 1;
+        } else if self.warnings.len() < self.limits.max_warnings {
+            self.warnings.push(Warning { line, column, oddity, times: 1 });
         } else {
             self.warnings_dropped += 1;
         }
+    }
+
+    /// Whether there is room for so much text of the file.
+    pub fn has_room(&mut self, text: &str) -> bool {
+        let left = self.text_bytes_left.checked_sub(text.len());
+        match left {
+            Some(left) => self.text_bytes_left = left,
+            None => self.warn(Oddity::Remarks(self.limits.max_remark_bytes)),
+        }
+        left.is_some()
     }
 
     /// Goes to the voice of this name; a new one begins with the tune.
@@ -198,10 +344,10 @@ impl<'a> Tune<'a> {
         Ok(())
     }
 
-    /// The sounding length of what is written as so many units, with tuplets and broken rhythms.
+    /// The sounding length of what is written as so many units, with tuplets and a broken rhythm before it.
     pub fn length(&mut self, numerator: u64, denominator: u64, in_tuplet: bool) -> u64 {
+        let (broken, by) = self.break_rhythm();
         let voice = self.voice();
-        let (broken, by) = std::mem::replace(&mut voice.broken, (1, 1));
         let (left, normal, actual) = voice.tuplet;
         let mut above = u128::from(voice.unit) * u128::from(numerator) * u128::from(broken);
         let mut below = u128::from(denominator) * u128::from(by);
@@ -216,12 +362,18 @@ impl<'a> Tune<'a> {
         u64::try_from((above * 2 + below) / (below.max(1) * 2)).unwrap_or(u64::MAX)
     }
 
-    /// The notes of a chord (step, octave, accidental, share of the chord's length), or a single one, as long as `length`.
-    pub fn sound(&mut self, written: &[(Step, i32, Option<i32>, u64)], length: u64) -> Result<(), AbcError> {
+    /// The notes of a chord, each with its share of the chord's length, or a single one, as long as `length`.
+    pub fn sound(&mut self, written: &[(Written, u64)], length: u64) -> Result<(), AbcError> {
+        self.place_symbols();
+        let line = self.place.0;
         let mut last = Last { length, ..Last::default() };
-        let open = std::mem::take(&mut self.voice().open);
+        let voice = self.voice();
+        voice.sung.slot(voice.cursor, voice.bars.len(), line, voice.overlaid > 0);
+        let grace = voice.grace.take();
+        let mut of = Vec::new();
+        let open = std::mem::take(&mut voice.open);
         let mut used = vec![false; open.len()];
-        for &(step, octave, accidental, duration) in written {
+        for &((step, octave, accidental), duration) in written {
             let voice = self.voice();
             let onset = Ticks(voice.cursor);
             let held = open
@@ -235,14 +387,8 @@ impl<'a> Tune<'a> {
                 last.names.push((step, octave));
                 continue;
             }
-            let in_force = &mut voice.accidentals[step as usize];
-            *in_force = accidental.or(*in_force);
-            let alter = in_force.unwrap_or(voice.signature.altered[step as usize]);
-            let number = 12 * (i64::from(octave) + 1) + i64::from(step.semitones() + alter + voice.shift);
-            let Ok(pitch) = Pitch::try_from(number) else {
-                self.warn(Oddity::Pitch);
-                continue;
-            };
+            let Some(pitch) = self.pitch((step, octave, accidental)) else { continue };
+            let voice = self.voice();
             // The same pitch, written out with its accidental once more.
             let again = open
                 .iter()
@@ -254,19 +400,73 @@ impl<'a> Tune<'a> {
             } else {
                 last.notes.push((voice.notes.len(), duration));
                 voice.notes.push(Note { onset, pitch, duration: Ticks(duration), velocity: Velocity::DEFAULT });
-                self.note_count += 1;
-                if self.note_count > self.limits.max_notes {
-                    let ((line, column), limit) = (self.place, self.limits.max_notes);
-                    return Err(AbcError::TooManyNotes { line, column, limit });
-                }
+                of.push(pitch);
+                self.count_note()?;
             }
             last.names.push((step, octave));
         }
         if used.contains(&false) {
             self.warn(Oddity::LooseTie);
         }
-        self.voice().last = Some(last);
+        let voice = self.voice();
+        if let Some(grace) = grace {
+            last.grace = Some(voice.graces.len());
+            voice.graces.push(Grace { at: voice.cursor, length, of, ..grace });
+        }
+        voice.last = Some(last);
         self.advance(length)
+    }
+
+    /// One note more.
+    pub fn count_note(&mut self) -> Result<(), AbcError> {
+        self.note_count += 1;
+        if self.note_count > self.limits.max_notes {
+            let ((line, column), limit) = (self.place, self.limits.max_notes);
+            return Err(AbcError::TooManyNotes { line, column, limit });
+        }
+        Ok(())
+    }
+
+    /// What sounds where this is written; `None`, with a warning, where MIDI has no such pitch.
+    pub fn pitch(&mut self, (step, octave, accidental): Written) -> Option<Pitch> {
+        let voice = self.voice();
+        let alter = voice.alteration(step, octave, accidental);
+        let number = 12 * (i64::from(octave) + 1) + i64::from(step.semitones() + alter);
+        let is_drums = voice.is_drums();
+        let sounding = number + i64::from(voice.shift.sum());
+        if is_drums && let Some(key) = Pitch::try_from(number).ok().and_then(|written| self.drum_map.get(&written)) {
+            return Some(*key);
+        }
+        let pitch = Pitch::try_from(sounding).ok();
+        if pitch.is_none() {
+            self.warn(Oddity::Pitch);
+        }
+        pitch
+    }
+
+    /// A rest.
+    pub fn rest(&mut self, length: u64) -> Result<(), AbcError> {
+        self.place_symbols();
+        self.end_grace();
+        self.voice().last = Some(Last { length, ..Last::default() });
+        self.advance(length)
+    }
+
+    /// Puts the chord symbols that wait where the voice is.
+    pub fn place_symbols(&mut self) {
+        let voice = self.voice();
+        if !voice.symbols.is_empty() {
+            let (at, symbols) = (voice.cursor, std::mem::take(&mut voice.symbols));
+            self.chords.extend(symbols.into_iter().map(|symbol| (at, symbol)));
+        }
+    }
+
+    /// Grace notes that no chord follows end what came before.
+    fn end_grace(&mut self) {
+        let voice = self.voice();
+        if let Some(grace) = voice.grace.take() {
+            voice.graces.push(Grace { at: voice.cursor, slashed: true, ..grace });
+        }
     }
 
     /// A tie after the last notes; `which` are those of them that are tied.
@@ -283,14 +483,15 @@ impl<'a> Tune<'a> {
         }
     }
 
-    /// `>` (more than zero) or `<`: the note before gives to, or takes from, the one after.
-    pub fn break_rhythm(&mut self, strokes: i32) {
-        let parts = 1u64 << strokes.unsigned_abs().min(6);
+    /// `>` or `<` between the chord before and the one that begins now: the one gives to the other. The share that the new one gets.
+    fn break_rhythm(&mut self) -> (u64, u64) {
         let voice = self.voice();
-        let Some(mut last) = voice.last.take() else {
-            self.warn(Oddity::BrokenRhythm);
-            return;
-        };
+        let strokes = std::mem::take(&mut voice.broken);
+        if strokes == 0 {
+            return (1, 1);
+        }
+        let parts = 1u64 << strokes.unsigned_abs().min(6);
+        let Some(mut last) = voice.last.take() else { return (1, 1) };
         // Of `parts` parts the short note keeps one, and the long one gets the rest on top of its own.
         let (before, after) = if strokes > 0 { (2 * parts - 1, 1) } else { (1, 2 * parts - 1) };
         for (note, duration) in &mut last.notes {
@@ -301,20 +502,44 @@ impl<'a> Tune<'a> {
         }
         let changed = last.length * before / parts;
         voice.cursor = (voice.cursor + changed).saturating_sub(last.length);
-        last.length = changed;
-        voice.last = Some(last);
-        voice.broken = (after, parts);
+        if let Some(grace) = last.grace {
+            voice.graces[grace].length = changed;
+        }
+        (after, parts)
+    }
+
+    /// A broken rhythm after the last chord, if there is one.
+    pub fn stroke(&mut self, strokes: i32) {
+        let voice = self.voice();
+        if voice.last.is_some() {
+            voice.broken = strokes;
+        } else {
+            self.warn(Oddity::BrokenRhythm);
+        }
+    }
+
+    /// A sign about the order of playing, where the voice is.
+    pub fn sign(&mut self, sign: Sign) {
+        let voice = self.voice();
+        // Nobody needs more in one bar.
+        if voice.signs.len() < 16 {
+            voice.signs.push((voice.cursor, sign));
+        }
     }
 
     /// A bar line: `backward` ends a repeat played so many times, `forward` begins one, `ends` closes an ending.
     pub fn bar_line(&mut self, backward: Option<u32>, forward: bool, ends: bool) {
+        self.place_symbols();
+        self.end_grace();
         let voice = self.voice();
         voice.cursor = voice.cursor.max(voice.overlaid);
         voice.overlaid = 0;
-        voice.accidentals = [None; 7];
+        voice.accidentals.clear();
         // A broken rhythm does not reach over a bar line: it would move the line.
         voice.last = None;
-        let is_empty = voice.bar_start() == voice.cursor;
+        let broken = std::mem::take(&mut voice.broken);
+        let start = voice.bar_start();
+        let is_empty = start == voice.cursor;
         // A sign at the beginning of a bar belongs to the one that ended there.
         let closed = if is_empty { voice.bars.len().checked_sub(2) } else { voice.bars.len().checked_sub(1) };
         if let Some(bar) = closed.and_then(|at| voice.bars.get_mut(at)) {
@@ -325,10 +550,16 @@ impl<'a> Tune<'a> {
             }
         }
         if !is_empty {
-            voice.bars.push(VoiceBar { start: voice.cursor, marks: Marks::default() });
+            voice.bars.push(VoiceBar { start: voice.cursor, ..VoiceBar::default() });
         }
         if let Some(bar) = voice.bars.last_mut() {
             bar.marks.forward |= forward;
+        }
+        if !voice.signs.is_empty() {
+            voice.settle_signs(start);
+        }
+        if broken != 0 {
+            self.warn(Oddity::BrokenRhythm);
         }
     }
 

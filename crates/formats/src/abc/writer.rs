@@ -1,7 +1,7 @@
 //! Scores to tunes.
 
 use super::WriteError;
-use super::reader::in_usual_ticks;
+use super::assemble::in_usual_ticks;
 use crate::midi::last_wins;
 use crate::notation::{Clef, Event, MAX_BARS, QUARTER, Sheet, SheetBar, Spelling, TooManyBars};
 use cantus_score::{Key, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter, Velocity};

@@ -109,6 +109,9 @@ pub(crate) fn last_wins<T: Copy>(changes: &mut Vec<(Ticks, T)>) {
 /// Sorted spans; those that overlap are one.
 pub(super) fn join(mut spans: Vec<PedalSpan>) -> Vec<PedalSpan> {
     spans.retain(|span| span.down < span.up);
+    if spans.windows(2).all(|pair| pair[0].up <= pair[1].down) {
+        return spans;
+    }
     spans.sort_unstable();
     let mut joined: Vec<PedalSpan> = Vec::with_capacity(spans.len());
     for span in spans {

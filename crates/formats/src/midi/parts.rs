@@ -169,6 +169,8 @@ impl Reader<'_> {
         let mut kinds: Vec<Option<Vec<Kind>>> = vec![None; self.streams.len()];
         let mut shares: Vec<Option<Share>> = vec![None; self.streams.len()];
         let mut left = self.limits.max_controls;
+        let mut still_to_come = vec![0_u32; self.streams.len()];
+        lanes.iter().for_each(|lane| still_to_come[lane.stream()] += 1);
         let mut parts = Vec::with_capacity(lanes.len());
         for mut lane in lanes {
             let index = lane.stream();
@@ -181,8 +183,12 @@ impl Reader<'_> {
                 }
                 cost => {
                     left -= cost;
-                    let share = || stream.share(lane.track);
-                    if stream.is_of_one_track() { shares[index].get_or_insert_with(share).clone() } else { share() }
+                    still_to_come[index] -= 1;
+                    let known = shares[index].take().unwrap_or_else(|| stream.share(lane.track));
+                    if still_to_come[index] > 0 && stream.is_of_one_track() {
+                        shares[index] = Some(known.clone());
+                    }
+                    known
                 }
             };
             lane.part.port = numbers[lane.port as usize];
@@ -218,13 +224,17 @@ fn split(mut lane: Lane, share: Share, kinds: &[Kind], parts: &mut Vec<Part>) {
     let only_pianos = share.programs.iter().all(|(_, program)| *program == Program::PIANO);
     let by_name = lane.names_drums && only_pianos;
     let is_drums = |kind: &Kind| kind.drums || by_name && !kind.is_said;
+    if let [kind] = kinds {
+        let drums = is_drums(kind);
+        let Share { programs, mut controls, pedal } = share;
+        controls.retain(|(_, control)| keeps(drums, control));
+        parts.push(Part { drums, programs, controls, pedal, ..lane.part });
+        return;
+    }
     let at = |ticks: Ticks| &kinds[kinds.partition_point(|kind| kind.from <= ticks.0) - 1];
     let notes = std::mem::take(&mut lane.part.notes);
     let first = notes.first().is_some_and(|note| is_drums(at(note.onset)));
-    let (same, other): (Vec<Note>, Vec<Note>) = match kinds {
-        [_] => (notes, Vec::new()),
-        _ => notes.into_iter().partition(|note| is_drums(at(note.onset)) == first),
-    };
+    let (same, other): (Vec<Note>, Vec<Note>) = notes.into_iter().partition(|note| is_drums(at(note.onset)) == first);
     let is_split = !other.is_empty();
     let words = std::mem::take(&mut lane.part.lyrics);
     for (drums, notes) in [(first, same), (!first, other)] {

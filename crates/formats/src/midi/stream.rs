@@ -5,6 +5,7 @@
 
 use super::canonical::{join, last_wins};
 use cantus_score::{Control, PedalSpan, Program, Ticks};
+use std::borrow::Cow;
 
 /// An event and the track that it stands in.
 #[derive(Clone, Copy)]
@@ -121,7 +122,7 @@ impl Stream {
     fn controls(&self, track: u32) -> Vec<(Ticks, Control)> {
         let mut controls = Vec::with_capacity(self.settings.len());
         let mut state = State::default();
-        for event in ordered(&self.settings, track) {
+        for event in ordered(&self.settings, track).iter() {
             let at = Ticks(event.at);
             match event.what {
                 Setting::To(control) => {
@@ -136,9 +137,9 @@ impl Stream {
     }
 
     fn spans(&self) -> Vec<PedalSpan> {
-        let mut spans = Vec::new();
+        let mut spans = Vec::with_capacity(self.pedal.len().div_ceil(2));
         let mut down = None;
-        for event in ordered(&self.pedal, u32::MAX - 1) {
+        for event in ordered(&self.pedal, u32::MAX - 1).iter() {
             match (down, event.what) {
                 (None, true) => down = Some(event.at),
                 (Some(since), false) => {
@@ -154,13 +155,14 @@ impl Stream {
 }
 
 /// In order of time, the events of `own` track last in each tick.
-fn ordered<T: Copy>(events: &[Event<T>], own: u32) -> Vec<Event<T>> {
-    let mut events = events.to_vec();
+fn ordered<T: Copy>(events: &[Event<T>], own: u32) -> Cow<'_, [Event<T>]> {
     let key = |event: &Event<T>| (event.at, event.track == own);
-    if !events.is_sorted_by_key(key) {
-        events.sort_by_key(key);
+    if events.is_sorted_by_key(key) {
+        return Cow::Borrowed(events);
     }
-    events
+    let mut events = events.to_vec();
+    events.sort_by_key(key);
+    Cow::Owned(events)
 }
 
 /// What "reset all controllers" sets back (MIDI Association, RP-015): neither volume nor place nor bank.

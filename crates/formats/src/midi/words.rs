@@ -9,7 +9,10 @@ use cantus_score::{Lyric, Ticks};
 pub(super) fn syllables<'a>(texts: impl IntoIterator<Item = (Ticks, &'a str)>) -> Vec<Lyric> {
     let texts: Vec<(Ticks, &str)> = texts.into_iter().collect();
     let spaces_end = texts.iter().any(|(_, text)| text.ends_with(is_space) && !word(text).is_empty());
-    let spaces_begin = texts.iter().skip(1).any(|(_, text)| text.starts_with(begins_a_word) && !word(text).is_empty());
+    let spaces_begin = texts.iter().enumerate().any(|(k, (_, text))| {
+        // A space before the very first word says nothing.
+        text.starts_with(['/', '\\']) || k > 0 && text.starts_with(is_space) && !word(text).is_empty()
+    });
     let mut lyrics: Vec<Lyric> = Vec::with_capacity(texts.len());
     for (at, text) in texts {
         let syllable = word(text);

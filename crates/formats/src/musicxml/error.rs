@@ -202,6 +202,12 @@ pub enum WriteError {
         /// Its channel.
         found: u8,
     },
+    /// More parts with programs or pedals of their own than there are channels.
+    #[error("part {part} finds no MIDI channel: 256 ports have 3840 for pitches and 256 for drums")]
+    NoChannel {
+        /// Which part of those with notes, from 1.
+        part: usize,
+    },
     /// More bars than can be written down.
     #[error("the piece has more than {limit} bars: that is no piece to be written down")]
     TooManyBars {

@@ -97,7 +97,6 @@ fn sign(alter: Option<&str>) -> Option<&'static str> {
 }
 
 /// The elements within the `harmony` of a symbol: [`read`] gives the symbol again, whatever it is.
-#[cfg_attr(not(test), expect(dead_code, reason = "the writer follows"))]
 pub fn write(symbol: &str, escaped: impl Fn(&str) -> String) -> String {
     // `C6/9` has a slash, and no bass.
     let whole = match symbol.rsplit_once('/') {

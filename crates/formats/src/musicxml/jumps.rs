@@ -69,7 +69,11 @@ impl Jumps {
 }
 
 /// What words of a score say about the order of playing, where they say nothing else.
-fn words(text: &str) -> Option<LeapKind> {
+pub fn words(text: &str) -> Option<LeapKind> {
+    // `D7/c` is a chord.
+    if text.chars().any(|c| !c.is_alphabetic() && !c.is_whitespace() && !".,;:-()[]\"'".contains(c)) {
+        return None;
+    }
     let text = text.replace("Da Capo", "D.C.").replace("Dal Segno", "D.S.").to_lowercase();
     let text = text.replace("da capo", "dc").replace("dal segno", "ds");
     let letters: String = text.chars().filter(|c| c.is_alphabetic()).collect();
@@ -120,7 +124,7 @@ mod tests {
         assert_eq!(words("Dal segno"), Some(LeapKind::DalSegno(String::new(), Until::Any)));
         assert_eq!(words("FINE"), Some(LeapKind::Fine));
         assert_eq!(words("To Coda"), Some(LeapKind::ToCoda(String::new())));
-        for other in ["", "D", "dolce", "D.S. Bach", "fine tune", "ü", "dc.x"] {
+        for other in ["", "D", "dolce", "D.S. Bach", "fine tune", "ü", "dc.x", "D7/c", "D/S"] {
             assert_eq!(words(other), None, "{other}");
         }
     }

@@ -15,7 +15,9 @@ mod document;
 mod drum_staff;
 mod error;
 mod harmony;
+mod heading;
 mod instruments;
+mod items;
 mod jumps;
 mod listed;
 mod loudness;
@@ -29,5 +31,6 @@ mod ticks;
 mod writer;
 
 pub use error::{MusicXmlError, Oddity, Warning, WriteError};
+pub(crate) use jumps::words as words_of_jump;
 pub use reader::{Reading, read};
 pub use writer::{canonicalize, write, write_compressed};

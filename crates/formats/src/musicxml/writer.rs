@@ -1,41 +1,84 @@
 //! Scores to documents.
 
 use super::drum_staff::place_of;
-use super::instruments::NAMES;
+use super::heading::{drum_id, identification, part_programs, score_part};
+use super::items::{Item, Words, instrument_id, items};
 use super::measure::{beams, shown_accidentals};
 use super::{WriteError, archive};
-use crate::notation::{Clef, Event, Head, MAX_BARS, Sheet, SheetBar, SheetPart, Spelling, Staff, TooManyBars, Value};
-use cantus_score::{Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, Velocity};
+use crate::channels::seats;
+use crate::notation::{
+    Beside, Clef, Event, Head, MAX_BARS, PartBeside, Sheet, SheetBar, SheetPart, Spelling, Staff, TooManyBars, Value,
+    changes_under_notes, gcd, heard_programs,
+};
+use cantus_score::{Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Ticks, Velocity};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// What a MusicXML file can say of `score`: `read(write(score)) == canonicalize(score)`, within the reader's limits.
 ///
-/// - Parts without notes are gone, pedals too; of a part's programs the first is kept, at the beginning.
+/// - Parts without notes are gone, and so are controllers, bends and pressure. Parts sit on the ports and channels where none of them
+///   changes the instrument of another, drums on channel 9.
 /// - Notes are sorted. Those that lie on no place that note values or tuplets can name are moved to the nearest that can (beat by beat,
 ///   as notation programs do); none is lost, and none is without length. Ticks are as coarse as the notes allow.
 /// - Metres are as the bars need them, keys stand at bar lines; without any key the one is written that fits the pitches best.
-/// - Tempos lie on 32nd notes, and none after the last note.
+/// - Tempos, chord symbols and markers lie on 32nd notes, and none after the last note; pedals lie on 32nd notes, too.
+/// - Programs change where the first note has them, drums keep the first; words stand at notes, those of one note and verse together.
 /// - Texts are one line without control characters.
 ///
 /// # Errors
 /// As [`write()`].
 pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
-    let sheet = sheet(score)?;
+    Ok(prepare(score)?.1)
+}
+
+/// A score written down, and what is read again.
+fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
+    if let Some((k, part)) = score.parts.iter().enumerate().find(|(_, part)| part.channel > 15) {
+        return Err(WriteError::Channel { part: k + 1, found: part.channel });
+    }
+    // How a part is laid out depends on what it is heard to begin with.
+    let mut heard = Cow::Borrowed(score);
+    if score.parts.iter().any(|part| part.programs.len() > 1) {
+        for part in &mut heard.to_mut().parts {
+            part.programs = heard_programs(part, score.ticks_per_quarter);
+        }
+    }
+    let score = &*heard;
+    let mut sheet = Sheet::of(score, true).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
+    let mut beside = Beside::of(score, &sheet, one_line);
+    sheet.unit = beside.times().fold(sheet.unit, gcd);
+    let unit = sheet.unit;
+    let at = |time: Ticks| Ticks(time.0 / unit);
+    let sides: HashMap<usize, PartBeside> =
+        sheet.parts.iter().map(|part| part.index).zip(std::mem::take(&mut beside.parts)).collect();
     let part = |index: usize, notes: Vec<Note>| {
-        let part = &score.parts[index];
+        let (source, side) = (&score.parts[index], sides.get(&index).cloned().unwrap_or_default());
         Part {
-            name: part.name.as_deref().and_then(one_line),
-            channel: part.channel,
-            drums: part.drums,
-            programs: part.programs.first().map(|(_, program)| (Ticks::ZERO, *program)).into_iter().collect(),
+            name: source.name.as_deref().and_then(one_line),
+            port: source.port,
+            channel: source.channel,
+            drums: source.drums,
+            programs: side.programs.into_iter().map(|(time, program)| (at(time), program)).collect(),
             notes,
+            pedal: side.pedal.into_iter().map(|span| PedalSpan { down: at(span.down), up: at(span.up) }).collect(),
+            lyrics: side.lyrics.into_iter().map(|lyric| Lyric { at: at(lyric.at), ..lyric }).collect(),
             ..Part::default()
         }
     };
     let mut canonical = sheet.to_score(part);
+    for (k, seat) in seats(&canonical.parts).into_iter().enumerate() {
+        let seat = seat.ok_or(WriteError::NoChannel { part: k + 1 })?;
+        (canonical.parts[k].port, canonical.parts[k].channel) = (seat.port, seat.channel);
+    }
     canonical.title = score.title.as_deref().and_then(one_line);
+    canonical.composer = score.composer.as_deref().and_then(one_line);
+    canonical.rights = score.rights.as_deref().and_then(one_line);
     canonical.remarks = score.remarks.iter().filter_map(|remark| one_line(remark)).collect();
-    Ok(canonical)
+    let texts = |texts: Vec<(Ticks, String)>| texts.into_iter().map(|(time, text)| (at(time), text)).collect();
+    canonical.chords = texts(beside.chords);
+    canonical.markers = texts(beside.markers);
+    Ok((sheet, canonical))
 }
 
 /// A `score-partwise` document.
@@ -43,33 +86,34 @@ pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
 /// # Errors
 /// See [`WriteError`].
 pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
-    let sheet = sheet(score)?;
+    let (sheet, score) = prepare(score)?;
     let mut out = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n\
          <!DOCTYPE score-partwise PUBLIC \"-//Recordare//DTD MusicXML 4.0 Partwise//EN\" \
          \"http://www.musicxml.org/dtds/partwise.dtd\">\n<score-partwise version=\"4.0\">\n",
     );
-    if let Some(title) = score.title.as_deref().and_then(one_line) {
-        line(&mut out, 1, &format!("<work><work-title>{}</work-title></work>", escaped(&title)));
+    if let Some(title) = &score.title {
+        line(&mut out, 1, &format!("<work><work-title>{}</work-title></work>", escaped(title)));
     }
-    identification(score, &mut out);
+    identification(&score, &mut out);
     line(&mut out, 1, "<part-list>");
-    for (k, part) in sheet.parts.iter().enumerate() {
-        score_part(&score.parts[part.index], k + 1, &mut out);
+    for (k, part) in score.parts.iter().enumerate() {
+        score_part(part, k + 1, &mut out);
     }
     if sheet.parts.is_empty() {
         line(&mut out, 2, "<score-part id=\"P1\"><part-name/></score-part>");
     }
     line(&mut out, 1, "</part-list>");
-    for (k, part) in sheet.parts.iter().enumerate() {
-        write_part(part, &score.parts[part.index], &sheet, k + 1, &mut out);
+    for (k, (part, source)) in sheet.parts.iter().zip(&score.parts).enumerate() {
+        write_part(part, source, &sheet, items(&score, k, &sheet), k + 1, &mut out);
     }
     if sheet.parts.is_empty() {
         // A document needs a part, and a part a measure.
         let rest = Event { onset: 0, duration: 0, heads: Vec::new(), value: None, tuplet: None };
         let bars = sheet.bars.iter().map(|bar| vec![Event { duration: bar.length, ..rest.clone() }]).collect();
         let staff = Staff { clef: Clef::Treble, voices: vec![bars] };
-        write_part(&SheetPart { index: 0, staves: vec![staff] }, &Part::default(), &sheet, 1, &mut out);
+        let part = SheetPart { index: 0, staves: vec![staff] };
+        write_part(&part, &Part::default(), &sheet, items(&score, 0, &sheet), 1, &mut out);
     }
     out.push_str("</score-partwise>\n");
     Ok(out.into_bytes())
@@ -83,13 +127,6 @@ pub fn write_compressed(score: &Score) -> Result<Vec<u8>, WriteError> {
     Ok(archive::pack(&write(score)?))
 }
 
-fn sheet(score: &Score) -> Result<Sheet, WriteError> {
-    if let Some((k, part)) = score.parts.iter().enumerate().find(|(_, part)| part.channel > 15) {
-        return Err(WriteError::Channel { part: k + 1, found: part.channel });
-    }
-    Sheet::of(score, true).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })
-}
-
 /// Text that XML can hold, on one line; `None` where nothing is left.
 fn one_line(text: &str) -> Option<String> {
     let allowed = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
@@ -99,11 +136,11 @@ fn one_line(text: &str) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn line(out: &mut String, depth: usize, text: &str) {
+pub(super) fn line(out: &mut String, depth: usize, text: &str) {
     for _ in 0..depth {
         out.push_str("  ");
     }
@@ -111,75 +148,39 @@ fn line(out: &mut String, depth: usize, text: &str) {
     out.push('\n');
 }
 
-fn identification(score: &Score, out: &mut String) {
-    line(out, 1, "<identification>");
-    line(out, 2, "<encoding>");
-    line(out, 3, "<software>Cantus</software>");
-    for element in ["accidental", "beam"] {
-        line(out, 3, &format!("<supports element=\"{element}\" type=\"yes\"/>"));
-    }
-    line(out, 2, "</encoding>");
-    let remarks: Vec<String> = score.remarks.iter().filter_map(|remark| one_line(remark)).collect();
-    if !remarks.is_empty() {
-        line(out, 2, "<miscellaneous>");
-        for remark in remarks {
-            let text = escaped(&remark);
-            line(out, 3, &format!("<miscellaneous-field name=\"remark\">{text}</miscellaneous-field>"));
-        }
-        line(out, 2, "</miscellaneous>");
-    }
-    line(out, 1, "</identification>");
-}
-
-fn score_part(part: &Part, number: usize, out: &mut String) {
-    line(out, 2, &format!("<score-part id=\"P{number}\">"));
-    match part.name.as_deref().and_then(one_line) {
-        Some(name) => line(out, 3, &format!("<part-name>{}</part-name>", escaped(&name))),
-        None => line(out, 3, "<part-name/>"),
-    }
-    let program = part.programs.first().map(|(_, program)| *program);
-    let mut instruments = Vec::new();
-    if part.drums {
-        let mut drums: Vec<Pitch> = part.notes.iter().map(|note| note.pitch).collect();
-        drums.sort_unstable();
-        drums.dedup();
-        for drum in drums {
-            instruments.push((format!("P{number}-D{}", drum.get()), format!("Drum {}", drum.get()), Some(drum)));
-        }
-    } else {
-        instruments.push((format!("P{number}-I1"), NAMES[usize::from(part.program().get())].to_owned(), None));
-    }
-    for (id, name, _) in &instruments {
-        let name = format!("<instrument-name>{}</instrument-name>", escaped(name));
-        line(out, 3, &format!("<score-instrument id=\"{id}\">{name}</score-instrument>"));
-    }
-    for (id, _, drum) in &instruments {
-        let mut midi = format!("<midi-channel>{}</midi-channel>", part.channel + 1);
-        if let Some(program) = program {
-            let _ = write!(midi, "<midi-program>{}</midi-program>", program.get() + 1);
-        }
-        if let Some(drum) = drum {
-            let _ = write!(midi, "<midi-unpitched>{}</midi-unpitched>", drum.get() + 1);
-        }
-        line(out, 3, &format!("<midi-instrument id=\"{id}\">{midi}</midi-instrument>"));
-    }
-    line(out, 2, "</score-part>");
-}
-
 /// What the notes of a part have in common.
-struct Context<'a> {
-    sheet: &'a Sheet,
-    part: &'a Part,
-    number: usize,
-    staves: usize,
+pub(super) struct Context<'a> {
+    pub sheet: &'a Sheet,
+    pub part: &'a Part,
+    pub number: usize,
+    pub staves: usize,
+    /// Notes say which of the part's instruments plays them.
+    pub names_instruments: bool,
 }
 
-/// The first part leads: tempos stand in it.
-fn write_part(part: &SheetPart, source: &Part, sheet: &Sheet, part_number: usize, out: &mut String) {
-    let context = Context { sheet, part: source, number: part_number, staves: part.staves.len() };
+impl Context<'_> {
+    /// The instrument that plays what begins at `time`.
+    fn instrument(&self, time: u64) -> String {
+        let at = Ticks(time / self.sheet.unit);
+        let program = self.part.programs.iter().rfind(|(from, _)| *from <= at).map(|(_, program)| *program);
+        let place = part_programs(self.part).iter().position(|known| *known == program);
+        instrument_id(self.number, place.unwrap_or(0))
+    }
+}
+
+fn write_part(
+    part: &SheetPart,
+    source: &Part,
+    sheet: &Sheet,
+    items: Vec<(u64, Item)>,
+    part_number: usize,
+    out: &mut String,
+) {
+    let names_instruments = source.programs.len() > 1 && !changes_under_notes(&source.programs, &source.notes);
+    let context = Context { sheet, part: source, number: part_number, staves: part.staves.len(), names_instruments };
     line(out, 1, &format!("<part id=\"P{part_number}\">"));
-    let mut tempos = sheet.tempos.iter().copied().peekable();
-    let mut mark = Mark::default();
+    let mut waiting = items.into_iter().peekable();
+    let mut lyrics = Words::of(source);
     let mut number = u32::from(!sheet.bars.first().is_some_and(|bar| bar.is_short() && sheet.bars.len() > 1));
     let mut odd = 0;
     for (k, bar) in sheet.bars.iter().enumerate() {
@@ -191,12 +192,6 @@ fn write_part(part: &SheetPart, source: &Part, sheet: &Sheet, part_number: usize
         number += u32::from(!is_short);
         line(out, 2, &format!("<measure number=\"{name}\"{implicit}>"));
         attributes(bar, k == 0, part, sheet, out);
-        let mut changes = Vec::new();
-        while let Some(change) = tempos.next_if(|(at, _)| part_number == 1 && *at < bar.end()) {
-            let until = tempos.peek().map_or(u64::MAX, |(at, _)| *at);
-            changes.push((change.0, change.1, mark.is_due(change, until)));
-        }
-        let mut waiting = changes.into_iter().peekable();
         let mut written = false;
         for (s, staff) in part.staves.iter().enumerate() {
             let shown = shown_accidentals(staff, k, bar.key);
@@ -214,70 +209,23 @@ fn write_part(part: &SheetPart, source: &Part, sheet: &Sheet, part_number: usize
                 let beams = beams(events, bar.meter);
                 for (e, event) in events.iter().enumerate() {
                     let end = bar.start + event.onset + event.duration;
-                    while let Some((at, tempo, is_marked)) = waiting.next_if(|(at, _, _)| *at < end) {
-                        let offset = (at - bar.start - event.onset) / sheet.unit;
-                        tempo_change(tempo, is_marked.then_some(bar.meter), offset, out);
+                    while let Some((at, item)) = waiting.next_if(|(at, _)| *at < end) {
+                        item.write((at - bar.start - event.onset) / sheet.unit, bar.meter, &context, out);
                     }
                     let accidentals = shown.get(v).and_then(|voice| voice.get(e)).map_or(&[][..], |heads| heads);
-                    write_event(event, bar.key, &context, place, &beams[e], accidentals, out);
+                    let sung = lyrics.at((bar.start + event.onset) / sheet.unit, event);
+                    write_event(event, bar, &context, place, (&beams[e], accidentals, &sung), out);
                 }
             }
         }
         if k + 1 == sheet.bars.len() {
+            // A pedal is released when all is over.
+            waiting.by_ref().for_each(|(_, item)| item.write(0, bar.meter, &context, out));
             line(out, 3, "<barline location=\"right\"><bar-style>light-heavy</bar-style></barline>");
         }
         line(out, 2, "</measure>");
     }
     line(out, 1, "</part>");
-}
-
-/// Which tempo changes a reader wants to see: the first, and those that last.
-#[derive(Default)]
-struct Mark {
-    shown: Option<Tempo>,
-}
-
-impl Mark {
-    fn is_due(&mut self, (at, tempo): (u64, Tempo), until: u64) -> bool {
-        /// Shorter than four bars of 4/4 it is rubato.
-        const LASTING: u64 = 16 * crate::notation::QUARTER;
-        let is_new = self.shown.is_none_or(|shown| per_minute(shown) != per_minute(tempo));
-        let is_due = is_new && (at == 0 || until - at >= LASTING);
-        if is_due {
-            self.shown = Some(tempo);
-        }
-        is_due
-    }
-}
-
-/// What a metronome's scale would say.
-fn per_minute(tempo: Tempo) -> u64 {
-    tempo.quarters_per_minute().round().max(1.0) as u64
-}
-
-/// A change of tempo, so many divisions after what comes next begins; with a metronome mark where a metre is given.
-fn tempo_change(tempo: Tempo, mark: Option<Meter>, offset: u64, out: &mut String) {
-    let sound = tempo.beats_per_minute(1.0);
-    let shift = if offset > 0 { format!("<offset sound=\"yes\">{offset}</offset>") } else { String::new() };
-    let Some(meter) = mark else {
-        let shift = if offset > 0 { format!("><offset>{offset}</offset></sound>") } else { "/>".to_owned() };
-        line(out, 3, &format!("<sound tempo=\"{sound}\"{shift}"));
-        return;
-    };
-    let (unit, quarters) = match (meter.is_compound(), meter.denominator()) {
-        (true, 8) => ("<beat-unit>quarter</beat-unit><beat-unit-dot/>", 1.5),
-        (true, 16) => ("<beat-unit>eighth</beat-unit><beat-unit-dot/>", 0.75),
-        _ => ("<beat-unit>quarter</beat-unit>", 1.0),
-    };
-    let beats = (tempo.quarters_per_minute() / quarters).round().max(1.0);
-    let metronome = format!("{unit}<per-minute>{beats}</per-minute>");
-    line(out, 3, "<direction placement=\"above\">");
-    line(out, 4, &format!("<direction-type><metronome>{metronome}</metronome></direction-type>"));
-    if !shift.is_empty() {
-        line(out, 4, &shift);
-    }
-    line(out, 4, &format!("<sound tempo=\"{sound}\"/>"));
-    line(out, 3, "</direction>");
 }
 
 fn attributes(bar: &SheetBar, is_first: bool, part: &SheetPart, sheet: &Sheet, out: &mut String) {
@@ -332,11 +280,10 @@ impl Place {
 
 fn write_event(
     event: &Event,
-    key: Key,
+    bar: &SheetBar,
     context: &Context,
     place: Place,
-    beams: &[&str],
-    accidentals: &[bool],
+    (beams, accidentals, sung): (&[&str], &[bool], &str),
     out: &mut String,
 ) {
     let hidden = if place.voice > 0 { " print-object=\"no\"" } else { "" };
@@ -372,7 +319,7 @@ fn write_event(
         if h > 0 {
             note.push_str("<chord/>");
         }
-        let spelling = Spelling::of(head.pitch, key);
+        let spelling = Spelling::of(head.pitch, bar.key);
         if context.part.drums {
             unpitched(head.pitch, &mut note);
         } else {
@@ -387,7 +334,10 @@ fn write_event(
             }
         }
         if context.part.drums {
-            let _ = write!(note, "<instrument id=\"P{}-D{}\"/>", context.number, head.pitch.get());
+            let _ = write!(note, "<instrument id=\"{}\"/>", drum_id(context.number, head.pitch));
+        } else if context.names_instruments {
+            let id = context.instrument(bar.start + event.onset);
+            let _ = write!(note, "<instrument id=\"{id}\"/>");
         }
         note.push_str(&voice);
         note.push_str(&kind);
@@ -407,6 +357,9 @@ fn write_event(
         }
         if !tied.is_empty() {
             let _ = write!(note, "<notations>{tied}</notations>");
+        }
+        if h == 0 {
+            note.push_str(sung);
         }
         line(out, 3, &format!("<note{}>{note}</note>", dynamics(head)));
     }

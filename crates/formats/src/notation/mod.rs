@@ -7,6 +7,7 @@
 //! Written music is kept as it is; what was played is moved to places that can be written, beat by beat, as a notation program does
 //! with a recording. Which of the two it is, the music itself tells ([`played`]).
 
+mod beside;
 mod grid;
 mod played;
 mod rhythm;
@@ -14,6 +15,7 @@ mod spelling;
 mod staves;
 mod voices;
 
+pub(crate) use beside::{Beside, PartBeside, changes_under_notes, heard_programs};
 pub(crate) use rhythm::{Tuplet, Value};
 pub(crate) use spelling::{Spelling, Step, find_key};
 

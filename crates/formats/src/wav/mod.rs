@@ -2,12 +2,13 @@
 //!
 //! Built in is a piano made of decaying sine waves ([`Sound::Piano`]): slightly stretched partials, two detuned strings for the
 //! lowest of them, brightness and loudness by velocity, faster decay for higher partials, hammer noise, dampers, sustain pedal,
-//! bass on the left. Every program plays it; the drum channel gets short bursts of noise. Or a SoundFont plays
-//! ([`Sound::soundfont`]), with programs and drums.
+//! bass on the left. Every program plays it; drums get short bursts of noise. Or a SoundFont plays ([`Sound::soundfont`]), with
+//! programs and drums. Both follow each part's volume, expression, place and bends.
 //!
 //! Sound is made in blocks and leaves through a look-ahead limiter, so that memory does not grow with the piece, and no
 //! sample exceeds [`PEAK`]. The same score gives the same bytes on machines with the same mathematical library.
 
+mod curves;
 mod drums;
 mod limiter;
 mod noise;
@@ -16,8 +17,10 @@ mod schedule;
 mod soundfont;
 
 use cantus_score::Score;
+use curves::{Curves, Shape};
 use schedule::{Schedule, Strike};
 use std::io::{self, Seek, Write};
+use std::rc::Rc;
 use thiserror::Error;
 
 pub use soundfont::SoundFont;
@@ -204,6 +207,8 @@ trait Voice {
     fn play(&mut self, out: &mut [[f32; 2]]);
     /// Lets the damper fall.
     fn release(&mut self);
+    /// From here on all frequencies are so many times those that it was struck with; drums do not bend.
+    fn bend(&mut self, _factor: f32) {}
     /// Multiplies what every sample loses by `factor`, for good: the sound fades out quickly, without a click.
     fn choke(&mut self, factor: f32);
     /// Whether nothing more will be heard.
@@ -215,20 +220,48 @@ struct Sounding {
     voice: Box<dyn Voice>,
     release: u64,
     is_choked: bool,
+    /// What shapes it, and how it was shaped last.
+    curves: Option<(Rc<Curves>, Shape)>,
 }
 
 impl Sounding {
-    fn new(strike: &Strike, sample_rate: u32) -> Sounding {
+    fn new(strike: &Strike, curves: &[Rc<Curves>], sample_rate: u32) -> Sounding {
         let voice: Box<dyn Voice> = if strike.is_drum {
             Box::new(drums::Drum::new(strike, sample_rate))
         } else {
             Box::new(piano::Strings::new(strike, sample_rate))
         };
-        Sounding { voice, release: strike.release, is_choked: false }
+        let curves = strike.curves.map(|index| &curves[index as usize]);
+        let curves = curves.map(|curves| (Rc::clone(curves), curves.at(strike.start)));
+        let mut sounding = Sounding { voice, release: strike.release, is_choked: false, curves };
+        if let Some((_, shape)) = &sounding.curves {
+            sounding.voice.bend(shape.bend);
+        }
+        sounding
     }
 
     /// Plays a block that begins at sample `now`.
     fn play(&mut self, now: u64, out: &mut [[f32; 2]]) {
+        let Some((curves, last)) = self.curves.take() else { return self.play_plainly(now, out) };
+        let shape = curves.at(now);
+        if shape.bend != last.bend {
+            self.voice.bend(shape.bend);
+        }
+        let mut plain = [[0.0; 2]; BLOCK];
+        let plain = &mut plain[..out.len()];
+        self.play_plainly(now, plain);
+        // Gains go from one to the next within the block: a jump would click.
+        let length = out.len() as f32;
+        for (k, (out, plain)) in out.iter_mut().zip(plain).enumerate() {
+            let way = k as f32 / length;
+            for side in 0..2 {
+                out[side] += plain[side] * (last.gains[side] + (shape.gains[side] - last.gains[side]) * way);
+            }
+        }
+        self.curves = Some((curves, shape));
+    }
+
+    fn play_plainly(&mut self, now: u64, out: &mut [[f32; 2]]) {
         let before = self.release.saturating_sub(now).min(out.len() as u64) as usize;
         self.voice.play(&mut out[..before]);
         if before < out.len() {
@@ -256,7 +289,7 @@ fn play(
             voice.play(now, &mut block);
         }
         while let Some(strike) = waiting.next_if(|strike| strike.start < next) {
-            let mut voice = Sounding::new(strike, sample_rate);
+            let mut voice = Sounding::new(strike, &schedule.curves, sample_rate);
             voice.play(strike.start, &mut block[(strike.start - now) as usize..]);
             sounding.push(voice);
         }

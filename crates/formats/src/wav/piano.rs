@@ -6,7 +6,7 @@
 use super::noise::Noise;
 use super::schedule::Strike;
 use super::{BLOCK, Voice};
-use std::f32::consts::TAU;
+use std::f32::consts::{PI, TAU};
 
 const LANES: usize = 8;
 /// Partials, at most.
@@ -39,6 +39,8 @@ pub struct Strings {
     knock: Knock,
     /// What a sample loses once the damper lies on the string.
     damping: f32,
+    /// How many times the frequencies are those of the stroke.
+    bend: f32,
     pan: [f32; 2],
 }
 
@@ -115,6 +117,7 @@ impl Strings {
             },
             // The highest strings have no dampers.
             damping: if strike.pitch >= 90 { 1.0 } else { decay(0.22 * (-0.35 * height).exp2(), rate) },
+            bend: 1.0,
             pan: [angle.cos(), angle.sin()],
         }
     }
@@ -204,6 +207,24 @@ impl Voice for Strings {
 
     fn release(&mut self) {
         self.choke(self.damping);
+    }
+
+    fn bend(&mut self, factor: f32) {
+        let change = factor / std::mem::replace(&mut self.bend, factor);
+        if change == 1.0 {
+            return;
+        }
+        for waves in &mut self.waves {
+            for lane in 0..LANES {
+                let (re, im) = (waves.step_re[lane], waves.step_im[lane]);
+                let (length, step) = (re.hypot(im), im.atan2(re) * change);
+                if step >= 0.9 * PI {
+                    // Too high for the sample rate: it would come back as another tone.
+                    (waves.re[lane], waves.im[lane]) = (0.0, 0.0);
+                }
+                (waves.step_re[lane], waves.step_im[lane]) = (length * step.cos(), length * step.sin());
+            }
+        }
     }
 
     fn choke(&mut self, factor: f32) {

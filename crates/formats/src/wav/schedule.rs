@@ -1,6 +1,9 @@
 //! When which key is struck and released, in samples.
 
+use super::curves::Curves;
 use cantus_score::{PedalSpan, Score, Ticks};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 /// One stroke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,12 +15,16 @@ pub struct Strike {
     pub pitch: u8,
     pub velocity: u8,
     pub is_drum: bool,
+    /// Which of [`Schedule::curves`] shapes it; `None` where nothing does.
+    pub curves: Option<u32>,
 }
 
 /// All strokes of a score, in order of time.
 #[derive(Debug)]
 pub struct Schedule {
     pub strikes: Vec<Strike>,
+    /// Volume, place and bends of the parts that have any.
+    pub curves: Vec<Rc<Curves>>,
     /// The score's end; the last notes may ring beyond it.
     pub end: u64,
 }
@@ -26,42 +33,29 @@ impl Schedule {
     pub fn new(score: &Score, sample_rate: u32) -> Schedule {
         let tempo = score.tempo_map();
         let sample = |at: Ticks| (tempo.seconds(at) * f64::from(sample_rate)).round() as u64;
-        let pedals = pedals_by_channel(score);
         let mut strikes = Vec::with_capacity(score.note_count());
+        // Parts that are played alike are one instrument.
+        let (mut curves, mut known) = (Vec::new(), HashMap::new());
         for part in &score.parts {
-            let pedal = &pedals[usize::from(part.channel & 15)];
+            let shape = Curves::of(part, sample).map(|shape| {
+                *known.entry(part.controls.as_slice()).or_insert_with(|| {
+                    curves.push(Rc::new(shape));
+                    curves.len() as u32 - 1
+                })
+            });
             for note in &part.notes {
                 strikes.push(Strike {
                     start: sample(note.onset),
-                    release: sample(released(note.end(), pedal)),
+                    release: sample(released(note.end(), &part.pedal)),
                     pitch: note.pitch.get(),
                     velocity: note.velocity.get(),
                     is_drum: part.drums,
+                    curves: shape,
                 });
             }
         }
-        Schedule { strikes: one_string_a_key(strikes), end: sample(score.end()) }
+        Schedule { strikes: one_string_a_key(strikes), curves, end: sample(score.end()) }
     }
-}
-
-/// A pedal acts on its channel, whichever part it stands in.
-fn pedals_by_channel(score: &Score) -> [Vec<PedalSpan>; 16] {
-    let mut pedals: [Vec<PedalSpan>; 16] = Default::default();
-    for part in &score.parts {
-        pedals[usize::from(part.channel & 15)].extend_from_slice(&part.pedal);
-    }
-    for spans in &mut pedals {
-        spans.sort_unstable();
-        let mut joined: Vec<PedalSpan> = Vec::with_capacity(spans.len());
-        for span in spans.iter() {
-            match joined.last_mut() {
-                Some(last) if span.down < last.up => last.up = last.up.max(span.up),
-                _ => joined.push(*span),
-            }
-        }
-        *spans = joined;
-    }
-    pedals
 }
 
 /// When the damper falls on a key that is let go at `end`.
@@ -75,12 +69,13 @@ fn released(end: Ticks, pedal: &[PedalSpan]) -> Ticks {
 
 /// A key has one hammer: strokes at one moment are one (the loudest), and a new stroke ends the sound of the one before.
 fn one_string_a_key(mut strikes: Vec<Strike>) -> Vec<Strike> {
-    strikes
-        .sort_unstable_by_key(|strike| (strike.is_drum, strike.pitch, strike.start, strike.release, strike.velocity));
+    strikes.sort_unstable_by_key(|strike| {
+        (strike.is_drum, strike.curves, strike.pitch, strike.start, strike.release, strike.velocity)
+    });
+    let key = |strike: &Strike| (strike.is_drum, strike.curves, strike.pitch);
     let mut kept: Vec<Strike> = Vec::with_capacity(strikes.len());
     for strike in strikes {
-        if let Some(last) = kept.last_mut().filter(|last| (last.is_drum, last.pitch) == (strike.is_drum, strike.pitch))
-        {
+        if let Some(last) = kept.last_mut().filter(|last| key(last) == key(&strike)) {
             if last.start == strike.start {
                 last.velocity = last.velocity.max(strike.velocity);
                 last.release = strike.release;
@@ -90,7 +85,7 @@ fn one_string_a_key(mut strikes: Vec<Strike>) -> Vec<Strike> {
         }
         kept.push(strike);
     }
-    kept.sort_unstable_by_key(|strike| (strike.start, strike.is_drum, strike.pitch));
+    kept.sort_unstable_by_key(|strike| (strike.start, strike.is_drum, strike.pitch, strike.curves));
     kept
 }
 
@@ -107,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_new_stroke_ends_the_one_before() {
-        let strike = |start, release, velocity| Strike { start, release, pitch: 60, velocity, is_drum: false };
+        let strike =
+            |start, release, velocity| Strike { start, release, pitch: 60, velocity, is_drum: false, curves: None };
         let strikes = one_string_a_key(vec![strike(5, 9, 3), strike(0, 8, 1), strike(0, 4, 2)]);
         assert_eq!(strikes, [strike(0, 5, 2), strike(5, 9, 3)]);
     }

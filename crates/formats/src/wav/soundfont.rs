@@ -6,7 +6,8 @@
 
 use super::limiter::Limiter;
 use super::{BLOCK, Sink, WavError};
-use cantus_score::Score;
+use crate::channels::seats;
+use cantus_score::{Control, Part, Score};
 use rustysynth::{Synthesizer, SynthesizerSettings};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,10 +23,12 @@ impl fmt::Debug for SoundFont {
 }
 
 /// A MIDI message at a sample. The order is that of a MIDI file: what ends, then what is set, then what begins.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 struct Message {
     at: u64,
     rank: u8,
+    /// Which synthesizer: each has sixteen channels.
+    port: u8,
     channel: u8,
     command: u8,
     data: [u8; 2],
@@ -53,12 +56,15 @@ impl SoundFont {
         let longest_tail = 10 * u64::from(sample_rate);
         let mut settings = SynthesizerSettings::new(sample_rate.cast_signed());
         settings.maximum_polyphony = 256;
-        let mut synthesizer = guarded("starting it", || Synthesizer::new(&self.0, &settings))?
-            .map_err(|error| broken(error.to_string()))?;
         let messages = messages(score, sample_rate);
+        let ports = messages.iter().map(|message| message.port).max().unwrap_or(0) + 1;
+        let start = || guarded("starting it", || Synthesizer::new(&self.0, &settings));
+        let synthesizers = (0..ports).map(|_| start()?.map_err(|error| broken(error.to_string())));
+        let mut synthesizers: Vec<Synthesizer> = synthesizers.collect::<Result<_, _>>()?;
         let end = messages.last().map_or(0, |message| message.at);
         let mut messages = messages.into_iter().peekable();
         let (mut left, mut right) = ([0.0; BLOCK], [0.0; BLOCK]);
+        let (mut more_left, mut more_right) = ([0.0; 64], [0.0; 64]);
         let mut now = 0;
         loop {
             guarded("playing it", || {
@@ -66,9 +72,15 @@ impl SoundFont {
                 for (left, right) in left.chunks_mut(64).zip(right.chunks_mut(64)) {
                     while let Some(message) = messages.next_if(|message| message.at <= now) {
                         let [a, b] = message.data.map(i32::from);
+                        let synthesizer = &mut synthesizers[usize::from(message.port)];
                         synthesizer.process_midi_message(message.channel.into(), message.command.into(), a, b);
                     }
-                    synthesizer.render(left, right);
+                    synthesizers[0].render(left, right);
+                    for synthesizer in &mut synthesizers[1..] {
+                        synthesizer.render(&mut more_left, &mut more_right);
+                        left.iter_mut().zip(&more_left).for_each(|(sum, sample)| *sum += sample);
+                        right.iter_mut().zip(&more_right).for_each(|(sum, sample)| *sum += sample);
+                    }
                     now += 64;
                 }
             })?;
@@ -115,27 +127,88 @@ fn check_chunks(bytes: &[u8]) -> Result<(), WavError> {
     Ok(())
 }
 
+/// So many synthesizers at most: parts beyond share their channels.
+const MOST_PORTS: u8 = 16;
+
+/// What the synthesizers are told. Parts with other programs, pedal, controllers or bends are on channels of their own, whatever
+/// channel they have in a file.
 fn messages(score: &Score, sample_rate: u32) -> Vec<Message> {
     let tempo = score.tempo_map();
+    // One synthesizer as long as it has channels enough, whatever ports there are.
+    let settings = |part: &Part| Part {
+        channel: part.channel,
+        drums: part.drums,
+        programs: part.programs.clone(),
+        pedal: part.pedal.clone(),
+        controls: part.controls.clone(),
+        ..Part::default()
+    };
+    let parts: Vec<Part> = score.parts.iter().map(settings).collect();
     let mut messages = Vec::with_capacity(score.note_count() * 2);
-    for part in &score.parts {
+    for (part, seat) in score.parts.iter().zip(seats(&parts)) {
+        let (port, channel) = seat.map_or((0, part.channel & 15), |seat| (seat.port % MOST_PORTS, seat.channel));
         let mut add = |at, rank, command, data| {
             let at = (tempo.seconds(at) * f64::from(sample_rate)).round() as u64;
-            messages.push(Message { at, rank, channel: part.channel & 15, command, data });
+            messages.push(Message { at, rank, port, channel, command, data });
         };
         for note in &part.notes {
-            add(note.onset, 4, 0x90, [note.pitch.get(), note.velocity.get()]);
-            let rank = if note.end() > note.onset { 0 } else { 5 };
+            add(note.onset, 5, 0x90, [note.pitch.get(), note.velocity.get()]);
+            let rank = if note.end() > note.onset { 0 } else { 6 };
             add(note.end(), rank, 0x80, [note.pitch.get(), 0]);
         }
         for span in &part.pedal {
             add(span.up, 1, 0xB0, [64, 0]);
-            add(span.down, 3, 0xB0, [64, 127]);
+            add(span.down, 4, 0xB0, [64, 127]);
+        }
+        for &(at, control) in &part.controls {
+            match control {
+                // Kits are chosen by program; the synthesizer would look for them in another bank.
+                Control::Controller { number: 0, .. } if part.drums => {}
+                Control::Controller { number, value } => add(at, 2, 0xB0, [number, value]),
+                Control::Bend(bend) => {
+                    let bend = bend.wrapping_add(0x2000).cast_unsigned();
+                    add(at, 2, 0xE0, [(bend & 0x7F) as u8, (bend >> 7 & 0x7F) as u8]);
+                }
+                Control::Pressure(_) => {}
+            }
         }
         for &(at, program) in &part.programs {
-            add(at, 2, 0xC0, [program.get(), 0]);
+            add(at, 3, 0xC0, [program.get(), 0]);
         }
     }
-    messages.sort_unstable();
+    // Settings keep their order within a tick, which parameters depend on.
+    let key = |data: [u8; 2], command| if command < 0xB0 { data } else { [0; 2] };
+    messages.sort_by_key(|m| (m.at, m.rank, m.port, m.channel, key(m.data, m.command)));
     messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_score::{Note, Pitch, Program, Ticks, TicksPerQuarter, Velocity};
+
+    #[test]
+    fn parts_have_their_own_programs_whatever_their_channels() {
+        let part = |channel, program, drums| {
+            let programs = vec![(Ticks::ZERO, Program::new(program).unwrap())];
+            let notes =
+                vec![Note { onset: Ticks(0), pitch: Pitch::C4, duration: Ticks(9), velocity: Velocity::DEFAULT }];
+            Part { channel, programs, drums, notes, ..Part::default() }
+        };
+        let mut score = Score::new(TicksPerQuarter::DEFAULT);
+        score.parts = (0..20).map(|program| part(9, program, false)).collect();
+        score.parts.extend([part(3, 0, true), part(4, 25, true)]);
+        let messages = messages(&score, 44_100);
+        let on = |command: u8| {
+            let on = messages.iter().filter(move |message| message.command == command);
+            on.map(|message| (message.port, message.channel)).collect::<Vec<_>>()
+        };
+        let (mut programs, mut notes) = (on(0xC0), on(0x90));
+        programs.sort_unstable();
+        notes.sort_unstable();
+        assert_eq!(programs, notes);
+        programs.dedup();
+        assert_eq!(programs.len(), 22, "each has a channel of its own");
+        assert_eq!(programs.iter().filter(|(_, channel)| *channel == 9).count(), 2, "and drums have the tenth");
+    }
 }

@@ -175,3 +175,42 @@ prop_compose! {
         score
     }
 }
+
+/// What stands beside the notes of one part: port, drums, programs, pedal and words, at steps of time.
+type PartBeside = (u8, bool, Vec<(u64, u8)>, Vec<(u64, u64)>, Vec<(u64, u8, String, bool)>);
+
+prop_compose! {
+    fn part_beside()(
+        port in prop_oneof![4 => Just(0u8), 1 => 0u8..3],
+        drums in prop::bool::weighted(0.2),
+        programs in vec((0u64..70, 40u8..44), 0..4),
+        pedal in vec((0u64..90, 0u64..20), 0..6),
+        lyrics in vec((0u64..70, 0u8..4, "[a-z<&' ]{0,6}", any::<bool>()), 0..8),
+    ) -> PartBeside {
+        (port, drums, programs, pedal, lyrics)
+    }
+}
+
+prop_compose! {
+    /// A score of `scores` with all that stands beside the notes on paper; not only at notes, and not in order.
+    pub fn with_words_and_signs(scores: BoxedStrategy<Score>)(
+        mut score in scores,
+        composer in option::of(text()),
+        rights in option::of(text()),
+        chords in vec((0u64..80, prop_oneof!["[A-G][#b]?(m|7|maj7|sus4)?(/[A-G]b?)?", text()]), 0..6),
+        markers in vec((0u64..80, text()), 0..3),
+        parts in vec(part_beside(), 4),
+    ) -> Score {
+        (score.composer, score.rights) = (composer, rights);
+        score.chords = chords.into_iter().map(|(at, text)| (Ticks(at), text)).collect();
+        score.markers = markers.into_iter().map(|(at, text)| (Ticks(at), text)).collect();
+        for (part, (port, drums, programs, pedal, lyrics)) in score.parts.iter_mut().zip(parts) {
+            (part.port, part.drums) = (port, drums);
+            let program = |(at, number)| (Ticks(at), Program::new(number).expect("a program"));
+            part.programs.extend(programs.into_iter().map(program));
+            part.pedal = pedal.into_iter().map(|(down, length)| PedalSpan { down: Ticks(down), up: Ticks(down + length) }).collect();
+            part.lyrics = lyrics.into_iter().map(|(at, verse, text, goes_on)| Lyric { at: Ticks(at), verse, text, goes_on }).collect();
+        }
+        score
+    }
+}

@@ -25,7 +25,7 @@ static SPEC: ComposerSpec = ComposerSpec {
 
 fn network(seed: u64) -> Network {
     let rng: &mut Rng = &mut seeded(seed);
-    let device = Device::default().autodiff();
+    let device = Device::flex().autodiff();
     Network { first: Linear::new(3, 4, rng, &device), output: Linear::new(4, 2, rng, &device) }
 }
 

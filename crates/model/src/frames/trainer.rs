@@ -119,7 +119,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
                 return Err(CreateError::EmptyCorpus { what });
             }
         }
-        let device = Device::default().autodiff();
+        let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = N::new(&settings, &own, &frequencies(&train), &mut rng, &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
@@ -194,7 +194,7 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         let learning = Learning { pasts: &self.pasts[..], settings, seed, epoch: at.epoch, step };
         let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
             let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
-            let input = Tensor::from_data(input, &Device::default().autodiff());
+            let input = Tensor::from_data(input, &Device::flex().autodiff());
             let features = settings.run(network.lstms(), states, input, (seed, step));
             let Some(coins) = network.strokes() else { return network.loss(own, features, &batch, learning) };
             let frames = batch.weights.iter().map(|weight| f64::from(*weight)).sum();

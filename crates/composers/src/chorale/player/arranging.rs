@@ -4,7 +4,7 @@ use super::{ChoraleComposer, Task, touch};
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
-use cantus_score::{Note, Outer, Part, Score, Ticks, TicksPerQuarter, merge_parts, outer_line, quantize};
+use cantus_score::{Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, outer_line, quantize};
 
 /// What is given of a piece, as chords and as notes.
 struct Read {
@@ -47,12 +47,13 @@ impl ChoraleComposer {
         touch(&mut score);
         for (part, line) in score.parts.iter_mut().zip(&lines) {
             for note in &mut part.notes {
-                note.pitch = note.pitch.transposed(-12 * octaves).unwrap_or(note.pitch);
+                note.pitch = on_piano(note.pitch.transposed(-12 * octaves).unwrap_or(note.pitch));
             }
             part.notes.extend(line.iter().map(|note| rescaled(note, from, fine)));
             part.notes.sort_unstable();
         }
-        let remarks = self.strange(source, "piece").filter(|_| octaves == 0).into_iter().collect();
+        let strange = self.strange(source, "piece").filter(|_| octaves == 0);
+        let remarks = strange.or_else(|| self.beyond(arrangement, &lines, octaves)).into_iter().collect();
         Ok(Composition { score, remarks })
     }
 
@@ -130,6 +131,29 @@ impl ChoraleComposer {
         Ok(Read { given, lines, octaves })
     }
 
+    /// Says by how many octaves a line lies beyond its voice, and which voice it would suit.
+    fn beyond(&self, arrangement: &Arrangement, lines: &[Vec<Note>; VOICES], octaves: i32) -> Option<String> {
+        let voice = *arrangement.voices.first()?;
+        let (name, line) = (voices::NAMES.get(voice)?.to_lowercase(), lines.get(voice)?);
+        let (many, side) = match octaves {
+            0 => return None,
+            1.. => (octaves, "below"),
+            _ => (-octaves, "above"),
+        };
+        let plural = if many == 1 { "" } else { "s" };
+        let fitting = (0..VOICES).filter(|other| *other != voice && self.octaves(*other, line) == 0);
+        let fitting: Vec<String> =
+            fitting.map(|other| format!("--voice {}", voices::NAMES[other].to_lowercase())).collect();
+        let advice = match &fitting[..] {
+            [] => String::new(),
+            some => format!("; {} would suit it", some.join(" or ")),
+        };
+        Some(format!(
+            "the line lies {many} octave{plural} {side} what the model knows of a {name}: all voices are composed {many} octave{plural} {}{advice}",
+            if octaves > 0 { "lower" } else { "higher" },
+        ))
+    }
+
     /// By how many octaves a line must be moved so that most of it lies where the corpus has the voice.
     fn octaves(&self, voice: usize, notes: &[Note]) -> i32 {
         let allowed = self.choir.allowed();
@@ -142,6 +166,13 @@ impl ChoraleComposer {
         };
         (-5..=5).max_by_key(fits).unwrap_or(0)
     }
+}
+
+/// A pitch that would lie below a piano's lowest key, octaves higher.
+fn on_piano(pitch: Pitch) -> Pitch {
+    let (low, _) = Pitch::PIANO;
+    let above = (1..=10).filter_map(|octaves| pitch.transposed(12 * octaves)).find(|higher| *higher >= low);
+    if pitch < low { above.unwrap_or(low) } else { pitch }
 }
 
 fn rescaled(note: &Note, from: TicksPerQuarter, to: TicksPerQuarter) -> Note {

@@ -6,7 +6,7 @@ use cantus_nn::params::values_of;
 const PLAIN: (f32, f32) = (0.0, 0.0);
 
 fn network(vocabulary: &Vocabulary, seed: u64) -> Network {
-    Network::new(&fixture::settings(), vocabulary, &mut cantus_model::seeded(seed), &Device::default())
+    Network::new(&fixture::settings(), vocabulary, &mut cantus_model::seeded(seed), &Device::flex())
 }
 
 fn whole(piece: usize, pieces: &[Encoded]) -> Row {

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 fn network_and_player(vocabulary: &Vocabulary, seed: u64) -> (Network, ChordComposer) {
     let settings = fixture::settings();
-    let network = Network::new(&settings, vocabulary, &mut seeded(seed), &Device::default());
+    let network = Network::new(&settings, vocabulary, &mut seeded(seed), &Device::flex());
     let encoding = serde_json::json!({ "note_chord": vocabulary });
     let file = checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding);
     (network, ChordComposer::load(&file).unwrap())
@@ -160,7 +160,7 @@ fn the_probabilities_of_all_pieces_sum_to_one_and_pieces_come_as_often_as_they_s
 fn a_grid_beyond_reason_is_refused() {
     let (vocabulary, _) = fixture::encoded();
     let settings = fixture::settings();
-    let network = Network::new(&settings, &vocabulary, &mut seeded(0), &Device::default());
+    let network = Network::new(&settings, &vocabulary, &mut seeded(0), &Device::flex());
     for (steps, good) in [(4, true), (960, true), (961, false), (u32::MAX, false)] {
         let mut encoding = serde_json::json!({ "note_chord": vocabulary });
         encoding["note_chord"]["steps_per_quarter"] = serde_json::json!(steps);

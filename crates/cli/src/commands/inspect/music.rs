@@ -1,0 +1,207 @@
+//! What a music file is: its length, parts and form, and how it was composed.
+
+use super::{Arguments, folder, rows};
+use crate::files;
+use crate::pieces::VOICES;
+use crate::terminal::{command, duration, printable, say, table};
+use cantus_evaluation::structure::{Recurrence, recurrences};
+use cantus_formats::{self as formats, Format, Limits};
+use cantus_score::{Part, Score, Unpitched, counted};
+use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
+use miette::{IntoDiagnostic, Result, WrapErr};
+use std::path::Path;
+
+/// Stretches that come again and are told; of more there is a number.
+const MOST_RECURRENCES: usize = 12;
+/// Metres and keys that are told; of more there is a number.
+const MOST_CHANGES: usize = 8;
+/// A file may claim any length: bars are counted so far.
+const MOST_BARS: usize = 1_000_000;
+
+pub fn file(arguments: &Arguments) -> Result<()> {
+    let path = &arguments.what;
+    let limits = arguments.limits.over(Limits::default());
+    let bytes = files::read(path)?;
+    // Whatever its name, most music is MIDI.
+    let format = Format::to_read(path).unwrap_or(Format::Midi);
+    let context = || format!("reading `{}`", path.display());
+    let mut pieces = formats::read(format, &bytes, &limits).into_diagnostic().wrap_err_with(context)?;
+    if pieces.len() > 1 {
+        // A book of tunes is as good as a folder.
+        return folder(arguments);
+    }
+    let Some(piece) = pieces.pop() else { return folder(arguments) };
+    let reading = piece.reading.into_diagnostic().wrap_err_with(context)?;
+    let warnings = files::oddities(&reading);
+    if arguments.json { as_json(path, &reading.score, &warnings) } else { as_table(path, &reading.score, warnings) }
+}
+
+fn as_json(path: &Path, score: &Score, warnings: &[String]) -> Result<()> {
+    let part = |part: &Part| {
+        serde_json::json!({
+            "name": part.name, "channel": part.channel, "port": part.port, "program": part.program().get(), "drums": part.drums,
+            "notes": part.notes.len(),
+        })
+    };
+    say(serde_json::json!({
+        "file": path, "title": score.title, "notes": score.note_count(),
+        "quarters": score.end().quarters(score.ticks_per_quarter), "seconds": score.tempo_map().seconds(score.end()),
+        "meters": meters(score), "keys": keys(score), "parts": score.parts.iter().map(part).collect::<Vec<_>>(),
+        "origin": Provenance::find(&score.remarks), "warnings": warnings, "recurrences": recurrences(score),
+    }))
+}
+
+fn as_table(path: &Path, score: &Score, warnings: Vec<String>) -> Result<()> {
+    let seconds = score.tempo_map().seconds(score.end());
+    let quarters = score.end().quarters(score.ticks_per_quarter);
+    let range = score.pitch_range().map(|(low, high)| format!("{low} to {high}")).unwrap_or_default();
+    let meters = meters(score);
+    let upbeats = 1 - score.first_bar();
+    let bars = counted(score.bars().skip(upbeats).take(MOST_BARS).count(), "bar");
+    let bars = if upbeats > 0 { format!("{bars} after an upbeat") } else { bars };
+    let notes = match Unpitched::of(score) {
+        Some(unpitched) => format!("{}: it holds {unpitched}", score.note_count()),
+        None => format!("{} {range}", score.note_count()),
+    };
+    let mut lines = rows([
+        ("file", printable(&path.display().to_string())),
+        ("title", score.title.as_deref().map(printable).unwrap_or_default()),
+        ("length", format!("{} ({quarters:.1} quarter notes, {bars})", duration(seconds))),
+        ("notes", notes),
+        ("metre", if meters.is_empty() { "none is named; read as 4/4".to_owned() } else { shortened(meters) }),
+        ("key", shortened(keys(score))),
+        ("form", form(&recurrences(score))),
+    ]);
+    lines.extend(score.parts.iter().map(|of| ("part".to_owned(), part(of))));
+    if let Some(origin) = Provenance::find(&score.remarks) {
+        lines.extend(composed(path, &origin));
+    }
+    lines.extend(warnings.iter().map(|warning| ("oddity".to_owned(), printable(warning))));
+    say(table(&lines))
+}
+
+fn meters(score: &Score) -> Vec<String> {
+    score.named_meters().iter().map(|(_, meter)| meter.to_string()).collect()
+}
+
+fn keys(score: &Score) -> Vec<String> {
+    score.keys.iter().map(|(_, key)| key.to_string()).collect()
+}
+
+/// The first changes, and how many more there are.
+fn shortened(mut changes: Vec<String>) -> String {
+    changes.dedup();
+    let more = changes.len().saturating_sub(MOST_CHANGES);
+    changes.truncate(MOST_CHANGES);
+    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+    changes.join(", ") + &tail
+}
+
+fn part(part: &Part) -> String {
+    let name = part.name.as_deref().map_or_else(|| "unnamed".to_owned(), printable);
+    let port = if part.port > 0 { format!("port {}, ", part.port + 1) } else { String::new() };
+    let instrument = if part.drums { "drums".to_owned() } else { format!("program {}", part.program().get()) };
+    format!("{name}: {}, {port}channel {}, {instrument}", counted(part.notes.len(), "note"), part.channel + 1)
+}
+
+/// What comes again, in a line.
+fn form(recurrences: &[Recurrence]) -> String {
+    let span = |first: usize, bars: usize| match bars {
+        1 => format!("bar {first}"),
+        _ => format!("bars {first}-{}", first + bars - 1),
+    };
+    let told = recurrences.iter().take(MOST_RECURRENCES).map(|Recurrence { bar, of, bars, likeness }| {
+        let percent = (likeness * 100.0).round();
+        let like = if percent < 100.0 { format!(" ({percent:.0}% alike)") } else { String::new() };
+        let are = if *bars == 1 { "is" } else { "are" };
+        format!("{} {are} {} again{like}", span(*bar, *bars), span(*of, *bars))
+    });
+    let more = recurrences.len().saturating_sub(MOST_RECURRENCES);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    told.chain(more).collect::<Vec<_>>().join("; ")
+}
+
+/// How a piece was composed, and the command that composes it again.
+fn composed(path: &Path, origin: &Provenance) -> Vec<(String, String)> {
+    let digest = |sha256: &str| printable(sha256.get(..16).unwrap_or(sha256));
+    let form = origin.form.as_deref().map(|form| format!(", form {}", printable(form))).unwrap_or_default();
+    let tempo = origin.tempo.map(|tempo| format!(", {tempo} quarters a minute")).unwrap_or_default();
+    let prompt = origin.prompt.as_ref();
+    let prompt = prompt
+        .map(|prompt| format!("{} of a file with SHA-256 {}", counted(prompt.bars, "bar"), digest(&prompt.sha256)));
+    let given = origin.arrangement.as_ref();
+    let given = given.map(|given| format!("{} of a file with SHA-256 {}", kept(given), digest(&given.sha256)));
+    rows([
+        (
+            "composed by",
+            format!(
+                "cantus {} with {} (SHA-256 {})",
+                printable(&origin.version),
+                printable(&origin.model),
+                digest(&origin.model_sha256)
+            ),
+        ),
+        (
+            "settings",
+            format!(
+                "seed {}, {}, temperature {}, top-p {}, top-k {}{form}{tempo}",
+                origin.seed,
+                counted(origin.bars, "bar"),
+                origin.sampling.temperature,
+                origin.sampling.top_p,
+                origin.sampling.top_k
+            ),
+        ),
+        ("prompt", prompt.unwrap_or_default()),
+        ("given", given.unwrap_or_default()),
+        ("again", command(again(path, origin))),
+    ])
+}
+
+/// What was given of a piece whose rest was composed.
+fn kept(given: &ArrangementOrigin) -> String {
+    let voices: Vec<&str> = given.voices.iter().filter_map(|voice| VOICES.get(*voice).copied()).collect();
+    let voices = (!voices.is_empty()).then(|| format!("the {}", voices.join(", ")));
+    let bars = (!given.bars.is_empty()).then(|| format!("bars {}", ranges(&given.bars)));
+    voices.into_iter().chain(bars).collect::<Vec<String>>().join(" and ")
+}
+
+fn ranges(bars: &[(usize, usize)]) -> String {
+    let range =
+        |(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    bars.iter().map(range).collect::<Vec<String>>().join(",")
+}
+
+/// The words of the command that composes a piece again.
+fn again(path: &Path, origin: &Provenance) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
+    let usual = match &origin.arrangement {
+        // What was given stands in a file of its own, which a person has to name.
+        Some(given) => {
+            add(&["harmonise", "GIVEN"]);
+            let voices: Vec<&str> = given.voices.iter().filter_map(|voice| VOICES.get(*voice).copied()).collect();
+            if voices != VOICES[..1] || !given.bars.is_empty() {
+                voices.iter().for_each(|voice| add(&["--voice", voice]));
+            }
+            if !given.bars.is_empty() {
+                add(&["--keep", &ranges(&given.bars)]);
+            }
+            let sampling = origin.sampling;
+            add(&["--seed", &origin.seed.to_string(), "--temperature", &sampling.temperature.to_string()]);
+            add(&["--top-p", &sampling.top_p.to_string(), "--top-k", &sampling.top_k.to_string()]);
+            workshop::CHORALES
+        }
+        None => {
+            add(&["compose", "--like", &path.to_string_lossy()]);
+            workshop::DEFAULT
+        }
+    };
+    if origin.model != usual {
+        add(&["-m", &origin.model]);
+    }
+    if origin.prompt.is_some() {
+        add(&["--prompt", "PROMPT"]);
+    }
+    words
+}

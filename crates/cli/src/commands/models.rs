@@ -1,0 +1,50 @@
+//! `cantus models`: what there is to compose with.
+
+use crate::terminal::{columns, command, printable, say};
+use cantus_workshop::{self as workshop, Listed};
+use miette::Result;
+use std::path::PathBuf;
+
+/// List the models: the built-in ones, and those of your trainings.
+///
+/// Each is called by its name: `cantus compose -m NAME`. The figure says how surprised the model is by pieces that it did not learn
+/// from, per quarter note; it compares models of one kind on the same music, and no others.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The folder in which trainings lie
+    #[arg(long, value_name = "DIR", default_value = workshop::RUNS)]
+    runs: PathBuf,
+    /// As JSON, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let models = workshop::models(&arguments.runs);
+    if arguments.json {
+        return models.iter().try_for_each(|model| say(serde_json::json!(model)));
+    }
+    let head = ["name", "composer", "learnt from", "on other pieces", "licence"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(models.iter().map(row)).collect();
+    say(columns(&rows))?;
+    if models.iter().all(|model| model.run.is_none()) {
+        say(format!("\nTrain your own: {}", command(["train", "FOLDER"])))?;
+    }
+    say(format!("\nCompose: {}", command(["compose", "-m", "NAME"])))
+}
+
+fn row(model: &Listed) -> Vec<String> {
+    let Listed { name, composer, corpus, figure, .. } = model;
+    let pieces = corpus.train_pieces + corpus.valid_pieces;
+    let figure = figure.map(|figure| {
+        let unit = figure.unit;
+        format!("{:.2} nats a quarter, {:.3} a {unit} ({})", figure.nats_per_quarter, figure.nats_per_unit, figure.kind)
+    });
+    vec![
+        printable(name),
+        composer.clone(),
+        format!("{} ({pieces} pieces)", printable(&corpus.name)),
+        figure.unwrap_or_else(|| "no figure yet".to_owned()),
+        corpus.licence.as_deref().map_or_else(|| "not said".to_owned(), printable),
+    ]
+}
