@@ -4,9 +4,39 @@ mod common;
 
 use cantus_formats::Limits;
 use cantus_formats::abc::{AbcError, Oddity, Reading, canonicalize, read, write};
-use cantus_score::{Part, Score, Ticks, TicksPerQuarter};
+use cantus_score::{Lyric, Part, Program, Score, Ticks, TicksPerQuarter};
 use common::{any_score, data, grid_score, note};
+use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+prop_compose! {
+    /// Written music with words, chord symbols, markers, and changes of programs.
+    fn worded_score()(
+        score in grid_score(),
+        (composer, rights) in (option::of("[A-Za-z(©][a-zA-Z .%\\\\)]{0,12}"), option::of("[A-Za-z(][a-z .%)]{0,12}")),
+        chords in vec((0u64..70, select(vec!["C", "Am7", "F#/A#", "N.C.", "Fine", "Bb7(b9)"])), 0..6),
+        markers in vec((0u64..70, "[A-Za-z%\\[\\] ]{0,8}"), 0..4),
+        sung in vec((any::<Index>(), 0u8..4, "[a-zé%~_|*\\- \\\\]{0,5}", any::<bool>()), 0..12),
+        programs in vec((0u64..70, 0u8..128), 0..3),
+    ) -> Score {
+        let mut score = Score { composer, rights, ..score };
+        score.chords = chords.into_iter().map(|(at, chord)| (Ticks(at), chord.to_owned())).collect();
+        score.markers = markers.into_iter().map(|(at, name)| (Ticks(at), name)).collect();
+        score.chords.sort();
+        score.markers.sort();
+        let part = &mut score.parts[0];
+        let lyric = |(note, verse, text, goes_on): (Index, u8, String, bool)| {
+            Lyric { at: note.get(&part.notes).onset, verse, text, goes_on }
+        };
+        part.lyrics = sung.into_iter().map(lyric).collect();
+        part.lyrics.sort();
+        part.programs.extend(programs.into_iter().map(|(at, number)| (Ticks(at), Program::new(number).expect("a program"))));
+        part.programs.sort();
+        score
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
@@ -33,6 +63,17 @@ proptest! {
     }
 
     #[test]
+    fn words_and_signs_survive(score in worded_score()) {
+        let canonical = canonicalize(&score).expect("it can be written");
+        let bytes = write(&score).expect("written");
+        let text = String::from_utf8(bytes.clone()).expect("text");
+        let reading = read(&bytes, &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune");
+        prop_assert_eq!(&reading.score, &canonical, "{}", text);
+        prop_assert_eq!(reading.warnings, vec![], "{}", text);
+        prop_assert_eq!(write(&score).expect("again"), bytes);
+    }
+
+    #[test]
     fn any_score_is_written_and_read(score in any_score()) {
         let end = u64::from(score.ticks_per_quarter.get()) * 100;
         let score = score.before(Ticks(end));
@@ -46,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_signs_never_panic(body in "([A-Ga-gzxZy0-9/|:\\[\\]()'\",><&^_= !+{}%.~-]|\n(K|M|L|Q|V|P):){0,200}") {
+    fn arbitrary_signs_never_panic(body in "([A-Ga-gzxZy0-9/|:\\[\\]()'\",><&^_= !+{}%.~OS*\r-]|\n(K|M|L|Q|V|P|w|T|C|N|U|\\+):|\n%%MIDI (program|channel|transpose|drummap) |!(D\\.[CS]\\.|fine|coda|segno|trill)!|\"(Am|Fine)\"|\\[K:bass\\]){0,200}") {
         check_any_text(&format!("X:1\nM:3/4\nP:A2(AB)9\nK:Eb\n{body}"));
     }
 
@@ -260,6 +301,40 @@ fn a_small_score_is_written_like_this() {
     let expected = "X:1\nT: Small\nM:3/4\nL:1/8\nK:F\nV:1\n%%MIDI channel 1\n\
                     [Q:1/4=100]C | (3:2:3F2A2B2 ^F2- | ^F4 [CE]2 |]\n";
     assert_eq!((text.as_str(), again), (expected, 7));
+}
+
+#[test]
+fn a_song_is_written_like_this() {
+    let tune = "X:1\nT:Song\nC:Ann\nZ:abc-copyright Bob\nM:6/8\nL:1/8\nQ:3/8=116\nK:G\nV:1 name=\"Voice\"\n%%MIDI program 52\n\
+                P:A\n\"G\"GAB \"D7\"c3|\"Em\"B6-|B3 [I:MIDI program 53]G3|\nw:Glo-ri-a too** my\nw:* * x\nV:2 perc\nC3 C3|C3 C3|C6|\n";
+    let reading = |text: &str| {
+        read(text.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score
+    };
+    let mut score = reading(tune);
+    // A chord while a note is held.
+    score.chords.push((Ticks(score.chords[2].0.0 + 720), "C/E".to_owned()));
+    let text = String::from_utf8(write(&score).expect("written")).expect("text");
+    let expected = "X:1\nT: Song\nC:Ann\nZ:abc-copyright Bob\nM:6/8\nL:1/8\nK:G\nV:1 name=\"Voice\"\n%%MIDI channel 1\n\
+                    %%MIDI program 52\n[Q:3/8=116][P:A]\"G\"GAB \"D7\"c3 | \"Em\"B6- & x3\"C/E\"x3 | B3 [I:MIDI program 53]G3 |]\n\
+                    w:Glo- ri- a too * * my\nw:* * x\nV:2 clef=perc\n%%MIDI channel 10\nC3 C3 | C3 C3 | C6 |]\n";
+    assert_eq!(text, expected);
+    assert_eq!(reading(&text), score);
+}
+
+#[test]
+fn parts_with_different_programs_have_different_channels() {
+    let mut score = Score::new(cantus_score::TicksPerQuarter::DEFAULT);
+    let notes = vec![common::note(0, 60, 480, 80)];
+    for program in [73, 58, 73] {
+        let programs = vec![(Ticks::ZERO, Program::new(program).expect("a program"))];
+        score.parts.push(Part { programs, notes: notes.clone(), ..Part::default() });
+    }
+    score.parts.push(Part { channel: 9, notes: notes.clone(), ..Part::default() });
+    score.parts.push(Part { notes, channel: 3, name: Some("Drums".to_owned()), drums: true, ..Part::default() });
+    let book = read(&write(&score).expect("written"), &Limits::default()).expect("a book");
+    let again = &book.tunes[0].reading.as_ref().expect("a tune").score;
+    let seats: Vec<_> = again.parts.iter().map(|part| (part.channel, part.program().get(), part.drums)).collect();
+    assert_eq!(seats, [(0, 73, false), (1, 58, false), (0, 73, false), (2, 0, false), (9, 0, true)]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod keys;
 mod lyrics;
 mod music;
 mod ornaments;
+mod placed;
 mod reader;
 mod symbols;
 mod tune;

@@ -239,7 +239,6 @@ fn said(tune: &mut Tune, name: char, text: &str) {
     if text.is_empty() || !tune.has_room(text) {
         return;
     }
-    let lower = text.to_lowercase();
     let joined = |said: &mut Option<String>, text: &str| match said {
         Some(before) => *before = format!("{before}; {text}"),
         None => *said = Some(text.to_owned()),
@@ -251,12 +250,16 @@ fn said(tune: &mut Tune, name: char, text: &str) {
         'C' | 'Z' if notice.is_some_and(|notice| !notice.is_empty()) => {
             joined(&mut tune.rights, notice.unwrap_or(text))
         }
-        'C' | 'Z' if lower.starts_with("copyright") || text.starts_with('©') || lower.starts_with("(c)") => {
-            joined(&mut tune.rights, text);
-        }
+        'C' | 'Z' if is_notice(text) => joined(&mut tune.rights, text),
         'C' => joined(&mut tune.composer, text),
         _ => tune.remarks.push(text.to_owned()),
     }
+}
+
+/// Whether a text says whose the tune is.
+pub(super) fn is_notice(text: &str) -> bool {
+    let begin: String = text.chars().take(13).collect::<String>().to_lowercase();
+    ["copyright", "©", "(c)", "abc-copyright"].iter().any(|word| begin.starts_with(word))
 }
 
 /// A `+:` field: more of the field `name`.

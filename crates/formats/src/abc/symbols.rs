@@ -38,11 +38,7 @@ pub fn quoted(tune: &mut Tune, text: &str) {
     let plain = text.trim_start_matches(['^', '_', '<', '>', '@']);
     if plain.len() == text.len() && is_chord(text.trim()) {
         let symbol = text.trim().to_owned();
-        let voice = tune.voice();
-        // Nobody names more at one place.
-        if voice.symbols.len() < 16 {
-            voice.symbols.push(symbol);
-        }
+        tune.voice().symbols.push(symbol);
     } else if let Some(sign) = jumps::annotation(plain) {
         tune.sign(sign);
     }

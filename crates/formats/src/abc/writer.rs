@@ -1,10 +1,11 @@
 //! Scores to tunes.
 
-use super::WriteError;
 use super::assemble::in_usual_ticks;
-use crate::midi::last_wins;
-use crate::notation::{Clef, Event, MAX_BARS, QUARTER, Sheet, SheetBar, Spelling, TooManyBars};
-use cantus_score::{Key, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
+use super::placed::{Line, chords, lines, markers, tempos};
+use super::reader::is_notice;
+use super::{TICKS, WriteError};
+use crate::notation::{Clef, MAX_BARS, QUARTER, RESOLUTION, Sheet, SheetBar, Spelling, TooManyBars};
+use cantus_score::{Key, Lyric, Mode, Part, Score, TicksPerQuarter};
 use std::fmt::Write;
 
 /// The unit note length that we write: an eighth.
@@ -12,70 +13,31 @@ const UNIT: u64 = QUARTER / 2;
 /// Bars to a line of text.
 const BARS_A_LINE: usize = 4;
 
-/// What a tune can say of `score`: its parts as voices of one note or chord at a time, without velocities and pedals.
+/// What a tune can say of `score`: its parts as voices of one note or chord at a time, without velocities, pedals and controllers.
 ///
 /// As with MusicXML, notes stand where note values and tuplets can name their place, metres are as the bars need them, and keys stand
-/// at bar lines. A part of several voices becomes several parts of the same name.
+/// at bar lines. A part of several voices becomes several parts of the same name. Programs, tempos and markers change where a note or a
+/// rest begins, syllables are sung where a note begins; chord symbols are those that can be told from other words.
 ///
 /// # Errors
 /// As [`write()`].
 pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
     let sheet = sheet(score)?;
-    let mut canonical = sheet.to_score(|_, notes| Part { notes, ..Part::default() });
+    let bars = sheet.to_score(|_, _| Part::default());
+    let mut canonical = bars.rescaled(const { TicksPerQuarter::new(RESOLUTION).unwrap() });
     canonical.title = score.title.as_deref().and_then(one_line);
+    canonical.composer = score.composer.as_deref().and_then(one_line);
+    canonical.rights = score.rights.as_deref().and_then(one_line);
+    if let Some(notice) = canonical.composer.take_if(|composer| is_notice(composer)) {
+        // A field that begins like a notice of rights is read as one.
+        canonical.rights = Some(canonical.rights.map_or(notice.clone(), |rights| format!("{notice}; {rights}")));
+    }
     canonical.remarks = score.remarks.iter().filter_map(|remark| one_line(remark)).collect();
-    let unit = QUARTER / u64::from(canonical.ticks_per_quarter.get());
-    canonical.tempos = tempos(&sheet).into_iter().map(|(at, tempo)| (Ticks(at / unit), tempo)).collect();
-    canonical.parts.clear();
-    for written in &sheet.parts {
-        let source = &score.parts[written.index];
-        for voice in written.staves.iter().flat_map(|staff| &staff.voices) {
-            canonical.parts.push(Part {
-                name: source.name.as_deref().and_then(one_line).map(|name| name.replace('"', "'")),
-                channel: source.channel % 16,
-                drums: source.drums,
-                programs: source.programs.first().map(|(_, program)| (Ticks::ZERO, *program)).into_iter().collect(),
-                notes: notes_of(voice, &sheet.bars, unit),
-                ..Part::default()
-            });
-        }
-    }
-    Ok(in_usual_ticks(canonical.rescaled(const { TicksPerQuarter::new(super::TICKS as u32).unwrap() })))
-}
-
-/// Tempo changes where something begins in the first voice: elsewhere a tune has no place for them. One that changes nothing is none.
-fn tempos(sheet: &Sheet) -> Vec<(u64, Tempo)> {
-    let first = sheet.parts.first().and_then(|part| part.staves.first()).and_then(|staff| staff.voices.first());
-    let bars = first.into_iter().flatten().zip(&sheet.bars);
-    let mut onsets = bars.flat_map(|(events, bar)| events.iter().map(|event| bar.start + event.onset)).peekable();
-    let mut placed: Vec<(Ticks, Tempo)> = Vec::new();
-    for (at, tempo) in &sheet.tempos {
-        while onsets.next_if(|onset| onset < at).is_some() {}
-        placed.extend(onsets.peek().map(|onset| (Ticks(*onset), *tempo)));
-    }
-    last_wins(&mut placed);
-    placed.dedup_by_key(|(_, tempo)| *tempo);
-    placed.into_iter().map(|(at, tempo)| (at.0, tempo)).collect()
-}
-
-/// The notes of a voice, ties joined.
-fn notes_of(voice: &[Vec<Event>], bars: &[SheetBar], unit: u64) -> Vec<Note> {
-    let mut notes: Vec<Note> = Vec::new();
-    for (events, bar) in voice.iter().zip(bars) {
-        for event in events {
-            let onset = Ticks((bar.start + event.onset) / unit);
-            let duration = Ticks(event.duration / unit);
-            for head in &event.heads {
-                let held = |note: &&mut Note| note.pitch == head.pitch && note.end() == onset;
-                match notes.iter_mut().rev().take(256).find(held).filter(|_| head.tied_from) {
-                    Some(note) => note.duration += duration,
-                    None => notes.push(Note { onset, pitch: head.pitch, duration, velocity: Velocity::DEFAULT }),
-                }
-            }
-        }
-    }
-    notes.sort_unstable();
-    notes
+    canonical.tempos = tempos(&sheet);
+    canonical.chords = chords(score, &sheet);
+    canonical.markers = markers(score, &sheet);
+    canonical.parts = lines(score, &sheet).into_iter().map(|line| line.part).collect();
+    Ok(in_usual_ticks(canonical.rescaled(const { TicksPerQuarter::new(TICKS as u32).unwrap() })))
 }
 
 /// A tune of one or several voices, with the reference number 1.
@@ -88,31 +50,36 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
     let mut out = String::from("X:1\n");
     let title = score.title.as_deref().and_then(one_line).unwrap_or_default();
     let _ = writeln!(out, "T: {}", title.replace('%', "\\%"));
-    for remark in score.remarks.iter().filter_map(|remark| one_line(remark)) {
+    let mut field = |name: &str, text: &str| {
         // A comment sign would end the field.
-        let _ = writeln!(out, "N: {}", remark.replace('%', "\\%"));
+        let _ = writeln!(out, "{name}{}", text.replace('%', "\\%"));
+    };
+    if let Some(composer) = score.composer.as_deref().and_then(one_line) {
+        field("C:", &composer);
+    }
+    if let Some(rights) = score.rights.as_deref().and_then(one_line) {
+        field("Z:abc-copyright ", &rights);
+    }
+    for remark in score.remarks.iter().filter_map(|remark| one_line(remark)) {
+        field("N: ", &remark);
     }
     let meter = first.map_or_else(|| "4/4".to_owned(), |bar| bar.meter.to_string());
     let _ = writeln!(out, "M:{meter}\nL:1/8");
     let _ = writeln!(out, "K:{}", key_name(first.map_or(const { Key::new(0, Mode::Major).unwrap() }, |bar| bar.key)));
-    let mut number = 0;
-    for part in &sheet.parts {
-        let source = &score.parts[part.index];
-        for staff in &part.staves {
-            for voice in &staff.voices {
-                number += 1;
-                let clef = if staff.clef == Clef::Bass { " clef=bass" } else { "" };
-                let name = source.name.as_deref().and_then(one_line);
-                let name = name.map(|name| name.replace('"', "'").replace('%', "\\%"));
-                let name = name.map(|name| format!(" name=\"{name}\"")).unwrap_or_default();
-                let _ = writeln!(out, "V:{number}{clef}{name}");
-                let _ = writeln!(out, "%%MIDI channel {}", source.channel % 16 + 1);
-                if let Some((_, program)) = source.programs.first() {
-                    let _ = writeln!(out, "%%MIDI program {}", program.get());
-                }
-                write_voice(voice, &sheet, number == 1, &mut out);
-            }
+    for (k, line) in lines(score, &sheet).iter().enumerate() {
+        let clef = match line.clef {
+            Clef::Treble => "",
+            Clef::Bass => " clef=bass",
+            Clef::Percussion => " clef=perc",
+        };
+        let name = line.part.name.as_ref().map(|name| format!(" name=\"{}\"", name.replace('%', "\\%")));
+        let _ = writeln!(out, "V:{}{clef}{}", k + 1, name.unwrap_or_default());
+        let _ = writeln!(out, "%%MIDI channel {}", line.part.channel + 1);
+        if let Some((_, program)) = line.part.programs.first() {
+            let _ = writeln!(out, "%%MIDI program {}", program.get());
         }
+        let signs = if k == 0 { signs(score, &sheet) } else { Signs::default() };
+        write_voice(line, &sheet, signs, k == 0, &mut out);
     }
     Ok(out.into_bytes())
 }
@@ -122,7 +89,7 @@ fn sheet(score: &Score) -> Result<Sheet, WriteError> {
 }
 
 /// Text on one line; `None` where nothing is left.
-fn one_line(text: &str) -> Option<String> {
+pub fn one_line(text: &str) -> Option<String> {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     if words.is_empty() { None } else { Some(words.join(" ")) }
@@ -137,26 +104,70 @@ fn key_name(key: Key) -> String {
     }
 }
 
-fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut String) {
-    let mut tempos = if leads { tempos(sheet) } else { Vec::new() }.into_iter().peekable();
+/// What the first voice says for all.
+#[derive(Default)]
+struct Signs {
+    /// Inline fields, in order of time.
+    fields: Vec<(u64, String)>,
+    /// Chord symbols, likewise.
+    chords: Vec<(u64, String)>,
+}
+
+fn signs(score: &Score, sheet: &Sheet) -> Signs {
+    let mut fields: Vec<(u64, String)> = Vec::new();
+    for (at, tempo) in tempos(sheet) {
+        let bar = sheet.bars.partition_point(|bar| bar.start <= at.0).saturating_sub(1);
+        let meter = sheet.bars.get(bar).map(|bar| bar.meter);
+        let (beat, quarters) = match meter.filter(|meter| meter.is_compound()) {
+            Some(meter) => (format!("3/{}", meter.denominator()), 12.0 / f64::from(meter.denominator())),
+            None => ("1/4".to_owned(), 1.0),
+        };
+        fields.push((at.0, format!("[Q:{beat}={}]", tempo.beats_per_minute(quarters))));
+    }
+    fields.extend(
+        markers(score, sheet).into_iter().map(|(at, name)| (at.0, format!("[P:{}]", name.replace('%', "\\%")))),
+    );
+    fields.sort_by_key(|(at, _)| *at);
+    Signs { fields, chords: chords(score, sheet).into_iter().map(|(at, chord)| (at.0, chord)).collect() }
+}
+
+fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut String) {
+    let mut fields = signs.fields.into_iter().peekable();
+    let mut chords = signs.chords.as_slice();
+    let mut programs = line.part.programs.iter().skip(1).peekable();
     // What the event before is tied to: its name there would be taken for the rest of it.
     let mut awaited: Vec<Spelling> = Vec::new();
-    for (k, (events, bar)) in voice.iter().zip(&sheet.bars).enumerate() {
+    let mut words = Words::new(&line.part.lyrics);
+    for (k, (events, bar)) in line.voice.iter().zip(&sheet.bars).enumerate() {
         if k > 0 && bar.meter_changes {
             let _ = write!(out, "[M:{}]", bar.meter);
         }
         if k > 0 && bar.key_changes {
             let _ = write!(out, "[K:{}]", key_name(bar.key));
         }
+        let inside = chords.partition_point(|(at, _)| *at < bar.end());
+        let (of_bar, rest) = chords.split_at(inside);
+        chords = rest;
+        let mut hidden: Vec<&(u64, String)> = of_bar.iter().collect();
         let mut in_force: [Option<i32>; 7] = [None; 7];
         let mut by_octave = std::collections::HashMap::new();
+        let mut change = |at: u64, out: &mut String| {
+            while let Some((_, field)) = fields.next_if(|(of, _)| *of <= at) {
+                out.push_str(&field);
+            }
+            while let Some((_, program)) = programs.next_if(|(of, _)| of.0 <= at) {
+                let _ = write!(out, "[I:MIDI program {}]", program.get());
+            }
+        };
         for (e, event) in events.iter().enumerate() {
-            while let Some((_, tempo)) = tempos.next_if(|(at, _)| *at <= bar.start + event.onset) {
-                let (beat, quarters) = match bar.meter.is_compound() {
-                    true => (format!("3/{}", bar.meter.denominator()), 12.0 / f64::from(bar.meter.denominator())),
-                    false => ("1/4".to_owned(), 1.0),
-                };
-                let _ = write!(out, "[Q:{beat}={}]", tempo.beats_per_minute(quarters));
+            let at = bar.start + event.onset;
+            change(at, out);
+            for (_, chord) in of_bar.iter().filter(|(of, _)| *of == at) {
+                let _ = write!(out, "\"{chord}\"");
+            }
+            hidden.retain(|(of, _)| *of != at);
+            if !event.heads.is_empty() {
+                words.slot(at);
             }
             if let Some(tuplet) = event.tuplet.filter(|tuplet| tuplet.begins) {
                 let count =
@@ -204,12 +215,89 @@ fn write_voice(voice: &[Vec<Event>], sheet: &Sheet, leads: bool, out: &mut Strin
             }
         }
         if events.is_empty() {
+            change(bar.start, out);
             let _ = write!(out, "x{}", length(bar.length, 1));
         }
-        let is_last = k + 1 == voice.len();
+        if !hidden.is_empty() {
+            write_between(&hidden, bar, out);
+        }
+        let is_last = k + 1 == line.voice.len();
         out.push_str(if is_last { " |]\n" } else { " |" });
+        let ends_line = (k + 1).is_multiple_of(BARS_A_LINE);
         if !is_last {
-            out.push(if (k + 1).is_multiple_of(BARS_A_LINE) { '\n' } else { ' ' });
+            out.push(if ends_line { '\n' } else { ' ' });
+        }
+        if is_last || ends_line {
+            words.write(out);
+        }
+    }
+}
+
+/// Chord symbols at which no note begins stand over invisible rests that are laid over the bar.
+fn write_between(chords: &[&(u64, String)], bar: &SheetBar, out: &mut String) {
+    out.push_str(" & ");
+    let mut at = bar.start;
+    let rest = |to: u64, at: &mut u64, out: &mut String| {
+        if to > *at {
+            let _ = write!(out, "x{}", length(to - *at, 1));
+            *at = to;
+        }
+    };
+    for (of, chord) in chords {
+        rest(*of, &mut at, out);
+        let _ = write!(out, "\"{chord}\"");
+    }
+    rest(bar.end(), &mut at, out);
+}
+
+/// The words under a voice, line by line.
+struct Words<'a> {
+    lyrics: &'a [Lyric],
+    /// When the chords and notes of this line begin.
+    slots: Vec<u64>,
+}
+
+impl<'a> Words<'a> {
+    fn new(lyrics: &'a [Lyric]) -> Words<'a> {
+        Words { lyrics, slots: Vec::new() }
+    }
+
+    fn slot(&mut self, at: u64) {
+        if !self.lyrics.is_empty() {
+            self.slots.push(at);
+        }
+    }
+
+    /// The verses of the line that has been written. As long as words follow, each line of notes has some, if only an empty one: words
+    /// belong to the first notes that have none.
+    fn write(&mut self, out: &mut String) {
+        let slots = std::mem::take(&mut self.slots);
+        let Some(last) = slots.last() else { return };
+        let (now, later) = self.lyrics.split_at(self.lyrics.partition_point(|lyric| lyric.at.0 <= *last));
+        self.lyrics = later;
+        if now.is_empty() && later.is_empty() {
+            return;
+        }
+        for verse in 1..=now.iter().map(|lyric| lyric.verse).max().unwrap_or(1) {
+            out.push_str("w:");
+            let mut syllables = now.iter().filter(|lyric| lyric.verse == verse).peekable();
+            let mut is_first = true;
+            for slot in &slots {
+                if syllables.peek().is_none() && !is_first {
+                    break;
+                }
+                out.push_str(if is_first { "" } else { " " });
+                is_first = false;
+                match syllables.next_if(|lyric| lyric.at.0 == *slot) {
+                    Some(lyric) => {
+                        let text = lyric.text.replace('-', "\\-").replace(' ', "~").replace('%', "\\%");
+                        out.push_str(&text);
+                        out.push_str(if lyric.goes_on { "-" } else { "" });
+                    }
+                    None => out.push('*'),
+                }
+            }
+            out.push('\n');
         }
     }
 }
