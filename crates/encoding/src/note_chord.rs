@@ -47,14 +47,15 @@ impl Adjustments {
 impl std::fmt::Display for Adjustments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = [
-            (self.pitches, "pitch", "es", "moved by octaves into the model's range"),
-            (self.durations, "duration", "s", "rounded to one the model knows"),
-            (self.meters, "bar", "s", "read in the nearest metre the model knows"),
-            (self.dropped, "note", "s", "left out that no longer fitted"),
+            (self.pitches, "pitch", "pitches", "moved by octaves into the model's range"),
+            (self.durations, "duration", "durations", "rounded to one the model knows"),
+            (self.meters, "bar", "bars", "read in the nearest metre the model knows"),
+            (self.dropped, "note", "notes", "left out that no longer fitted"),
         ];
-        let some = parts.iter().filter(|(count, ..)| *count > 0);
-        let named: Vec<String> = some
-            .map(|(count, one, more, what)| format!("{count} {one}{} {what}", if *count == 1 { "" } else { more }))
+        let named: Vec<String> = parts
+            .iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, several, what)| format!("{count} {} {what}", if *count == 1 { one } else { several }))
             .collect();
         f.write_str(&named.join(", "))
     }

@@ -6,7 +6,7 @@ use cantus_formats::Limits;
 use cantus_formats::musicxml::{
     MusicXmlError, Oddity, Reading, WriteError, canonicalize, read, write, write_compressed,
 };
-use cantus_score::{Key, Mode, Part, Score, Tempo, Ticks, TicksPerQuarter};
+use cantus_score::{Key, Lyric, Mode, Part, PedalSpan, Program, Score, Tempo, Ticks, TicksPerQuarter};
 use common::{any_score, grid_score, note, with_words_and_signs};
 use proptest::prelude::*;
 
@@ -264,6 +264,53 @@ fn what_the_reader_leaves_out_it_names() {
     let expected =
         [Oddity::Cue(1), Oddity::Pitch(1), Oddity::Duration(1), Oddity::Entity(1), Oddity::Jump, Oddity::LooseTie(1)];
     assert_eq!(oddities, expected);
+}
+
+#[test]
+fn instruments_ports_pedal_words_and_signs_are_written_like_this() {
+    let mut score = Score::new(TicksPerQuarter::new(1).expect("not zero"));
+    (score.composer, score.rights) = (Some("A. B.".to_owned()), Some("Public domain".to_owned()));
+    score.chords = vec![(Ticks(0), "Am7/G".to_owned()), (Ticks(3), "N.C.".to_owned())];
+    score.markers = vec![(Ticks(4), "Trio".to_owned())];
+    let program = |number| Program::new(number).expect("a program");
+    let lyric = |at, text: &str, goes_on| Lyric { at: Ticks(at), verse: 1, text: text.to_owned(), goes_on };
+    score.parts.push(Part {
+        port: 1,
+        channel: 4,
+        programs: vec![(Ticks(0), program(73)), (Ticks(4), program(40))],
+        notes: vec![note(0, 60, 2, 80), note(2, 60, 2, 80), note(4, 60, 4, 80)],
+        pedal: vec![PedalSpan { down: Ticks(0), up: Ticks(3) }, PedalSpan { down: Ticks(3), up: Ticks(8) }],
+        lyrics: vec![lyric(0, "A", true), lyric(2, "men", false)],
+        ..Part::default()
+    });
+    score.parts.push(Part { notes: vec![note(0, 36, 8, 80)], ..Part::of_drums() });
+    let bytes = write(&score).expect("written");
+    let text = String::from_utf8_lossy(&bytes);
+    for element in [
+        "<creator type=\"composer\">A. B.</creator>",
+        "<rights>Public domain</rights>",
+        "<midi-device id=\"P1-I1\" port=\"2\"/>",
+        "<midi-instrument id=\"P1-I1\"><midi-channel>5</midi-channel><midi-program>74</midi-program></midi-instrument>",
+        "<midi-instrument id=\"P1-I2\"><midi-program>41</midi-program></midi-instrument>",
+        "<instrument id=\"P1-I2\"/>",
+        "<root><root-step>A</root-step></root><kind text=\"m7\">minor-seventh</kind><bass><bass-step>G</bass-step></bass>",
+        "<kind text=\"N.C.\">none</kind><offset>1</offset>",
+        "<rehearsal>Trio</rehearsal>",
+        "<pedal type=\"start\" line=\"yes\"/>",
+        "<pedal type=\"change\" line=\"yes\"/></direction-type><offset sound=\"yes\">1</offset>",
+        "<pedal type=\"stop\" line=\"yes\"/>",
+        "<lyric number=\"1\"><syllabic>begin</syllabic><text>A</text></lyric>",
+        "<lyric number=\"1\"><syllabic>end</syllabic><text>men</text></lyric>",
+        "<unpitched><display-step>F</display-step><display-octave>4</display-octave></unpitched>",
+        "<midi-channel>10</midi-channel><midi-unpitched>37</midi-unpitched>",
+    ] {
+        assert!(text.contains(element), "{element} in {text}");
+    }
+    let mut expected = score;
+    expected.meters = vec![(Ticks(0), "4/4".parse().expect("a metre"))];
+    let mut again = read(&bytes, &Limits::default()).expect("read").score;
+    again.keys.clear();
+    assert_eq!(again, expected);
 }
 
 #[test]

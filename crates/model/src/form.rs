@@ -54,7 +54,7 @@ pub enum FormError {
         piece: usize,
     },
     /// Sections that would have no bar.
-    #[error("{sections} sections do not fit into {piece} bars")]
+    #[error("{sections} sections do not fit into {}", cantus_score::counted(*piece, "bar"))]
     TooShort {
         /// Of the form.
         sections: usize,

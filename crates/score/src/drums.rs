@@ -196,9 +196,12 @@ const SENTENCE: &[&str] = &[
 /// message or program comes first.
 pub fn names_drums(name: &str) -> bool {
     let name = name.to_lowercase();
-    let words: Vec<&str> = name.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect();
+    let words = || name.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    if !words().any(|word| KITS.contains(&word) || DRUMS.contains(&word)) {
+        return false;
+    }
+    let words: Vec<&str> = words().collect();
     let any = |list: &[&str]| words.iter().any(|word| list.contains(word));
-    let is_drum = |word: &&str| KITS.contains(word) || DRUMS.contains(word);
     // `Bass Drum` is a drum, and no bass.
     let pitched = words.iter().enumerate().any(|(k, word)| {
         PITCHED.contains(word)
@@ -208,8 +211,10 @@ pub fn names_drums(name: &str) -> bool {
         return false;
     }
     let whole_kit = any(KITS) || words.windows(2).any(|pair| pair[0] == "drum" && AFTER_DRUM.contains(&pair[1]));
-    let nothing_else = words.iter().all(|word| is_drum(word) || NEUTRAL.contains(word) || *word == "bass");
-    words.iter().any(is_drum) && (nothing_else || whole_kit && !any(SENTENCE))
+    let nothing_else = words
+        .iter()
+        .all(|word| KITS.contains(word) || DRUMS.contains(word) || NEUTRAL.contains(word) || *word == "bass");
+    nothing_else || whole_kit && !any(SENTENCE)
 }
 
 #[cfg(test)]

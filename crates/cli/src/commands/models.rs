@@ -1,6 +1,7 @@
 //! `cantus models`: what there is to compose with.
 
 use crate::terminal::{columns, command, printable, say};
+use cantus_score::counted;
 use cantus_workshop::{self as workshop, Listed};
 use miette::Result;
 use std::path::PathBuf;
@@ -43,7 +44,7 @@ fn row(model: &Listed) -> Vec<String> {
     vec![
         printable(name),
         composer.clone(),
-        format!("{} ({pieces} pieces)", printable(&corpus.name)),
+        format!("{} ({})", printable(&corpus.name), counted(pieces, "piece")),
         figure.unwrap_or_else(|| "no figure yet".to_owned()),
         corpus.licence.as_deref().map_or_else(|| "not said".to_owned(), printable),
     ]

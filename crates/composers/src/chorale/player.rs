@@ -204,7 +204,10 @@ impl ChoraleComposer {
         let strange = score.parts.iter().filter(|part| !part.drums);
         let strange = strange.flat_map(|part| &part.notes).filter(|note| !knows(note.pitch)).count();
         (strange > 0).then(|| {
-            format!("the model has never heard the pitches of {strange} notes of the {what}; the {what} itself is kept as it is")
+            format!(
+                "the model has never heard the pitches of {} of the {what}; the {what} itself is kept as it is",
+                cantus_score::counted(strange, "note")
+            )
         })
     }
 

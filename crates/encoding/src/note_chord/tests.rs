@@ -175,3 +175,11 @@ fn common_time_stands_where_nothing_does() {
     let vocabulary = vocabulary(&[score]);
     assert_eq!(vocabulary.bars(), [BarKind { steps: 16, meter: Meter::COMMON }]);
 }
+
+#[test]
+fn one_change_is_said_as_one() {
+    let said = |pitches, meters| Adjustments { pitches, meters, ..Adjustments::default() }.to_string();
+    assert_eq!(said(2, 0), "2 pitches moved by octaves into the model's range");
+    let one = "1 pitch moved by octaves into the model's range, 1 bar read in the nearest metre the model knows";
+    assert_eq!(said(1, 1), one);
+}

@@ -2,6 +2,7 @@
 
 use super::sysex::Rules;
 use cantus_score::Part;
+use std::borrow::Cow;
 
 /// Bank numbers (controller 0) that decide: General MIDI 2's rhythm and melody, Yamaha's effects and drums.
 pub(super) const RHYTHM_BANKS: [u8; 3] = [120, 126, 127];
@@ -64,9 +65,14 @@ impl Sayings {
     }
 
     /// What a channel is, from 0 on; no two entries of one time, nor neighbours that agree.
-    pub fn kinds(&self, port: u32, channel: u8) -> Vec<Kind> {
-        let default = Kind { from: 0, drums: channel == Part::DRUM_CHANNEL, is_said: false };
-        let mut kinds = vec![default];
+    pub fn kinds(&self, port: u32, channel: u8) -> Cow<'static, [Kind]> {
+        const PITCHES: Kind = Kind { from: 0, drums: false, is_said: false };
+        const DRUMS: Kind = Kind { drums: true, ..PITCHES };
+        let default = if channel == Part::DRUM_CHANNEL { &DRUMS } else { &PITCHES };
+        if self.to(port).is_empty() {
+            return Cow::Borrowed(std::slice::from_ref(default));
+        }
+        let mut kinds = vec![*default];
         let mut rules = Rules::General;
         let mut message = None;
         for saying in self.to(port) {
@@ -94,7 +100,7 @@ impl Sayings {
                 kinds.push(now);
             }
         }
-        kinds
+        Cow::Owned(kinds)
     }
 }
 
@@ -104,7 +110,7 @@ mod tests {
 
     fn kinds(channel: u8, sayings: &[(u64, What)]) -> Vec<(u64, bool)> {
         let sayings = sayings.iter().map(|&(at, what)| Saying { at, port: 0, what }).collect();
-        Sayings::new(sayings).kinds(0, channel).into_iter().map(|kind| (kind.from, kind.drums)).collect()
+        Sayings::new(sayings).kinds(0, channel).iter().map(|kind| (kind.from, kind.drums)).collect()
     }
 
     fn bank(channel: u8, bank: u8) -> What {

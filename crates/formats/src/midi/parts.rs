@@ -8,6 +8,7 @@ use super::track::{Text, TrackEnd, Unreleased};
 use super::{Oddity, words};
 use crate::text;
 use cantus_score::{Note, Part, Program, Ticks};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -147,6 +148,9 @@ impl Reader<'_> {
 
     /// The number of each port, by the reader's own count: what the file says, and for a device the next that is free.
     fn port_numbers(&self, lanes: &[Lane]) -> Vec<u8> {
+        if let [port] = self.ports.as_slice() {
+            return vec![port.number];
+        }
         let mut is_used = vec![false; self.ports.len()];
         lanes.iter().for_each(|lane| is_used[lane.port as usize] = true);
         let mut is_taken = [false; 256];
@@ -166,7 +170,7 @@ impl Reader<'_> {
     }
 
     fn hand_out_settings(&mut self, lanes: Vec<Lane>, sayings: &Sayings, numbers: &[u8]) -> Vec<Part> {
-        let mut kinds: Vec<Option<Vec<Kind>>> = vec![None; self.streams.len()];
+        let mut kinds: Vec<Option<Cow<[Kind]>>> = vec![None; self.streams.len()];
         let mut shares: Vec<Option<Share>> = vec![None; self.streams.len()];
         let mut left = self.limits.max_controls;
         let mut still_to_come = vec![0_u32; self.streams.len()];

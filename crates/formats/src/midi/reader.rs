@@ -101,7 +101,8 @@ pub(super) struct Reader<'a> {
     /// The same of the other ports that the track has been to.
     lane_elsewhere: Vec<(usize, [u32; 16])>,
     /// Per channel and pitch the index + 1 of the first and the last open note of its part. While a note is open, its duration
-    /// holds the index + 1 of the next one. A queue is empty where `first` is 0.
+    /// holds the index + 1 of the next one. A queue is empty where `first` is 0. Most files need a few channels only: there is
+    /// room for those up to the highest that has a lane.
     pub first: Vec<u32>,
     pub last: Vec<u32>,
     /// The ports, in the order in which they were met; the first is that of tracks which say nothing.
@@ -166,8 +167,8 @@ impl<'a> Reader<'a> {
             note_count: 0,
             lane_of: [0; 16],
             lane_elsewhere: Vec::new(),
-            first: vec![0; 16 * 128],
-            last: vec![0; 16 * 128],
+            first: Vec::new(),
+            last: Vec::new(),
             ports: vec![Port { number: 0, device: None }],
             streams: (0..16).map(|_| Stream::default()).collect(),
             sayings: Vec::new(),
@@ -198,6 +199,15 @@ impl<'a> Reader<'a> {
     pub fn too_many_controls(&mut self) {
         if !std::mem::replace(&mut self.warned_of_controls, true) {
             self.warn(None, 0, Oddity::Controls(self.limits.max_controls));
+        }
+    }
+
+    /// Room for the open notes of a channel.
+    pub fn make_room_for_open_notes(&mut self, channel: usize) {
+        let needed = (channel + 1) << 7;
+        if self.first.len() < needed {
+            self.first.resize(needed, 0);
+            self.last.resize(needed, 0);
         }
     }
 

@@ -51,6 +51,9 @@ impl Stream {
     }
 
     pub fn control(&mut self, at: u64, track: u32, control: Control) {
+        if self.settings.is_empty() {
+            self.settings.reserve(16);
+        }
         self.settings.push(Event { at, track, what: Setting::To(control) });
     }
 
@@ -59,6 +62,9 @@ impl Stream {
     }
 
     pub fn pedal(&mut self, at: u64, track: u32, down: bool) {
+        if self.pedal.is_empty() {
+            self.pedal.reserve(64);
+        }
         self.pedal.push(Event { at, track, what: down });
     }
 
@@ -120,9 +126,17 @@ impl Stream {
     }
 
     fn controls(&self, track: u32) -> Vec<(Ticks, Control)> {
-        let mut controls = Vec::with_capacity(self.settings.len());
+        let events = ordered(&self.settings, track);
+        let plain = |event: &Event<Setting>| match event.what {
+            Setting::To(control) => Some((Ticks(event.at), control)),
+            _ => None,
+        };
+        if events.iter().all(|event| plain(event).is_some()) {
+            return events.iter().filter_map(plain).collect();
+        }
+        let mut controls = Vec::with_capacity(events.len());
         let mut state = State::default();
-        for event in ordered(&self.settings, track).iter() {
+        for event in events.iter() {
             let at = Ticks(event.at);
             match event.what {
                 Setting::To(control) => {

@@ -326,6 +326,7 @@ impl<'r, 'a> Track<'r, 'a> {
                 names_drums: false,
             });
             self.reader.lane_of[channel] = self.reader.lanes.len() as u32;
+            self.reader.make_room_for_open_notes(channel);
         }
         &mut self.reader.lanes[self.reader.lane_of[channel] as usize - 1].part
     }
@@ -359,10 +360,9 @@ impl<'r, 'a> Track<'r, 'a> {
     #[inline]
     fn note_off(&mut self, channel: usize, pitch: u8) {
         let key = channel << 7 | usize::from(pitch);
-        if self.reader.first[key] == 0 {
-            self.stray_note_off(key);
-        } else {
-            self.release(key);
+        match self.reader.first.get(key) {
+            None | Some(0) => self.stray_note_off(key),
+            Some(_) => self.release(key),
         }
     }
 

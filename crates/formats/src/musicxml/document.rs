@@ -151,14 +151,13 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Hands over the name and the text of every element of these names, to the end of the document.
-    pub fn each_text(&mut self, names: &[&str], found: &mut dyn FnMut(&str, &str)) -> Result<(), MusicXmlError> {
+    /// Hands over the name of every element, and what the document goes on with after its start tag.
+    pub fn survey(&mut self, found: &mut dyn FnMut(&str, &str)) -> Result<(), MusicXmlError> {
         loop {
             match self.event()? {
-                Event::Start(tag) if names.contains(&tag.local_name().as_ref()) => {
-                    let start = self.start(&tag, false)?;
-                    let element = self.element(start)?;
-                    found(&element.name, &element.text);
+                Event::Start(tag) | Event::Empty(tag) => {
+                    let at = usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX);
+                    found(tag.local_name().as_ref(), self.text.get(at..).unwrap_or_default());
                 }
                 Event::Eof => return Ok(()),
                 _ => {}

@@ -60,11 +60,17 @@ pub fn score_part(part: &Part, number: usize, out: &mut String) {
         let name = format!("<instrument-name>{}</instrument-name>", escaped(name));
         line(out, 3, &format!("<score-instrument id=\"{id}\">{name}</score-instrument>"));
     }
-    for (id, _, program, drum) in &instruments {
-        if part.port > 0 {
+    for (k, (id, _, program, drum)) in instruments.iter().enumerate() {
+        // MuseScore plays instruments of one part with different programs only where their channels differ; it finds one itself
+        // where none is named, and for other readers the part's first is meant.
+        let has_channel = k == 0 || drum.is_some();
+        if part.port > 0 && has_channel {
             line(out, 3, &format!("<midi-device id=\"{id}\" port=\"{}\"/>", u16::from(part.port) + 1));
         }
-        let mut midi = format!("<midi-channel>{}</midi-channel>", part.channel + 1);
+        let mut midi = String::new();
+        if has_channel {
+            let _ = write!(midi, "<midi-channel>{}</midi-channel>", part.channel + 1);
+        }
         if let Some(program) = program {
             let _ = write!(midi, "<midi-program>{}</midi-program>", program.get() + 1);
         }

@@ -12,7 +12,7 @@ const FALLBACK_TICKS: TicksPerQuarter = TicksPerQuarter::new(10_080).unwrap();
 /// In which the usual fractions of notes are whole that are played and not written.
 const PLAYED: u64 = 480;
 /// What is played in times that stand nowhere in the document.
-const ORNAMENTS: [&str; 3] = ["<grace", "<tremolo", "<swing"];
+const ORNAMENTS: [&str; 3] = ["grace", "tremolo", "swing"];
 
 /// A number of the schema's type `divisions`, which may be a decimal, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,35 +50,43 @@ fn rounded(text: &str) -> Option<Decimal> {
     Some(Decimal { above: number.round() as u64, below: 1 })
 }
 
+/// The number that an element holds, whose start tag `rest` follows.
+fn number_in(rest: &str) -> Option<Decimal> {
+    Decimal::read(rest.split('<').next()?.trim())
+}
+
+/// Whether that has a decimal point.
+fn has_point(rest: &str) -> bool {
+    rest.bytes().take_while(|byte| *byte != b'<').any(|byte| byte == b'.')
+}
+
 /// Ticks in which every duration of the document is whole, as far as MIDI can count them.
 pub fn ticks_per_quarter(text: &str) -> Result<TicksPerQuarter, MusicXmlError> {
     let mut document = Document::new(text);
-    let mut ticks = if ORNAMENTS.iter().any(|name| text.contains(name)) { PLAYED } else { 1 };
+    let mut ticks = 1;
     let mut multiply = |by: u64| {
         ticks = if by == 0 { MOST_TICKS + 1 } else { (ticks / gcd(ticks, by)).saturating_mul(by).min(MOST_TICKS + 1) };
     };
-    // Decimals are rare: only where there are any is every duration looked at.
-    let has_decimals = ["<duration>", "<divisions>"].iter().any(|name| {
-        let numbers = text.match_indices(name).map(|(at, _)| &text[at + name.len()..]);
-        numbers.into_iter().any(|rest| rest.split('<').next().is_some_and(|number| number.contains('.')))
-    });
-    if has_decimals {
-        let mut divisions = Decimal::ONE;
-        document.each_text(&["divisions", "duration"], &mut |name, text| {
-            let Some(found) = Decimal::read(text) else { return };
-            if name == "divisions" {
-                divisions = if found.above > 0 { found } else { divisions };
+    let mut divisions = Decimal::ONE;
+    document.survey(&mut |name, rest| match name {
+        "divisions" => match number_in(rest).filter(|found| found.above > 0) {
+            Some(found) => {
+                divisions = found;
+                multiply(if found.above <= MOST_TICKS { found.above } else { 0 });
             }
+            None => multiply(0),
+        },
+        // A whole number of whole divisions needs nothing more.
+        "duration" if divisions.below > 1 || has_point(rest) => {
             // A quarter is `divisions`, a duration `found`: what is left of their quotient below the line.
+            let Some(found) = number_in(rest) else { return };
             let Some(above) = found.above.checked_mul(divisions.below) else { return };
             let Some(below) = found.below.checked_mul(divisions.above) else { return };
-            multiply(if name == "divisions" { found.above.min(MOST_TICKS + 1) } else { below / gcd(above, below) });
-        })?;
-    } else {
-        document.each_text(&["divisions"], &mut |_, divisions| {
-            multiply(divisions.parse().ok().filter(|found| (1..=MOST_TICKS).contains(found)).unwrap_or(0));
-        })?;
-    }
+            multiply(below / gcd(above, below).max(1));
+        }
+        name if ORNAMENTS.contains(&name) => multiply(PLAYED),
+        _ => {}
+    })?;
     let fitting = u32::try_from(ticks).ok().filter(|_| ticks <= MOST_TICKS).and_then(TicksPerQuarter::new);
     Ok(fitting.unwrap_or(FALLBACK_TICKS))
 }

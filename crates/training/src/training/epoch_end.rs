@@ -143,7 +143,9 @@ impl Training<'_> {
         let late = bounds.minutes.and_then(|minutes| Phase::before_minutes(steps, clock.seconds(), minutes));
         let last = bounds.epochs.and_then(|epochs| Phase::before_epochs(steps, epoch, epochs, left));
         let (phase, end, why) = match (plateau, late, last) {
-            (Some(phase), ..) => (phase, End::Plateau, format!("no better for {since_best} epochs")),
+            (Some(phase), ..) => {
+                (phase, End::Plateau, format!("no better for {}", cantus_score::counted(since_best as usize, "epoch")))
+            }
             (None, Some(phase), _) => (phase, End::Minutes, "the time allowed draws to its end".to_owned()),
             (None, None, Some(phase)) => (phase, End::Epochs, "the last epochs".to_owned()),
             (None, None, None) => return Ok(None),
