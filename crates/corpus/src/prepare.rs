@@ -83,8 +83,10 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if quantization.off_grid > options.max_off_grid {
         return Err(Reason::OffGrid { share: quantization.off_grid, allowed: options.max_off_grid });
     }
-    let (notes, bars) = (score.note_count(), span.bars(&score));
-    if bars < options.min_bars || notes < options.min_notes {
+    let (notes, with_upbeat) = (score.note_count(), span.bars(&score));
+    let bars = with_upbeat - u64::from(score.upbeat().is_some());
+    // An upbeat and the last bar, which it shortens, often make one: a piece is not refused for want of half a bar.
+    if with_upbeat < options.min_bars || notes < options.min_notes {
         let (min_bars, min_notes) = (options.min_bars, options.min_notes);
         return Err(Reason::TooShort { notes, bars, min_notes, min_bars });
     }
@@ -201,11 +203,11 @@ impl Span {
         held.into_iter().map(|(meter, _)| meter).collect()
     }
 
+    /// Bars, an upbeat counted as one.
     fn bars(&self, score: &Score) -> u64 {
         let per_quarter: TicksPerQuarter = score.ticks_per_quarter;
         let stretches = self.stretches(&score.meters);
-        let all: u64 = stretches.into_iter().map(|(meter, length)| length.0.div_ceil(meter.bar(per_quarter).0)).sum();
-        all - u64::from(score.upbeat().is_some())
+        stretches.into_iter().map(|(meter, length)| length.0.div_ceil(meter.bar(per_quarter).0)).sum()
     }
 }
 
@@ -287,6 +289,16 @@ mod tests {
         let only = Options { meters: "3/4".parse().unwrap(), ..lenient() };
         let refused = prepare(&score(&notes, &[(0, "3/4"), (2880, "4/4")]), &only).unwrap_err();
         assert_eq!(refused, Reason::Meter { found: vec!["4/4".into()] });
+    }
+
+    #[test]
+    fn an_upbeat_is_no_bar_and_yet_makes_a_piece_long_enough() {
+        // An upbeat of a quarter, then three bars of 3/4 of which the last lacks it.
+        let notes: Vec<_> = (0..9).map(|k| (480 * k, 60 + k as u8, 480)).collect();
+        let piece = score(&notes, &[(0, "1/4"), (480, "3/4")]);
+        assert_eq!(prepare(&piece, &Options { min_bars: 4, ..lenient() }).unwrap().bars, 3);
+        let refused = prepare(&piece, &Options { min_bars: 5, ..lenient() }).unwrap_err();
+        assert_eq!(refused, Reason::TooShort { notes: 9, bars: 3, min_notes: 0, min_bars: 5 });
     }
 
     #[test]

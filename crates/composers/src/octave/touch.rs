@@ -19,7 +19,7 @@ const LONGEST: u64 = 64;
 /// The binary logarithm of how many times as long as the wait for the next key at most.
 const MOST_TIMES: f32 = 6.0;
 
-/// The softest stroke: below it, a network that has not learnt long enough would be silent on most instruments.
+/// The softest stroke; what is below is silent on most instruments.
 const SOFTEST: u8 = 24;
 
 /// The touch.
@@ -34,11 +34,12 @@ pub(super) struct Touch {
 
 impl Touch {
     pub(super) fn new(settings: &OctaveSettings, rng: &mut Rng, device: &Device) -> Touch {
-        Touch {
-            lstm: Lstm::uniform(TOUCHED, settings.touch, rng, device),
-            velocity: Linear::uniform(settings.touch, Keys::COUNT, rng, device),
-            duration: Linear::uniform(settings.touch, Keys::COUNT, rng, device),
-        }
+        let lstm = Lstm::uniform(TOUCHED, settings.touch, rng, device);
+        // From an ordinary stroke on, not from silence: training that is short would not come far from where it began.
+        let middle = f32::from(Velocity::DEFAULT.get()) / 128.0;
+        let mut velocity = Linear::uniform(settings.touch, Keys::COUNT, rng, device);
+        velocity.bias = velocity.bias.map(|bias| (bias + middle).detach().require_grad());
+        Touch { lstm, velocity, duration: Linear::uniform(settings.touch, Keys::COUNT, rng, device) }
     }
 
     /// The mean squared error of velocities and the mean absolute error of durations over all keys that are struck, added up. The

@@ -17,11 +17,11 @@ mod voices;
 
 pub(crate) use beside::{Beside, PartBeside, changes_under_notes, heard_programs};
 pub(crate) use rhythm::{Tuplet, Value};
-pub(crate) use spelling::{Spelling, Step, find_key};
+pub(crate) use spelling::{Spelling, Step};
 
 use crate::midi::{clamp, last_wins};
 use cantus_score::{
-    Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity, named_meters,
+    Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity, find_key, named_meters,
 };
 
 /// Ticks per quarter inside this module: 2^5 for notes down to 128ths, and tuplets of 3, 5 and 7.

@@ -1,10 +1,11 @@
 //! Composing around what is given: a voice that is harmonised, bars that are kept.
 
+use super::closing::Closing;
 use super::{ChoraleComposer, Task, touch};
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
-use cantus_score::{Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, outer_line, quantize};
+use cantus_score::{Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize};
 
 /// What is given of a piece, as chords and as notes.
 struct Read {
@@ -29,12 +30,11 @@ impl ChoraleComposer {
         if given.iter().all(|given| given.voices == ALL) {
             return Err(ComposeError::EverythingGiven);
         }
-        let chords = self.sing(
-            &Task { given: &given, recalls: &[], opening: None, sampling: &arrangement.sampling },
-            rng,
-            progress,
-        )?;
         let (source, from) = (&arrangement.score, arrangement.score.ticks_per_quarter);
+        let closing = self.closing_of(source, &given, &lines);
+        let seen = closing.as_ref().map_or_else(|| given.clone(), |closing| closing.seen_ahead(&given));
+        let task = Task { given: &seen, recalls: &[], opening: None, closing, sampling: &arrangement.sampling };
+        let chords = self.sing(&task, rng, progress)?;
         let fine = from.common(grid);
         let starts: Vec<usize> = source.bars().map(|bar| bar.start.rescale(from, grid).0 as usize).collect();
         // What was composed, without what is given: that is added as it was written.
@@ -53,8 +53,44 @@ impl ChoraleComposer {
             part.notes.sort_unstable();
         }
         let strange = self.strange(source, "piece").filter(|_| octaves == 0);
-        let remarks = strange.or_else(|| self.beyond(arrangement, &lines, octaves)).into_iter().collect();
+        let beyond = || self.beyond(arrangement, &lines, octaves);
+        let remarks = strange.or_else(beyond).into_iter().chain(self.other_meter(source)).collect();
         Ok(Composition { score, remarks })
+    }
+
+    /// The last chord, see [`Closing::of`]: from the last note that is given on, but in the last bar; where none is given there, the last
+    /// quarter note.
+    fn closing_of(&self, source: &Score, given: &[Given], lines: &[Vec<Note>; VOICES]) -> Option<Closing> {
+        let (ticks, grid) = (source.ticks_per_quarter, self.choir.grid());
+        let step = |at: Ticks| at.rescale(ticks, grid).0 as usize;
+        let last_bar = step(source.bars().last()?.start);
+        let last_note = step(lines.iter().flatten().map(|note| note.onset).max().unwrap_or_default());
+        let last_quarter = given.len().saturating_sub(grid.get() as usize);
+        let from = if given.last()?.voices == 0 { last_quarter } else { last_note.max(last_bar) };
+        let pitched = source.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
+        let keys = source.keys.last().map(|(_, key)| *key).into_iter().chain(find_key(pitched));
+        Closing::of(given, from.max(last_bar), keys, self.choir.allowed())
+    }
+
+    /// Says that the model's music has another metre.
+    fn other_meter(&self, source: &Score) -> Option<String> {
+        let mut bars: Vec<(Meter, usize)> = Vec::new();
+        for bar in source.bars().skip(1 - source.first_bar()) {
+            match bars.iter_mut().find(|(meter, _)| *meter == bar.meter) {
+                Some((_, count)) => *count += 1,
+                None => bars.push((bar.meter, 1)),
+            }
+        }
+        let usual = bars.into_iter().max_by_key(|(_, count)| *count)?.0;
+        let known: Meter = self.choir.meter.parse().ok()?;
+        let is_compound = |meter: Meter| meter.numerator() > 3 && meter.numerator() % 3 == 0;
+        let is_alike = usual.bar(TicksPerQuarter::DEFAULT) == known.bar(TicksPerQuarter::DEFAULT)
+            && is_compound(usual) == is_compound(known);
+        (!is_alike).then(|| {
+            format!(
+                "the model's music is in {known}, this piece in {usual}: its accents may lie elsewhere; a model of music in {usual} would suit it better"
+            )
+        })
     }
 
     /// What of the piece is given.
@@ -91,6 +127,7 @@ impl ChoraleComposer {
                 given[steps].iter_mut().for_each(|given| given.chord = given.chord.with(voice, Some(note.pitch)));
             }
             given.iter_mut().for_each(|given| given.voices = 1 << voice);
+            end_with(&mut given);
             lines[voice] = notes;
             return Ok(Read { given, lines, octaves });
         }
@@ -127,6 +164,9 @@ impl ChoraleComposer {
                     lines[voice].push(**note);
                 }
             }
+        }
+        if kept.is_empty() {
+            end_with(&mut given);
         }
         Ok(Read { given, lines, octaves })
     }
@@ -165,6 +205,14 @@ impl ChoraleComposer {
             (notes.iter().filter(known).count(), -octaves.abs())
         };
         (-5..=5).max_by_key(fits).unwrap_or(0)
+    }
+}
+
+/// Cuts off the silence after the last note that is given: all voices end together.
+fn end_with(given: &mut Vec<Given>) {
+    let is_sung = |given: &Given| (0..VOICES).any(|voice| given.knows(voice) && given.chord.pitch(voice).is_some());
+    if let Some(last) = given.iter().rposition(is_sung) {
+        given.truncate(last + 1);
     }
 }
 
