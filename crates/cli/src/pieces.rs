@@ -51,11 +51,10 @@ pub struct Told<'a> {
     pub warnings: &'a [String],
 }
 
-/// What `model` can say about copies in a composition.
-pub fn originality(model: &Model, score: &Score) -> Option<(String, Sketch)> {
-    let digest = model.originality()?;
-    let found = digest.check(score);
-    Some((found.sentence(&digest.held_out), found))
+/// What `model` can say about copies in a composition, whose melody may be what was given.
+pub fn originality(model: &Model, score: &Score, is_given: bool) -> Option<(String, Sketch)> {
+    let (sentence, found, _) = cantus_workshop::originality(model, score, is_given)?;
+    Some((sentence, found))
 }
 
 /// Says what was written of a piece.

@@ -45,6 +45,9 @@ use serde::{Deserialize, Serialize};
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "chorale",
     version: 1,
+    writes: "four voices; harmonises a melody or a bass of yours, fills bars that are missing, follows a form",
+    suits: "four-part music: chorales, hymns, part songs, string quartets",
+    is_made_for: Some(trainer::is_four_part),
     title: "four voices in turn, with a memory of the piece, any of them given or composed",
     source: "own; after Hadjeres, Pachet and Nielsen 2017 and Huang et al. 2017",
     departures: "the steps ahead are seen as far as they are given, in the place of resampling",

@@ -30,6 +30,9 @@ use serde::Deserialize;
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "lstm",
     version: 1,
+    writes: "whole pieces of any kind, bar by bar: several notes at once, with their durations, rests and metres",
+    suits: "any folder: piano pieces, songs, hymns, tunes; learns soonest, and is the one to begin with",
+    is_made_for: None,
     title: "LSTM over chords, durations and metre; also the two classic note-name LSTMs",
     source: "Sigurgeirsson 2017 (Classical-Piano-Composer); Softology 2019 (LSTM Composer); Hochreiter and Schmidhuber 1997",
     departures: "default: real chords, durations, metre, embedding, all positions trained, state carried, transposition; \

@@ -32,6 +32,9 @@ use serde::{Deserialize, Serialize};
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "lstm_frames",
     version: 1,
+    writes: "chords on a piano's keys from step to step, each key drawn by itself",
+    suits: "researchers: a yardstick for composers of frames, on benchmark files or piano pieces",
+    is_made_for: None,
     title: "LSTM over frames of 88 keys, each key by itself",
     source: "Boulanger-Lewandowski, Bengio and Vincent 2012 (recurrent baseline); Bai, Kolter and Koltun 2018 (LSTM)",
     departures: "the output sees the last frame, too; a clock is read; dropout; the first frame is predicted from nothing",

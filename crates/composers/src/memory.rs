@@ -40,6 +40,9 @@ mod tests;
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "memory",
     version: 1,
+    writes: "keys that are struck and held from step to step; brings its themes back, and follows a form",
+    suits: "tunes, chorales and piano pieces whose themes come again",
+    is_made_for: None,
     title: "an LSTM, a joint head shared over pitches, and a pointer into the piece's own past",
     source: "own; after Boulanger-Lewandowski, Bengio and Vincent 2012, Johnson 2017, Merity et al. 2016",
     departures: "a softmax over the keys below the last note; the pointer attends by the length of matching suffixes",

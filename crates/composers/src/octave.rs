@@ -51,6 +51,9 @@ macro_rules! tuned {
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "octave",
     version: 1,
+    writes: "piano music on a steady grid of sixteenths, with its loud and its soft",
+    suits: "piano pieces in 4/4 and its kin (add --meters duple --piano-only); `octave:exact` writes the better music",
+    is_made_for: None,
     title: "pitch classes by voices with final decisions, attention over bars, decoded to a piano's keys",
     source: "Ivanov 2018 (diploma thesis, Moscow State University; FortsAndMills/MusicGeneration)",
     departures: "published defects mended: history before a fragment, decoder's inputs, prompt, durations; short pieces are padded; \

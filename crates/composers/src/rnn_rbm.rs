@@ -35,6 +35,9 @@ use serde::{Deserialize, Serialize};
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "rnn_rbm",
     version: 1,
+    writes: "chords on a piano's keys from step to step, the keys of a chord drawn together",
+    suits: "researchers: the classic composer of frames, on benchmark files or piano pieces",
+    is_made_for: None,
     title: "RNN-RBM: an LSTM gives the biases of a Boltzmann machine over 88 keys",
     source: "Boulanger-Lewandowski, Bengio and Vincent 2012 (RNN-RBM)",
     departures: "LSTM cells; Adam; the biases see the last frame, too; a clock is read; dropout; chains that grow longer",

@@ -23,7 +23,13 @@ pub struct ComposerSpec {
     pub id: &'static str,
     /// Raised when old model files no longer load.
     pub version: u32,
-    /// What it is, in a line.
+    /// What it writes, in a line for musicians.
+    pub writes: &'static str,
+    /// For which folders of music it is, in a line for musicians.
+    pub suits: &'static str,
+    /// Whether it is made for a corpus more than others are; `None` where it takes any as it comes.
+    pub is_made_for: Option<fn(&TrainingSet) -> bool>,
+    /// What it is, in a line for those who know how such things are made.
     pub title: &'static str,
     /// Where it comes from: authors, title, year.
     pub source: &'static str,

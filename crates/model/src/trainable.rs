@@ -130,9 +130,17 @@ pub trait Trainable: Send {
 
     /// The model that is kept of a training that is over: what shows in whole compositions alone is learnt now, and put into it. `None`
     /// where there is nothing more to learn, the model was finished before, or `stop` was set meanwhile. It changes no
-    /// likelihood.
-    fn finish(&self, _model: &ModelFile, _stop: &AtomicBool) -> Option<ModelFile> {
-        None
+    /// likelihood. `progress` is told how much of it is done, 0-1.
+    ///
+    /// # Errors
+    /// [`ModelError`], where the model does not fit.
+    fn finish(
+        &self,
+        _model: &ModelFile,
+        _stop: &AtomicBool,
+        _progress: &mut dyn FnMut(f64),
+    ) -> Result<Option<ModelFile>, ModelError> {
+        Ok(None)
     }
 
     /// [`Trainable::save`] with all that it takes to continue as if never stopped.

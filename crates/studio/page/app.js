@@ -6,6 +6,7 @@ import * as player from "./player.js";
 import { openCompose } from "./compose.js";
 import { openTrain } from "./train.js";
 import { openLibrary } from "./library.js";
+import { openStand } from "./stand.js";
 
 const views = ["compose", "train", "library"];
 
@@ -31,6 +32,7 @@ addEventListener("keydown", (event) => {
   }
 });
 
+openStand();
 openCompose();
 openTrain();
 openLibrary();

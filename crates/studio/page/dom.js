@@ -16,11 +16,53 @@ export function element(/** @type {string} */ name, /** @type {Record<string, an
 
 let clearing = 0;
 
-/** Tells the person something. */
-export function say(/** @type {string} */ text) {
-  $("message").textContent = text;
+/** Tells the person something; with it, perhaps, what can be done about it. */
+export function say(/** @type {string} */ text, /** @type {{ label: string, act: () => Promise<any> } | null} */ action = null) {
+  const over = () => $("message").replaceChildren();
+  const button = action && element("button", { type: "button", className: "link", textContent: action.label });
+  if (button) {
+    button.onclick = () => {
+      over();
+      attempt(action.act);
+    };
+  }
+  $("message").replaceChildren(text, ...(button ? [" ", button] : []));
   clearTimeout(clearing);
-  clearing = window.setTimeout(() => ($("message").textContent = ""), 12000);
+  clearing = window.setTimeout(over, 12000);
+}
+
+/** A line of text becomes a field, until it is called something else, or not. */
+export function rename(/** @type {HTMLElement} */ line, /** @type {string} */ name, /** @type {(name: string) => Promise<any>} */ keep) {
+  const field = element("input", { value: name, maxLength: 80, className: "rename", "aria-label": "Name" });
+  let over = false;
+  const end = (/** @type {boolean} */ kept) => {
+    if (over) return;
+    over = true;
+    const given = field.value.trim();
+    field.remove();
+    line.hidden = false;
+    if (kept && given !== "" && given !== name) attempt(() => keep(given));
+  };
+  field.onkeydown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter") end(true);
+    if (event.key === "Escape") end(false);
+  };
+  field.onblur = () => end(true);
+  line.hidden = true;
+  line.after(field);
+  field.select();
+}
+
+/** What can be read. */
+export const READ = /\.(midi?|kar|rmi|musicxml|xml|mxl|abc)$/i;
+const SOUND = /\.(wav|mp3|flac|ogg|m4a|aac|aiff?|opus)$/i;
+
+/** Why a file is not taken, before anything of it is sent; nothing where it is. `most` is in bytes. */
+export function refusal(/** @type {File} */ file, /** @type {number} */ most) {
+  if (SOUND.test(file.name)) return `${file.name} is sound. What is needed are notes: a MIDI, MusicXML or ABC file.`;
+  if (!READ.test(file.name)) return `${file.name} is no MIDI, MusicXML or ABC file.`;
+  if (file.size > most) return `${file.name} is larger than ${most >> 20} MiB, the most that is taken.`;
+  return "";
 }
 
 /** Runs something that may fail, and says so. */

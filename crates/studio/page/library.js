@@ -1,8 +1,8 @@
 // Everything composed: heard, rated, compared, deleted.
 
 import * as api from "./api.js";
-import { $, attempt, element } from "./dom.js";
-import { describe, originalityOf, placePiece } from "./compose.js";
+import { $, attempt, element, rename, say } from "./dom.js";
+import { describe, originalityOf, placePiece } from "./stand.js";
 import * as player from "./player.js";
 
 /** Pieces shown at a time. */
@@ -39,15 +39,22 @@ function stars(/** @type {any} */ piece) {
 }
 
 function row(/** @type {any} */ piece) {
-  const what = element("div", { className: "what" }, element("b", { textContent: piece.title }), element("span", { textContent: [describe(piece), originalityOf(piece, true)].filter(Boolean).join(" · ") }));
+  const title = element("b", { textContent: piece.title });
+  const what = element("div", { className: "what" }, title, element("span", { textContent: [describe(piece), originalityOf(piece, true)].filter(Boolean).join(" · ") }));
   const stand = element("button", { type: "button", textContent: "Open", "aria-label": `Open ${piece.title}` });
   stand.onclick = () => {
     location.hash = "compose";
     attempt(() => placePiece(piece));
   };
   const away = element("button", { type: "button", className: "link away", textContent: "Delete", "aria-label": `Delete ${piece.title}` });
-  away.onclick = () => confirm(`Delete ${piece.title}?`) && attempt(() => api.remove(`/api/pieces/${piece.id}`));
-  return element("li", {}, playButton(`/api/pieces/${piece.id}`, piece.title), what, stars(piece), stand, away);
+  away.onclick = () =>
+    attempt(async () => {
+      await api.remove(`/api/pieces/${piece.id}`);
+      say(`${piece.title} is deleted.`, { label: "Undo", act: () => api.post(`/api/pieces/${piece.id}/restore`) });
+    });
+  const other = element("button", { type: "button", className: "link away", textContent: "Rename", "aria-label": `Rename ${piece.title}` });
+  other.onclick = () => rename(title, piece.title, (name) => api.patch(`/api/pieces/${piece.id}`, { title: name }));
+  return element("li", {}, playButton(`/api/pieces/${piece.id}`, piece.title), what, stars(piece), stand, other, away);
 }
 
 function show() {

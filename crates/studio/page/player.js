@@ -2,14 +2,23 @@
 
 /** @type {AudioContext | undefined} */
 let context;
+/** @type {GainNode | undefined} */
+let gain;
 /** @type {AudioBuffer | undefined} */
 let buffer;
+/** Of which sound the buffer is: its address, with the parts that are heard. */
+let buffered = "";
 /** @type {AudioBufferSourceNode | undefined} */
 let source;
 /** What sounds: an address without its form, as in /api/pieces/1. */
 let address = "";
 let startedAt = 0;
 let position = 0;
+let volume = 1;
+/** The parts that are heard, by their numbers; all where it is null. @type {number[] | null} */
+let heard = null;
+/** What comes again and again, in seconds. @type {{ from: number, to: number } | null} */
+let loop = null;
 const watchers = new Set();
 
 /** Calls `then` whenever it starts, stops or jumps. */
@@ -17,8 +26,14 @@ export const watch = (/** @type {() => void} */ then) => watchers.add(then);
 const tell = () => watchers.forEach((then) => then());
 
 export const isPlaying = () => source !== undefined;
-export const now = () => (source && context ? Math.min(context.currentTime - startedAt, buffer?.duration ?? 0) : position);
 export const current = () => address;
+
+export function now() {
+  if (!source || !context) return position;
+  const passed = context.currentTime - startedAt;
+  if (!loop || passed < loop.to) return Math.min(passed, buffer?.duration ?? 0);
+  return loop.from + ((passed - loop.from) % (loop.to - loop.from));
+}
 
 function silence() {
   if (!source) return;
@@ -32,37 +47,49 @@ function silence() {
 export async function load(/** @type {string} */ of, play = false) {
   silence();
   address = of;
-  buffer = undefined;
+  [buffer, heard, loop] = [undefined, null, null];
   position = 0;
+  setVolume(volume);
   tell();
   if (play) await start();
 }
 
+const wanted = () => `${address}/wav${heard === null || heard.length === 0 ? "" : `?parts=${heard.join()}`}`;
+
 async function fetchSound() {
-  const of = address;
-  context ??= new AudioContext();
-  const answer = await fetch(`${of}/wav`);
+  const of = wanted();
+  if (!context) {
+    context = new AudioContext();
+    gain = context.createGain();
+    gain.connect(context.destination);
+    setVolume(volume);
+  }
+  const answer = await fetch(of);
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? "there is no sound");
   const decoded = await context.decodeAudioData(await answer.arrayBuffer());
-  // Another piece may have been asked for in the meantime.
-  if (address === of) buffer = decoded;
+  // Another piece, or other parts, may have been asked for in the meantime.
+  if (wanted() === of) [buffer, buffered] = [decoded, of];
 }
 
 export async function start(from = position) {
   const of = address;
-  if (!buffer) await fetchSound();
-  if (!buffer || !context || address !== of) return;
+  if (!buffer || buffered !== wanted()) await fetchSound();
+  if (!buffer || !context || !gain || address !== of) return;
   await context.resume();
   silence();
   source = context.createBufferSource();
   source.buffer = buffer;
-  source.connect(context.destination);
+  source.connect(gain);
   source.onended = () => {
     source = undefined;
     position = 0;
     tell();
   };
-  const at = from >= buffer.duration - 0.05 ? 0 : Math.max(0, from);
+  let at = from >= buffer.duration - 0.05 ? 0 : Math.max(0, from);
+  if (loop) {
+    Object.assign(source, { loop: true, loopStart: loop.from, loopEnd: Math.min(loop.to, buffer.duration) });
+    if (at < loop.from || at >= loop.to) at = loop.from;
+  }
   startedAt = context.currentTime - at;
   source.start(0, at);
   tell();
@@ -84,4 +111,31 @@ export function jump(/** @type {number} */ to) {
     position = to;
     tell();
   }
+}
+
+/** How loud it is, 0-1. */
+export function setVolume(/** @type {number} */ to) {
+  volume = to;
+  // Ears hear loudness by its logarithm, more or less.
+  if (gain) gain.gain.value = heard?.length === 0 ? 0 : volume * volume;
+}
+
+/** How loud what sounds is made, 0-1. */
+export const loudness = () => gain?.gain.value ?? 0;
+
+/** Only these parts are heard, by their numbers; all where it is null. What sounds goes on, with the others gone, as soon as it can. */
+export async function hear(/** @type {number[] | null} */ parts) {
+  heard = parts;
+  setVolume(volume);
+  if (!buffer || heard?.length === 0 || buffered === wanted()) return;
+  const of = wanted();
+  await fetchSound();
+  if (wanted() === of && isPlaying()) await start(now());
+}
+
+/** What comes again and again, in seconds; nothing where it is null. */
+export async function setLoop(/** @type {{ from: number, to: number } | null} */ between) {
+  const at = now();
+  loop = between;
+  if (isPlaying()) await start(at);
 }

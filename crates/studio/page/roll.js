@@ -2,7 +2,10 @@
 
 const LEAST_PER_SECOND = 44;
 
-/** @typedef {{ seconds: number, bars: number[], prompt_end: number, notes: number[][] }} Notes */
+/** @typedef {{ seconds: number, bars: number[], prompt_end: number, notes: number[][], parts: import("./parts.js").Part[] }} Notes */
+
+/** Colours of parts; those beyond begin again. */
+const COLOURS = [0, 1, 2, 3, 4, 5, 6, 7].map((number) => `--part-${number}`);
 
 export class Roll {
   /** @param {HTMLCanvasElement} canvas @param {(seconds: number) => void} jump */
@@ -12,6 +15,10 @@ export class Roll {
     this.notes = null;
     this.at = 0;
     this.left = 0;
+    /** How many times as wide as usual. */
+    this.size = 1;
+    /** The parts that are not heard. @type {Set<number>} */
+    this.silent = new Set();
     /** The notes that also stand in the training music. */
     this.known = new Set();
     new ResizeObserver(() => this.draw()).observe(canvas);
@@ -37,9 +44,22 @@ export class Roll {
     this.known = new Set(melody.values());
     this.at = 0;
     this.left = 0;
+    this.silent = new Set();
     const [low, high] = this.range();
     const spoken = `Piano roll: ${notes.notes.length} notes in ${notes.bars.length - 1} bars, pitches ${low} to ${high}`;
     this.canvas.setAttribute("aria-label", spoken);
+    this.draw();
+  }
+
+  /** Notes are so many times as wide as usual. */
+  resize(/** @type {number} */ size) {
+    this.size = size;
+    this.move(this.at);
+  }
+
+  /** These parts are not heard. */
+  hush(/** @type {Set<number>} */ parts) {
+    this.silent = parts;
     this.draw();
   }
 
@@ -51,7 +71,7 @@ export class Roll {
 
   scale() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
-    const perSecond = Math.max(LEAST_PER_SECOND, width / Math.max(1, this.notes?.seconds ?? 1));
+    const perSecond = this.size * Math.max(LEAST_PER_SECOND, width / Math.max(1, this.notes?.seconds ?? 1));
     const [low, high] = this.range();
     const row = Math.min(14, (height - 24) / (high - low + 2));
     const top = (height - 14 - row * (high - low + 1)) / 2;
@@ -114,15 +134,17 @@ export class Roll {
       }
     });
     const gap = Math.min(2, row / 5);
-    const [plain, sounding, kept, known] = ["--ink", "--accent", "--kept", "--known"].map(colour);
+    const [sounding, kept, known] = ["--accent", "--kept", "--known"].map(colour);
+    const parts = COLOURS.map(colour);
     for (const note of notes.notes) {
-      const [onset, duration, pitch, velocity] = note;
+      const [onset, duration, pitch, velocity, part] = note;
       const from = x(onset);
       const long = Math.max(3, duration * perSecond - 1);
       if (from > width || from + long < 0) continue;
-      const sounds = onset <= this.at && this.at < onset + duration;
-      on.globalAlpha = sounds ? 1 : 0.45 + (0.5 * velocity) / 127;
-      on.fillStyle = sounds ? sounding : onset < notes.prompt_end - 1e-3 ? kept : this.known.has(note) ? known : plain;
+      const silent = this.silent.has(part);
+      const sounds = !silent && onset <= this.at && this.at < onset + duration;
+      on.globalAlpha = silent ? 0.15 : sounds ? 1 : 0.45 + (0.5 * velocity) / 127;
+      on.fillStyle = sounds ? sounding : onset < notes.prompt_end - 1e-3 ? kept : this.known.has(note) ? known : parts[part % parts.length];
       on.beginPath();
       on.roundRect(from, top + (high - pitch) * row + gap / 2, long, Math.max(2, row - gap), Math.min(3, row / 3));
       on.fill();

@@ -1,6 +1,6 @@
 // The score, as the engraver draws it: follows what sounds, and leads to what is clicked.
 
-import { $, say } from "./dom.js";
+import { $, element, say } from "./dom.js";
 import * as player from "./player.js";
 
 /** @type {Worker | undefined} */
@@ -10,6 +10,8 @@ let number = 0;
 let settle = /** @type {() => void} */ (() => {});
 /** Which piece is engraved, and for which width. */
 let [engraved, music, width] = ["", "", 0];
+/** How many times as large as usual, and how many bars there are to engrave. */
+let [size, count] = [1, 0];
 /** @typedef {{ from: number, to: number, of: Element }} Mark */
 let notes = /** @type {Mark[]} */ ([]);
 let bars = /** @type {Mark[]} */ ([]);
@@ -35,13 +37,25 @@ function ask() {
   width = $("score").clientWidth;
   if (width === 0) return undefined;
   number += 1;
-  prepare().postMessage({ number, music, width: width - 16, scale: width < 500 ? 36 : 44 });
+  wait();
+  prepare().postMessage({ number, music, width: width - 16, scale: Math.round(size * (width < 500 ? 36 : 44)) });
   return new Promise((done) => (settle = /** @type {() => void} */ (done)));
+}
+
+/** A sign that the score is to come: a long one takes its time. */
+function wait() {
+  const long = count > 100 ? `, all ${count} bars of it: this takes a while` : "";
+  const sign = element("p", { className: "sign", textContent: `Engraving the score${long} ...` });
+  $("score").setAttribute("aria-busy", "true");
+  // An older drawing stays in sight until the new one is there.
+  $("score").querySelector(".sign")?.remove();
+  $("score").prepend(sign);
 }
 
 function draw(/** @type {any} */ answer) {
   if (answer.number !== number) return;
   const place = $("score");
+  place.removeAttribute("aria-busy");
   settle();
   if (answer.error) {
     forget();
@@ -62,19 +76,30 @@ function draw(/** @type {any} */ answer) {
 }
 
 /** Engraves a piece, unless it is engraved. */
-export async function show(/** @type {string} */ address) {
+export async function show(/** @type {string} */ address, /** @type {number} */ bars) {
   $("score").hidden = false;
   if (engraved === address) return;
   forget();
-  engraved = address;
+  [engraved, count] = [address, bars];
+  wait();
   const answer = await fetch(`${address}/musicxml`);
   const xml = await answer.text();
   // Another piece may be on the stand by now.
   if (engraved !== address) return;
-  if (!answer.ok) throw new Error("this piece cannot be written as a score");
+  if (!answer.ok) {
+    forget();
+    throw new Error("this piece cannot be written as a score");
+  }
   music = xml;
   prepare();
   await ask();
+}
+
+/** Everything is so many times as large as usual. */
+export function resize(/** @type {number} */ to) {
+  if (size === to) return;
+  size = to;
+  if (music) ask();
 }
 
 export function hide() {
@@ -87,6 +112,7 @@ export function forget() {
   number += 1;
   [engraved, music] = ["", ""];
   [notes, bars, sounding] = [[], [], []];
+  $("score").removeAttribute("aria-busy");
   $("score").replaceChildren();
 }
 
@@ -136,7 +162,7 @@ export function openScore(/** @type {(seconds: number) => void} */ jump) {
 
 /** The drawing as a file of its own. */
 export function file() {
-  const drawing = /** @type {Element} */ ($("score").firstElementChild?.cloneNode(true));
+  const drawing = /** @type {Element} */ ($("score").querySelector(":scope > svg")?.cloneNode(true));
   if (!drawing) return null;
   for (const of of drawing.querySelectorAll(".sounding, .known")) of.classList.remove("sounding", "known");
   const style = document.createElementNS("http://www.w3.org/2000/svg", "style");

@@ -1,12 +1,14 @@
 // Training: music is given, looked at, learnt from.
 
 import * as api from "./api.js";
-import { $, attempt, clock, element, onDrop, say } from "./dom.js";
-import { place } from "./compose.js";
+import { $, attempt, clock, element, onDrop, refusal, rename, say } from "./dom.js";
 import { curves } from "./curves.js";
 import { playButton } from "./library.js";
+import { files, starting, verdict } from "./preflight.js";
+import { place } from "./stand.js";
 
-const READ = /\.(midi?|kar|rmi|musicxml|xml|mxl|abc)$/i;
+/** Bytes of a file. */
+const MOST = 16 << 20;
 
 /** @type {Map<string, any>} */
 const trainings = new Map();
@@ -15,9 +17,11 @@ let open = { id: "", view: /** @type {any} */ (null), report: /** @type {any} */
 /** @type {any[]} */
 let composers = [];
 
-async function give(/** @type {File[]} */ files) {
-  const music = files.filter((file) => READ.test(file.name));
-  if (music.length === 0) return say("none of these is a MIDI, MusicXML or ABC file");
+async function give(/** @type {File[]} */ given) {
+  const music = given.filter((file) => refusal(file, MOST) === "");
+  const others = given.length - music.length;
+  if (music.length === 0) return say(given.length === 1 ? refusal(given[0], MOST) : "none of these is a MIDI, MusicXML or ABC file that can be taken");
+  if (others > 0) say(`${others} ${others === 1 ? "file is" : "files are"} left out: ${refusal(/** @type {File} */ (given.find((file) => !music.includes(file))), MOST)}`);
   await attempt(async () => {
     const folder = music[0].webkitRelativePath.split("/")[0];
     const name = folder || (music.length === 1 ? music[0].name.replace(/\.[^.]*$/, "") : `${music[0].name.replace(/\.[^.]*$/, "")} and ${music.length - 1} more`);
@@ -52,13 +56,20 @@ async function look(/** @type {string} */ id) {
 
 const STAGES = /** @type {Record<string, string>} */ ({ collecting: "not begun", waiting: "waits for its turn", running: "running", stopped: "stopped", finished: "finished", failed: "failed" });
 
+/** How far one is, in a few words. */
+function standing(/** @type {any} */ { stage, progress }) {
+  if (!progress) return STAGES[stage];
+  const share = `${Math.round(100 * progress.done)}%`;
+  return progress.doing === "finishing" ? `finishing, ${share}` : `${share}, ${clock(progress.seconds_left)} left at most`;
+}
+
 function showList() {
   const row = (/** @type {any} */ training) => {
-    const { id, name, stage, progress, files } = training;
-    const state = progress ? `${Math.round(100 * progress.done)}%, ${clock(progress.seconds_left)} left at most` : STAGES[stage];
+    const { id, name, files } = training;
     const button = element("button", { type: "button", textContent: "Show", "aria-label": `Show ${name}` });
     button.onclick = () => attempt(() => look(id));
-    return element("li", {}, element("div", { className: "what" }, element("b", { textContent: name }), element("span", { textContent: `${files} files · ${state}` })), button);
+    const state = `${files} ${files === 1 ? "file" : "files"} · ${standing(training)}`;
+    return element("li", {}, element("div", { className: "what" }, element("b", { textContent: name }), element("span", { textContent: state })), button);
   };
   const all = [...trainings.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
   $("trainings").replaceChildren(...(all.length ? all.map(row) : [element("li", { textContent: "None yet." })]));
@@ -70,11 +81,17 @@ function showProgress() {
   const { progress } = open.view;
   if (!place) return;
   const fact = (/** @type {string} */ name, /** @type {string} */ value) => element("span", {}, `${name} `, element("b", { textContent: value }));
-  place.replaceChildren(
-    ...(progress
-      ? [fact("epoch", String(progress.epoch)), fact("step", `${progress.step} of ${progress.of}`), fact("training loss", progress.nats_per_token.toFixed(3)), fact("left at most", clock(progress.seconds_left))]
-      : []),
-  );
+  const bar = progress && element("progress", { max: 1, value: progress.done, "aria-label": progress.doing === "finishing" ? "Finishing" : "Training" });
+  const facts = () => {
+    if (progress.doing === "finishing") {
+      const left = progress.seconds_left === null ? [] : [fact("about", `${clock(progress.seconds_left)} left`)];
+      return [element("span", { textContent: `The network has learnt. Now ${progress.what}.` }), ...left];
+    }
+    const { epoch, step, of, nats_per_token, seconds_left, done } = progress;
+    const left = done >= 1 ? element("span", { textContent: "the time is over; the last figures are made" }) : fact("left at most", clock(seconds_left));
+    return [fact("epoch", String(epoch)), fact("step", `${step} of ${of}`), fact("training loss", nats_per_token.toFixed(3)), left];
+  };
+  place.replaceChildren(...(progress ? [bar, ...facts()] : [element("span", { textContent: "Looking at the music ..." })]));
 }
 
 function show() {
@@ -83,16 +100,19 @@ function show() {
   card.hidden = !view;
   if (!view) return;
   const state = element("p", { className: "state", textContent: view.outcome ? `${STAGES[view.stage]}: ${view.outcome}` : STAGES[view.stage] });
-  const head = element("div", { className: "head" }, element("div", {}, element("h2", { textContent: view.name }), state));
+  const title = element("h2", { textContent: view.name });
+  const other = element("button", { type: "button", className: "link", textContent: "Rename" });
+  other.onclick = () => rename(title, view.name, (name) => api.patch(`/api/trainings/${view.id}`, { name }).then(() => look(view.id)));
+  const head = element("div", { className: "head" }, element("div", { className: "what" }, element("div", { className: "name-line" }, title, other), state));
   const parts = /** @type {Element[]} */ ([head]);
   if (view.stage === "collecting") parts.push(...verdict(report));
-  if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report));
+  if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report, composers));
   if (view.stage === "collecting" && report) parts.push(files(report));
   if (["running", "waiting"].includes(view.stage)) {
     const stop = element("button", { type: "button", textContent: "Stop, and keep the best" });
     stop.onclick = () => attempt(() => api.post(`/api/trainings/${view.id}/stop`));
     head.append(stop);
-    parts.push(element("div", { id: "progress", className: "figures" }));
+    if (view.stage === "running") parts.push(element("div", { id: "progress", className: "figures" }));
   }
   if (view.metrics.length > 0) {
     parts.push(curves(view, card.clientWidth));
@@ -128,48 +148,6 @@ function show() {
   }
   card.replaceChildren(...parts);
   showProgress();
-}
-
-/** What the preflight found, in a few lines. */
-function verdict(/** @type {any} */ report) {
-  if (!report) return [element("p", { textContent: "Looking at the music ..." })];
-  const { files, used } = report;
-  const lines = [`${report.notes} notes in ${report.bars} bars: ${report.train} pieces to learn from, ${report.valid} to be tested with.`, ...report.remarks];
-  return [element("p", { className: "verdict", textContent: `${used} of ${files.length} files can be used.` }), element("ul", { className: "remarks" }, ...lines.map((text) => element("li", { textContent: text })))];
-}
-
-/** Each file, and why it is not used. */
-function files(/** @type {any} */ report) {
-  const { files } = report;
-  // The server puts a number before each name.
-  const name = (/** @type {any} */ file) => file.name.replace(/^\d{4} /, "");
-  const line = (/** @type {any} */ file) =>
-    element("li", {}, element("span", { textContent: name(file) }), element("span", { className: file.refused ? "refused" : "", textContent: file.refused ?? `${file.bars} bars, ${file.notes} notes` }));
-  const refused = files.filter((/** @type {any} */ file) => file.refused);
-  const sorted = [...refused, ...files.filter((/** @type {any} */ file) => !file.refused)];
-  const summary = refused.length ? `${refused.length} of ${files.length} not used: which, and why` : "All files";
-  return element("details", { open: refused.length > 0 }, element("summary", { textContent: summary }), element("ul", { className: "files", tabIndex: 0, "aria-label": "Files" }, ...sorted.map(line)));
-}
-
-function starting(/** @type {any} */ view, /** @type {any} */ report) {
-  const begun = view.stage !== "collecting";
-  const minutes = element("input", { type: "number", min: 0.1, max: 1440, step: "any", value: view.order?.minutes ?? 10, required: true });
-  const choice = element("select");
-  for (const composer of composers) {
-    for (const configuration of composer.configurations) {
-      const id = `${composer.id}:${configuration.name}`;
-      choice.append(element("option", { value: id, textContent: `${id}: ${configuration.summary}` }));
-    }
-  }
-  if (view.order?.composer) choice.value = view.order.composer;
-  const go = element("button", { className: "primary", textContent: begun ? "Go on" : "Train", disabled: !begun && !(report && report.train > 0 && report.valid > 0) });
-  const form = element("form", { className: "start" }, go, element("label", {}, "Minutes", minutes), ...(begun ? [] : [element("label", {}, "Composer", choice)]));
-  form.addEventListener("submit", (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : choice.value, seed: view.order?.seed ?? 1 };
-    attempt(() => api.post(`/api/trainings/${view.id}/start`, order));
-  });
-  return form;
 }
 
 export function openTrain() {

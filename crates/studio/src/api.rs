@@ -1,24 +1,26 @@
 //! The routes. `openapi.json` describes them; a test holds the two together.
 
+mod pieces;
+mod trainings;
+
 use crate::composing::{self, MOST_BARS};
 use crate::error::{ApiError, json};
-use crate::library::BEST_RATING;
 use crate::prompts::{Prompt, PromptError};
-use crate::trainings::{self, TrainingError};
-use crate::{Shared, guard, page, rendering, sources};
+use crate::{Shared, guard, page};
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cantus_composers::registry;
+use cantus_formats::Format;
 use cantus_model::{Ability, Form};
 use cantus_workshop as workshop;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::io::{Cursor, Write};
 use std::sync::Arc;
 
 /// Bytes of a request that is JSON.
@@ -39,18 +41,20 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/prompts", post(keep_prompt).layer(DefaultBodyLimit::max(PROMPT_LIMIT)))
         .route("/api/compositions", get(compositions).post(compose))
         .route("/api/compositions/{id}", axum::routing::delete(cancel))
-        .route("/api/pieces", get(pieces))
-        .route("/api/pieces/{id}", get(piece).patch(rate).delete(delete_piece))
-        .route("/api/pieces/{id}/source", get(source))
-        .route("/api/pieces/{id}/{form}", get(piece_as))
-        .route("/api/library.zip", get(export))
-        .route("/api/trainings", get(list_trainings).post(create_training))
-        .route("/api/trainings/{id}", get(training).delete(delete_training))
-        .route("/api/trainings/{id}/files", post(add_file).layer(DefaultBodyLimit::max(FILE_LIMIT)))
-        .route("/api/trainings/{id}/preflight", get(preflight))
-        .route("/api/trainings/{id}/start", post(start_training))
-        .route("/api/trainings/{id}/stop", post(stop_training))
-        .route("/api/trainings/{id}/samples/{name}/{form}", get(sample_as))
+        .route("/api/pieces", get(pieces::list))
+        .route("/api/pieces/{id}", get(pieces::get).patch(pieces::change).delete(pieces::delete))
+        .route("/api/pieces/{id}/restore", post(pieces::restore))
+        .route("/api/pieces/{id}/source", get(pieces::source))
+        .route("/api/pieces/{id}/{form}", get(pieces::in_form))
+        .route("/api/library.zip", get(pieces::export))
+        .route("/api/trainings", get(trainings::list).post(trainings::create))
+        .route("/api/trainings/{id}", get(trainings::get).patch(trainings::rename).delete(trainings::delete))
+        .route("/api/trainings/{id}/files", post(trainings::add_file).layer(DefaultBodyLimit::max(FILE_LIMIT)))
+        .route("/api/trainings/{id}/preflight", get(trainings::preflight))
+        .route("/api/trainings/{id}/estimate", get(trainings::estimate))
+        .route("/api/trainings/{id}/start", post(trainings::start))
+        .route("/api/trainings/{id}/stop", post(trainings::stop))
+        .route("/api/trainings/{id}/samples/{name}/{form}", get(trainings::sample))
         .route("/api/events", get(events))
         .route("/api/openapi.json", get(openapi))
         .fallback(get(page::file))
@@ -72,6 +76,15 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ApiError> + S
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
 }
 
+/// A name that a person gave to `what`: without control characters, and not too long for a line.
+fn a_name(name: &str, what: &str) -> Result<String, ApiError> {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    match name.trim() {
+        "" => Err(ApiError::bad_request(format!("give the {what} a name"))),
+        name => Ok(name.to_owned()),
+    }
+}
+
 async fn models(State(shared): Studio) -> Answer {
     aside(move || Ok(json(StatusCode::OK, &shared.models.list(&shared)))).await
 }
@@ -85,7 +98,10 @@ async fn composers() -> Response {
                 .iter()
                 .map(|known| serde_json::json!({ "name": known.name, "summary": known.summary }))
                 .collect();
-            serde_json::json!({ "id": spec.id, "title": spec.title, "source": spec.source, "configurations": configurations })
+            serde_json::json!({
+                "id": spec.id, "writes": spec.writes, "suits": spec.suits, "title": spec.title, "source": spec.source,
+                "configurations": configurations,
+            })
         })
         .collect();
     json(StatusCode::OK, &all)
@@ -95,19 +111,49 @@ impl From<PromptError> for ApiError {
     fn from(error: PromptError) -> ApiError {
         let status = match &error {
             PromptError::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PromptError::Read(_) | PromptError::Tunes(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PromptError::Read(_) | PromptError::Tunes(_) | PromptError::Unpitched(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             PromptError::Write(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         ApiError::new(status, error)
     }
 }
 
-async fn keep_prompt(State(shared): Studio, Query(FileName { name }): Query<FileName>, body: Bytes) -> Answer {
+#[derive(Deserialize)]
+struct FileName {
+    name: String,
+}
+
+/// The bytes of a file that was sent. That nobody reads files of its kind comes before that it is too large.
+fn file_of(name: &str, body: Result<Bytes, BytesRejection>, limit: usize) -> Result<Bytes, ApiError> {
+    let unread = |error| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
+    Format::to_read(std::path::Path::new(name)).map_err(unread)?;
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let most = limit >> 20;
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the file is larger than {most} MiB, the most that is taken"),
+            )
+        }
+        status => ApiError::new(status, rejection.body_text()),
+    })
+}
+
+async fn keep_prompt(
+    State(shared): Studio,
+    Query(FileName { name }): Query<FileName>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let body = file_of(&name, body, PROMPT_LIMIT)?;
     aside(move || {
-        let Prompt { sha256, score } = shared.prompts.keep(&name, &body)?;
+        let Prompt { sha256, score, warnings } = shared.prompts.keep(&name, &body)?;
         // A damaged file may claim any number.
         let bars = score.bars().skip(1 - score.first_bar()).take(MOST_BARS + 1).count();
-        let kept = serde_json::json!({ "sha256": sha256, "bars": bars, "notes": score.note_count() });
+        let kept = serde_json::json!({
+            "sha256": sha256, "bars": bars, "notes": score.note_count(), "warnings": warnings,
+        });
         Ok(json(StatusCode::CREATED, &kept))
     })
     .await
@@ -181,176 +227,6 @@ async fn cancel(State(shared): Studio, Path(id): Path<String>) -> Answer {
     }
     shared.events.gone("job", &id);
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-async fn pieces(State(shared): Studio) -> Response {
-    json(StatusCode::OK, &shared.library.list())
-}
-
-async fn piece(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    let piece = shared.library.get(&id).ok_or_else(|| ApiError::not_found("piece"))?;
-    Ok(json(StatusCode::OK, &piece))
-}
-
-/// Where its longest known passage comes from; `null` where that cannot be said.
-async fn source(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    aside(move || {
-        let piece = shared.library.get(&id).ok_or_else(|| ApiError::not_found("piece"))?;
-        Ok(json(StatusCode::OK, &sources::find(&shared, &piece)))
-    })
-    .await
-}
-
-async fn piece_as(State(shared): Studio, Path((id, form)): Path<(String, String)>) -> Answer {
-    aside(move || {
-        let piece = shared.library.get(&id).ok_or_else(|| ApiError::not_found("piece"))?;
-        let midi = shared.library.midi(&piece).map_err(|_| ApiError::not_found("piece"))?;
-        let kept = piece.origin.prompt.as_ref().map_or(0, |prompt| prompt.bars);
-        rendering::render(&midi, &form, &piece.title, kept)
-    })
-    .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rating {
-    rating: u8,
-}
-
-async fn rate(State(shared): Studio, Path(id): Path<String>, body: Bytes) -> Answer {
-    let Rating { rating } = parse(&body)?;
-    if rating > BEST_RATING {
-        return Err(ApiError::bad_request(format!("a rating is 1 to {BEST_RATING}, or 0 for none")));
-    }
-    aside(move || {
-        let rated = shared.library.rate(&id, rating).map_err(ApiError::internal)?;
-        let piece = rated.ok_or_else(|| ApiError::not_found("piece"))?;
-        shared.events.tell("piece", &piece);
-        Ok(json(StatusCode::OK, &piece))
-    })
-    .await
-}
-
-async fn delete_piece(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    if !shared.library.delete(&id).map_err(ApiError::internal)? {
-        return Err(ApiError::not_found("piece"));
-    }
-    shared.events.gone("piece", &id);
-    Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// Every piece and its manifest in one archive.
-async fn export(State(shared): Studio) -> Answer {
-    let bytes = aside(move || {
-        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        let options = zip::write::SimpleFileOptions::default();
-        let mut put = |name: String, bytes: &[u8]| -> Result<(), ApiError> {
-            archive.start_file(name, options).map_err(ApiError::internal)?;
-            archive.write_all(bytes).map_err(ApiError::internal)
-        };
-        for piece in shared.library.list() {
-            // Deleted in the meantime, perhaps.
-            let Ok(midi) = shared.library.midi(&piece) else { continue };
-            put(format!("{}.mid", piece.id), &midi)?;
-            put(format!("{}.json", piece.id), &serde_json::to_vec_pretty(&piece).unwrap_or_default())?;
-        }
-        Ok(archive.finish().map_err(ApiError::internal)?.into_inner())
-    })
-    .await?;
-    let headers = [
-        (header::CONTENT_TYPE, "application/zip"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"cantus-library.zip\""),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    Ok((headers, bytes).into_response())
-}
-
-impl From<TrainingError> for ApiError {
-    fn from(error: TrainingError) -> ApiError {
-        let status = match &error {
-            TrainingError::NotFound => StatusCode::NOT_FOUND,
-            TrainingError::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            TrainingError::NoComposer(_) | TrainingError::Minutes => StatusCode::BAD_REQUEST,
-            TrainingError::Corpus(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            TrainingError::Write(_) | TrainingError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::CONFLICT,
-        };
-        ApiError::new(status, error)
-    }
-}
-
-async fn list_trainings(State(shared): Studio) -> Response {
-    json(StatusCode::OK, &shared.trainings.list())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewTraining {
-    name: String,
-}
-
-async fn create_training(State(shared): Studio, body: Bytes) -> Answer {
-    let NewTraining { name } = parse(&body)?;
-    let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-    if name.trim().is_empty() {
-        return Err(ApiError::bad_request("give the training a name"));
-    }
-    let manifest = shared.trainings.create(shared.ids.next(), name.trim().to_owned())?;
-    shared.events.tell("training", &manifest);
-    Ok(json(StatusCode::CREATED, &manifest))
-}
-
-#[derive(Deserialize)]
-struct FileName {
-    name: String,
-}
-
-async fn add_file(
-    State(shared): Studio,
-    Path(id): Path<String>,
-    Query(FileName { name }): Query<FileName>,
-    body: Bytes,
-) -> Answer {
-    let added = aside(move || Ok(shared.trainings.add(&id, &name, &body)?));
-    Ok(json(StatusCode::CREATED, &added.await?))
-}
-
-async fn training(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    aside(move || Ok(json(StatusCode::OK, &shared.trainings.view(&id)?))).await
-}
-
-async fn preflight(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    aside(move || Ok(json(StatusCode::OK, &shared.trainings.preflight(&id)?))).await
-}
-
-async fn start_training(State(shared): Studio, Path(id): Path<String>, body: Bytes) -> Answer {
-    let order: trainings::Order = parse(&body)?;
-    let manifest = shared.trainings.start(&id, order)?;
-    shared.events.tell("training", &manifest);
-    Ok(json(StatusCode::ACCEPTED, &manifest))
-}
-
-async fn stop_training(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    let manifest = shared.trainings.stop(&id)?;
-    shared.events.tell("training", &manifest);
-    Ok(json(StatusCode::ACCEPTED, &manifest))
-}
-
-async fn delete_training(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    aside(move || {
-        shared.trainings.delete(&id)?;
-        shared.events.gone("training", &id);
-        Ok(StatusCode::NO_CONTENT.into_response())
-    })
-    .await
-}
-
-async fn sample_as(State(shared): Studio, Path((id, name, form)): Path<(String, String, String)>) -> Answer {
-    aside(move || {
-        let midi = shared.trainings.sample(&id, &name)?;
-        rendering::render(&midi, &form, &name, 0)
-    })
-    .await
 }
 
 async fn events(State(shared): Studio) -> Response {

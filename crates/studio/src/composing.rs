@@ -7,6 +7,7 @@ use crate::library::{Originality, Passage, Piece};
 use crate::{Shared, StudioError, make_folder, manifests, now, prompts};
 use cantus_formats::midi;
 use cantus_model::{Arrangement, ComposeError, Prompt, Sampling};
+use cantus_score::Score;
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use cantus_workshop::{self as workshop, ArrangementOrigin, LoadError, Model, PromptOrigin, Provenance};
 use serde::{Deserialize, Serialize};
@@ -290,7 +291,7 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         workshop::arrange(model, &settings, settings.seed, &arrangement, &mut progress)?
     } else {
         let begin = |origin: &PromptOrigin| -> Result<workshop::Given, Unfulfilled> {
-            let prompts::Prompt { sha256, score } = given(&origin.sha256)?;
+            let prompts::Prompt { sha256, score, .. } = given(&origin.sha256)?;
             Ok(workshop::Given { prompt: Prompt::new(&score, origin.bars)?, sha256 })
         };
         let given = order.prompt.as_ref().map(begin).transpose()?;
@@ -299,24 +300,8 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         composed.ok_or(ComposeError::Stopped)?
     };
     let score = &composition.score;
-    // The digest knows melodies: of one that is given there is nothing to tell.
     let is_given = order.arrangement.as_ref().is_some_and(|given| given.voices.contains(&0));
-    let originality = model.originality().filter(|_| !is_given).map(|digest| {
-        let found = digest.check(score);
-        let real = &digest.held_out.melody[1];
-        let known = |value: f64| (real.pieces > 0).then_some(value);
-        Originality {
-            share: found.melody[1],
-            longest: found.longest,
-            passage: found.place.map(|place| {
-                let tempo = score.tempo_map();
-                let seconds = (tempo.seconds(*place.onsets.start()), tempo.seconds(*place.onsets.end()));
-                Passage { bars: (place.bar, place.last_bar), seconds }
-            }),
-            usual: known(real.median),
-            high: known(real.high),
-        }
-    });
+    let originality = originality(model, score, is_given);
     let piece = Piece {
         id: job.id.clone(),
         created: now(),
@@ -333,4 +318,23 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
     };
     shared.library.add(piece.clone(), &midi::write(score)?)?;
     Ok(piece)
+}
+
+/// What can be said of copies in a piece; of a melody that `is_given` there is nothing to find.
+fn originality(model: &Model, score: &Score, is_given: bool) -> Option<Originality> {
+    let (text, found, digest) = workshop::originality(model, score, is_given)?;
+    let real = &digest.held_out.melody[1];
+    let known = |value: f64| (real.pieces > 0).then_some(value);
+    Some(Originality {
+        text: Some(text),
+        share: found.melody[1],
+        longest: found.longest,
+        passage: found.place.map(|place| {
+            let tempo = score.tempo_map();
+            let seconds = (tempo.seconds(*place.onsets.start()), tempo.seconds(*place.onsets.end()));
+            Passage { bars: (place.bar, place.last_bar), seconds }
+        }),
+        usual: known(real.median),
+        high: known(real.high),
+    })
 }

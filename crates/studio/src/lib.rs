@@ -10,12 +10,15 @@
 
 mod api;
 mod composing;
+mod crew;
 mod error;
+mod estimate;
 mod events;
 mod guard;
 mod library;
 mod models;
 mod page;
+mod preflight;
 mod prompts;
 mod rendering;
 mod sources;

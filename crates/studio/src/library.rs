@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pieces/ID.json, ID.mid          a piece; it is there once its manifest is
+//! pieces/ID.deleted, ID.mid       a piece that was deleted, until the studio opens anew
 //! prompts/, jobs/, trainings/     see prompts.rs, composing.rs and trainings.rs
 //! ```
 
@@ -13,6 +14,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The extension of a manifest whose piece was deleted.
+const DELETED: &str = "deleted";
 
 /// The best rating; 0 is none.
 pub const BEST_RATING: u8 = 5;
@@ -46,6 +50,9 @@ pub struct Piece {
 /// How much of a piece stands in the training music.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Originality {
+    /// All of it in a sentence; `None` of a piece from before there was one.
+    #[serde(default)]
+    pub text: Option<String>,
     /// The share of its melody's 8-note runs that do, 0-1; `None` where it is too short to have one.
     pub share: Option<f64>,
     /// At most so many notes of its melody in a row; 0 for none.
@@ -71,28 +78,36 @@ pub struct Passage {
 /// All pieces.
 pub struct Library {
     pieces_path: PathBuf,
-    pieces: Mutex<BTreeMap<String, Piece>>,
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    pieces: BTreeMap<String, Piece>,
+    /// What can be brought back.
+    deleted: BTreeMap<String, Piece>,
 }
 
 impl Library {
     pub fn open(root: &Path) -> Result<Library, StudioError> {
         let pieces_path = root.join("pieces");
         make_folder(&pieces_path)?;
+        empty(&pieces_path).map_err(|error| StudioError::Library { path: pieces_path.clone(), error })?;
         let pieces = manifests::<Piece>(&pieces_path)?.into_iter().map(|piece| (piece.id.clone(), piece)).collect();
-        Ok(Library { pieces_path, pieces: Mutex::new(pieces) })
+        Ok(Library { pieces_path, shelf: Mutex::new(Shelf { pieces, ..Shelf::default() }) })
     }
 
-    fn pieces(&self) -> MutexGuard<'_, BTreeMap<String, Piece>> {
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of them, the newest first.
     pub fn list(&self) -> Vec<Piece> {
-        self.pieces().values().rev().cloned().collect()
+        self.shelf().pieces.values().rev().cloned().collect()
     }
 
     pub fn get(&self, id: &str) -> Option<Piece> {
-        self.pieces().get(id).cloned()
+        self.shelf().pieces.get(id).cloned()
     }
 
     /// The MIDI file of a piece that [`Library::get`] or [`Library::list`] gave.
@@ -107,7 +122,7 @@ impl Library {
     pub fn add(&self, piece: Piece, midi: &[u8]) -> Result<(), RunFolderError> {
         write_atomically(&self.path(&piece.id, "mid"), |file| file.write_all(midi))?;
         self.write(&piece)?;
-        self.pieces().insert(piece.id.clone(), piece);
+        self.shelf().pieces.insert(piece.id.clone(), piece);
         Ok(())
     }
 
@@ -116,25 +131,50 @@ impl Library {
         write_atomically(&self.path(&piece.id, "json"), |file| file.write_all(&json))
     }
 
-    /// Changes the rating; `None` where there is no such piece.
-    pub fn rate(&self, id: &str, rating: u8) -> Result<Option<Piece>, RunFolderError> {
-        let mut pieces = self.pieces();
-        let Some(piece) = pieces.get_mut(id) else { return Ok(None) };
-        self.write(&Piece { rating, ..piece.clone() })?;
-        piece.rating = rating;
-        Ok(Some(piece.clone()))
+    /// Changes what a person may change of a piece; `None` where there is no such piece.
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Piece)) -> Result<Option<Piece>, RunFolderError> {
+        let mut shelf = self.shelf();
+        let Some(piece) = shelf.pieces.get_mut(id) else { return Ok(None) };
+        let mut changed = piece.clone();
+        change(&mut changed);
+        self.write(&changed)?;
+        piece.clone_from(&changed);
+        Ok(Some(changed))
     }
 
-    /// Deletes a piece; `false` where there is none.
+    /// Deletes a piece; `false` where there is none. It can be brought back for as long as the studio is open.
     pub fn delete(&self, id: &str) -> std::io::Result<bool> {
-        let mut pieces = self.pieces();
-        if !pieces.contains_key(id) {
-            return Ok(false);
-        }
-        // The manifest first: without it the other file is no piece.
-        fs::remove_file(self.path(id, "json"))?;
-        fs::remove_file(self.path(id, "mid"))?;
-        pieces.remove(id);
+        let mut shelf = self.shelf();
+        let Some(piece) = shelf.pieces.get(id).cloned() else { return Ok(false) };
+        // Without its manifest the other file is no piece.
+        fs::rename(self.path(&piece.id, "json"), self.path(&piece.id, DELETED))?;
+        shelf.pieces.remove(id);
+        shelf.deleted.insert(piece.id.clone(), piece);
         Ok(true)
     }
+
+    /// Brings back what was deleted; `None` where there is no such thing.
+    pub fn restore(&self, id: &str) -> std::io::Result<Option<Piece>> {
+        let mut shelf = self.shelf();
+        let Some(piece) = shelf.deleted.get(id).cloned() else { return Ok(None) };
+        fs::rename(self.path(&piece.id, DELETED), self.path(&piece.id, "json"))?;
+        shelf.deleted.remove(id);
+        shelf.pieces.insert(piece.id.clone(), piece.clone());
+        Ok(Some(piece))
+    }
+}
+
+/// Removes what was deleted while the studio was open before.
+fn empty(pieces: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(pieces)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == DELETED) {
+            // Notes first: whatever ends the program now, the next start finds the rest.
+            let notes = fs::remove_file(path.with_extension("mid"));
+            if notes.is_ok() || !path.with_extension("mid").exists() {
+                fs::remove_file(path)?;
+            }
+        }
+    }
+    Ok(())
 }

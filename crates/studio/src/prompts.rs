@@ -1,9 +1,9 @@
 //! What people brought to be gone on with, or to be harmonised: files under the digest of their bytes.
 
 use crate::{StudioError, make_folder};
-use cantus_formats::{self as formats, Format, FormatError, Limits};
+use cantus_formats::{self as formats, Format, FormatError, Limits, Reading};
 use cantus_model::digest;
-use cantus_score::Score;
+use cantus_score::{Score, Unpitched};
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,14 +22,17 @@ pub enum PromptError {
     Read(#[from] formats::ReadError),
     #[error("the file holds {0} tunes, and one is needed")]
     Tunes(usize),
+    #[error("the file holds {0}: there is nothing to go on from; give one with a melody")]
+    Unpitched(Unpitched),
     #[error(transparent)]
     Write(#[from] RunFolderError),
 }
 
-/// A prompt that was kept: what it is called, and its music.
+/// A prompt that was kept: what it is called, its music, and what its reader had to say.
 pub struct Prompt {
     pub sha256: String,
     pub score: Score,
+    pub warnings: Vec<String>,
 }
 
 impl Prompts {
@@ -41,10 +44,13 @@ impl Prompts {
     /// Keeps a file; its format goes by the `name` that it had.
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Prompt, PromptError> {
         let format = Format::to_read(Path::new(name))?;
-        let score = read(format, bytes)?;
+        let (score, warnings) = read(format, bytes)?;
+        if let Some(unpitched) = Unpitched::of(&score) {
+            return Err(PromptError::Unpitched(unpitched));
+        }
         let sha256 = digest(bytes);
         write_atomically(&self.file(&sha256, format.extension()), |file| file.write_all(bytes))?;
-        Ok(Prompt { sha256, score })
+        Ok(Prompt { sha256, score, warnings })
     }
 
     /// The prompt of this digest; `None` where there is none.
@@ -58,8 +64,8 @@ impl Prompts {
             let path = self.file(&sha256, extension);
             read(Format::to_read(&path).ok()?, &fs::read(&path).ok()?).ok()
         };
-        let score = Format::extensions_read().find_map(found)?;
-        Some(Prompt { sha256, score })
+        let (score, warnings) = Format::extensions_read().find_map(found)?;
+        Some(Prompt { sha256, score, warnings })
     }
 
     fn file(&self, sha256: &str, extension: &str) -> PathBuf {
@@ -67,18 +73,22 @@ impl Prompts {
     }
 }
 
-/// The one piece in a file.
-fn read(format: Format, bytes: &[u8]) -> Result<Score, PromptError> {
-    let (mut scores, mut refused) = (Vec::new(), None);
+/// The one piece in a file, and what its reader had to say.
+fn read(format: Format, bytes: &[u8]) -> Result<(Score, Vec<String>), PromptError> {
+    let (mut readings, mut refused) = (Vec::new(), None);
     for piece in formats::read(format, bytes, &Limits::default())? {
         match piece.reading {
-            Ok(reading) => scores.push(reading.score),
+            Ok(reading) => readings.push(reading),
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    match (scores.pop(), refused) {
-        (Some(score), _) if scores.is_empty() => Ok(score),
+    match (readings.pop(), refused) {
+        (Some(Reading { score, mut warnings, warnings_dropped }), refused) if readings.is_empty() => {
+            warnings.extend((warnings_dropped > 0).then(|| format!("{warnings_dropped} more such remarks")));
+            warnings.extend(refused.map(|error| error.to_string()));
+            Ok((score, warnings))
+        }
         (None, Some(error)) => Err(error.into()),
-        (last, _) => Err(PromptError::Tunes(scores.len() + usize::from(last.is_some()))),
+        (last, _) => Err(PromptError::Tunes(readings.len() + usize::from(last.is_some()))),
     }
 }

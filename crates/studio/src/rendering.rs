@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use cantus_formats::svg::Roll;
 use cantus_formats::wav::{Settings, Sound};
 use cantus_formats::{self as formats, Format, Limits, Rendering, midi};
-use cantus_score::{Score, Ticks};
+use cantus_score::{Part, Score, Ticks};
 use serde::Serialize;
 
 /// Longer pieces are not turned into sound.
@@ -20,33 +20,90 @@ fn form(name: &str) -> Option<(Format, &'static str)> {
         "wav" => (Format::Wav, "audio/wav"),
         "flac" => (Format::Flac, "audio/flac"),
         "musicxml" => (Format::MusicXml, "application/vnd.recordare.musicxml+xml"),
+        "abc" => (Format::Abc, "text/vnd.abc; charset=utf-8"),
         _ => return None,
     })
 }
 
-/// A MIDI file in the form `name`; `bars_kept` of its bars are somebody else's. Takes a while for sound.
-pub fn render(file: &[u8], name: &str, title: &str, bars_kept: usize) -> Result<Response, ApiError> {
-    let read = || midi::read(file, &Limits::default()).map(|reading| reading.score).map_err(ApiError::internal);
-    if name == "notes" {
-        return Ok(json(StatusCode::OK, &Notes::of(&read()?, bars_kept)));
+/// What is wanted of a piece.
+pub struct Wanted<'a> {
+    /// The last part of its address.
+    pub form: &'a str,
+    /// What it is called now; `None` where it has no other name than the file says.
+    pub title: Option<&'a str>,
+    /// How many of its first bars are somebody else's.
+    pub bars_kept: usize,
+    /// The parts that are wanted, by their numbers; all where it is `None`.
+    pub parts: Option<&'a [usize]>,
+}
+
+/// A MIDI file in another form, to be called `name`. Takes a while for sound.
+pub fn render(file: &[u8], name: &str, wanted: &Wanted<'_>) -> Result<Response, ApiError> {
+    let mut score = midi::read(file, &Limits::default()).map_err(ApiError::internal)?.score;
+    if wanted.form == "notes" {
+        return Ok(json(StatusCode::OK, &Notes::of(&score, wanted.bars_kept)));
     }
-    let (format, media_type) = form(name).ok_or_else(|| ApiError::not_found("form of a piece"))?;
-    let bytes = if format == Format::Midi {
-        // As it was written: its text says how it was composed.
+    let (format, media_type) = form(wanted.form).ok_or_else(|| ApiError::not_found("form of a piece"))?;
+    if let Some(parts) = wanted.parts {
+        if let Some(number) = parts.iter().find(|number| **number >= score.parts.len()) {
+            return Err(ApiError::bad_request(format!("the piece has no part {number}")));
+        }
+        let mut number = 0..;
+        score.parts.retain(|_| number.next().is_some_and(|number| parts.contains(&number)));
+    }
+    let renamed = wanted.title.filter(|title| score.title.as_deref() != Some(title));
+    let bytes = if format == Format::Midi && wanted.parts.is_none() && renamed.is_none() {
+        // As it was written.
         file.to_vec()
     } else {
+        if let Some(title) = renamed {
+            score.title = Some(title.to_owned());
+        }
         let settings = Settings { max_seconds: MAX_SECONDS, ..Settings::default() };
         let rendering = Rendering { sound: &Sound::Piano, settings, roll: Roll::default() };
-        formats::write(format, &read()?, &rendering)
+        formats::write(format, &score, &rendering)
             .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error))?
     };
-    let name: String = title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name = format!("{}.{}", tame(name), format.extension());
+    // What it is called stands in it, but for sound.
+    let cache = if matches!(format, Format::Wav | Format::Flac) { "private, max-age=3600" } else { "no-store" };
     let headers = [
         (header::CONTENT_TYPE, media_type.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{}\"", format.extension())),
-        (header::CACHE_CONTROL, "private, max-age=3600".to_owned()),
+        (header::CONTENT_DISPOSITION, attachment(&name)),
+        (header::CACHE_CONTROL, cache.to_owned()),
     ];
     Ok((headers, Body::from(bytes)).into_response())
+}
+
+/// A MIDI file with this title; as it is where it has it, or cannot be written anew.
+pub fn with_title(file: Vec<u8>, title: &str) -> Vec<u8> {
+    let Ok(midi::Reading { mut score, .. }) = midi::read(&file, &Limits::default()) else { return file };
+    if score.title.as_deref() == Some(title) {
+        return file;
+    }
+    score.title = Some(title.to_owned());
+    midi::write(&score).unwrap_or(file)
+}
+
+/// A file's name that every system takes, made of a title.
+pub fn tame(title: &str) -> String {
+    let harmless = |c: char| if c.is_alphanumeric() || " -_,'()".contains(c) { c } else { '-' };
+    let name: String = title.chars().map(harmless).take(80).collect();
+    match name.trim() {
+        "" => "piece".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// RFC 6266: the name in ASCII for old clients, and as it is.
+fn attachment(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c.is_ascii() { c } else { '-' }).collect();
+    let unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    let encoded: String = name
+        .bytes()
+        .map(|byte| if unreserved(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
 /// What a piano roll shows: all times in seconds.
@@ -59,6 +116,15 @@ struct Notes {
     prompt_end: f64,
     /// Onset, duration, pitch, velocity, part.
     notes: Vec<(f64, f64, u8, u8, usize)>,
+    /// What plays them.
+    parts: Vec<PartLine>,
+}
+
+/// A part.
+#[derive(Serialize)]
+struct PartLine {
+    name: String,
+    drums: bool,
 }
 
 impl Notes {
@@ -76,7 +142,13 @@ impl Notes {
         notes.sort_by(|a, b| a.0.total_cmp(&b.0));
         let ends = score.bars().map(|bar| bar.end());
         let bars: Vec<f64> = std::iter::once(Ticks::ZERO).chain(ends).map(seconds).collect();
-        let prompt_end = bars.get(bars_kept + 1 - score.first_bar()).copied().unwrap_or_default();
-        Notes { seconds: seconds(score.end()), bars, prompt_end, notes }
+        let kept = if bars_kept == 0 { 0 } else { bars_kept + 1 - score.first_bar() };
+        let prompt_end = bars.get(kept).copied().unwrap_or_default();
+        let name = |(number, part): (usize, &Part)| {
+            let known = part.name.clone().filter(|name| !name.trim().is_empty());
+            PartLine { name: known.unwrap_or_else(|| format!("Part {}", number + 1)), drums: part.drums }
+        };
+        let parts = score.parts.iter().enumerate().map(name).collect();
+        Notes { seconds: seconds(score.end()), bars, prompt_end, notes, parts }
     }
 }

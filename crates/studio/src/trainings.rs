@@ -8,22 +8,24 @@
 //!
 //! A training that was waiting or running when the program ended goes on at the next start, from its last checkpoint.
 
-use crate::composing::chain;
-use crate::{Shared, StudioError, make_folder, now};
-use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError, Options, Preflight, Verdict};
+mod worker;
+
+use crate::estimate::{self, Estimate, choose};
+use crate::preflight::Report;
+use crate::{StudioError, make_folder, now};
+use cantus_corpus::{CorpusError, Options};
 use cantus_formats::{Format, FormatError};
-use cantus_model::ComposerSpec;
+use cantus_model::CreateError;
 use cantus_training::run_folder::{RunFiles, RunFolderError, write_atomically};
-use cantus_training::{Bounds, CheckpointPolicy, End, Event, Metrics, Remark, RunDescription};
-use cantus_workshop::{self as workshop, Paused, Plan, WorkshopError};
+use cantus_training::{End, Metrics, RunDescription};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+
+pub use worker::work;
 
 /// Files of one training.
 pub const MOST_FILES: usize = 5000;
@@ -31,10 +33,6 @@ pub const MOST_FILES: usize = 5000;
 const MOST_TRAININGS: usize = 1000;
 /// The longest training in minutes: a day.
 pub const MOST_MINUTES: f64 = 1440.0;
-/// A sample to hear comes with each checkpoint.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// How often a page is told how far a training is.
-const TELL_EVERY: Duration = Duration::from_millis(300);
 
 /// A training as its manifest keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,14 +90,27 @@ pub enum Stage {
 
 /// How far a running training is.
 #[derive(Clone, Debug, Serialize)]
-pub struct Progress {
-    pub epoch: u64,
-    pub step: u64,
-    pub of: u64,
-    pub nats_per_token: f64,
-    /// How much of the time allowed is used up, 0-1.
-    pub done: f64,
-    pub seconds_left: f64,
+#[serde(tag = "doing", rename_all = "snake_case")]
+pub enum Progress {
+    /// The network learns.
+    Learning {
+        epoch: u64,
+        step: u64,
+        of: u64,
+        nats_per_token: f64,
+        /// How much of the time allowed is used up, 0-1.
+        done: f64,
+        /// At the most.
+        seconds_left: f64,
+    },
+    /// The network has learnt, and something else is learnt from what it composes.
+    Finishing {
+        /// What it is, in a line.
+        what: String,
+        /// How much of it is done, 0-1.
+        done: f64,
+        seconds_left: Option<f64>,
+    },
 }
 
 /// A training with its figures.
@@ -115,49 +126,6 @@ pub struct View {
     pub parameters: Option<usize>,
     /// Names of the compositions made on the way, the newest first.
     pub samples: Vec<String>,
-}
-
-/// The preflight report for the page: each file, used or why not.
-#[derive(Serialize)]
-pub struct Report {
-    pub used: usize,
-    pub train: usize,
-    pub valid: usize,
-    pub notes: u64,
-    pub bars: u64,
-    pub remarks: Vec<String>,
-    pub files: Vec<FileLine>,
-}
-
-#[derive(Serialize)]
-pub struct FileLine {
-    pub name: String,
-    /// Why it is not used.
-    pub refused: Option<String>,
-    pub notes: usize,
-    pub bars: u64,
-}
-
-impl From<&Preflight> for Report {
-    fn from(report: &Preflight) -> Report {
-        let totals = &report.totals;
-        let line = |file: &cantus_corpus::FileReport| {
-            let (refused, notes, bars) = match &file.verdict {
-                Verdict::Used(usage) => (None, usage.notes, usage.bars),
-                Verdict::Refused(reason) => (Some(reason.to_string()), 0, 0),
-            };
-            FileLine { name: file.path.clone(), refused, notes, bars }
-        };
-        Report {
-            used: totals.used,
-            train: totals.train,
-            valid: totals.valid,
-            notes: totals.notes,
-            bars: totals.bars,
-            remarks: report.remarks.clone(),
-            files: report.files.iter().map(line).collect(),
-        }
-    }
 }
 
 /// Why something cannot be done with a training.
@@ -185,6 +153,8 @@ pub enum TrainingError {
     Format(#[from] FormatError),
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+    #[error(transparent)]
+    Create(#[from] CreateError),
     #[error(transparent)]
     Write(#[from] RunFolderError),
     #[error("the training's folder cannot be used: {0}")]
@@ -308,12 +278,16 @@ impl Trainings {
     /// What would be used of its music, and why not the rest.
     pub fn preflight(&self, id: &str) -> Result<Report, TrainingError> {
         self.get(id)?;
-        let read = cantus_corpus::read(&self.music(id), &Options::default(), &mut |_| ());
-        match read {
-            Ok(corpus) => Ok(Report::from(&corpus.report)),
-            Err(CorpusError::Unusable { report }) => Ok(Report::from(&*report)),
-            Err(error) => Err(error.into()),
-        }
+        Ok(Report::of(&self.music(id))?)
+    }
+
+    /// How long a composer would take to learn from its music. Takes a while.
+    pub fn estimate(&self, id: &str, composer: Option<&str>) -> Result<Estimate, TrainingError> {
+        self.get(id)?;
+        let unknown = || TrainingError::NoComposer(composer.unwrap_or_default().to_owned());
+        let (spec, configuration) = choose(composer).ok_or_else(unknown)?;
+        let corpus = cantus_corpus::read(&self.music(id), &Options::default(), &mut |_| ())?;
+        Ok(estimate::measure(spec, configuration, &corpus, default_seed())?)
     }
 
     /// Queues a training: one that is new, or one that was stopped or failed, which then goes on.
@@ -321,7 +295,8 @@ impl Trainings {
         if !(order.minutes > 0.0 && order.minutes <= MOST_MINUTES) {
             return Err(TrainingError::Minutes);
         }
-        choose(order.composer.as_deref())?;
+        choose(order.composer.as_deref())
+            .ok_or_else(|| TrainingError::NoComposer(order.composer.clone().unwrap_or_default()))?;
         let mut state = self.state();
         let manifest = state.trainings.get_mut(id).ok_or(TrainingError::NotFound)?;
         match manifest.stage {
@@ -334,6 +309,18 @@ impl Trainings {
         manifest.clone_from(&waiting);
         self.changed.notify_all();
         Ok(waiting)
+    }
+
+    /// Calls it something else.
+    pub fn rename(&self, id: &str, name: String) -> Result<Manifest, TrainingError> {
+        let mut state = self.state();
+        let manifest = state.trainings.get_mut(id).ok_or(TrainingError::NotFound)?;
+        let renamed = Manifest { name, ..manifest.clone() };
+        // On disk one that runs goes on waiting, as before.
+        let stage = if renamed.stage == Stage::Running { Stage::Waiting } else { renamed.stage };
+        self.write(&Manifest { stage, ..renamed.clone() })?;
+        manifest.clone_from(&renamed);
+        Ok(renamed)
     }
 
     /// Stops a training that waits or runs; what it has learnt is kept.
@@ -441,7 +428,7 @@ impl Trainings {
         manifest.progress = None;
         (manifest.stage, manifest.outcome) = match ended {
             Ok(End::Interrupted) if closed => (Stage::Waiting, None),
-            Ok(End::Interrupted) => (Stage::Stopped, Some("stopped; the best is kept".to_owned())),
+            Ok(End::Interrupted) => (Stage::Stopped, Some("the best is kept".to_owned())),
             Ok(End::Plateau) => (Stage::Finished, Some("validation stands still".to_owned())),
             Ok(End::Epochs) => (Stage::Finished, Some("the epochs are over".to_owned())),
             Ok(End::Minutes) => (Stage::Finished, Some("the time is over".to_owned())),
@@ -460,103 +447,4 @@ fn sample_names(run: &RunFiles) -> Vec<String> {
     let mut names: Vec<String> = files.filter_map(name).filter(|name| !name.starts_with('.')).collect();
     names.sort_unstable_by(|a, b| b.cmp(a));
     names
-}
-
-/// A composer and one of its configurations.
-fn choose(name: Option<&str>) -> Result<(&'static ComposerSpec, &'static str), TrainingError> {
-    let Some(name) = name else {
-        let spec = registry::default();
-        return Ok((spec, spec.configurations[0].name));
-    };
-    let unknown = || TrainingError::NoComposer(name.to_owned());
-    let (id, configuration) = name.split_once(':').unwrap_or((name, ""));
-    let spec = registry::find(id).ok_or_else(unknown)?;
-    let found = spec.configurations.iter().find(|known| configuration.is_empty() || known.name == configuration);
-    Ok((spec, found.ok_or_else(unknown)?.name))
-}
-
-/// The worker: trains until the studio closes.
-pub fn work(shared: &Shared) {
-    let tell = |manifest: Option<Manifest>| {
-        if let Some(manifest) = manifest {
-            shared.events.tell("training", &manifest);
-        }
-    };
-    while let Some((manifest, stop)) = shared.trainings.next() {
-        let id = manifest.id.clone();
-        tell(Some(manifest.clone()));
-        let mut told: Option<Instant> = None;
-        let ended = train(shared, &manifest, &stop, &mut |event| match event {
-            Event::Step { epoch, step, of, nats_per_token, done, seconds_left, .. } => {
-                if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-                    told = Some(Instant::now());
-                    let progress = Progress { epoch, step, of, nats_per_token, done, seconds_left };
-                    tell(shared.trainings.advance(&id, Some(progress)));
-                }
-            }
-            Event::Evaluated(metrics) => told_of(shared, "metrics", &id, metrics),
-            Event::Remarked(remark) => told_of::<Remark>(shared, "remark", &id, remark),
-            Event::Checkpoint { sample, .. } => {
-                let name = sample.and_then(Path::file_stem).map(|stem| stem.to_string_lossy());
-                told_of(shared, "sample", &id, &name);
-            }
-        });
-        tell(shared.trainings.end(&id, ended.map_err(|error| chain(&error))));
-    }
-}
-
-fn told_of<T: Serialize>(shared: &Shared, kind: &'static str, id: &str, what: &T) {
-    shared.events.tell(kind, &serde_json::json!({ "id": id, kind: what }));
-}
-
-fn train(
-    shared: &Shared,
-    manifest: &Manifest,
-    stop: &AtomicBool,
-    observer: &mut dyn FnMut(Event<'_>),
-) -> Result<End, TrainFailure> {
-    let trainings = &shared.trainings;
-    let run = trainings.run(&manifest.id);
-    let order = manifest.order.clone().ok_or(TrainFailure::NoOrder)?;
-    let bounds = Bounds { minutes: Some(order.minutes), epochs: None };
-    let policy = CheckpointPolicy { every: CHECKPOINT_EVERY, ..CheckpointPolicy::default() };
-    let read = |data: &Path, options: &Options| -> Result<Corpus, WorkshopError> {
-        Ok(cantus_corpus::read(data, options, &mut |_| ())?)
-    };
-    let training = if RunFiles::at(&run).is_ok() {
-        let mut paused = Paused::open(&run)?;
-        paused.description.bounds = bounds;
-        let corpus = read(&paused.description.data, &paused.description.options)?;
-        paused.go_on(&corpus, policy)?
-    } else {
-        let (spec, configuration) = choose(order.composer.as_deref()).map_err(|_| TrainFailure::NoOrder)?;
-        let data = std::path::absolute(trainings.music(&manifest.id)).map_err(TrainFailure::Path)?;
-        let options = Options::default();
-        let corpus = read(&data, &options)?;
-        let plan = Plan {
-            spec,
-            configuration,
-            settings: spec.settings(configuration).unwrap_or_default(),
-            seed: order.seed,
-            data,
-            options,
-            corpus: cantus_training::corpus_card(&corpus, &manifest.name),
-            bounds,
-            doctor: true,
-            half: false,
-        };
-        workshop::begin(plan, &corpus, &run, policy)?
-    };
-    Ok(training.run(stop, observer).map_err(WorkshopError::from)?.end)
-}
-
-/// Why a training ended early.
-#[derive(Debug, thiserror::Error)]
-enum TrainFailure {
-    #[error("it is not said how to train it, or its composer is not there any more; begin another")]
-    NoOrder,
-    #[error("the training's folder cannot be found: {0}")]
-    Path(std::io::Error),
-    #[error(transparent)]
-    Workshop(#[from] WorkshopError),
 }

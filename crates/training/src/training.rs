@@ -90,6 +90,13 @@ pub enum Event<'a> {
     Evaluated(&'a Metrics),
     /// Something happened within an epoch; it also stands in the next line of figures.
     Remarked(&'a Remark),
+    /// The training is over, and its model learns what only whole compositions show: [`Trainable::finish`].
+    Finishing {
+        /// How much of it is done, 0-1.
+        done: f64,
+        /// Seconds left, as far as can be told by what is done; nothing before there is any.
+        seconds_left: Option<f64>,
+    },
     /// After a checkpoint.
     Checkpoint {
         /// Where it lies.
@@ -369,7 +376,12 @@ impl<'a> Training<'a> {
         let Some(best) = &self.best_model else { return Ok(end) };
         let Some(text) = self.trainable.finishing(best) else { return Ok(end) };
         observer(Event::Remarked(&Remark { illness: None, text }));
-        if let Some(finished) = self.trainable.finish(best, stop) {
+        let begun = Instant::now();
+        let finished = self.trainable.finish(best, stop, &mut |done| {
+            let seconds = begun.elapsed().as_secs_f64();
+            observer(Event::Finishing { done, seconds_left: (done > 0.0).then(|| seconds / done - seconds) });
+        })?;
+        if let Some(finished) = finished {
             self.best_model = Some(finished);
             self.best_written = false;
             self.checkpoint(clock, observer)?;

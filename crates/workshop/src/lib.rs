@@ -12,7 +12,9 @@ mod training;
 
 pub use composing::{BARS, Given, PROMPT_BARS, arrange, compose, fresh_seed, tempo};
 pub use files::{ReadError, read};
-pub use models::{BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, built_in, from_bytes, load, run_named};
+pub use models::{
+    BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, built_in, from_bytes, load, originality, run_named,
+};
 pub use provenance::{ArrangementOrigin, PromptOrigin, Provenance};
 pub use shelf::{Figure, Listed, RUNS, models};
-pub use training::{Paused, Plan, WorkshopError, begin};
+pub use training::{Paused, Plan, WorkshopError, begin, recommended};

@@ -3,8 +3,9 @@
 use crate::files::{self, ReadError};
 use crate::shelf::{RUNS, advice};
 use cantus_composers::registry;
-use cantus_evaluation::originality::Digest;
+use cantus_evaluation::originality::{Digest, Sketch};
 use cantus_model::{Ability, Composer, Header, ModelError, ModelFile, Sampling, digest};
+use cantus_score::Score;
 use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,19 @@ impl Model {
         // A model without it composes as well.
         Digest::from_json(self.header.originality.as_ref()?).ok()
     }
+}
+
+/// What can be said about copies in a piece of `model`: a sentence, the figures, and what they are held against; nothing where the model
+/// does not know its training music. In a melody that `is_given` there is nothing to find.
+pub fn originality(model: &Model, score: &Score, is_given: bool) -> Option<(String, Sketch, Digest)> {
+    let digest = model.originality()?;
+    let (text, found) = if is_given {
+        ("Its melody is the one that was given.".to_owned(), Sketch::default())
+    } else {
+        let found = digest.check(score);
+        (found.sentence(&digest.held_out), found)
+    };
+    Some((text, found, digest))
 }
 
 /// Why a model cannot be used.

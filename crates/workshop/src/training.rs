@@ -55,6 +55,12 @@ pub struct Plan {
     pub half: bool,
 }
 
+/// The composer that is made for a corpus, where there is one that is more than the others.
+pub fn recommended(corpus: &Corpus) -> Option<&'static ComposerSpec> {
+    let set = training_set(corpus);
+    registry::COMPOSERS.iter().copied().find(|spec| spec.is_made_for.is_some_and(|is_made_for| is_made_for(&set)))
+}
+
 /// A new training in the folder `run`.
 ///
 /// # Errors

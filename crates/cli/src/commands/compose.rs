@@ -93,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             for path in &written {
                 files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
             }
-            let originality = originality(&model, &composition.score);
+            let originality = originality(&model, &composition.score, false);
             let told = Told { written: &written, originality, warnings: &warnings };
             report(arguments.json, &origin, composition, told)?;
             pieces.extend(written);

@@ -4,7 +4,7 @@ use crate::terminal::say;
 use cantus_composers::registry;
 use miette::Result;
 
-/// List the composers and their configurations.
+/// List the composers: what they write, for which folders, and their configurations.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// As JSON
@@ -21,14 +21,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 .map(|c| serde_json::json!({"name": c.name, "summary": c.summary, "settings": spec.settings(c.name)}))
                 .collect();
             say(serde_json::json!({
-                "id": spec.id, "version": spec.version, "title": spec.title, "source": spec.source,
+                "id": spec.id, "version": spec.version, "writes": spec.writes, "suits": spec.suits, "title": spec.title, "source": spec.source,
                 "departures": spec.departures, "encoding": spec.encoding, "configurations": configurations,
             }))?;
             continue;
         }
         say(format!(
-            "{}  {}\n  source      {}\n  departures  {}\n  encoding    {}",
-            spec.id, spec.title, spec.source, spec.departures, spec.encoding
+            "{}\n  writes      {}\n  suits       {}\n  is          {}\n  source      {}\n  departures  {}\n  encoding    {}",
+            spec.id, spec.writes, spec.suits, spec.title, spec.source, spec.departures, spec.encoding
         ))?;
         let width = spec.configurations.iter().map(|c| c.name.len()).max().unwrap_or(0);
         for (k, configuration) in spec.configurations.iter().enumerate() {

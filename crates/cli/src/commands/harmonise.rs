@@ -4,7 +4,6 @@ use crate::Usage;
 use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
 use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
-use cantus_evaluation::originality::Sketch;
 use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
 use cantus_model::{Arrangement, ComposeError, digest};
@@ -120,10 +119,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         for path in &written {
             files::write_score(path, &composition.score, &playing, &Roll::default())?;
         }
-        let originality = originality(&model, &composition.score).map(|(sentence, found)| match is_melody_given {
-            true => ("Its melody is the one that was given.".to_owned(), Sketch::default()),
-            false => (sentence, found),
-        });
+        let originality = originality(&model, &composition.score, is_melody_given);
         let told = Told { written: &written, originality, warnings: &warnings };
         report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, told)?;
         pieces.extend(written);

@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_controls", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
     resume: bool,
     /// Use the same seed to get the same model [default: 1]
     #[arg(long)]
@@ -171,6 +171,9 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         ));
     }
     let corpus = read_corpus(folder, &options, arguments)?;
+    if named.is_none() {
+        advise(&corpus, spec);
+    }
     let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
     let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
     let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..corpus_card(&corpus, &name) };
@@ -189,6 +192,13 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     let training = workshop::begin(plan, &corpus, &run, policy(arguments)).into_diagnostic()?;
     introduce(training.description(), arguments.json)?;
     Ok((training, name, run))
+}
+
+/// Says which composer is made for the music, where that is not the one that is going to learn.
+fn advise(corpus: &Corpus, chosen: &ComposerSpec) {
+    if let Some(spec) = workshop::recommended(corpus).filter(|spec| spec.id != chosen.id) {
+        terminal::note(format!("composer `{}` (-c {}) is made for such music: {}", spec.id, spec.id, spec.writes));
+    }
 }
 
 fn resume(arguments: &Arguments) -> Result<Begun> {
@@ -433,6 +443,15 @@ fn tell(event: &Event<'_>, Units { unit, kind }: Units, progress: &ProgressBar, 
         }
         Event::Remarked(_) if json => {}
         Event::Remarked(remark) => print(format!("            {remark}")),
+        Event::Finishing { done, seconds_left } => {
+            progress.set_position((done * 1000.0) as u64);
+            progress.set_prefix("second stage");
+            let left = seconds_left.map_or_else(
+                || "how long is not known yet".to_owned(),
+                |left| format!("about {} left", duration(left)),
+            );
+            progress.set_message(left);
+        }
         Event::Checkpoint { .. } if json => {}
         Event::Checkpoint { path, sample } => {
             let sample = sample.map(|sample| format!(", and a composition: {}", sample.display())).unwrap_or_default();

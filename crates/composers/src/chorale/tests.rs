@@ -286,10 +286,21 @@ fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
     settings["critic"] = 2.into();
     let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
     let (model, going) = (trainable.save(), AtomicBool::new(false));
-    assert!(trainable.finish(&model, &AtomicBool::new(true)).is_none(), "whoever stops it has no critic");
-    let finished = trainable.finish(&model, &going).unwrap();
-    assert_eq!(trainable.finish(&model, &going).as_ref(), Some(&finished), "the same again");
-    assert!(trainable.finish(&finished, &going).is_none(), "it has learnt already");
+    let finish = |model: &cantus_model::ModelFile, stop: &AtomicBool| {
+        let mut told = Vec::new();
+        (trainable.finish(model, stop, &mut |done| told.push(done)).unwrap(), told)
+    };
+    assert!(finish(&model, &AtomicBool::new(true)).0.is_none(), "whoever stops it has no critic");
+    let (finished, told) = finish(&model, &going);
+    let finished = finished.unwrap();
+    assert_eq!(told, [0.0, 0.5, 1.0], "a round is half of two");
+    assert_eq!(finish(&model, &going).0.as_ref(), Some(&finished), "the same again");
+    assert!(finish(&finished, &going).0.is_none(), "it has learnt already");
+    // File data never panics: a model that lacks a tensor is refused.
+    let mut damaged = model.clone();
+    let name = damaged.tensors.keys().next().unwrap().clone();
+    damaged.tensors.remove(&name);
+    assert!(trainable.finish(&damaged, &going, &mut |_| ()).is_err());
 
     let (without, with) = ((SPEC.load)(&model).unwrap(), (SPEC.load)(&finished).unwrap());
     let judged = |composer: &dyn Composer| composer.judge().unwrap().judge(&set.valid[0]).figures;

@@ -30,6 +30,8 @@ const OUTCOMES: usize = SPAN + 1;
 
 /// With fewer voices at once, on average, there is nothing to learn of how voices go together.
 const FEW: f64 = 1.25;
+/// With as many it is music for four voices.
+const MANY: f64 = 3.2;
 
 /// A piece as the network reads it.
 struct Piece {
@@ -202,6 +204,11 @@ fn voices_sung<'a>(chords: impl Iterator<Item = &'a Chord>) -> f64 {
     sung as f64 / steps.max(1) as f64
 }
 
+/// Whether a corpus is music for four voices, most of the time.
+pub(super) fn is_four_part(set: &TrainingSet) -> bool {
+    voices_sung(set.all().flat_map(|score| voices::read(score)).collect::<Vec<Chord>>().iter()) >= MANY
+}
+
 /// How often each item is sung, a little smoothed.
 fn frequencies(pieces: &[Piece]) -> [f32; ITEMS] {
     let chords: usize = pieces.iter().map(|piece| piece.chords.len()).sum();
@@ -359,15 +366,23 @@ impl Trainable for ChoraleTrainer {
         })
     }
 
-    fn finish(&self, model: &ModelFile, stop: &AtomicBool) -> Option<ModelFile> {
-        self.finishing(model)?;
-        let mut composer = ChoraleComposer::open(model).expect("a network's own file fits it");
+    fn finish(
+        &self,
+        model: &ModelFile,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Option<ModelFile>, ModelError> {
+        if self.finishing(model).is_none() {
+            return Ok(None);
+        }
+        let mut composer = ChoraleComposer::open(model)?;
         let pieces: Vec<&[Chord]> = self.train.iter().map(|piece| &piece.chords[..]).collect();
-        let critic = learn(&mut composer, &pieces, (self.settings.own.critic, self.seed), stop)?;
+        let rounds = (self.settings.own.critic, self.seed);
+        let Some(critic) = learn(&mut composer, &pieces, rounds, stop, progress) else { return Ok(None) };
         let mut finished = model.clone();
         let values = critic.weights().to_vec();
         finished.tensors.insert(TENSOR.to_owned(), TensorValues { shape: vec![values.len()], values });
-        Some(finished)
+        Ok(Some(finished))
     }
 
     fn checkpoint(&self) -> ModelFile {

@@ -7,10 +7,11 @@ use super::*;
 use burn::tensor::Device;
 use cantus_encoding::octave_roll::PitchClasses;
 use cantus_encoding::piano_roll::Keys;
-use cantus_model::{Sampling, StepAt, seeded};
+use cantus_model::{Composer, Request, Sampling, StepAt, seeded};
 use cantus_nn::params::values_of;
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::json;
+use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 fn score(notes: &[(u64, u8)]) -> Score {
@@ -291,6 +292,21 @@ fn no_key_outside_of_the_pitch_classes_ever_sounds() {
 }
 
 #[test]
+fn a_touch_that_has_hardly_learnt_is_neither_silent_nor_loud() {
+    let settings = tiny(json!({}));
+    let player = OctaveComposer::load(&trained(&settings, 1).save()).unwrap();
+    let request = Request { bars: 4, sampling: Sampling::default(), prompt: None, form: None };
+    for seed in 0..3 {
+        let piece = player.compose(&request, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).unwrap().score;
+        let velocities: Vec<u8> = piece.notes().map(|note| note.velocity.get()).collect();
+        let mean = velocities.iter().map(|velocity| f64::from(*velocity)).sum::<f64>() / velocities.len() as f64;
+        // The corpus's are at 80, too.
+        assert!((60.0..100.0).contains(&mean), "{mean}");
+        assert!(velocities.iter().all(|velocity| *velocity >= 24), "{velocities:?}");
+    }
+}
+
+#[test]
 fn a_hostile_corpus_gives_numbers_and_music() {
     let silence_but_one = score(&[(200, 60)]);
     let one_chord = score(&(0..50).flat_map(|k| [(4 * k, 60), (4 * k, 64), (4 * k, 67)]).collect::<Vec<_>>());
@@ -423,11 +439,11 @@ fn a_finished_model_draws_as_many_onsets_as_the_corpus_has_and_its_likelihood_st
         onsets as f64 / 4000.0
     };
     let go_on = AtomicBool::new(false);
-    let finished = trainable.finish(&model, &go_on).unwrap();
+    let finished = trainable.finish(&model, &go_on, &mut |_| ()).unwrap().unwrap();
     let (before, after) = (share(&model), share(&finished));
     // Five standard deviations, and what lies between the temperatures.
     assert!(before < 0.32 && (after - 0.4).abs() < 0.05, "{before} {after}");
-    assert!(trainable.finish(&finished, &go_on).is_none(), "once is enough");
+    assert!(trainable.finish(&finished, &go_on, &mut |_| ()).unwrap().is_none(), "once is enough");
     let judged = |file: &ModelFile| {
         let player = OctaveComposer::load(file).unwrap();
         cantus_model::Judge::judge(&player, &music[0]).figures

@@ -243,14 +243,21 @@ impl Trainable for OctaveTrainer {
             .then(|| "it rehearses: how fond it is of silence is measured on what it composes".to_owned())
     }
 
-    fn finish(&self, model: &ModelFile, _: &AtomicBool) -> Option<ModelFile> {
-        self.finishing(model)?;
-        let composer = OctaveComposer::load(model).ok()?;
+    fn finish(
+        &self,
+        model: &ModelFile,
+        _: &AtomicBool,
+        _: &mut dyn FnMut(f64),
+    ) -> Result<Option<ModelFile>, ModelError> {
+        if self.finishing(model).is_none() {
+            return Ok(None);
+        }
+        let composer = OctaveComposer::load(model)?;
         let sampling = model.header.usual_sampling(composer.default_sampling());
         let silence = rehearsal::silence(composer, &self.train, self.settings.fragment, &sampling, self.seed);
         let mut finished = model.clone();
         finished.tensors.insert(SILENCE.to_owned(), TensorData { shape: vec![1], values: vec![silence] });
-        Some(finished)
+        Ok(Some(finished))
     }
 
     fn checkpoint(&self) -> ModelFile {

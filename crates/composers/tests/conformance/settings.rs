@@ -16,6 +16,7 @@ fn composers_and_configurations_are_found_by_their_names_alone() {
     assert!(find("no such composer").is_none());
     for spec in COMPOSERS {
         assert_eq!(find(spec.id).map(|found| found.title), Some(spec.title));
+        assert!(!spec.writes.is_empty() && !spec.suits.is_empty(), "{}", spec.id);
         assert!(!spec.source.is_empty() && !spec.encoding.is_empty() && !spec.departures.is_empty(), "{}", spec.id);
         let names: BTreeSet<&str> = spec.configurations.iter().map(|configuration| configuration.name).collect();
         assert!(!names.is_empty() && names.len() == spec.configurations.len(), "{}", spec.id);

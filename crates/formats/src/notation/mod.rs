@@ -21,7 +21,8 @@ pub(crate) use spelling::{Spelling, Step};
 
 use crate::midi::{clamp, last_wins};
 use cantus_score::{
-    Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity, find_key, named_meters,
+    Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity, find_key,
+    named_meters,
 };
 
 /// Ticks per quarter inside this module: 2^5 for notes down to 128ths, and tuplets of 3, 5 and 7.

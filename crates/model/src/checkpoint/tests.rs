@@ -13,6 +13,9 @@ struct Network {
 static SPEC: ComposerSpec = ComposerSpec {
     id: "test",
     version: 3,
+    writes: "",
+    suits: "",
+    is_made_for: None,
     title: "",
     source: "",
     departures: "",

@@ -184,13 +184,19 @@ impl Browser {
         }
     }
 
-    /// Presses a key: `Tab`, `Enter` or ` `.
+    /// Presses a key: `Tab`, `Enter`, ` `, an arrow, `Home`, `End`, or a character.
     #[track_caller]
     pub fn press(&mut self, key: &str) {
         let (code, number, text) = match key {
             "Tab" => ("Tab", 9, None),
             "Enter" => ("Enter", 13, Some("\r")),
             " " => ("Space", 32, Some(" ")),
+            "Escape" => ("Escape", 27, None),
+            "ArrowLeft" => ("ArrowLeft", 37, None),
+            "ArrowRight" => ("ArrowRight", 39, None),
+            "Home" => ("Home", 36, None),
+            "End" => ("End", 35, None),
+            one if one.len() == 1 => ("", 0, Some(one)),
             _ => panic!("no key {key}"),
         };
         let mut event = json!({ "type": "keyDown", "key": key, "code": code, "windowsVirtualKeyCode": number });

@@ -2,6 +2,7 @@
 
 use crate::client::{Answer, Open, open};
 use cantus_formats::{Format, Limits, midi, read};
+use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -27,7 +28,11 @@ fn a_piece_in_every_form() {
     let piece = compose(&studio, &json!({ "bars": 4, "seed": 7, "tempo": 90 }));
     assert_eq!((&piece["origin"]["seed"], &piece["origin"]["bars"]), (&json!(7), &json!(4)));
     assert!((piece["tempo"].as_f64().unwrap() - 90.0).abs() < 1e-3, "{piece}");
-    assert!(piece["originality"]["longest"].is_u64(), "{piece}");
+    let originality = &piece["originality"];
+    assert!(
+        originality["longest"].is_u64() && originality["text"].as_str().is_some_and(|text| text.ends_with('.')),
+        "{piece}"
+    );
 
     let file = form(&studio, &piece, "midi");
     assert_eq!(file.header("content-type"), Some("audio/midi"));
@@ -43,9 +48,11 @@ fn a_piece_in_every_form() {
     assert!(wav.len() as f64 / 176_400.0 >= notes["seconds"].as_f64().unwrap());
     assert!(wav[44..].iter().any(|byte| *byte != 0));
 
-    let xml = form(&studio, &piece, "musicxml").body;
-    let read = read(Format::MusicXml, &xml, &Limits::default()).unwrap();
-    assert_eq!(read[0].reading.as_ref().unwrap().score.note_count(), score.note_count());
+    for (name, format) in [("musicxml", Format::MusicXml), ("abc", Format::Abc)] {
+        let written = form(&studio, &piece, name).body;
+        let read = read(format, &written, &Limits::default()).unwrap();
+        assert_eq!(read[0].reading.as_ref().unwrap().score.note_count(), score.note_count(), "{name}");
+    }
     studio.get(&format!("/api/pieces/{}/exe", piece["id"].as_str().unwrap())).expect(404);
 }
 
@@ -97,6 +104,62 @@ fn a_prompt_is_kept() {
     studio.send("POST", "/api/prompts", &file).expect(400);
 }
 
+/// A MIDI file of quarter notes on one pitch, a part for each of `parts`: from which quarter on, and whether it is drums.
+fn quarters(parts: &[(u64, bool)]) -> Vec<u8> {
+    let mut score = Score::new(TicksPerQuarter::DEFAULT);
+    let long = u64::from(score.ticks_per_quarter.get());
+    for (from, drums) in parts {
+        let note = |k: u64| Note {
+            onset: Ticks((from + k) * long),
+            pitch: Pitch::C4,
+            duration: Ticks(long),
+            velocity: Velocity::DEFAULT,
+        };
+        let part = if *drums { Part::of_drums() } else { Part::default() };
+        score.parts.push(Part { notes: (0..8).map(note).collect(), ..part });
+    }
+    midi::write(&score).unwrap()
+}
+
+#[test]
+fn an_upload_says_what_was_odd_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let whole = quarters(&[(0, false)]);
+    let upload = |bytes: &[u8]| studio.send("POST", "/api/prompts?name=a.mid", bytes);
+    assert_eq!(upload(&whole).expect(201).json()["warnings"], json!([]));
+    let cut = upload(&whole[..whole.len() - 6]).expect(201).json();
+    assert!(!cut["warnings"].as_array().unwrap().is_empty(), "{cut}");
+}
+
+#[test]
+fn a_file_without_a_pitch_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    for (bytes, holds) in [(quarters(&[]), "no note"), (quarters(&[(0, true)]), "only drums (8 strokes)")] {
+        let answer = studio.send("POST", "/api/prompts?name=a.mid", &bytes).expect(422).json();
+        let said = answer["error"].as_str().unwrap();
+        assert!(said.contains(holds) && !said.contains("more"), "{said}");
+    }
+    studio.send("POST", "/api/prompts?name=a.mid", &quarters(&[(0, true), (0, false)])).expect(201);
+}
+
+#[test]
+fn files_that_nobody_reads_are_refused_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let id = studio.post("/api/trainings", &json!({ "name": "x" })).expect(201).json();
+    let files = format!("/api/trainings/{}/files", id["id"].as_str().unwrap());
+    for (path, most) in [("/api/prompts", 4), (&*files, 16)] {
+        let large = vec![0; (most << 20) + 1];
+        // That it is sound matters more than how large it is.
+        let sound = studio.send("POST", &format!("{path}?name=song.wav"), &large).expect(415).json();
+        assert!(sound["error"].as_str().unwrap().contains("`song.wav` cannot be read"), "{sound}");
+        let music = studio.send("POST", &format!("{path}?name=song.mid"), &large).expect(413).json();
+        assert_eq!(music["error"], format!("the file is larger than {most} MiB, the most that is taken"));
+    }
+}
+
 /// Two tunes in a book, and one alone.
 const TUNE: &str = "X:1\nT:A tune\nM:4/4\nL:1/4\nK:C\nc d e f|g2 e2|d c B d|c4|\n";
 
@@ -110,7 +173,7 @@ fn a_melody_is_harmonised() {
     assert_eq!((&given["bars"], &given["notes"]), (&json!(4), &json!(11)));
     let arrangement = json!({ "sha256": given["sha256"], "voices": [0], "bars": [] });
     let piece = compose(&studio, &json!({ "model": "chorales", "seed": 1, "arrangement": arrangement }));
-    assert_eq!((&piece["origin"]["bars"], &piece["title"]), (&json!(4), &json!("A tune (1)")));
+    assert_eq!((&piece["origin"]["bars"], &piece["title"]), (&json!(4), &json!("A tune")));
     let score = midi::read(&form(&studio, &piece, "midi").body, &Limits::default()).unwrap().score;
     let melody: Vec<u8> = score.parts[0].notes.iter().map(|note| note.pitch.get()).collect();
     assert_eq!(melody, [72, 74, 76, 77, 79, 76, 74, 72, 71, 74, 72]);
@@ -171,10 +234,7 @@ fn ratings_deletions_and_restarts() {
         studio.send("PATCH", &format!("/api/pieces/{kept}"), br#"{"rating":6}"#).expect(400);
         studio.send("DELETE", &format!("/api/pieces/{gone}"), b"").expect(204);
         studio.send("DELETE", &format!("/api/pieces/{gone}"), b"").expect(404);
-        let archive = studio.get("/api/library.zip").expect(200).body;
-        let archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
-        let names: Vec<_> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
-        assert_eq!(names, [format!("{kept}.mid"), format!("{kept}.json")]);
+        assert_eq!(exported(&studio).len(), 2);
         // Closed before it is composed, most likely; either way it must be there later.
         late = studio.post("/api/compositions", &json!({ "bars": 64, "seed": 5 })).expect(202).json();
     }
@@ -184,6 +244,84 @@ fn ratings_deletions_and_restarts() {
     assert_eq!(studio.get(&format!("/api/pieces/{kept}")).expect(200).json()["rating"], 4);
     studio.get(&format!("/api/pieces/{gone}")).expect(404);
     assert_eq!(studio.get("/api/compositions").json(), json!([]));
+}
+
+/// The names in the archive of the library.
+fn exported(studio: &Open) -> Vec<String> {
+    let archive = studio.get("/api/library.zip").expect(200).body;
+    let archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
+    archive.file_names().map(|name| name.unwrap().into_owned()).collect()
+}
+
+#[test]
+fn pieces_have_the_names_that_they_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let pieces = [1, 2, 2, 4].map(|seed| compose(&studio, &json!({ "bars": 1, "seed": seed })));
+    let [a, b, c, d] = pieces.each_ref().map(|piece| format!("/api/pieces/{}", piece["id"].as_str().unwrap()));
+    let call = |path: &str, title: &str| studio.send("PATCH", path, json!({ "title": title }).to_string().as_bytes());
+    call(&a, "  Abend: ein/Lied?  ").expect(200);
+    for path in [&b, &c] {
+        call(path, "Étude").expect(200);
+    }
+    call(&d, "étude").expect(200);
+    call(&a, " ").expect(400);
+    call("/api/pieces/1", "x").expect(404);
+    // The newest first; some systems take `Étude` and `étude` for one name.
+    let names = ["étude", "Étude, seed 2", "Étude, seed 2 (2)", "Abend- ein-Lied-"];
+    let expected: Vec<String> =
+        names.iter().flat_map(|name| ["mid", "json"].map(|end| format!("{name}.{end}"))).collect();
+    assert_eq!(exported(&studio), expected);
+    // It stands in the files, too, and in what they are called.
+    let file = studio.get(&format!("{a}/midi")).expect(200);
+    let score = midi::read(&file.body, &Limits::default()).unwrap().score;
+    assert_eq!(score.title.as_deref(), Some("Abend: ein/Lied?"));
+    assert!(score.remarks.iter().any(|remark| remark.contains("\"seed\":1")), "how it was composed stays");
+    let named = studio.get(&format!("{b}/abc")).expect(200);
+    let disposition = named.header("content-disposition").unwrap();
+    assert_eq!(disposition, "attachment; filename=\"-tude.abc\"; filename*=UTF-8''%C3%89tude.abc");
+}
+
+#[test]
+fn what_was_deleted_comes_back_until_the_studio_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path;
+    {
+        let studio = open(folder.path());
+        let piece = compose(&studio, &json!({ "bars": 1, "seed": 1 }));
+        path = format!("/api/pieces/{}", piece["id"].as_str().unwrap());
+        studio.send("POST", &format!("{path}/restore"), b"").expect(404);
+        studio.send("DELETE", &path, b"").expect(204);
+        studio.get(&format!("{path}/midi")).expect(404);
+        assert_eq!(studio.send("POST", &format!("{path}/restore"), b"").expect(200).json(), piece);
+        studio.get(&format!("{path}/midi")).expect(200);
+        studio.send("DELETE", &path, b"").expect(204);
+    }
+    let left = |folder: &std::path::Path| std::fs::read_dir(folder.join("library/pieces")).unwrap().count();
+    assert_eq!(left(folder.path()), 2);
+    let studio = open(folder.path());
+    studio.get(&path).expect(404);
+    studio.send("POST", &format!("{path}/restore"), b"").expect(404);
+    assert_eq!(left(folder.path()), 0);
+}
+
+#[test]
+fn parts_are_heard_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let piece = compose(&studio, &json!({ "model": "chorales", "bars": 2, "seed": 1 }));
+    let notes = form(&studio, &piece, "notes").json();
+    let names: Vec<_> = notes["parts"].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Soprano", "Alto", "Tenor", "Bass"]);
+    let of = |part: usize| notes["notes"].as_array().unwrap().iter().filter(|note| note[4] == part).count();
+    let two = midi::read(&form(&studio, &piece, "midi?parts=0,3").body, &Limits::default()).unwrap().score;
+    assert_eq!(two.note_count(), of(0) + of(3));
+    let [all, bass] = ["wav", "wav?parts=3"].map(|which| form(&studio, &piece, which).body);
+    assert_ne!(all, bass);
+    let path = format!("/api/pieces/{}/wav", piece["id"].as_str().unwrap());
+    for parts in ["4", "x", "", "0,,1", "-1"] {
+        studio.get(&format!("{path}?parts={parts}")).expect(400);
+    }
 }
 
 #[test]
@@ -205,10 +343,9 @@ fn pages_are_told() {
 fn a_failed_order_says_why_and_can_be_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());
-    // A file without a note is a MIDI file, but no prompt.
-    let silent = midi::write(&cantus_score::Score::new(cantus_score::TicksPerQuarter::DEFAULT)).unwrap();
-    let prompt = studio.send("POST", "/api/prompts?name=a.mid", &silent).expect(201).json();
-    let order = json!({ "bars": 8, "prompt": { "sha256": prompt["sha256"], "bars": 4 } });
+    // The bars that are kept hold nothing; later ones do.
+    let prompt = studio.send("POST", "/api/prompts?name=a.mid", &quarters(&[(16, false)])).expect(201).json();
+    let order = json!({ "bars": 8, "prompt": { "sha256": prompt["sha256"], "bars": 2 } });
     let job = studio.post("/api/compositions", &order).expect(202).json();
     let failed = studio.wait("/api/compositions", |answer| answer.json()[0]["state"] == "failed").json();
     assert!(failed[0]["error"].as_str().unwrap().contains("prompt"), "{failed}");

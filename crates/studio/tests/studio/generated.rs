@@ -82,6 +82,7 @@ impl Description {
         match schema["type"].as_str() {
             Some("integer") => json!(low as i64 + dice.below((high - low) as usize + 1) as i64),
             Some("number") => json!(low + (high - low) * dice.below(1001) as f64 / 1000.0),
+            Some("null") => Value::Null,
             Some("boolean") => json!(dice.in_ten(5)),
             Some("string") => json!(dice.one(&["default", "a", "b c", "tune.mid", "x.abc"])),
             Some("array") => (0..dice.below(4)).map(|_| self.value(&schema["items"], dice)).collect(),
@@ -105,7 +106,7 @@ impl Description {
 /// A part of an address: mostly something that there is.
 fn part(name: &str, ids: &[String], dice: &mut Dice) -> String {
     const ODD: [&str; 8] = ["0", "..", "%2e%2e", "%00", "%ff", "a%2fb", "%F0%9D%84%9E", "nothing"];
-    const FORMS: [&str; 5] = ["midi", "wav", "flac", "musicxml", "notes"];
+    const FORMS: [&str; 6] = ["midi", "wav", "flac", "musicxml", "abc", "notes"];
     match name {
         _ if dice.in_ten(2) => (*dice.one(&ODD)).to_owned(),
         "form" => (*dice.one(&FORMS)).to_owned(),
@@ -115,7 +116,17 @@ fn part(name: &str, ids: &[String], dice: &mut Dice) -> String {
 }
 
 /// Queries of an upload.
-const NAMES: [&str; 6] = ["?name=a.mid", "?name=b.abc", "?name=", "?name=%ff", "?nome=x", "?name=a.exe"];
+const NAMES: [&str; 9] = [
+    "?name=a.mid",
+    "?name=b.abc",
+    "?name=",
+    "?name=%ff",
+    "?nome=x",
+    "?name=a.exe",
+    "?parts=0",
+    "?parts=9,x",
+    "?composer=x",
+];
 
 /// The ids of all that there is.
 fn ids(studio: &Open) -> Vec<String> {

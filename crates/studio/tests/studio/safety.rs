@@ -3,14 +3,16 @@
 use crate::client::{Open, open};
 use serde_json::json;
 
-const CHANGES: [(&str, &str); 12] = [
+const CHANGES: [(&str, &str); 14] = [
     ("POST", "/api/prompts"),
     ("POST", "/api/compositions"),
     ("DELETE", "/api/compositions/1"),
     ("PATCH", "/api/pieces/1"),
     ("DELETE", "/api/pieces/1"),
+    ("POST", "/api/pieces/1/restore"),
     ("POST", "/api/trainings"),
     ("DELETE", "/api/trainings/1"),
+    ("PATCH", "/api/trainings/1"),
     ("POST", "/api/trainings/1/files?name=a.mid"),
     ("POST", "/api/trainings/1/start"),
     ("POST", "/api/trainings/1/stop"),

@@ -1,7 +1,7 @@
 //! Trainings: music is uploaded, looked at, learnt from; stopped, and gone on with after a restart.
 
-use crate::client::{Open, open};
-use cantus_formats::midi;
+use crate::client::{Answer, Open, open};
+use cantus_formats::{Limits, midi};
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::json;
 
@@ -41,6 +41,23 @@ fn the_preflight_says_what_is_used_and_why_not_the_rest() {
     let refused: Vec<_> = files.iter().filter(|file| !file["refused"].is_null()).collect();
     assert!(refused.iter().any(|file| file["name"] == "0013 broken.mid"), "{report}");
     assert_eq!(report["used"].as_u64().unwrap() as usize, 13 - refused.len());
+    assert_eq!(report["recommended"], "lstm:default", "{report}");
+    // How long it will take is measured; what is learnt afterwards is told.
+    let estimate = |composer: &str| studio.get(&format!("/api/trainings/{id}/estimate?composer={composer}"));
+    let found = estimate("lstm").expect(200).json();
+    assert!(found["seconds_an_epoch"].as_f64().is_some_and(|seconds| seconds > 0.0), "{found}");
+    assert_eq!(found["afterwards"], json!(null));
+    // What cannot be learnt from by this composer is said before anything begins.
+    let refused = estimate("chorale:default").expect(422).json();
+    assert!(refused["error"].as_str().unwrap().contains("composer chorale cannot learn from this music"), "{refused}");
+    estimate("nobody").expect(400);
+    // What the reader of a file had to say is told.
+    let whole = chorale(60);
+    let cut =
+        studio.send("POST", &format!("/api/trainings/{id}/files?name=cut.mid"), &whole[..whole.len() - 6]).expect(201);
+    let report = studio.get(&format!("/api/trainings/{id}/preflight")).expect(200).json();
+    let line = report["files"].as_array().unwrap().iter().find(|file| file["name"] == "0014 cut.mid").unwrap();
+    assert!(cut.status == 201 && !line["warnings"].as_array().unwrap().is_empty(), "{line}");
     let empty = studio.post("/api/trainings", &json!({ "name": "nothing" })).expect(201).json();
     let preflight = studio.get(&format!("/api/trainings/{}/preflight", empty["id"].as_str().unwrap()));
     assert!(matches!(preflight.status, 200 | 422), "{preflight:?}");
@@ -102,4 +119,61 @@ fn a_training_is_stopped_survives_a_restart_and_composes() {
     assert!(name.starts_with("tune ") && source["text"].as_str().unwrap().contains(name), "{source}");
     studio.send("DELETE", &path, b"").expect(204);
     studio.get(&path).expect(404);
+}
+
+/// Four voices in parallel, eight bars of quarters.
+pub fn chorale(first: u8) -> Vec<u8> {
+    let soprano = midi::read(&tune(first + 12), &Limits::default()).unwrap().score;
+    let mut score = soprano.clone();
+    for down in [4, 9, 24] {
+        score.parts.push(soprano.transposed(-down).unwrap().parts.remove(0));
+    }
+    midi::write(&score).unwrap()
+}
+
+#[test]
+fn composing_goes_on_while_a_critic_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let id = studio.post("/api/trainings", &json!({ "name": "chorales" })).expect(201).json()["id"].clone();
+    let path = format!("/api/trainings/{}", id.as_str().unwrap());
+    for first in 60..72 {
+        studio.send("POST", &format!("{path}/files?name=chorale%20{first}.mid"), &chorale(first)).expect(201);
+    }
+    let report = studio.get(&format!("{path}/preflight")).expect(200).json();
+    assert_eq!(report["recommended"], "chorale:default", "{report}");
+    let estimate = studio.get(&format!("{path}/estimate?composer=chorale")).expect(200).json();
+    assert!(estimate["afterwards"].as_str().unwrap().contains("a critic learns"), "{estimate}");
+    studio.post(&format!("{path}/start"), &json!({ "composer": "chorale", "minutes": 0.005 })).expect(202);
+    let finishing = |answer: &Answer| answer.json()["progress"]["doing"] == "finishing";
+    let begun = studio.wait(&path, finishing).json();
+    assert!(begun["progress"]["what"].as_str().unwrap().contains("critic"), "{begun}");
+    // A model that composes on several threads, and so meets the critic where threads are shared.
+    let job =
+        studio.post("/api/compositions", &json!({ "model": "chorales", "bars": 2, "seed": 1 })).expect(202).json();
+    studio.wait(&format!("/api/pieces/{}", job["id"].as_str().unwrap()), |answer| answer.status == 200);
+    // It says how far it is, and has not been waited for.
+    let on = studio.wait(&path, |answer| !finishing(answer) || answer.json()["progress"]["done"].as_f64() > Some(0.0));
+    let progress = &on.json()["progress"];
+    assert!(progress["done"].as_f64().unwrap() < 1.0 && progress["seconds_left"].is_number(), "{progress}");
+    studio.post(&format!("{path}/stop"), &json!({})).expect(202);
+    let stopped = studio.wait(&path, |answer| answer.json()["stage"] == "stopped").json();
+    assert_eq!(stopped["outcome"], "the best is kept");
+}
+
+#[test]
+fn a_training_has_the_name_that_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path;
+    {
+        let studio = open(folder.path());
+        path = format!("/api/trainings/{}", collect(&studio));
+        let called = |name: &str| studio.send("PATCH", &path, json!({ "name": name }).to_string().as_bytes());
+        called("").expect(400);
+        assert_eq!(called(" Tonleitern ").expect(200).json()["name"], "Tonleitern");
+        studio.send("PATCH", "/api/trainings/1", br#"{"name":"x"}"#).expect(404);
+    }
+    let studio = open(folder.path());
+    let view = studio.get(&path).expect(200).json();
+    assert_eq!((&view["name"], &view["stage"]), (&json!("Tonleitern"), &json!("collecting")));
 }

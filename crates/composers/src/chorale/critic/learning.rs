@@ -41,11 +41,13 @@ fn passages(chords: &[Chord], steps_per_quarter: u32) -> Vec<Row> {
 }
 
 /// A critic that has learnt from the pieces that the network learnt from; `None` where it was stopped, or has nothing to learn from.
+/// `progress` is told after each round.
 pub(in super::super) fn learn(
     composer: &mut ChoraleComposer,
     pieces: &[&[Chord]],
     (rounds, seed): (usize, u64),
     stop: &AtomicBool,
+    progress: &mut dyn FnMut(f64),
 ) -> Option<Critic> {
     let grid = composer.steps_per_quarter();
     let longest = LONGEST * grid as usize;
@@ -59,6 +61,7 @@ pub(in super::super) fn learn(
     let mut weights = vec![0.0; TURNS];
     // What a single round finds is partly chance: the mean of the later rounds is what stays.
     let (mut sums, later) = (vec![0.0; TURNS], rounds - rounds / 3);
+    progress(0.0);
     for round in 0..rounds {
         composer.critic = Some(Critic::new(single(&weights)));
         let count = PIECES.min(pieces.len());
@@ -83,6 +86,7 @@ pub(in super::super) fn learn(
         if round >= rounds - later {
             sums.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum += weight / later as f64);
         }
+        progress((round + 1) as f64 / rounds as f64);
     }
     Some(Critic::new(single(&sums)))
 }

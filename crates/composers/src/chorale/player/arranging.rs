@@ -5,7 +5,9 @@ use super::{ChoraleComposer, Task, touch};
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
-use cantus_score::{Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize};
+use cantus_score::{
+    Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize,
+};
 
 /// What is given of a piece, as chords and as notes.
 struct Read {

@@ -22,7 +22,12 @@ pub(in super::super) struct Closing {
 impl Closing {
     /// The tonic's triad from step `from` to the end, in the first of `keys` to which what is given there belongs; `None` where it
     /// belongs to none, and where all is given. `allowed` are the items that the model has heard.
-    pub(super) fn of(given: &[Given], from: usize, keys: impl IntoIterator<Item = Key>, allowed: u128) -> Option<Closing> {
+    pub(super) fn of(
+        given: &[Given],
+        from: usize,
+        keys: impl IntoIterator<Item = Key>,
+        allowed: u128,
+    ) -> Option<Closing> {
         let last = *given.get(from..)?.last()?;
         if last.voices == ALL {
             return None;
@@ -88,7 +93,9 @@ fn above_tonic(pitch: Pitch, key: Key) -> i32 {
 /// The bass's own pitch among `items` that lies nearest to the middle of its range, below all that is sung.
 fn resting_place(items: u128, allowed: u128, below: Option<Pitch>) -> Option<Pitch> {
     let own = |set: u128| {
-        voices::items(set).filter(|item| voices::voice_of(*item) == BASS).map(|item| i32::from(voices::pitch_of(item).get()))
+        voices::items(set)
+            .filter(|item| voices::voice_of(*item) == BASS)
+            .map(|item| i32::from(voices::pitch_of(item).get()))
     };
     let middle = own(allowed).min()?.midpoint(own(allowed).max()?);
     let ceiling = below.map_or(128, |pitch| i32::from(pitch.get()));

@@ -1,0 +1,148 @@
+// The piece on the stand: heard, seen, taken away.
+
+import * as api from "./api.js";
+import { $, attempt, clock, element, rename } from "./dom.js";
+import * as parts from "./parts.js";
+import * as player from "./player.js";
+import { Roll } from "./roll.js";
+import * as score from "./score.js";
+import * as transport from "./transport.js";
+
+/** @type {Roll} */
+let roll;
+/** What is on the stand: its address, how long its notes last, how many bars it has, and the piece where it is one of the library. */
+let stand = { address: "", seconds: 0, bars: 0, piece: /** @type {any} */ (null) };
+
+/** Puts a piece or a sample on the stand. */
+export async function place(/** @type {string} */ address, /** @type {string} */ title, /** @type {string} */ detail, /** @type {string} */ originality, play = false, piece = /** @type {any} */ (null)) {
+  const passage = piece?.originality?.passage?.seconds ?? null;
+  $("piece-title").textContent = title;
+  $("piece-detail").textContent = detail;
+  $("originality").textContent = originality;
+  for (const form of ["midi", "musicxml", "abc", "wav", "flac"]) $(`get-${form}`).href = `${address}/${form}`;
+  $("downloads").hidden = false;
+  const notes = await api.get(`${address}/notes`);
+  stand = { address, seconds: notes.seconds, bars: notes.bars.length - 1, piece };
+  $("rename").hidden = piece === null;
+  dispatchEvent(new Event("placed"));
+  roll.show(notes, passage);
+  parts.show(notes.parts);
+  transport.show(notes.bars);
+  Object.assign($("position"), { max: notes.seconds, value: 0, disabled: false });
+  $("play").disabled = false;
+  // Whoever pressed Compose presses Space next, to stop or to hear: not to compose again.
+  if (play && document.activeElement?.closest(".go")) $("play").focus({ preventScroll: true });
+  score.forget();
+  score.setPassage(passage);
+  // Sound first: the score may come while it plays.
+  await player.load(address);
+  await transport.loopAgain();
+  if (play) await player.start();
+  if (scoreIsShown() && stand.address === address) await score.show(address, stand.bars);
+}
+
+export async function placePiece(/** @type {any} */ piece, play = false) {
+  const address = `/api/pieces/${piece.id}`;
+  const told = [...piece.remarks, originalityOf(piece)].filter(Boolean).join(" ");
+  await place(address, piece.title, describe(piece), told, play, piece);
+  const source = await api.get(`${address}/source`);
+  if (source && stand.address === address) $("originality").textContent = `${told} The longest such passage: ${source.text}.`;
+}
+
+/** The piece of the library that is on the stand. */
+export const placed = () => stand.piece;
+export const isEmpty = () => stand.address === "";
+
+export function describe(/** @type {any} */ piece) {
+  const { origin } = piece;
+  const seed = `seed ${origin.seed}`;
+  const form = origin.form ? ` · form ${origin.form}` : "";
+  return `${piece.model} · ${origin.bars} bars${form} · ${clock(piece.seconds)} · ♩ = ${Math.round(piece.tempo)} · temperature ${origin.sampling.temperature} · ${seed}`;
+}
+
+/** How much of a piece stands in the training music; in a few words, or in a sentence that says where it is marked. */
+export function originalityOf(/** @type {any} */ piece, short = false) {
+  const found = piece.originality;
+  if (!found) return "";
+  if (short || !found.text) return found.share === null ? "" : `${Math.round(100 * found.share)}% of its melody known`;
+  return found.passage ? `${found.text} That passage is blue in score and roll.` : found.text;
+}
+
+/** Whether what sounds, or would, is the piece on the stand: the other views play pieces, too. */
+const onStand = () => player.current() === stand.address;
+
+function jump(/** @type {number} */ to) {
+  if (onStand()) player.jump(to);
+}
+
+export const scoreIsShown = () => $("show-score").getAttribute("aria-pressed") === "true";
+
+function showScore(/** @type {boolean} */ shown) {
+  $("show-score").setAttribute("aria-pressed", String(shown));
+  for (const id of ["get-svg", "print"]) $(id).hidden = !shown;
+  localStorage.setItem("score", String(shown));
+}
+
+/** Gives the person a file that was made in the page. */
+function save(/** @type {Blob | null} */ file, /** @type {string} */ name) {
+  if (!file) return;
+  const address = URL.createObjectURL(file);
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
+
+/** Score and roll, position and clock follow what sounds. */
+function follow() {
+  let drawing = false;
+  const frame = () => {
+    const at = onStand() ? player.now() : 0;
+    roll.move(at);
+    score.follow(at);
+    $("position").value = at;
+    $("position").setAttribute("aria-valuetext", transport.spoken(at));
+    $("clock").textContent = `${clock(at)} / ${clock(stand.seconds)}`;
+    drawing = player.isPlaying() && onStand();
+    if (drawing) requestAnimationFrame(frame);
+  };
+  player.watch(() => {
+    const playing = player.isPlaying() && onStand();
+    $("play").setAttribute("aria-pressed", String(playing));
+    $("play").setAttribute("aria-label", playing ? "Pause" : "Play");
+    if (!drawing) frame();
+  });
+}
+
+export function openStand() {
+  roll = new Roll($("roll"), jump);
+  $("play").onclick = () => attempt(async () => (onStand() ? player.toggle() : player.load(stand.address, true)));
+  $("position").oninput = () => jump(Number($("position").value));
+  parts.openParts((silent) => roll.hush(silent));
+  score.openScore(jump);
+  showScore(localStorage.getItem("score") !== "false");
+  $("score").hidden = !scoreIsShown();
+  $("show-score").onclick = () =>
+    attempt(async () => {
+      showScore(!scoreIsShown());
+      if (!scoreIsShown()) score.hide();
+      else if (stand.address) await score.show(stand.address, stand.bars);
+      else $("score").hidden = false;
+    });
+  transport.openTransport({
+    jump,
+    at: () => (onStand() ? player.now() : 0),
+    resize: (size) => {
+      roll.resize(size);
+      score.resize(size);
+    },
+  });
+  $("get-svg").onclick = () => save(score.file(), `${$("piece-title").textContent}.svg`);
+  $("print").onclick = () => print();
+  $("rename").onclick = () =>
+    rename($("piece-title"), stand.piece.title, (title) => api.patch(`/api/pieces/${stand.piece.id}`, { title }));
+  api.on("piece", (piece) => {
+    if (piece.id !== stand.piece?.id) return;
+    stand.piece = piece;
+    $("piece-title").textContent = piece.title;
+  });
+  follow();
+}

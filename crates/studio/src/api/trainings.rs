@@ -1,0 +1,113 @@
+//! Requests about trainings.
+
+use super::{Answer, FILE_LIMIT, FileName, Studio, a_name, aside, file_of, parse};
+use crate::error::{ApiError, json};
+use crate::rendering::{self, Wanted};
+use crate::trainings::{Order, TrainingError};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+impl From<TrainingError> for ApiError {
+    fn from(error: TrainingError) -> ApiError {
+        let status = match &error {
+            TrainingError::NotFound => StatusCode::NOT_FOUND,
+            TrainingError::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            TrainingError::NoComposer(_) | TrainingError::Minutes => StatusCode::BAD_REQUEST,
+            TrainingError::Corpus(_) | TrainingError::Create(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            TrainingError::Write(_) | TrainingError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::CONFLICT,
+        };
+        ApiError::new(status, error)
+    }
+}
+
+pub async fn list(State(shared): Studio) -> Response {
+    json(StatusCode::OK, &shared.trainings.list())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+}
+
+pub async fn create(State(shared): Studio, body: Bytes) -> Answer {
+    let name = a_name(&parse::<Named>(&body)?.name, "training")?;
+    let manifest = shared.trainings.create(shared.ids.next(), name)?;
+    shared.events.tell("training", &manifest);
+    Ok(json(StatusCode::CREATED, &manifest))
+}
+
+pub async fn rename(State(shared): Studio, Path(id): Path<String>, body: Bytes) -> Answer {
+    let name = a_name(&parse::<Named>(&body)?.name, "training")?;
+    let manifest = shared.trainings.rename(&id, name)?;
+    shared.events.tell("training", &manifest);
+    Ok(json(StatusCode::OK, &manifest))
+}
+
+pub async fn add_file(
+    State(shared): Studio,
+    Path(id): Path<String>,
+    Query(FileName { name }): Query<FileName>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let body = file_of(&name, body, FILE_LIMIT)?;
+    let added = aside(move || Ok(shared.trainings.add(&id, &name, &body)?));
+    Ok(json(StatusCode::CREATED, &added.await?))
+}
+
+pub async fn get(State(shared): Studio, Path(id): Path<String>) -> Answer {
+    aside(move || Ok(json(StatusCode::OK, &shared.trainings.view(&id)?))).await
+}
+
+pub async fn preflight(State(shared): Studio, Path(id): Path<String>) -> Answer {
+    aside(move || Ok(json(StatusCode::OK, &shared.trainings.preflight(&id)?))).await
+}
+
+#[derive(Deserialize)]
+pub struct Asked {
+    composer: Option<String>,
+}
+
+pub async fn estimate(
+    State(shared): Studio,
+    Path(id): Path<String>,
+    Query(Asked { composer }): Query<Asked>,
+) -> Answer {
+    aside(move || Ok(json(StatusCode::OK, &shared.trainings.estimate(&id, composer.as_deref())?))).await
+}
+
+pub async fn start(State(shared): Studio, Path(id): Path<String>, body: Bytes) -> Answer {
+    let order: Order = parse(&body)?;
+    let manifest = shared.trainings.start(&id, order)?;
+    shared.events.tell("training", &manifest);
+    Ok(json(StatusCode::ACCEPTED, &manifest))
+}
+
+pub async fn stop(State(shared): Studio, Path(id): Path<String>) -> Answer {
+    let manifest = shared.trainings.stop(&id)?;
+    shared.events.tell("training", &manifest);
+    Ok(json(StatusCode::ACCEPTED, &manifest))
+}
+
+pub async fn delete(State(shared): Studio, Path(id): Path<String>) -> Answer {
+    aside(move || {
+        shared.trainings.delete(&id)?;
+        shared.events.gone("training", &id);
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+pub async fn sample(State(shared): Studio, Path((id, name, form)): Path<(String, String, String)>) -> Answer {
+    aside(move || {
+        let midi = shared.trainings.sample(&id, &name)?;
+        let wanted = Wanted { form: &form, title: None, bars_kept: 0, parts: None };
+        rendering::render(&midi, &name, &wanted)
+    })
+    .await
+}

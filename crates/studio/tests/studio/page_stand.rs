@@ -1,0 +1,178 @@
+//! The piece on the stand, in a player's hands.
+
+use crate::browser::Browser;
+use crate::page::{PLAYS, compose, with_page};
+use serde_json::json;
+
+const AT: &str = "import('/player.js').then((player) => player.now())";
+
+/// Where the bars of the piece on the stand begin, and where the last one ends.
+fn bars(browser: &mut Browser) -> Vec<f64> {
+    let bars = browser.eval(
+        "fetch(document.querySelector('#get-midi').pathname.replace(/midi$/, 'notes')).then((answer) => answer.json()).then(({ bars }) => bars)",
+    );
+    bars.as_array().unwrap().iter().map(|bar| bar.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn keys_lead_bar_by_bar_and_change_the_size() {
+    with_page(|browser, _, _| {
+        compose(browser);
+        browser.press(" ");
+        browser.wait(&format!("{PLAYS}.then((plays) => !plays)"));
+        let bars = bars(browser);
+        let last = bars[bars.len() - 2];
+        for place in ["#score", ".roll"] {
+            browser.eval(&format!("document.querySelector('{place}').focus()"));
+            for (key, to) in [
+                ("Home", 0.0),
+                ("ArrowRight", bars[1]),
+                ("ArrowRight", bars[2]),
+                ("ArrowLeft", bars[1]),
+                ("End", last),
+                ("ArrowRight", last),
+                ("Home", 0.0),
+                ("ArrowLeft", 0.0),
+            ] {
+                browser.press(key);
+                let at = browser.eval(AT).as_f64().unwrap();
+                assert!((at - to).abs() < 1e-3, "{place} {key}: {at}, not {to}");
+            }
+        }
+        // Elsewhere the same keys mean what they always mean.
+        browser.eval("document.querySelector('#volume').focus()");
+        browser.press("End");
+        assert_eq!(browser.eval(AT), 0);
+
+        let width = "document.querySelector('#score .notehead').getBoundingClientRect().width";
+        let usual = browser.eval(width).as_f64().unwrap();
+        browser.eval("document.querySelector('#score').focus()");
+        browser.press("+");
+        browser.wait(&format!("document.querySelector('#score > svg') && {width} > {usual} * 1.15"));
+        browser.click("#smaller");
+        browser.click("#smaller");
+        browser.wait(&format!("document.querySelector('#score > svg') && {width} < {usual} * 0.9"));
+    });
+}
+
+#[test]
+fn bars_are_looped_and_the_volume_is_set() {
+    with_page(|browser, _, _| {
+        compose(browser);
+        let bars = bars(browser);
+        browser.click("#loop");
+        browser.fill("#loop-from", "2");
+        browser.fill("#loop-to", "2");
+        browser.eval("document.querySelector('#loop-to').dispatchEvent(new Event('change'))");
+        browser.press("Tab");
+        // Twice round the second bar, without ever being elsewhere.
+        let round = browser.eval(&format!(
+            "import('/player.js').then((player) => new Promise((done) => {{
+               const seen = []; let before = player.now(); let turns = 0;
+               const look = () => {{
+                 const at = player.now();
+                 if (at < before) turns += 1;
+                 before = at;
+                 seen.push(at);
+                 if (turns === 2) done([Math.min(...seen.slice(seen.length / 2)), Math.max(...seen.slice(seen.length / 2))]);
+                 else setTimeout(look, 40);
+               }};
+               player.jump({});
+               setTimeout(look, 200);
+             }}))",
+            bars[1]
+        ));
+        let [low, high] = [0, 1].map(|k| round[k].as_f64().unwrap());
+        assert!(bars[1] - 0.01 <= low && high <= bars[2] + 0.01, "{low} to {high}, {bars:?}");
+        browser.click("#loop");
+        assert_eq!(browser.eval("document.querySelector('#loop-bars').hidden"), true);
+
+        let loudness = "import('/player.js').then((player) => player.loudness())";
+        assert_eq!(browser.eval(loudness), 1);
+        browser.eval(
+            "(() => { const of = document.querySelector('#volume'); of.value = 0.5; of.dispatchEvent(new Event('input')); })()",
+        );
+        assert_eq!(browser.eval(loudness), 0.25);
+        // It stays so when the page comes again.
+        browser.send("Page.reload", json!({}));
+        browser.wait("document.readyState === 'complete' && document.querySelector('#volume')?.value === '0.5'");
+    });
+}
+
+/// The sum of all samples' magnitudes of what is heard.
+const HEARD: &str = "import('/player.js').then((player) =>
+    player.loudness() * player.sound().getChannelData(0).reduce((sum, sample) => sum + Math.abs(sample), 0))";
+
+#[test]
+fn parts_have_colours_and_are_muted_or_heard_alone() {
+    with_page(|browser, _, _| {
+        browser.wait("document.querySelectorAll('#model option').length >= 2");
+        browser.choose("#model", "chorales");
+        browser.fill("#bars", "4");
+        compose(browser);
+        let names = browser.eval("[...document.querySelectorAll('#parts span')].map((of) => of.textContent)");
+        assert_eq!(names, json!(["Soprano", "Alto", "Tenor", "Bass"]));
+        // The roll shows at least three hues, away from the playhead's.
+        browser.press(" ");
+        browser.eval("import('/player.js').then((player) => player.jump(0))");
+        let hues = browser.eval(
+            "(() => { const canvas = document.querySelector('#roll'); const { width, height } = canvas;
+               const { data } = canvas.getContext('2d').getImageData(8, 0, width - 8, height); const counts = new Map();
+               for (let k = 0; k < data.length; k += 4) {
+                 const [r, g, b] = data.slice(k, k + 3); const most = Math.max(r, g, b); const least = Math.min(r, g, b);
+                 if (most - least < 40) continue;
+                 const sixth = most === r ? (g - b) / (most - least) : most === g ? 2 + (b - r) / (most - least) : 4 + (r - g) / (most - least);
+                 const hue = Math.round(((sixth + 6) % 6) * 2) % 12; counts.set(hue, (counts.get(hue) ?? 0) + 1);
+               }
+               return [...counts.values()].filter((count) => count > 100).length; })()",
+        );
+        assert!(hues.as_f64().unwrap() >= 3.0, "{hues}");
+
+        let all = browser.eval(HEARD).as_f64().unwrap();
+        browser.click("[aria-label='Mute Soprano']");
+        browser.wait(&format!("{HEARD}.then((sum) => sum < 0.95 * {all})"));
+        let three = browser.eval(HEARD).as_f64().unwrap();
+        browser.click("[aria-label='Solo Bass']");
+        browser.wait(&format!("{HEARD}.then((sum) => sum > 0 && sum < 0.8 * {three})"));
+        browser.click("[aria-label='Solo Bass']");
+        browser.click("[aria-label='Mute Soprano']");
+        browser.wait(&format!("{HEARD}.then((sum) => sum === {all})"));
+        for name in ["Soprano", "Alto", "Tenor", "Bass"] {
+            browser.click(&format!("[aria-label='Mute {name}']"));
+        }
+        browser.wait(&format!("{HEARD}.then((sum) => sum === 0)"));
+    });
+}
+
+#[test]
+fn a_sign_is_seen_while_the_score_is_engraved() {
+    with_page(|browser, _, _| {
+        compose(browser);
+        let seen = browser.eval(
+            "import('/score.js').then(async (score) => {
+               score.forget();
+               const come = score.show(document.querySelector('#get-midi').pathname.replace(/.midi$/, ''), 512);
+               const place = document.querySelector('#score');
+               const during = [place.getAttribute('aria-busy'), place.innerText];
+               await come;
+               return [...during, place.getAttribute('aria-busy'), place.querySelectorAll('.sign').length, place.querySelectorAll('svg').length > 0];
+             })",
+        );
+        assert_eq!(
+            seen,
+            json!(["true", "Engraving the score, all 512 bars of it: this takes a while ...", null, 0, true])
+        );
+    });
+}
+
+#[test]
+fn how_much_is_copied_is_said_in_one_sentence() {
+    with_page(|browser, studio, _| {
+        compose(browser);
+        let piece = crate::page::newest(studio);
+        let text = piece["originality"]["text"].as_str().unwrap();
+        let said = browser.eval("document.querySelector('#originality').textContent");
+        let said = said.as_str().unwrap();
+        assert!(said.contains(text) && said.matches(text).count() == 1, "{said}");
+    });
+}
