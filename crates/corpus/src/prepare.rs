@@ -146,29 +146,13 @@ fn from_first_bar(mut score: Score) -> Score {
     let (change, meter) = score.meters.iter().take_while(|(at, _)| *at <= first).last().copied().unwrap_or_default();
     let bar = meter.bar(score.ticks_per_quarter).0;
     let shift = change + Ticks((first - change).0 / bar * bar);
-    let end = score.end() - shift;
-    shift_changes(&mut score.tempos, shift, end);
-    shift_changes(&mut score.meters, shift, end);
-    shift_changes(&mut score.keys, shift, end);
-    for note in score.parts.iter_mut().flat_map(|part| &mut part.notes) {
-        note.onset = note.onset - shift;
-    }
+    score = score.after(shift);
+    // Where the music is over, nothing changes.
+    let end = score.end();
+    score.tempos.retain(|(at, _)| *at < end);
+    score.meters.retain(|(at, _)| *at < end);
+    score.keys.retain(|(at, _)| *at < end);
     score
-}
-
-/// Moves changes to the front by `shift`: of those that come to stand at one moment the last holds, and those from `end` on,
-/// where the music is over, are dropped.
-fn shift_changes<T: Copy>(changes: &mut Vec<(Ticks, T)>, shift: Ticks, end: Ticks) {
-    let mut kept: Vec<(Ticks, T)> = Vec::with_capacity(changes.len());
-    for &(at, value) in changes.iter() {
-        let at = at - shift;
-        if kept.last().is_some_and(|(last, _)| *last == at) {
-            kept.pop();
-        }
-        kept.push((at, value));
-    }
-    kept.retain(|(at, _)| *at < end);
-    *changes = kept;
 }
 
 /// Where the music of a score lies. Bars are counted, not walked: a hostile file may have millions of empty ones.

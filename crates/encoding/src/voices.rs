@@ -14,6 +14,8 @@ use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Ve
 pub const VOICES: usize = 4;
 /// Their names.
 pub const NAMES: [&str; VOICES] = ["Soprano", "Alto", "Tenor", "Bass"];
+/// General MIDI's choir: what voices sound like.
+const CHOIR: Option<Program> = Program::new(52);
 /// How many pitches each has.
 pub const SPAN: usize = 32;
 /// Items of all voices.
@@ -250,7 +252,7 @@ pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl F
         let mut part = Part {
             name: Some(name.to_owned()),
             channel: voice as u8,
-            programs: vec![(Ticks::ZERO, Program::PIANO)],
+            programs: CHOIR.map(|program| (Ticks::ZERO, program)).into_iter().collect(),
             ..Part::default()
         };
         let mut last: Option<Pitch> = None;

@@ -1,7 +1,7 @@
 //! The beginning that a person gives: kept note for note, continued by a composer.
 
 use crate::ComposeError;
-use cantus_score::{Bars, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
+use cantus_score::{Bars, Part, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
 
 /// The first bars of a score.
 #[derive(Clone, Debug)]
@@ -12,14 +12,19 @@ pub struct Prompt {
     end: Ticks,
     bars: usize,
     has_upbeat: bool,
+    silent: usize,
 }
 
 impl Prompt {
-    /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer.
+    /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer. Whole bars of silence before its
+    /// first note are left out: nobody means to go on from those.
     ///
     /// # Errors
     /// [`ComposeError::EmptyPrompt`] where they hold no note but drum strokes, [`ComposeError::Unpitched`] where the whole score does.
     pub fn new(score: &Score, bars: usize) -> Result<Prompt, ComposeError> {
+        let (silent, music) = score.silence();
+        let without_silence = (silent > 0).then(|| score.after(music));
+        let score = without_silence.as_ref().unwrap_or(score);
         let has_upbeat = bars > 0 && score.upbeat().is_some();
         let kept_bars: Vec<_> = score.bars().take(bars.saturating_add(usize::from(has_upbeat))).collect();
         let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
@@ -30,7 +35,7 @@ impl Prompt {
                 None => ComposeError::EmptyPrompt { bars, first: first_bar(score) },
             });
         }
-        Ok(Prompt { kept, end, bars: kept_bars.len() - usize::from(has_upbeat), has_upbeat })
+        Ok(Prompt { kept, end, bars: kept_bars.len() - usize::from(has_upbeat), has_upbeat, silent })
     }
 
     /// How many bars are kept, an upbeat not counted.
@@ -46,6 +51,31 @@ impl Prompt {
     /// Whether what is kept begins with an upbeat.
     pub fn has_upbeat(&self) -> bool {
         self.has_upbeat
+    }
+
+    /// How many bars of silence before the first note were left out.
+    pub fn silent_bars(&self) -> usize {
+        self.silent
+    }
+
+    /// The names of the parts that have notes in the kept bars and none after them, in a score that [`Prompt::join`] made. Empty where none
+    /// goes on.
+    pub fn stopped(&self, joined: &Score) -> Vec<String> {
+        let end = self.end_in(joined);
+        let played = |(part, now): &(&Part, &Part)| {
+            (!part.notes.is_empty()).then(|| now.notes.last().is_some_and(|note| note.onset >= end))
+        };
+        let pairs: Vec<_> = self.kept.parts.iter().zip(&joined.parts).collect();
+        if !pairs.iter().any(|pair| played(pair) == Some(true)) {
+            return Vec::new();
+        }
+        let stopped = pairs.iter().enumerate().filter(|(_, pair)| played(pair) == Some(false));
+        let name = |(k, (part, _)): (usize, &(&Part, &Part))| match &part.name {
+            Some(name) if !name.trim().is_empty() => name.trim().to_owned(),
+            _ if part.drums => "drums".to_owned(),
+            _ => format!("part {}", k + 1),
+        };
+        stopped.map(name).collect()
     }
 
     /// What is kept.
@@ -114,7 +144,7 @@ fn bar_end(score: &Score, at: Ticks) -> Ticks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Note, Part, Pitch, Velocity};
+    use cantus_score::{Note, Pitch, Velocity};
 
     fn score(per_quarter: u32, notes: &[(u64, u64)]) -> Score {
         let mut score = Score::new(TicksPerQuarter::new(per_quarter).unwrap());
@@ -148,9 +178,37 @@ mod tests {
     }
 
     #[test]
+    fn silence_before_the_first_note_is_left_out() {
+        let mut late = score(4, &[(16 * 841 + 4, 4), (16 * 842, 4), (16 * 843, 4)]);
+        late.meters = vec![(Ticks(0), "4/4".parse().unwrap()), (Ticks(16 * 840), "4/4".parse().unwrap())];
+        let prompt = Prompt::new(&late, 2).unwrap();
+        assert_eq!((prompt.silent_bars(), prompt.bars()), (841, 2));
+        assert_eq!(prompt.score().notes().map(|note| note.onset.0).collect::<Vec<_>>(), [4, 16]);
+        assert_eq!(Prompt::new(&score(4, &[(4, 4)]), 1).unwrap().silent_bars(), 0);
+    }
+
+    #[test]
+    fn parts_that_stop_are_named() {
+        let mut band = score(4, &[(0, 4)]);
+        band.parts[0].name = Some("Flute".to_owned());
+        band.parts.extend([
+            Part { name: None, ..band.parts[0].clone() },
+            Part { drums: true, name: None, ..band.parts[0].clone() },
+        ]);
+        band.parts.push(Part { name: Some("Silent".to_owned()), ..Part::default() });
+        let prompt = Prompt::new(&band, 1).unwrap();
+        let joined = prompt.join(&score(4, &[(0, 4)]), Ticks::ZERO);
+        assert_eq!(prompt.stopped(&joined), ["part 2", "drums"]);
+        assert!(prompt.stopped(prompt.score()).is_empty());
+    }
+
+    #[test]
     fn a_prompt_without_notes_is_refused() {
         let refused = |score: &Score, bars| Prompt::new(score, bars).unwrap_err().to_string();
-        let late = refused(&score(10, &[(100, 10)]), 1);
+        let mut late = score(10, &[(0, 10), (100, 10)]);
+        let stroke = late.parts[0].notes.remove(0);
+        late.parts.push(Part { notes: vec![stroke], drums: true, ..Part::default() });
+        let late = refused(&late, 1);
         assert!(
             late.contains("the first 1 bar of") && late.contains("stands in bar 3; keep at least 3 bars"),
             "{late}"

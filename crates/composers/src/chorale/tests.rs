@@ -149,7 +149,7 @@ fn a_harmonised_line_ends_on_the_tonic_with_all_voices_at_once() {
         assert_eq!(last[3].pitch.class(), 0);
     }
     // A whole phrase further, the tune stops in the air: nobody forces it home.
-    arranged.score.parts[0].notes[9].pitch = Pitch::try_from(74).unwrap();
+    arranged.score.parts[0].notes[9].pitch = Pitch::try_from(74u8).unwrap();
     arrange(composer.as_ref(), &arranged, 1).unwrap();
 }
 

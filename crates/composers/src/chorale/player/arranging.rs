@@ -183,7 +183,7 @@ impl ChoraleComposer {
             _ => (-octaves, "above"),
         };
         let plural = if many == 1 { "" } else { "s" };
-        let fitting = (0..VOICES).filter(|other| *other != voice && self.octaves(*other, line) == 0);
+        let fitting = (0..VOICES).filter(|other| *other != voice && 2 * self.known(*other, line, 0) > line.len());
         let fitting: Vec<String> =
             fitting.map(|other| format!("--voice {}", voices::NAMES[other].to_lowercase())).collect();
         let advice = match &fitting[..] {
@@ -198,15 +198,17 @@ impl ChoraleComposer {
 
     /// By how many octaves a line must be moved so that most of it lies where the corpus has the voice.
     fn octaves(&self, voice: usize, notes: &[Note]) -> i32 {
+        (-5..=5).max_by_key(|octaves| (self.known(voice, notes, *octaves), -octaves.abs())).unwrap_or(0)
+    }
+
+    /// How many notes lie, so many octaves higher, where the corpus has the voice.
+    fn known(&self, voice: usize, notes: &[Note], octaves: i32) -> usize {
         let allowed = self.choir.allowed();
-        let fits = |octaves: &i32| {
-            let known = |note: &&Note| {
-                let pitch = note.pitch.transposed(12 * octaves);
-                pitch.and_then(|pitch| voices::item(voice, pitch)).is_some_and(|item| allowed >> item & 1 == 1)
-            };
-            (notes.iter().filter(known).count(), -octaves.abs())
+        let is_known = |note: &&Note| {
+            let pitch = note.pitch.transposed(12 * octaves);
+            pitch.and_then(|pitch| voices::item(voice, pitch)).is_some_and(|item| allowed >> item & 1 == 1)
         };
-        (-5..=5).max_by_key(fits).unwrap_or(0)
+        notes.iter().filter(is_known).count()
     }
 }
 

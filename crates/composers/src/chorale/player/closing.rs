@@ -145,7 +145,7 @@ mod tests {
     fn a_last_chord_that_is_given_stays() {
         let all = Given { voices: ALL, ..soprano(72) };
         assert!(Closing::of(&[all], 0, [key(0, Mode::Major)], u128::MAX).is_none());
-        let bass = |pitch| Given { voices: 1 << BASS, chord: Chord::REST.with(BASS, Pitch::try_from(pitch).ok()) };
+        let bass = |pitch: u8| Given { voices: 1 << BASS, chord: Chord::REST.with(BASS, Pitch::try_from(pitch).ok()) };
         assert!(Closing::of(&[bass(48)], 0, [key(0, Mode::Major)], u128::MAX).is_some());
         assert!(Closing::of(&[bass(43)], 0, [key(0, Mode::Major)], u128::MAX).is_none());
     }
