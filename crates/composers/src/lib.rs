@@ -6,6 +6,7 @@ mod chorale;
 mod lstm;
 mod lstm_frames;
 mod memory;
+mod notes;
 mod octave;
 pub mod registry;
 mod rnn_rbm;

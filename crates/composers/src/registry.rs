@@ -1,11 +1,11 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
-use crate::{chorale, lstm, lstm_frames, memory, octave, rnn_rbm};
+use crate::{chorale, lstm, lstm_frames, memory, notes, octave, rnn_rbm};
 use cantus_model::{Composer, ComposerSpec, ModelError, ModelFile};
 
 /// The composers; the first is the default.
 pub static COMPOSERS: &[&ComposerSpec] =
-    &[&lstm::SPEC, &octave::SPEC, &lstm_frames::SPEC, &rnn_rbm::SPEC, &memory::SPEC, &chorale::SPEC];
+    &[&lstm::SPEC, &octave::SPEC, &lstm_frames::SPEC, &rnn_rbm::SPEC, &memory::SPEC, &chorale::SPEC, &notes::SPEC];
 
 /// The composer that is used where none is named.
 pub fn default() -> &'static ComposerSpec {

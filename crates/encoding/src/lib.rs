@@ -4,6 +4,7 @@
 //! Scores come quantised: one tick is one step of the grid ([`cantus_score::quantize`]), one part (merged or chosen).
 
 pub mod note_chord;
+pub mod note_events;
 pub mod octave_roll;
 pub mod piano_roll;
 pub mod pitch_class_chord;

@@ -37,6 +37,8 @@ pub enum Unit {
     Token,
     /// All that happens at one step of the grid.
     Frame,
+    /// A note: when, which instrument, which pitch, how long, how loud.
+    Note,
 }
 
 impl std::fmt::Display for Unit {
@@ -44,6 +46,7 @@ impl std::fmt::Display for Unit {
         f.write_str(match self {
             Unit::Token => "token",
             Unit::Frame => "frame",
+            Unit::Note => "note",
         })
     }
 }

@@ -2,17 +2,20 @@
 
 use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, Unit};
 use cantus_encoding::VocabularyError;
-use cantus_score::{Meter, Score, Tempo};
+use cantus_score::{Meter, Reading, Score, Tempo};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-/// The pieces to learn from and those to be judged by: quantised, one part each.
+/// The pieces to learn from and those to be judged by: read as a composer asks for; merged, that is quantised and one part each, unless it
+/// asks for something else.
 #[derive(Clone, Debug, Default)]
 pub struct TrainingSet {
     /// Learnt from.
     pub train: Vec<Score>,
     /// Judged by; never learnt from.
     pub valid: Vec<Score>,
+    /// How the pieces were read.
+    pub reading: Reading,
     /// Whether it is known where a pitch that sounds on is struck again; else such notes are one, or each as short as can be.
     pub attacks: bool,
 }

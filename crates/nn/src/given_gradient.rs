@@ -11,6 +11,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, DType, Dispatch, Flex, backend_extension};
+use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 use std::sync::Arc;
 
@@ -30,6 +31,11 @@ pub fn given_gradient<const D: usize>(x: Tensor<D>, gradient: Buffer) -> Tensor<
         return product.clone() - product.detach();
     }
     Tensor::from_dispatch(<Dispatch as GivenGradientBackend>::given_gradient(x.into_dispatch(), Arc::new(gradient)))
+}
+
+/// `loss`, by which a parameter gets this gradient.
+pub(crate) fn give<const D: usize>(loss: Tensor<1>, x: &Param<Tensor<D>>, gradient: &[f32]) -> Tensor<1> {
+    loss + given_gradient(x.val(), Buffer::copy_of(gradient))
 }
 
 /// The backend operation; see [`given_gradient`].

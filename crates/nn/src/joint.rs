@@ -42,10 +42,11 @@ mod shared;
 mod tests;
 
 pub use kernel::Figures;
+pub(crate) use kernel::softmax;
 pub use scorer::{Decision, JointScorer};
 
 use crate::buffer::Buffer;
-use crate::given_gradient::given_gradient;
+use crate::given_gradient::{give, given_gradient};
 use crate::initial;
 use crate::linear::Linear;
 use crate::params::values_of;
@@ -82,8 +83,7 @@ pub struct JointShape {
     pub openings: bool,
 }
 
-/// Pitch classes: keys that are octaves apart are of one.
-pub const CLASSES: usize = 12;
+pub use crate::plane::CLASSES;
 
 /// A step of a sequence: what comes before it may be looked at, and nothing else.
 #[derive(Clone, Copy, Debug)]
@@ -199,7 +199,7 @@ impl JointHead {
             let mixing = initial::gaussian(rng, 0.3 / (channels as f32).sqrt(), channels);
             let bias: Vec<f32> = std::iter::repeat_n(0.0, channels).chain(mixing).collect();
             SharedPart {
-                context: scaled(Linear::with_bias(features, &bias, rng, device), 0.3, device),
+                context: Linear::with_bias(features, &bias, rng, device).scaled(0.3, device),
                 past: Param::from_data(TensorData::new(values, [lags + 2, width, channels]), device),
                 chosen: chosen_below,
                 last: last_below,
@@ -214,7 +214,7 @@ impl JointHead {
         let pointer = (candidates > 0).then(|| {
             let tables = pointer::Tables::first(openings);
             Pointer {
-                sentinel: scaled(Linear::with_bias(features, &[tables.sentinel], rng, device), 0.1, device),
+                sentinel: Linear::with_bias(features, &[tables.sentinel], rng, device).scaled(0.1, device),
                 scores: vector(tables.scores),
                 penalties: vector(tables.penalties),
                 gate: vector(tables.gate),
@@ -225,7 +225,7 @@ impl JointHead {
             state: Linear::new(features, hidden, rng, device),
             chosen,
             last,
-            output: scaled(Linear::with_bias(hidden, &bias, rng, device), 0.3, device),
+            output: Linear::with_bias(hidden, &bias, rng, device).scaled(0.3, device),
             shared,
             pointer,
             shape,
@@ -315,16 +315,4 @@ impl JointHead {
             trust: vector(pointer.map(|pointer| &pointer.trust)),
         }
     }
-}
-
-/// The loss, from which a parameter gets this gradient.
-fn give<const D: usize>(loss: Tensor<1>, x: &Param<Tensor<D>>, gradient: &[f32]) -> Tensor<1> {
-    loss + given_gradient(x.val(), Buffer::copy_of(gradient))
-}
-
-/// A layer whose weights begin smaller.
-fn scaled(layer: Linear, by: f32, device: &Device) -> Linear {
-    let (shape, values) = (layer.weight.dims(), values_of(layer.weight.val()));
-    let values: Vec<f32> = values.into_iter().map(|w| w * by).collect();
-    Linear { weight: Param::from_data(TensorData::new(values, shape), device), ..layer }
 }

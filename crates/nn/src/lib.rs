@@ -9,6 +9,7 @@
 pub mod batch_norm;
 pub mod bernoulli;
 pub mod buffer;
+pub mod cascade;
 pub mod coins;
 pub mod cross_entropy;
 pub mod dropout;
@@ -26,6 +27,7 @@ pub mod lstm;
 pub mod optimizer;
 pub mod packed;
 pub mod params;
+mod plane;
 pub mod precision;
 mod product;
 pub mod random;

@@ -4,6 +4,7 @@ use crate::buffer::Buffer;
 use crate::flex::{FlexTensor, dims, is_fused, tensor, values};
 use crate::initial;
 use crate::packed::PackedMatrix;
+use crate::params::values_of;
 use crate::product::{column_sums, transposed_product};
 use crate::random::Rng;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -32,6 +33,13 @@ impl Linear {
             weight: Param::from_data(TensorData::new(weight, [output, input]), device),
             bias: Param::from_data(TensorData::new(vec![0.0f32; output], [output]), device),
         }
+    }
+
+    /// The same layer, with weights so many times as large.
+    pub(crate) fn scaled(self, by: f32, device: &Device) -> Linear {
+        let (shape, values) = (self.weight.dims(), values_of(self.weight.val()));
+        let values: Vec<f32> = values.into_iter().map(|w| w * by).collect();
+        Linear { weight: Param::from_data(TensorData::new(values, shape), device), ..self }
     }
 
     /// A layer whose values are all uniform within `1 / sqrt(I)`, as PyTorch begins.

@@ -6,7 +6,12 @@ use cantus_model::{CorpusCard, TrainingSet};
 /// The corpus's pieces, by the side on which they stand.
 pub fn training_set(corpus: &Corpus) -> TrainingSet {
     let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
-    TrainingSet { train: scores(Split::Train), valid: scores(Split::Valid), attacks: corpus.attacks }
+    TrainingSet {
+        train: scores(Split::Train),
+        valid: scores(Split::Valid),
+        attacks: corpus.attacks,
+        reading: cantus_score::Reading::Merged,
+    }
 }
 
 /// What a model file says of the corpus; licence and credit are for the caller to add.

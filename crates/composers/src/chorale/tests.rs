@@ -26,8 +26,12 @@ fn piece(bars: u64, seed: u64) -> Score {
 }
 
 fn trained(epochs: u64) -> (Box<dyn Trainable>, TrainingSet) {
-    let set =
-        TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)], attacks: false };
+    let set = TrainingSet {
+        train: (1..7).map(|seed| piece(8, seed)).collect(),
+        valid: vec![piece(6, 8)],
+        attacks: false,
+        ..TrainingSet::default()
+    };
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["given"] = 0.6.into();
     let mut trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
@@ -261,7 +265,8 @@ fn what_a_form_asks_for_comes_again() {
 
 #[test]
 fn a_composer_without_memory_refuses_a_form() {
-    let set = TrainingSet { train: vec![piece(8, 1)], valid: vec![piece(6, 8)], attacks: false };
+    let set =
+        TrainingSet { train: vec![piece(8, 1)], valid: vec![piece(6, 8)], attacks: false, ..TrainingSet::default() };
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["candidates"] = 0.into();
     let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
@@ -280,8 +285,12 @@ fn velocities_are_those_of_a_player() {
 
 #[test]
 fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
-    let set =
-        TrainingSet { train: (1..7).map(|seed| piece(8, seed)).collect(), valid: vec![piece(6, 8)], attacks: false };
+    let set = TrainingSet {
+        train: (1..7).map(|seed| piece(8, seed)).collect(),
+        valid: vec![piece(6, 8)],
+        attacks: false,
+        ..TrainingSet::default()
+    };
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["critic"] = 2.into();
     let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
@@ -339,7 +348,7 @@ fn returning(seed: u64, at: Option<usize>) -> Score {
 fn the_beginning_comes_again_as_often_as_in_the_corpus() {
     let returns = [Some(48), Some(32), None, Some(48), None, Some(32)];
     let train = returns.iter().zip(1..).map(|(at, seed)| returning(seed, *at)).collect();
-    let set = TrainingSet { train, valid: vec![piece(6, 8)], attacks: false };
+    let set = TrainingSet { train, valid: vec![piece(6, 8)], attacks: false, ..TrainingSet::default() };
     assert_eq!(Choir::of(&set).unwrap().returns, returns);
 
     let settings = SPEC.tiny_settings("default").unwrap();

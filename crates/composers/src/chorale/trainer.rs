@@ -206,7 +206,7 @@ fn voices_sung<'a>(chords: impl Iterator<Item = &'a Chord>) -> f64 {
 
 /// Whether a corpus is music for four voices, most of the time.
 pub(super) fn is_four_part(set: &TrainingSet) -> bool {
-    voices_sung(set.all().flat_map(|score| voices::read(score)).collect::<Vec<Chord>>().iter()) >= MANY
+    voices_sung(set.all().flat_map(voices::read).collect::<Vec<Chord>>().iter()) >= MANY
 }
 
 /// How often each item is sung, a little smoothed.

@@ -25,7 +25,7 @@ fn piece(length: u64, seed: u64) -> Score {
 
 fn set() -> TrainingSet {
     let train = [90, 3, 41, 240, 60].iter().zip(1..).map(|(length, seed)| piece(*length, seed)).collect();
-    TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)], attacks: false }
+    TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)], attacks: false, ..TrainingSet::default() }
 }
 
 fn trainer(changes: &[(&str, Settings)]) -> Box<dyn Trainable> {
@@ -128,7 +128,12 @@ fn a_chord_stands_no_longer_than_in_the_corpus() {
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
     let notes = (0..200u64).flat_map(|k| [note(k, 50 + (k / 6 % 3) as u8), note(k, 60 + (k / 6 % 4) as u8)]);
     score.parts.push(Part { notes: notes.collect(), ..Part::default() });
-    let set = TrainingSet { train: vec![score.clone(), score.clone()], valid: vec![score], attacks: false };
+    let set = TrainingSet {
+        train: vec![score.clone(), score.clone()],
+        valid: vec![score],
+        attacks: false,
+        ..TrainingSet::default()
+    };
     let settings = SPEC.tiny_settings("default").unwrap();
     let mut trainable = FrameTrainer::<Network>::create(&settings, &set, 1).unwrap();
     for epoch in 0..12 {
@@ -214,7 +219,12 @@ fn what_is_struck_again_is_learnt_and_composed() {
     };
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
     score.parts.push(Part { notes: (0..128).map(note).collect(), ..Part::default() });
-    let set = TrainingSet { train: vec![score.clone(), score.clone()], valid: vec![score.clone()], attacks: true };
+    let set = TrainingSet {
+        train: vec![score.clone(), score.clone()],
+        valid: vec![score.clone()],
+        attacks: true,
+        ..TrainingSet::default()
+    };
     let mut trainable = FrameTrainer::<Network>::create(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap();
     for epoch in 0..12 {
         for step in 0..trainable.steps(epoch) {

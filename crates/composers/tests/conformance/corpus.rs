@@ -52,18 +52,23 @@ pub fn piece(index: usize) -> Score {
 
 /// Five pieces to learn from, two to be judged by.
 pub fn set() -> TrainingSet {
-    TrainingSet { train: (0..5).map(piece).collect(), valid: (5..7).map(piece).collect(), attacks: true }
+    TrainingSet {
+        train: (0..5).map(piece).collect(),
+        valid: (5..7).map(piece).collect(),
+        attacks: true,
+        ..TrainingSet::default()
+    }
 }
 
 /// Two pieces, judged by themselves: what is learnt by heart.
 pub fn by_heart() -> TrainingSet {
     let train: Vec<Score> = (0..2).map(piece).collect();
-    TrainingSet { valid: train.clone(), train, attacks: true }
+    TrainingSet { valid: train.clone(), train, attacks: true, ..TrainingSet::default() }
 }
 
 /// The corpus in another key.
 pub fn transposed(by: i32) -> TrainingSet {
     let moved = |pieces: Vec<Score>| pieces.iter().map(|piece| piece.transposed(by).unwrap()).collect();
-    let TrainingSet { train, valid, attacks } = set();
-    TrainingSet { train: moved(train), valid: moved(valid), attacks }
+    let TrainingSet { train, valid, attacks, .. } = set();
+    TrainingSet { train: moved(train), valid: moved(valid), attacks, ..TrainingSet::default() }
 }

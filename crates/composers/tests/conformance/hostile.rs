@@ -6,7 +6,12 @@ use cantus_model::TrainingSet;
 use cantus_score::{Note, Score};
 
 fn both(piece: Score) -> TrainingSet {
-    TrainingSet { train: vec![piece.clone(), piece.clone(), piece.clone()], valid: vec![piece], attacks: true }
+    TrainingSet {
+        train: vec![piece.clone(), piece.clone(), piece.clone()],
+        valid: vec![piece],
+        attacks: true,
+        ..TrainingSet::default()
+    }
 }
 
 fn chords(pitches: &[u8], onsets: impl Iterator<Item = u64>, duration: u64) -> TrainingSet {

@@ -98,17 +98,31 @@ fn refusal(subject: &Subject, set: TrainingSet) -> String {
 #[test]
 fn a_corpus_without_music_is_refused_by_name() {
     each(|subject| {
-        let TrainingSet { train, valid, attacks } = corpus::set();
+        let TrainingSet { train, valid, attacks, .. } = corpus::set();
         let silence = vec![Score::new(TicksPerQuarter::new(4).unwrap())];
         assert!(refusal(subject, TrainingSet::default()).contains("training"));
         assert!(
-            refusal(subject, TrainingSet { train: Vec::new(), valid: valid.clone(), attacks }).contains("training")
+            refusal(
+                subject,
+                TrainingSet { train: Vec::new(), valid: valid.clone(), attacks, ..TrainingSet::default() }
+            )
+            .contains("training")
         );
-        assert!(refusal(subject, TrainingSet { train: silence.clone(), valid, attacks }).contains("training"));
         assert!(
-            refusal(subject, TrainingSet { train: train.clone(), valid: Vec::new(), attacks }).contains("validation")
+            refusal(subject, TrainingSet { train: silence.clone(), valid, attacks, ..TrainingSet::default() })
+                .contains("training")
         );
-        assert!(refusal(subject, TrainingSet { train, valid: silence, attacks }).contains("validation"));
+        assert!(
+            refusal(
+                subject,
+                TrainingSet { train: train.clone(), valid: Vec::new(), attacks, ..TrainingSet::default() }
+            )
+            .contains("validation")
+        );
+        assert!(
+            refusal(subject, TrainingSet { train, valid: silence, attacks, ..TrainingSet::default() })
+                .contains("validation")
+        );
     });
 }
 

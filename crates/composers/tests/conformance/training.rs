@@ -17,9 +17,9 @@ fn baselines(trainable: &dyn Trainable) -> (f64, f64) {
 fn a_small_corpus_is_learnt_by_heart() {
     each(|subject| {
         let mut trainable = subject.with(&json!({"dropout": 0.0, "input_dropout": 0.0})).create(&corpus::by_heart(), 1);
-        let bound = 0.5 * baselines(trainable.as_ref()).0;
         let before = trainable.validate().per_token();
-        assert!(before > bound, "{before} {bound}");
+        // Who begins with what the corpus has counted, and copies, is under the weakest baseline from the first.
+        let bound = 0.5 * baselines(trainable.as_ref()).0.min(before);
         let (mut at, mut found) = (BEGINNING, before);
         for _ in 0..20 {
             at = steps(trainable.as_mut(), at, 30, 0.01).1;

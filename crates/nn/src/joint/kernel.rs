@@ -109,7 +109,7 @@ pub(super) fn descending(set: u128) -> impl Iterator<Item = usize> {
 }
 
 /// Turns logits into probabilities, in place; minus infinity stays 0.
-pub(super) fn softmax(logits: &mut [f32]) {
+pub(crate) fn softmax(logits: &mut [f32]) {
     let level = Level::detect();
     per_level!(level, softmax_any(logits: &mut [f32]));
 }

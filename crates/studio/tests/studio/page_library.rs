@@ -69,7 +69,7 @@ fn pieces_are_called_something_else_and_long_names_fit() {
         // A long name of everything that has one.
         let tune = folder.join(format!("{LONG}.mid"));
         std::fs::write(&tune, crate::training::tune(60)).unwrap();
-        browser.choose_files("#prompt-file", &[tune.clone()]);
+        browser.choose_files("#prompt-file", std::slice::from_ref(&tune));
         browser.wait("!document.querySelector('#prompt-set').hidden");
         browser.click("nav a[href='#train']");
         browser.choose_files("#music-files", &[tune]);

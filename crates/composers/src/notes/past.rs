@@ -1,0 +1,272 @@
+//! The notes of a piece so far, and which earlier places resemble the present.
+
+use cantus_encoding::note_events::{Clock, Event};
+use cantus_nn::random::mix;
+use cantus_score::Bar;
+use std::collections::HashMap;
+
+/// Lengths of context that are looked up: of whole notes, then of intervals.
+const ORDERS: [(View, usize); 7] = [
+    (View::Whole, 8),
+    (View::Whole, 4),
+    (View::Whole, 2),
+    (View::Whole, 1),
+    (View::Interval, 7),
+    (View::Interval, 4),
+    (View::Interval, 2),
+];
+/// Candidates by whole notes, and by intervals.
+const WHOLE: usize = 14;
+const BY_INTERVAL: usize = 8;
+/// The longest match that is told from a longer one.
+const LONGEST: usize = 64;
+const NOWHERE: u32 = u32::MAX;
+
+/// As what notes are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// Time since the note before, place in the quarter, instrument, pitch, length.
+    Whole,
+    /// Time since the note before, instrument, interval from the note with a pitch before; drums as they are.
+    Interval,
+}
+
+/// A piece up to some note, or all of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    notes: Vec<Event>,
+    bars: Vec<Bar>,
+    clock: Option<Clock>,
+    /// Of each note, as each view has it.
+    hashes: [Vec<u64>; 2],
+    /// For each order, the note before which the same context was last.
+    links: [Vec<u32>; ORDERS.len()],
+    latest: HashMap<(u8, u64), u32>,
+    /// The pitch of each note; of a drum that of the note with a pitch before.
+    pitches: Vec<u8>,
+    /// How often each pitch class came before each note and after the last one; drums do not count.
+    classes: Vec<[u32; 12]>,
+}
+
+/// An earlier place whose note may come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Earlier {
+    /// The note that came there.
+    pub note: usize,
+    /// The time there that is the present here.
+    pub base: u32,
+    /// By how much its pitch is moved.
+    pub shift: i32,
+    /// How it was found: an order, or beyond them a lag.
+    pub way: usize,
+    /// Of those found so, the first, the second ...
+    pub rank: usize,
+    /// How many notes before the two places are the same, as whole notes and by intervals.
+    pub matches: [usize; 2],
+}
+
+/// Ways in which a place is found: the orders, then lags of 1 and 2 quarters, then of 1, 2, 4 and 8 bars.
+pub(super) const WAYS: usize = ORDERS.len() + 6;
+
+impl Past {
+    /// A piece without a note.
+    pub fn new(bars: Vec<Bar>, clock: Clock) -> Past {
+        Past { bars, clock: Some(clock), classes: vec![[0; 12]], ..Past::default() }
+    }
+
+    /// A whole piece.
+    pub fn of(notes: &[Event], bars: Vec<Bar>, clock: Clock, is_drums: impl Fn(u8) -> bool) -> Past {
+        let mut past = Past::new(bars, clock);
+        notes.iter().for_each(|note| past.push(*note, is_drums(note.instrument)));
+        past
+    }
+
+    /// The next note.
+    pub fn push(&mut self, note: Event, is_drum: bool) {
+        let at = self.notes.len();
+        let before = self.notes.last().copied();
+        let clock = self.clock();
+        let gap = before.map_or(u64::MAX, |before| u64::from(clock.like(note.onset - before.onset)));
+        let instrument = u64::from(note.instrument);
+        let place = u64::from(note.onset % clock.places());
+        // No player holds a key as long again to the hundredth.
+        let length = if clock == Clock::Seconds { 0 } else { note.length };
+        let whole = [gap, place, instrument, u64::from(note.pitch), u64::from(length)];
+        let pitch_before = self.pitches.last().copied();
+        let interval = match pitch_before {
+            _ if is_drum => 1000 + u64::from(note.pitch),
+            Some(before) => 200 + u64::from(note.pitch) - u64::from(before),
+            None => 0,
+        };
+        self.pitches.push(if is_drum { pitch_before.unwrap_or(note.pitch) } else { note.pitch });
+        let hash = |parts: &[u64]| parts.iter().fold(mix(1), |hash, part| mix(hash ^ part));
+        self.hashes[0].push(hash(&whole));
+        self.hashes[1].push(hash(&[gap, instrument, interval]));
+        self.notes.push(note);
+        for (order, (view, length)) in ORDERS.into_iter().enumerate() {
+            let hashes = &self.hashes[view as usize];
+            let link = if at + 1 < length {
+                NOWHERE
+            } else {
+                let context = hashes[at + 1 - length..].iter().fold(mix(2), |hash, part| mix(hash ^ part));
+                self.latest.insert((order as u8, context), at as u32).unwrap_or(NOWHERE)
+            };
+            self.links[order].push(link);
+        }
+        let mut classes = self.classes.last().copied().unwrap_or_default();
+        if !is_drum {
+            classes[usize::from(note.pitch) % 12] += 1;
+        }
+        self.classes.push(classes);
+    }
+
+    fn clock(&self) -> Clock {
+        self.clock.unwrap_or(Clock::Seconds)
+    }
+
+    pub fn notes(&self) -> &[Event] {
+        &self.notes
+    }
+
+    pub fn bars(&self) -> &[Bar] {
+        &self.bars
+    }
+
+    /// How much of the notes before note `j` is of each pitch class.
+    pub fn classes(&self, j: usize) -> [f32; 12] {
+        let counts = self.classes[j];
+        let total = counts.iter().sum::<u32>().max(1) as f32;
+        counts.map(|count| count as f32 / total)
+    }
+
+    /// The bar that holds a time, by its number; the last one beyond the end.
+    pub fn bar_at(&self, time: u32) -> usize {
+        self.bars.partition_point(|bar| bar.start.0 <= u64::from(time)).saturating_sub(1)
+    }
+
+    /// How many notes before notes `i` and `s` are the same, in a view.
+    fn matching(&self, view: View, i: usize, s: usize) -> usize {
+        let hashes = &self.hashes[view as usize];
+        let pairs = hashes[..i].iter().rev().zip(hashes[..s].iter().rev()).take(LONGEST);
+        pairs.take_while(|(a, b)| a == b).count()
+    }
+
+    /// Earlier places that resemble the one before note `j`.
+    pub fn candidates(&self, j: usize, found: &mut Vec<Earlier>) {
+        found.clear();
+        let Some(last) = j.checked_sub(1) else { return };
+        let found_at =
+            |found: &Vec<Earlier>, note: usize, shift: i32| found.iter().any(|e| e.note == note && e.shift == shift);
+        for (way, (view, _)) in ORDERS.into_iter().enumerate() {
+            let (most, so_far) = match view {
+                View::Whole => (WHOLE, 0),
+                View::Interval => (WHOLE + BY_INTERVAL, found.len().min(WHOLE)),
+            };
+            // As many by intervals as there are, however few whole matches there were.
+            let most = if view == View::Interval { most.min(so_far + BY_INTERVAL) } else { most };
+            let mut at = self.links[way][last];
+            let (mut rank, mut steps) = (0, 0);
+            while at != NOWHERE && found.len() < most && steps < 4 * WHOLE {
+                steps += 1;
+                let before = self.notes[at as usize];
+                let note = at as usize + 1;
+                let shift = match view {
+                    View::Whole => 0,
+                    View::Interval => i32::from(self.pitches[last]) - i32::from(self.pitches[at as usize]),
+                };
+                if !found_at(found, note, shift) {
+                    let matches = [View::Whole, View::Interval].map(|view| self.matching(view, j, note));
+                    found.push(Earlier { note, base: before.onset, shift, way, rank, matches });
+                    rank += 1;
+                }
+                at = self.links[way][at as usize];
+            }
+        }
+        self.by_time(j, found);
+    }
+
+    /// What followed so many quarters or bars ago.
+    fn by_time(&self, j: usize, found: &mut Vec<Earlier>) {
+        let now = self.notes[j - 1].onset;
+        let of_moment = self.notes[..j].iter().rev().take_while(|note| note.onset == now).count();
+        let beat = self.clock().beat();
+        let bar = self.bars.get(self.bar_at(now)).map_or(4 * beat, |bar| bar.length.0.min(1 << 24) as u32);
+        let lags = [beat, 2 * beat, bar, 2 * bar, 4 * bar, 8 * bar];
+        for (k, lag) in lags.into_iter().enumerate() {
+            let Some(then) = now.checked_sub(lag) else { break };
+            // As many notes of that moment are passed as this one has had.
+            let first = self.notes[..j].partition_point(|note| note.onset < then);
+            let moment = self.notes[first..j].iter().take_while(|note| note.onset == then).count();
+            let note = first + moment.min(of_moment);
+            if note >= j || self.notes[note].onset > now {
+                continue;
+            }
+            let matches = [View::Whole, View::Interval].map(|view| self.matching(view, j, note));
+            found.push(Earlier { note, base: then, shift: 0, way: ORDERS.len() + k, rank: 0, matches });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_score::{Meter, Ticks};
+
+    fn bars(count: u64) -> Vec<Bar> {
+        (0..count).map(|k| Bar { start: Ticks(16 * k), length: Ticks(16), meter: Meter::COMMON }).collect()
+    }
+
+    fn note(onset: u32, pitch: u8) -> Event {
+        Event { onset, instrument: 0, pitch, length: 4, level: 0 }
+    }
+
+    /// A motif of five notes, again, and again a fourth higher.
+    fn piece() -> Past {
+        let motif = [0u8, 2, 4, 7, 4];
+        let notes: Vec<Event> =
+            (0..15).map(|k| note(4 * k, 60 + motif[k as usize % 5] + if k >= 10 { 5 } else { 0 })).collect();
+        Past::of(&notes, bars(5), Clock::Beats(4), |_| false)
+    }
+
+    #[test]
+    fn what_came_again_is_found_and_what_was_moved_is_found_moved() {
+        let past = piece();
+        let mut found = Vec::new();
+        past.candidates(8, &mut found);
+        // After three notes of the motif, the fourth.
+        let best = found.iter().max_by_key(|e| e.matches[0]).unwrap();
+        assert_eq!((best.note, best.shift, best.base), (3, 0, 8));
+        assert_eq!(best.matches[0], 2, "the first note of the piece has no note before it");
+        past.candidates(13, &mut found);
+        let moved: Vec<_> = found.iter().filter(|e| e.shift == 5 && e.matches[1] >= 2).map(|e| e.note).collect();
+        assert_eq!(moved, [8, 3]);
+        assert!(found.iter().all(|e| e.note < 13));
+    }
+
+    #[test]
+    fn lags_count_quarters_and_bars() {
+        let past = piece();
+        let mut found = Vec::new();
+        past.candidates(9, &mut found);
+        let of = |way: usize| found.iter().find(|e| e.way == ORDERS.len() + way).map(|e| (e.note, e.base));
+        // The present is quarter 8: a quarter ago, two quarters, a bar, two bars.
+        assert_eq!(
+            [of(0), of(1), of(2), of(3), of(4)],
+            [Some((8, 28)), Some((7, 24)), Some((5, 16)), Some((1, 0)), None]
+        );
+    }
+
+    #[test]
+    fn what_comes_later_changes_nothing() {
+        let whole = piece();
+        let mut growing = Past::new(bars(5), Clock::Beats(4));
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for (j, note) in whole.notes().iter().enumerate() {
+            whole.candidates(j, &mut a);
+            growing.candidates(j, &mut b);
+            assert_eq!(a, b, "{j}");
+            assert_eq!(whole.classes(j), growing.classes(j));
+            growing.push(*note, false);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Training.
+
+use super::layout::{Layout, choice};
+use super::network::{Network, NoteSettings};
+use super::past::Past;
+use super::player::NoteComposer;
+use super::view::View;
+use super::{PROTOCOL, SPEC};
+use burn::tensor::Device;
+use cantus_encoding::TokenId;
+use cantus_encoding::note_events::{Vocabulary, encode};
+use cantus_model::learner::Learner;
+use cantus_model::plan::{Plan, Row, Segment};
+use cantus_model::{
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Judge, Kind, ModelError, ModelFile, Regime, Schedule,
+    Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+};
+use cantus_nn::cascade::{NONE, Noise, Sight};
+use cantus_nn::dropout::MaskKey;
+use cantus_nn::optimizer::{Optimizer, Rule};
+use cantus_nn::params::count_parameters;
+use cantus_nn::random::{below, derive};
+use cantus_score::Score;
+use rand_chacha::rand_core::Rng as _;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Windows to a segment.
+const SEGMENT_WINDOWS: usize = 8;
+
+/// A training piece.
+struct Learnt {
+    past: Past,
+    quarters: f64,
+    /// Semitones that it may be moved by.
+    shifts: Range<i32>,
+}
+
+/// The network in training.
+struct NoteTrainer {
+    settings: NoteSettings,
+    seed: u64,
+    vocabulary: Vocabulary,
+    layout: Layout,
+    train: Vec<Learnt>,
+    valid: Vec<Score>,
+    /// The choices of the training and the validation pieces as tokens, for counting models.
+    tokens: [Vec<Vec<TokenId>>; 2],
+    learner: Learner<Network>,
+    plan: Plan,
+    quarters_per_note: f64,
+    usual: super::player::Usual,
+}
+
+/// Makes a network that has learnt nothing yet.
+pub(super) fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError> {
+    for (pieces, what) in [(&set.train, "training"), (&set.valid, "validation")] {
+        if pieces.iter().all(|piece| piece.note_count() == 0) {
+            return Err(CreateError::EmptyCorpus { what });
+        }
+    }
+    Ok(Box::new(NoteTrainer::new(NoteSettings::read(settings)?, set, seed)?))
+}
+
+impl NoteTrainer {
+    fn new(settings: NoteSettings, set: &TrainingSet, seed: u64) -> Result<NoteTrainer, CreateError> {
+        let vocabulary = Vocabulary::build(set.all(), set.reading, settings.loudness)?;
+        let layout = Layout::new(&vocabulary);
+        let train: Vec<Learnt> = set
+            .train
+            .iter()
+            .filter(|piece| piece.note_count() > 0)
+            .map(|piece| Learnt::new(piece, &vocabulary, settings.transposition))
+            .collect();
+        let valid: Vec<Score> = set.valid.iter().filter(|piece| piece.note_count() > 0).cloned().collect();
+        let sizes: Vec<usize> = settings.shape(&layout).choices.iter().map(|choice| choice.classes).collect();
+        let tokens = [
+            train.iter().map(|piece| tokens(&piece.past, &vocabulary, &layout, &sizes)).collect::<Vec<_>>(),
+            valid
+                .iter()
+                .map(|piece| tokens(&Learnt::new(piece, &vocabulary, 0).past, &vocabulary, &layout, &sizes))
+                .collect(),
+        ];
+        let frequencies = frequencies(&tokens[0], &sizes);
+        let device = Device::flex().autodiff();
+        let network = Network::new(&settings, &layout, &frequencies, &mut derive(seed, "parameters", &[]), &device);
+        let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
+        let (notes, quarters) = train
+            .iter()
+            .fold((0, 0.0), |(notes, quarters), piece| (notes + piece.past.notes().len(), quarters + piece.quarters));
+        Ok(NoteTrainer {
+            plan: plan(&train, &settings, seed, 0),
+            learner: Learner::new(network, optimizer, settings.averaging),
+            quarters_per_note: quarters / f64::from(notes.max(1) as u32),
+            usual: super::player::Usual::of(set, &vocabulary),
+            settings,
+            seed,
+            vocabulary,
+            layout,
+            train,
+            valid,
+            tokens,
+        })
+    }
+
+    /// What a step learns from: what the LSTM reads, the sights, the weights, time-major; the nats of what classes leave open.
+    fn gather(&self, rows: &[Option<&Row>]) -> Batch {
+        let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
+        let (size, width) = (rows.len() * steps, self.layout.inputs());
+        let of_rows: Vec<Vec<(Vec<f32>, Sight, f64)>> = rows
+            .par_iter()
+            .map(|row| {
+                let Some(Row { segment, .. }) = row else { return Vec::new() };
+                let past = &self.train[segment.piece].past;
+                let mut view = View::new(&self.vocabulary, &self.layout, past, segment.shift);
+                let read = |j: usize| {
+                    let mut x = vec![0.0; width];
+                    self.layout.read(past, j, segment.shift, |number| self.vocabulary.is_drums(number), &mut x);
+                    let (sight, open) = view.of_note(j);
+                    (x, sight, open)
+                };
+                segment.tokens.clone().map(read).collect()
+            })
+            .collect();
+        let mut batch = Batch {
+            x: vec![0.0; size * width],
+            sights: vec![Sight::default(); size],
+            weights: vec![0.0; size],
+            open: 0.0,
+            shape: [steps, rows.len()],
+        };
+        for (b, row) in of_rows.into_iter().enumerate() {
+            for (t, (x, sight, open)) in row.into_iter().enumerate() {
+                let at = t * rows.len() + b;
+                batch.x[at * width..][..width].copy_from_slice(&x);
+                batch.sights[at] = sight;
+                batch.weights[at] = 1.0;
+                batch.open += open;
+            }
+        }
+        batch
+    }
+
+    fn loaded(&self) -> NoteComposer {
+        NoteComposer::load(&self.save()).expect("a network's own file fits it")
+    }
+}
+
+/// See [`NoteTrainer::gather`].
+struct Batch {
+    x: Vec<f32>,
+    sights: Vec<Sight>,
+    weights: Vec<f32>,
+    open: f64,
+    shape: [usize; 2],
+}
+
+impl Learnt {
+    fn new(piece: &Score, vocabulary: &Vocabulary, transposition: u8) -> Learnt {
+        let (events, _) = encode(piece, vocabulary);
+        let pitches =
+            events.notes.iter().filter(|note| !vocabulary.is_drums(note.instrument)).map(|note| i32::from(note.pitch));
+        let (low, high) = (pitches.clone().min().unwrap_or(0), pitches.max().unwrap_or(127));
+        let by = i32::from(transposition);
+        let (down, up) = (by.min(5).min(low), by.min(6).min(127 - high));
+        let is_drums = |number: u8| vocabulary.is_drums(number);
+        Learnt {
+            past: Past::of(&events.notes, events.bars, vocabulary.clock(), is_drums),
+            quarters: piece.end().quarters(piece.ticks_per_quarter),
+            shifts: -down..up + 1,
+        }
+    }
+}
+
+/// The choices of a piece's notes, each choice's classes with numbers of their own, from 1 on; 0 begins it.
+fn tokens(past: &Past, vocabulary: &Vocabulary, layout: &Layout, sizes: &[usize]) -> Vec<TokenId> {
+    let mut tokens = vec![TokenId(0)];
+    let mut view = View::new(vocabulary, layout, past, 0);
+    for j in 0..past.notes().len() {
+        let (sight, _) = view.of_note(j);
+        let mut first = 1;
+        for (v, size) in sizes.iter().enumerate() {
+            if sight.targets[v] != NONE {
+                tokens.push(TokenId(first + u32::from(sight.targets[v])));
+            }
+            first += *size as u32;
+        }
+    }
+    tokens
+}
+
+/// How often each class of each choice comes; one that never comes a little.
+fn frequencies(pieces: &[Vec<TokenId>], sizes: &[usize]) -> Vec<Vec<f32>> {
+    let mut counts: Vec<f32> = vec![0.02; 1 + sizes.iter().sum::<usize>()];
+    pieces.iter().flatten().for_each(|token| counts[token.index()] += 1.0);
+    let mut rest = &counts[1..];
+    let of_choice = sizes.iter().map(|size| {
+        let (own, others) = rest.split_at(*size);
+        rest = others;
+        let total: f32 = own.iter().sum();
+        own.iter().map(|count| count / total.max(1.0)).collect()
+    });
+    of_choice.collect()
+}
+
+/// The plan of `epoch`: a function of the seed and the epoch alone. A long piece is cut into segments of some windows, elsewhere in every
+/// epoch, so that rows stay busy to its end.
+fn plan(pieces: &[Learnt], settings: &NoteSettings, seed: u64, epoch: u64) -> Plan {
+    let mut rng = derive(seed, "batches", &[epoch]);
+    let longest = settings.window * SEGMENT_WINDOWS;
+    let mut segments = Vec::new();
+    for (piece, learnt) in pieces.iter().enumerate() {
+        let keys = (learnt.shifts.end - learnt.shifts.start) as usize;
+        let shift = learnt.shifts.start + below(&mut rng, keys) as i32;
+        let notes = learnt.past.notes().len();
+        let mut start = 0;
+        let mut next = if notes > longest + longest / 2 { longest / 2 + below(&mut rng, longest) } else { notes };
+        while start < notes {
+            // What would be left over belongs to the last segment.
+            let end = if notes - next.min(notes) <= longest / 4 { notes } else { next };
+            segments.push(Segment { piece, shift, tokens: start..end });
+            (start, next) = (end, end + longest);
+        }
+    }
+    Plan::new(epoch, segments, settings.batch, settings.window, &mut rng)
+}
+
+impl Trainable for NoteTrainer {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn parameters(&self) -> usize {
+        count_parameters(self.learner.network())
+    }
+
+    fn regime(&self) -> Regime {
+        Regime {
+            learning_rate: self.settings.learning_rate,
+            schedule: Schedule::WarmupStableDecay { warmup: self.settings.warmup },
+            patience: self.settings.patience,
+            epochs: self.settings.epochs,
+        }
+    }
+
+    fn likelihood(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Note
+    }
+
+    fn protocol(&self) -> String {
+        PROTOCOL.to_owned()
+    }
+
+    fn steps(&self, epoch: u64) -> u64 {
+        let steps = |plan: &Plan| plan.steps() as u64;
+        if epoch == self.plan.epoch() {
+            steps(&self.plan)
+        } else {
+            steps(&plan(&self.train, &self.settings, self.seed, epoch))
+        }
+    }
+
+    fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
+        if self.plan.epoch() != at.epoch {
+            self.plan = plan(&self.train, &self.settings, self.seed, at.epoch);
+        }
+        let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
+        let batch = self.gather(&rows);
+        let (settings, seed, step) = (&self.settings, self.seed, (at.epoch << 32) | at.step);
+        let noise = Noise {
+            seed: derive(seed, "head", &[]).next_u64(),
+            step,
+            units: settings.units_dropout,
+            heard: settings.heard_dropout,
+        };
+        let Batch { x, sights, weights, open, shape } = batch;
+        let (figures, report) = self.learner.step(&rows, learning_rate, |network, states| {
+            let mask = |layer| Some(MaskKey { seed, step, layer });
+            let features = network.features(x, shape, states, settings, mask);
+            network.head.loss(features, &sights, &weights, Some(noise))
+        });
+        let batch = Evaluation {
+            nats: figures.nats() + open,
+            tokens: figures.counted,
+            quarters: figures.counted * self.quarters_per_note,
+            correct: figures.correct,
+        };
+        StepReport { finite: report.finite && batch.nats.is_finite(), gradient_norm: report.gradient_norm, batch }
+    }
+
+    fn validate(&mut self) -> Evaluation {
+        let composer = self.loaded();
+        let judged: Vec<Evaluation> =
+            self.valid.par_iter().map(|piece| Judge::judge(&composer, piece).figures).collect();
+        judged.into_iter().fold(Evaluation::default(), |mut sum, figures| {
+            sum += figures;
+            sum
+        })
+    }
+
+    /// Per note, as all figures: a note's choices are several tokens.
+    fn baselines(&self) -> Vec<Baseline> {
+        let [train, valid] = &self.tokens;
+        let vocabulary =
+            1 + self.settings.shape(&self.layout).choices.iter().map(|choice| choice.classes).sum::<usize>();
+        let mut found = ngram::baselines(train, valid, vocabulary);
+        let predicted: usize = valid.iter().map(|tokens| tokens.len() - 1).sum();
+        let notes: usize = self.valid.iter().map(|piece| encode(piece, &self.vocabulary).0.notes.len()).sum();
+        found.iter_mut().for_each(|baseline| baseline.nats_per_token *= predicted as f64 / notes.max(1) as f64);
+        found
+    }
+
+    fn save(&self) -> ModelFile {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
+        self.learner.save(checkpoint::save(&SPEC, self.learner.network(), settings, encoding))
+    }
+
+    fn checkpoint(&self) -> ModelFile {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
+        self.learner.checkpoint(checkpoint::save(&SPEC, self.learner.network(), settings, encoding))
+    }
+
+    fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
+        let expected = self.save().header;
+        self.learner.resume(file, &expected)
+    }
+
+    fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
+        self.learner.adopt(model)
+    }
+
+    fn composer(&self) -> Box<dyn Composer> {
+        Box::new(self.loaded())
+    }
+}
+
+// The choices of a note are those of the head.
+const _: () = assert!(choice::COUNT <= cantus_nn::cascade::MOST_CHOICES);
