@@ -142,6 +142,8 @@ fn a_harmonised_line_ends_on_the_tonic_with_all_voices_at_once() {
         velocity: Velocity::DEFAULT,
     };
     melody.parts.push(Part { notes: pitches.iter().enumerate().map(note).collect(), ..Part::default() });
+    let word = cantus_score::Lyric { at: Ticks(72), verse: 1, text: "sing".to_owned(), goes_on: false };
+    melody.parts[0].lyrics.push(word.clone());
     let mut arranged = arrangement(melody, &[0]);
     for seed in 0..12 {
         arranged.sampling.temperature = if seed == 11 { 0.0 } else { 1.0 };
@@ -151,6 +153,8 @@ fn a_harmonised_line_ends_on_the_tonic_with_all_voices_at_once() {
         assert!(last.iter().all(|note| note.onset == Ticks(24 * 9) && note.end() == Ticks(24 * 11)), "{last:?}");
         assert!(last.iter().all(|note| [0, 4, 7].contains(&note.pitch.class())), "{last:?}");
         assert_eq!(last[3].pitch.class(), 0);
+        assert_eq!(found.score.parts[0].lyrics, [word.clone()]);
+        assert!(found.score.parts[1].lyrics.is_empty());
     }
     // A whole phrase further, the tune stops in the air: nobody forces it home.
     arranged.score.parts[0].notes[9].pitch = Pitch::try_from(74u8).unwrap();

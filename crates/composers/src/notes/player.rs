@@ -9,7 +9,7 @@ use cantus_encoding::note_events::{Event, Instrument, Vocabulary, decode, encode
 use cantus_model::frames::BarSteps;
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile,
-    Progress, Request, Rng, Sampling, TrainingSet, checkpoint,
+    Progress, Prompt, Request, Rng, Sampling, TrainingSet, checkpoint,
 };
 use cantus_nn::cascade::{CascadeScorer, Deciding, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -119,7 +119,8 @@ impl NoteComposer {
             opening.heard = prompt.end_in(&Score::new(grid)).0.min(u64::from(u32::MAX / 4)) as u32;
             let (kept, from) = (prompt.score(), prompt.score().ticks_per_quarter);
             // Silent bars at its end are its own, too.
-            let bars = Bars::new(&kept.meters, from, prompt.end_in(kept)).take(prompt.bars());
+            let bars = Bars::new(&kept.meters, from, prompt.end_in(kept))
+                .take(prompt.bars() + usize::from(prompt.has_upbeat()));
             opening.starts = bars.map(|bar| (bar.start.rescale(from, grid).0, bar.meter)).collect();
             opening.meter = opening.starts.last().map_or(opening.meter, |(_, meter)| *meter);
             opening.notes = events.notes.into_iter().filter(|note| note.onset < opening.heard).collect();
@@ -274,7 +275,7 @@ fn all(n: usize) -> u128 {
 #[derive(Default)]
 struct Opening {
     notes: Vec<Event>,
-    /// Where the prompt's bars begin, and their metres.
+    /// Where the prompt's bars begin, its upbeat among them, and their metres.
     starts: Vec<(u64, Meter)>,
     /// Steps of the prompt.
     heard: u32,
@@ -385,7 +386,8 @@ impl Composer for NoteComposer {
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         request.check(self, MOST_BARS)?;
         let Opening { notes, starts, heard, meter, remarks } = self.open(request);
-        let bars = request.bars - starts.len();
+        let kept = starts.len();
+        let bars = request.bars - request.prompt.as_ref().map_or(0, Prompt::bars);
         let grid = self.vocabulary.clock().ticks_per_quarter();
         let steps = BarSteps::new(grid, meter);
         let mut all_starts = starts;
@@ -401,7 +403,7 @@ impl Composer for NoteComposer {
         for j in 0..notes.len() {
             self.advance(&past, j, &mut memory);
         }
-        let (first, last_bar) = (request.bars - bars, begins(request.bars - 1));
+        let (first, last_bar) = (kept, begins(kept + bars - 1));
         let mut written: Vec<Event> = Vec::new();
         let (mut reported, mut of_moment) = (first, 0u8);
         loop {

@@ -6,8 +6,9 @@ use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
 use cantus_score::{
-    Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize,
+    Lyric, Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize,
 };
+use std::collections::BTreeSet;
 
 /// What is given of a piece, as chords and as notes.
 struct Read {
@@ -53,6 +54,8 @@ impl ChoraleComposer {
             }
             part.notes.extend(line.iter().map(|note| rescaled(note, from, fine)));
             part.notes.sort_unstable();
+            part.lyrics = words_of(line, source);
+            part.lyrics.iter_mut().for_each(|lyric| lyric.at = lyric.at.rescale(from, fine));
         }
         let strange = self.strange(source, "piece").filter(|_| octaves == 0);
         let beyond = || self.beyond(arrangement, &lines, octaves);
@@ -65,7 +68,8 @@ impl ChoraleComposer {
     fn closing_of(&self, source: &Score, given: &[Given], lines: &[Vec<Note>; VOICES]) -> Option<Closing> {
         let (ticks, grid) = (source.ticks_per_quarter, self.choir.grid());
         let step = |at: Ticks| at.rescale(ticks, grid).0 as usize;
-        let last_bar = step(source.bars().last()?.start);
+        // A last note that is held a little too long begins no bar.
+        let last_bar = source.bars().map(|bar| step(bar.start)).take_while(|start| *start < given.len()).last()?;
         let last_note = step(lines.iter().flatten().map(|note| note.onset).max().unwrap_or_default());
         let last_quarter = given.len().saturating_sub(grid.get() as usize);
         let from = if given.last()?.voices == 0 { last_quarter } else { last_note.max(last_bar) };
@@ -210,6 +214,16 @@ impl ChoraleComposer {
         };
         notes.iter().filter(is_known).count()
     }
+}
+
+/// What is sung to a line that is given.
+fn words_of(line: &[Note], source: &Score) -> Vec<Lyric> {
+    let onsets: BTreeSet<Ticks> = line.iter().map(|note| note.onset).collect();
+    let all = source.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.lyrics);
+    let mut sung: Vec<Lyric> = all.filter(|lyric| onsets.contains(&lyric.at)).cloned().collect();
+    sung.sort_unstable();
+    sung.dedup_by_key(|lyric| (lyric.at, lyric.verse));
+    sung
 }
 
 /// Cuts off the silence after the last note that is given: all voices end together.
