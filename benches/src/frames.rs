@@ -149,7 +149,7 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
         settings,
         seed,
         data: std::path::absolute(file)?,
-        options: Options::default(),
+        options: corpus.report.options.clone(),
         corpus: corpus_card(&corpus, recipe.benchmark.as_deref().unwrap_or_default()),
         bounds,
         doctor: true,

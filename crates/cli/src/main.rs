@@ -5,6 +5,7 @@
 mod commands;
 mod files;
 mod pieces;
+mod reading;
 mod terminal;
 
 use clap::{Parser, Subcommand};

@@ -311,6 +311,16 @@ impl Choir {
         self.ranges.iter().flatten().flat_map(|(low, high)| *low..=*high).fold(0, |all, item| all | 1 << item)
     }
 
+    /// The lowest and the highest MIDI pitch that was sung.
+    fn pitches(&self) -> (u8, u8) {
+        let pitches = |end: fn(&(usize, usize)) -> usize| {
+            let items = self.ranges.iter().flatten().map(end);
+            items.map(|item| voices::pitch_of(item).get()).collect::<Vec<u8>>()
+        };
+        let (low, high) = (pitches(|range| range.0), pitches(|range| range.1));
+        (low.into_iter().min().unwrap_or(0), high.into_iter().max().unwrap_or(127))
+    }
+
     fn grid(&self) -> TicksPerQuarter {
         TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
     }

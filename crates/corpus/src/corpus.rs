@@ -1,10 +1,14 @@
 //! Reading a folder, one file at a time.
 
+use crate::advice;
+use crate::beats::Beats;
+use crate::divide::divided;
 use crate::files::{self, Found, LoadError};
 use crate::frames::{self, FrameFileError, is_frame_file};
 use crate::preflight::{grouped, printable};
 use crate::{
-    ContentHash, FileReport, Options, OptionsError, Preflight, Prepared, Reason, Totals, Usage, Verdict, prepare,
+    ContentHash, FileReport, Options, OptionsError, Preflight, Prepared, Reason, Totals, Usage, Verdict, Warning,
+    prepare,
 };
 use cantus_formats::{self as formats, Format};
 use cantus_score::{Key, Meter, Score};
@@ -13,6 +17,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Of so many pieces one has to be a clip where a folder is one of clips.
+const CLIPS: usize = 3;
+/// Bars of silence before the music that are worth a word.
+const SILENCE: u64 = 4;
 
 /// Pieces to learn from, and how they were found.
 #[derive(Clone, Debug)]
@@ -111,36 +120,11 @@ pub enum CorpusError {
     #[error("{0}")]
     Options(#[from] OptionsError),
     /// Fewer than two pieces can be used: there has to be one to train on and one to validate.
-    #[error("{}", unusable(report))]
+    #[error("{}", advice::unusable(report))]
     Unusable {
         /// What was found, and why it cannot be used: to be printed.
         report: Box<Preflight>,
     },
-}
-
-/// What happened and what to do, for a report without two usable pieces.
-fn unusable(report: &Preflight) -> String {
-    let (folder, totals) = (printable(&report.folder), &report.totals);
-    let endings = Format::extensions_read().collect::<Vec<_>>().join(", .");
-    if totals.files == 0 {
-        return format!("`{folder}` holds no music files: name a folder with files that end in .{endings}");
-    }
-    let found = match totals.used {
-        0 => format!("none of the {} files in `{folder}` can be used", totals.files),
-        _ => format!("only 1 of the {} files in `{folder}` can be used, 2 are the least", totals.files),
-    };
-    let advice = match report.refused().next().map(|_| totals.refused[0].0.as_str()) {
-        Some("off the grid") => {
-            "most look like recorded performances: choose a finer grid, or allow a larger share off the grid"
-        }
-        Some("metre outside the chosen set") => "allow more metres",
-        Some("too short") => "lower the least number of bars and notes",
-        Some("too many parts") => "allow more parts",
-        Some("without the part asked for") => "choose other parts",
-        Some("too large") => "raise the limit of bytes",
-        _ => "add files",
-    };
-    format!("{found}: {advice}")
 }
 
 impl Corpus {
@@ -161,13 +145,22 @@ impl Corpus {
 ///
 /// A piece is for validation where its hash, taken as a number from 0 to 1, is less than [`Options::valid_share`]. One exception:
 /// neither side stays empty. Without a validation piece the one with the smallest hash becomes it, without a training piece the one
-/// with the largest; only then can a new file move another.
+/// with the largest; only then can a new file move another. A piece that is alone is divided at a bar line, where it is long enough:
+/// its end is for validation.
 ///
 /// # Errors
-/// Where the folder cannot be read, an option is out of range, or fewer than two files can be used; a single bad file is no error,
-/// but a line of the report.
+/// Where the folder cannot be read, an option is out of range, or there are no two pieces; a single bad file is no error, but a line of
+/// the report.
 pub fn read(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
-    let corpus = survey(folder, options, progress)?;
+    let mut corpus = survey(folder, options, progress)?;
+    if let [alone] = &corpus.pieces[..]
+        && let Some((pieces, remark)) = divided(alone, options)
+    {
+        corpus.pieces = pieces.into();
+        let totals = &mut corpus.report.totals;
+        (totals.train, totals.valid) = (1, 1);
+        corpus.report.remarks.insert(0, remark);
+    }
     match corpus.pieces.len() {
         0 | 1 => Err(CorpusError::Unusable { report: Box::new(corpus.report) }),
         _ => Ok(corpus),
@@ -182,41 +175,23 @@ pub fn read(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<
 pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
     options.check()?;
     if is_frame_file(folder) {
-        return frames::corpus(folder);
+        return frames::corpus(folder, options);
     }
     let (root, found) = look(folder)?;
-    let mut files: Vec<FileReport> = Vec::new();
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut known: HashMap<ContentHash, usize> = HashMap::new();
-    let total = found.music.len();
-    for (done, path) in found.music.iter().enumerate() {
-        let name = relative(path, root);
-        progress(Progress { done, total, path: &printable(&name) });
-        for (name, loaded) in load(path, &name, options) {
-            let verdict = match loaded {
-                Err(reason) => Verdict::Refused(reason),
-                Ok((prepared, warnings)) => match known.get(&prepared.hash).map(|at| &pieces[*at]) {
-                    Some(original) => Verdict::Refused(Reason::DuplicateOf {
-                        path: original.path.clone(),
-                        transposed: first_pitch(&prepared.score) - first_pitch(&original.score),
-                    }),
-                    None => {
-                        known.insert(prepared.hash, pieces.len());
-                        let usage = usage(&prepared, warnings);
-                        let Prepared { score, hash, quarters, .. } = prepared;
-                        pieces.push(Piece { path: name.clone(), hash, split: Split::Train, score, quarters });
-                        Verdict::Used(usage)
-                    }
-                },
-            };
-            files.push(FileReport { path: name, verdict });
-        }
+    let mut settled = options.settled();
+    let mut gathered = Gathered::read(root, &found, &settled, progress);
+    // What nobody asked for may follow from what was found: then it is read again, as suits it.
+    let mut chosen = Vec::new();
+    let suited = gathered.suited(options, &settled, &mut chosen);
+    if suited != settled {
+        settled = suited;
+        gathered = Gathered::read(root, &found, &settled, progress);
     }
-    progress(Progress { done: total, total, path: "" });
+    let Gathered { mut files, mut pieces, beats } = gathered;
     for (path, error) in &found.closed {
         let message = format!("this folder cannot be listed: {error}");
         let verdict = Verdict::Refused(Reason::Unreadable { message });
-        files.push(FileReport { path: format!("{}/", relative(path, root)), verdict });
+        files.push(FileReport { path: format!("{}/", relative(path, root)), warnings: Vec::new(), verdict });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
 
@@ -229,9 +204,85 @@ pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progres
         }
     }
     let totals = Totals::of(&files, found.ignored);
-    let mut report = Preflight { folder: folder.to_string_lossy().into_owned(), files, totals, remarks: Vec::new() };
-    report.remarks = remarks(&report, options, moved);
+    let folder = folder.to_string_lossy().into_owned();
+    let warnings = Warning::of(&files);
+    let mut report = Preflight { folder, files, totals, options: settled, warnings, remarks: Vec::new() };
+    report.remarks = chosen;
+    report.remarks.extend(remarks(&report, moved, &beats));
     Ok(Corpus { pieces, report, attacks: true })
+}
+
+/// What was found in a folder that was read in one way.
+struct Gathered {
+    files: Vec<FileReport>,
+    pieces: Vec<Piece>,
+    beats: Beats,
+}
+
+impl Gathered {
+    fn read(root: &Path, found: &Found, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Gathered {
+        let mut gathered = Gathered { files: Vec::new(), pieces: Vec::new(), beats: Beats::default() };
+        let Gathered { files, pieces, beats } = &mut gathered;
+        let mut known: HashMap<ContentHash, usize> = HashMap::new();
+        let total = found.music.len();
+        for (done, path) in found.music.iter().enumerate() {
+            let name = relative(path, root);
+            progress(Progress { done, total, path: &printable(&name) });
+            for (name, Loaded { warnings, prepared }) in load(path, &name, options, beats) {
+                let verdict = match prepared {
+                    Err(reason) => Verdict::Refused(reason),
+                    Ok(prepared) => match known.get(&prepared.hash).map(|at| &pieces[*at]) {
+                        Some(original) => Verdict::Refused(Reason::DuplicateOf {
+                            original: original.path.clone(),
+                            transposed: first_pitch(&prepared.score) - first_pitch(&original.score),
+                        }),
+                        None => {
+                            known.insert(prepared.hash, pieces.len());
+                            let usage = usage(&prepared);
+                            let Prepared { score, hash, quarters, .. } = prepared;
+                            pieces.push(Piece { path: name.clone(), hash, split: Split::Train, score, quarters });
+                            Verdict::Used(usage)
+                        }
+                    },
+                };
+                files.push(FileReport { path: name, warnings, verdict });
+            }
+        }
+        progress(Progress { done: total, total, path: "" });
+        gathered
+    }
+
+    /// The options that suit what was found with `settled`, where `options` leave it open; `chosen` is told why.
+    fn suited(&self, options: &Options, settled: &Options, chosen: &mut Vec<String>) -> Options {
+        let mut suited = settled.clone();
+        let grid = self.beats.grid();
+        if options.grid.is_none() && grid != settled.steps() {
+            suited.grid = Some(grid);
+            let (grid, usual) = (grid.get(), settled.steps().get());
+            chosen.push(format!(
+                "more beats are divided into three than into two: read on {grid} steps a quarter note instead of {usual} (`--grid {usual}` \
+                 asks for these)"
+            ));
+        }
+        let is_clip = |file: &&FileReport| {
+            matches!(&file.verdict, Verdict::Refused(Reason::TooShort { notes, bars, .. })
+                if *notes >= Options::CLIP_NOTES && *bars >= Options::CLIP_BARS)
+        };
+        let (clips, used) = (self.files.iter().filter(is_clip).count(), self.pieces.len());
+        if (options.min_bars.is_none() || options.min_notes.is_none()) && clips * CLIPS >= clips + used && clips > 0 {
+            suited.min_bars = Some(options.min_bars.unwrap_or(Options::CLIP_BARS));
+            suited.min_notes = Some(options.min_notes.unwrap_or(Options::CLIP_NOTES));
+            chosen.push(format!(
+                "{clips} of {} pieces are clips: {} bar and {} notes are the least, instead of {} bars and {} notes (`--min-bars`, `--min-notes`)",
+                clips + used,
+                suited.least_bars(),
+                suited.least_notes(),
+                settled.least_bars(),
+                settled.least_notes()
+            ));
+        }
+        suited
+    }
 }
 
 /// The folder that names are relative to, and what is in it.
@@ -259,20 +310,43 @@ fn relative(path: &Path, root: &Path) -> String {
     names.join("/")
 }
 
-/// A piece with the reader's warnings, or why it cannot be used.
-type Loaded = Result<(Prepared, Vec<String>), Reason>;
+/// What became of a piece.
+struct Loaded {
+    /// What the reader had to say.
+    warnings: Vec<String>,
+    /// The piece, or why it cannot be used.
+    prepared: Result<Prepared, Reason>,
+}
+
+impl Loaded {
+    fn refused(reason: Reason) -> Loaded {
+        Loaded { warnings: Vec::new(), prepared: Err(reason) }
+    }
+
+    fn of(reading: formats::Reading, options: &Options) -> Loaded {
+        let formats::Reading { score, mut warnings, .. } = reading;
+        let prepared = prepare(&score, options);
+        if let Ok(Prepared { silent_bars: bars @ SILENCE.., .. }) = &prepared {
+            warnings.push(format!("{bars} bars of silence before the first note were left out"));
+        }
+        Loaded { warnings, prepared }
+    }
+}
 
 /// The pieces in a file. A book of several tunes has one for each, named after the file and the tune's number: `jigs.abc#12`.
-fn load(path: &Path, name: &str, options: &Options) -> Vec<(String, Loaded)> {
-    let prepared = |reading: Result<formats::Reading, formats::ReadError>| -> Loaded {
-        let reading = reading.map_err(|error| Reason::Unreadable { message: error.to_string() })?;
-        Ok((prepare(&reading.score, options)?, reading.warnings))
+fn load(path: &Path, name: &str, options: &Options, beats: &mut Beats) -> Vec<(String, Loaded)> {
+    let mut loaded = |reading: Result<formats::Reading, formats::ReadError>| match reading {
+        Err(error) => Loaded::refused(Reason::Unreadable { message: error.to_string() }),
+        Ok(reading) => {
+            beats.add(&reading.score, options.tolerance);
+            Loaded::of(reading, options)
+        }
     };
     match read_pieces(path, options) {
-        Err(reason) => vec![(name.to_owned(), Err(reason))],
+        Err(reason) => vec![(name.to_owned(), Loaded::refused(reason))],
         Ok(pieces) => {
             let named = |number: Option<u32>| number.map_or(name.to_owned(), |number| format!("{name}#{number}"));
-            pieces.into_iter().map(|piece| (named(piece.number), prepared(piece.reading))).collect()
+            pieces.into_iter().map(|piece| (named(piece.number), loaded(piece.reading))).collect()
         }
     }
 }
@@ -290,7 +364,7 @@ fn read_pieces(path: &Path, options: &Options) -> Result<Vec<formats::Piece>, Re
     formats::read(format, &bytes, &options.limits).map_err(|error| unreadable(error.to_string()))
 }
 
-fn usage(prepared: &Prepared, warnings: Vec<String>) -> Usage {
+fn usage(prepared: &Prepared) -> Usage {
     Usage {
         hash: prepared.hash,
         split: Split::Train,
@@ -300,7 +374,7 @@ fn usage(prepared: &Prepared, warnings: Vec<String>) -> Usage {
         meters: prepared.meters.iter().map(Meter::to_string).collect(),
         key: prepared.key.as_ref().map(Key::to_string),
         quantization: prepared.quantization,
-        warnings,
+        drums: prepared.drums,
     }
 }
 
@@ -336,7 +410,7 @@ fn split(pieces: &mut [Piece], valid_share: f64) -> Moved {
 }
 
 /// What a person should know.
-fn remarks(report: &Preflight, options: &Options, moved: Moved) -> Vec<String> {
+fn remarks(report: &Preflight, moved: Moved, beats: &Beats) -> Vec<String> {
     let mut remarks = Vec::new();
     let totals = &report.totals;
     if let Some((side, path)) = moved {
@@ -369,11 +443,14 @@ fn remarks(report: &Preflight, options: &Options, moved: Moved) -> Vec<String> {
     let moved: f64 =
         report.used().map(|(_, usage)| usage.quantization.moved * usage.quantization.notes_read as f64).sum();
     let share = |count: f64| 100.0 * count / read.max(1) as f64;
-    let steps = options.grid.get();
     if share(moved) > 10.0 {
-        let finer = if steps.is_multiple_of(3) { String::new() } else { format!("; {} hold triplets", 3 * steps) };
-        let moved = share(moved);
-        remarks.push(format!("{moved:.0}% of the onsets were moved to fit {steps} steps a quarter note{finer}"));
+        remarks.push(advice::moved(share(moved), report, beats));
+    }
+    let drums: Vec<usize> = report.used().map(|(_, usage)| usage.drums).filter(|drums| *drums > 0).collect();
+    if !drums.is_empty() {
+        let (strokes, files) = (grouped(drums.iter().sum::<usize>() as u64), grouped(drums.len() as u64));
+        let s = if drums.len() == 1 { "" } else { "s" };
+        remarks.push(format!("{strokes} drum strokes in {files} file{s} are left out: no composer writes drums yet"));
     }
     if totals.merged > 0 {
         let (merged, percent) = (grouped(totals.merged), share(totals.merged as f64));

@@ -14,7 +14,7 @@
 //! lost, for a score ends with its last note.
 
 use crate::corpus::{Corpus, CorpusError, Piece, Split};
-use crate::{ContentHash, FileReport, Preflight, Quantization, Totals, Usage, Verdict};
+use crate::{ContentHash, FileReport, Options, Preflight, Quantization, Totals, Usage, Verdict};
 use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Velocity};
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
@@ -202,7 +202,7 @@ fn in_voices(steps: &[Vec<i64>], voices: &[String], grid: TicksPerQuarter, title
 
 /// A benchmark file as a corpus: its own training and validation pieces; the test pieces are not looked at. Nothing is refused, not
 /// even a piece that stands in both: the splits are canonical.
-pub(crate) fn corpus(path: &Path) -> Result<Corpus, CorpusError> {
+pub(crate) fn corpus(path: &Path, options: &Options) -> Result<Corpus, CorpusError> {
     let unreadable = |problem: FrameFileError| CorpusError::Frames { path: path.to_path_buf(), problem };
     let file = FrameFile::open(path).map_err(unreadable)?;
     let (mut pieces, mut files) = (Vec::new(), Vec::new());
@@ -220,9 +220,9 @@ pub(crate) fn corpus(path: &Path) -> Result<Corpus, CorpusError> {
                 meters: Vec::new(),
                 key: None,
                 quantization: Quantization { notes_read: score.note_count(), ..Quantization::default() },
-                warnings: Vec::new(),
+                drums: 0,
             };
-            files.push(FileReport { path: name.clone(), verdict: Verdict::Used(usage) });
+            files.push(FileReport { path: name.clone(), warnings: Vec::new(), verdict: Verdict::Used(usage) });
             pieces.push(Piece { path: name, hash, split, score: score.clone(), quarters });
         }
     }
@@ -237,7 +237,8 @@ pub(crate) fn corpus(path: &Path) -> Result<Corpus, CorpusError> {
     if file.silent > 0 {
         remarks.push(format!("{} silent steps at the ends of pieces were left out", file.silent));
     }
-    let report = Preflight { folder: path.to_string_lossy().into_owned(), files, totals, remarks };
+    let (folder, options) = (path.to_string_lossy().into_owned(), options.settled());
+    let report = Preflight { folder, files, totals, options, remarks, ..Preflight::default() };
     let corpus = Corpus { pieces, report, attacks: false };
     let lacks = |split| corpus.pieces_of(split).next().is_none();
     if lacks(Split::Train) || lacks(Split::Valid) {

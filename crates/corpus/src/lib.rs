@@ -8,7 +8,10 @@
 //!
 //! Nothing here trusts a file: sizes are looked at before reading, and what a reader refuses becomes a line of the report.
 
+mod advice;
+mod beats;
 mod corpus;
+mod divide;
 mod files;
 mod frames;
 mod hash;
@@ -21,5 +24,5 @@ pub use corpus::{Corpus, CorpusError, Piece, Progress, Split, read, survey};
 pub use frames::{FrameFile, FrameFileError, is_frame_file};
 pub use hash::ContentHash;
 pub use options::{ChoiceError, MeterFilter, Options, OptionsError, Parts};
-pub use preflight::{FileReport, Listing, Preflight, Reason, Totals, Usage, Verdict};
+pub use preflight::{FileReport, Listing, Preflight, Reason, Totals, Usage, Verdict, Warning};
 pub use prepare::{Prepared, Quantization, prepare};

@@ -9,13 +9,14 @@ use std::str::FromStr;
 
 /// How a folder is turned into a corpus. Stored with every run, so that a resumed run reads the same music.
 ///
-/// Drums are no pitches: percussion parts are left out whatever the options say.
+/// Drums are no pitches: percussion parts are left out whatever the options say. What is `None` follows from the folder:
+/// [`Preflight::options`](crate::Preflight::options) says how it was read in the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Steps to the quarter note; 4 are sixteenths.
+    /// Steps to the quarter note; 4 are sixteenths. By default [`Options::GRID`], or a grid of triplets where the folder is in them.
     #[serde(with = "steps")]
-    pub grid: TicksPerQuarter,
+    pub grid: Option<TicksPerQuarter>,
     /// Which parts of a file are kept.
     pub parts: Parts,
     /// Which metres are allowed.
@@ -28,10 +29,11 @@ pub struct Options {
     /// The default, 0.2, stands in a gap of the figures that we measured: of 2,257 written scores 99% have less (Chopin's worst 0.06,
     /// the hymns' 0.05), and of 843 performances and transcribed solos none has less than 0.25.
     pub max_off_grid: f64,
-    /// Fewer bars than these are too short.
-    pub min_bars: u64,
-    /// Fewer notes than these are too short.
-    pub min_notes: usize,
+    /// Fewer bars than these are too short. By default [`Options::MIN_BARS`], or [`Options::CLIP_BARS`] where the folder is one of clips.
+    pub min_bars: Option<u64>,
+    /// Fewer notes than these are too short. By default [`Options::MIN_NOTES`], or [`Options::CLIP_NOTES`] where the folder is one of
+    /// clips.
+    pub min_notes: Option<usize>,
     /// More pitched parts with notes than these are too many; by default no number is.
     pub max_note_tracks: Option<usize>,
     /// Whether a file is refused that has notes beyond a piano's 88 keys (MIDI 21-108).
@@ -46,13 +48,13 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            grid: const { TicksPerQuarter::new(4).unwrap() },
+            grid: None,
             parts: Parts::All,
             meters: MeterFilter::Any,
             tolerance: 0.2,
             max_off_grid: 0.2,
-            min_bars: 4,
-            min_notes: 16,
+            min_bars: None,
+            min_notes: None,
             max_note_tracks: None,
             piano_only: false,
             valid_share: 0.1,
@@ -76,9 +78,45 @@ pub struct OptionsError {
 }
 
 impl Options {
+    /// Steps to the quarter note where nothing speaks against it: sixteenths.
+    pub const GRID: TicksPerQuarter = TicksPerQuarter::new(4).unwrap();
+    /// The fewest bars of a piece.
+    pub const MIN_BARS: u64 = 4;
+    /// The fewest notes of a piece.
+    pub const MIN_NOTES: usize = 16;
+    /// The fewest bars of a clip: a loop, a lick.
+    pub const CLIP_BARS: u64 = 1;
+    /// The fewest notes of a clip.
+    pub const CLIP_NOTES: usize = 4;
+
+    /// Steps to the quarter note: those asked for, or the usual ones.
+    pub fn steps(&self) -> TicksPerQuarter {
+        self.grid.unwrap_or(Options::GRID)
+    }
+
+    /// The fewest bars: those asked for, or the usual ones.
+    pub fn least_bars(&self) -> u64 {
+        self.min_bars.unwrap_or(Options::MIN_BARS)
+    }
+
+    /// The fewest notes: those asked for, or the usual ones.
+    pub fn least_notes(&self) -> usize {
+        self.min_notes.unwrap_or(Options::MIN_NOTES)
+    }
+
+    /// The same with nothing left open: what was not asked for is as usual.
+    pub fn settled(&self) -> Options {
+        Options {
+            grid: Some(self.steps()),
+            min_bars: Some(self.least_bars()),
+            min_notes: Some(self.least_notes()),
+            ..self.clone()
+        }
+    }
+
     /// Whatever has notes is a piece, however short or far off the grid: for looking at music, not for learning from it.
     pub fn lenient() -> Options {
-        Options { max_off_grid: 1.0, min_bars: 1, min_notes: 1, ..Options::default() }
+        Options { max_off_grid: 1.0, min_bars: Some(1), min_notes: Some(1), ..Options::default() }
     }
 
     /// Whether every number lies in its range.
@@ -88,7 +126,7 @@ impl Options {
     pub fn check(&self) -> Result<(), OptionsError> {
         let ranges = [
             // More than 96 steps a quarter are a performance's resolution, not a grid.
-            ("the grid (steps per quarter)", f64::from(self.grid.get()), 1.0, 96.0),
+            ("the grid (steps per quarter)", f64::from(self.steps().get()), 1.0, 96.0),
             ("the tolerance (of a step)", self.tolerance, 0.0, 0.5),
             ("the share of onsets off the grid", self.max_off_grid, 0.0, 1.0),
             ("the validation share", self.valid_share, 0.0, 1.0),
@@ -223,14 +261,15 @@ impl From<MeterFilter> for String {
 /// The grid as a plain number.
 mod steps {
     use super::{Deserialize, TicksPerQuarter};
-    use serde::{Deserializer, Serializer, de::Error};
+    use serde::{Deserializer, Serialize, Serializer, de::Error};
 
-    pub fn serialize<S: Serializer>(steps: &TicksPerQuarter, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u32(steps.get())
+    pub fn serialize<S: Serializer>(steps: &Option<TicksPerQuarter>, to: S) -> Result<S::Ok, S::Error> {
+        steps.map(TicksPerQuarter::get).serialize(to)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TicksPerQuarter, D::Error> {
-        TicksPerQuarter::new(u32::deserialize(from)?).ok_or_else(|| D::Error::custom("the grid has no steps"))
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TicksPerQuarter>, D::Error> {
+        let some = |steps| TicksPerQuarter::new(steps).ok_or_else(|| D::Error::custom("the grid has no steps"));
+        Option::<u32>::deserialize(from)?.map(some).transpose()
     }
 }
 
@@ -273,7 +312,7 @@ mod tests {
     #[test]
     fn options_survive_storing() {
         let options = Options {
-            grid: TicksPerQuarter::new(12).unwrap(),
+            grid: TicksPerQuarter::new(12),
             parts: Parts::Melody,
             meters: "3/4, 6/8".parse().unwrap(),
             max_note_tracks: Some(5),
@@ -284,6 +323,9 @@ mod tests {
         assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options);
         // What a run does not name keeps its default; what nobody knows is an error.
         assert_eq!(serde_json::from_str::<Options>("{}").unwrap(), Options::default());
+        // Runs of older versions name what nobody asked for, too.
+        let older: Options = serde_json::from_str(r#"{"grid":4,"min_bars":4,"min_notes":16}"#).unwrap();
+        assert_eq!(older, Options::default().settled());
         assert!(serde_json::from_str::<Options>(r#"{"gird":4}"#).is_err());
         assert!(serde_json::from_str::<Options>(r#"{"grid":0}"#).is_err());
     }

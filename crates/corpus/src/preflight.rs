@@ -1,6 +1,7 @@
 //! The preflight report: each file, used or not and why.
 
-use crate::{ContentHash, Parts, Quantization, Split};
+use crate::{ContentHash, Options, Parts, Quantization, Split};
+use cantus_score::Unpitched;
 use serde::Serialize;
 use std::fmt;
 
@@ -13,6 +14,10 @@ pub struct Preflight {
     pub files: Vec<FileReport>,
     /// The sums.
     pub totals: Totals,
+    /// How the files were read: what was asked for, and what was chosen where nothing was.
+    pub options: Options,
+    /// What the readers had to say, the most frequent first.
+    pub warnings: Vec<Warning>,
     /// What a person should know before training on this, in sentences.
     pub remarks: Vec<String>,
 }
@@ -22,9 +27,65 @@ pub struct Preflight {
 pub struct FileReport {
     /// Relative to the folder, with `/` between folders; as it is on disk, control characters included: print with [`Preflight`].
     pub path: String,
+    /// What the reader had to say.
+    pub warnings: Vec<String>,
     /// Whether it is used.
     #[serde(flatten)]
     pub verdict: Verdict,
+}
+
+/// What the readers said of several files.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Warning {
+    /// As it was said of the first of them; elsewhere numbers may differ.
+    pub text: String,
+    /// Of which files.
+    pub files: Vec<String>,
+}
+
+impl Warning {
+    /// The warnings of all files, those together that differ in numbers alone; the most frequent first.
+    pub(crate) fn of(files: &[FileReport]) -> Vec<Warning> {
+        let mut kinds: Vec<(String, Warning)> = Vec::new();
+        for file in files {
+            for text in &file.warnings {
+                let kind = without_numbers(text);
+                match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                    Some((_, warning)) if warning.files.last() == Some(&file.path) => {}
+                    Some((_, warning)) => warning.files.push(file.path.clone()),
+                    None => kinds.push((kind, Warning { text: text.clone(), files: vec![file.path.clone()] })),
+                }
+            }
+        }
+        let mut warnings: Vec<Warning> = kinds.into_iter().map(|(_, warning)| warning).collect();
+        warnings.sort_by_key(|warning| std::cmp::Reverse(warning.files.len()));
+        warnings
+    }
+}
+
+/// For people, in a line.
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.files.first().map(String::as_str).unwrap_or_default();
+        let (text, first) = (printable(&self.text), printable(first));
+        match self.files.len() {
+            0 | 1 => write!(f, "{first}: {text}"),
+            count => write!(f, "{} files, the first {first}: {text}", grouped(count as u64)),
+        }
+    }
+}
+
+/// `text` with one sign in the place of each number, so that messages of one kind are equal.
+fn without_numbers(text: &str) -> String {
+    let mut kind = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '0'..='9' if kind.ends_with('#') => {}
+            '0'..='9' => kind.push('#'),
+            _ => kind.push(c),
+        }
+    }
+    kind
 }
 
 /// Whether a file is used.
@@ -57,8 +118,8 @@ pub struct Usage {
     /// What the grid did to the notes.
     #[serde(flatten)]
     pub quantization: Quantization,
-    /// What the reader had to say.
-    pub warnings: Vec<String>,
+    /// Strokes of drums that were left out.
+    pub drums: usize,
 }
 
 /// Why a file is not used.
@@ -79,8 +140,10 @@ pub enum Reason {
     },
     /// Nothing with a pitch in it.
     NoNotes {
-        /// How many drum strokes there are.
+        /// Strokes of drums in it.
         drums: usize,
+        /// Chord symbols in it.
+        chords: usize,
     },
     /// Notes, but not in the part that was asked for.
     NoSuchPart {
@@ -125,7 +188,7 @@ pub enum Reason {
     /// The same notes as another file, perhaps in another key.
     DuplicateOf {
         /// The file that is used in its place.
-        path: String,
+        original: String,
         /// By how many semitones this one lies higher.
         transposed: i32,
     },
@@ -137,6 +200,7 @@ impl Reason {
         match self {
             Reason::Unreadable { .. } => "unreadable",
             Reason::TooLarge { .. } => "too large",
+            Reason::NoNotes { drums: 1.., chords: 0 } => "only drums",
             Reason::NoNotes { .. } => "no notes",
             Reason::NoSuchPart { .. } => "without the part asked for",
             Reason::TooManyParts { .. } => "too many parts",
@@ -156,8 +220,9 @@ impl fmt::Display for Reason {
             Reason::TooLarge { bytes, limit } => {
                 write!(f, "too large: {} bytes, {} are allowed", grouped(*bytes), grouped(*limit))
             }
-            Reason::NoNotes { drums: 0 } => f.write_str("no notes"),
-            Reason::NoNotes { drums } => write!(f, "no notes but {} drum strokes", grouped(*drums as u64)),
+            Reason::NoNotes { drums, chords } => {
+                write!(f, "it holds {}", Unpitched { strokes: *drums, chords: *chords })
+            }
             Reason::NoSuchPart { wanted } => write!(f, "no part is `{wanted}`"),
             Reason::TooManyParts { found, allowed } => write!(f, "{found} parts, {allowed} are allowed"),
             Reason::BeyondPiano { notes } => write!(f, "{notes} notes lie beyond a piano's 88 keys"),
@@ -169,11 +234,11 @@ impl fmt::Display for Reason {
             Reason::TooShort { notes, bars, min_notes, min_bars } => {
                 write!(f, "too short: {notes} of at least {min_notes} notes, {bars} of {min_bars} bars")
             }
-            Reason::DuplicateOf { path, transposed: 0 } => write!(f, "duplicate of {}", printable(path)),
-            Reason::DuplicateOf { path, transposed } => {
+            Reason::DuplicateOf { original, transposed: 0 } => write!(f, "duplicate of {}", printable(original)),
+            Reason::DuplicateOf { original, transposed } => {
                 let (by, direction) = (transposed.abs(), if *transposed > 0 { "higher" } else { "lower" });
                 let s = if by == 1 { "" } else { "s" };
-                write!(f, "duplicate of {}, {by} semitone{s} {direction}", printable(path))
+                write!(f, "duplicate of {}, {by} semitone{s} {direction}", printable(original))
             }
         }
     }
@@ -188,9 +253,9 @@ pub struct Totals {
     pub ignored: usize,
     /// Files used.
     pub used: usize,
-    /// Of these, for training.
+    /// Pieces for training: the files used for it, or the first part of a file that is used for both.
     pub train: usize,
-    /// Of these, for validation.
+    /// Pieces for validation.
     pub valid: usize,
     /// Notes of the used files.
     pub notes: u64,
@@ -232,6 +297,9 @@ impl Totals {
         totals
     }
 }
+
+/// Kinds of warnings that are shown in short.
+const WARNINGS: usize = 5;
 
 /// A report as text: see [`Preflight::listing`].
 #[derive(Clone, Copy, Debug)]
@@ -298,6 +366,7 @@ impl fmt::Display for Listing<'_> {
         for remark in &report.remarks {
             write!(f, "\nNote: {remark}")?;
         }
+        self.write_warnings(f)?;
         if self.verbose {
             self.write_used(f)?;
         }
@@ -320,11 +389,30 @@ impl Listing<'_> {
             let key = usage.key.as_deref().unwrap_or("-");
             write!(f, "\n  {path:width$}  {:5}  {:>6} notes {:>5} bars", usage.split, usage.notes, usage.bars)?;
             write!(f, "  off grid {off_grid:>3.0}%  moved {moved:>3.0}%  merged {merged:>4}  {meters}  {key}")?;
-            for warning in &usage.warnings {
-                write!(f, "\n  {:width$}    {}", "", printable(warning))?;
-            }
         }
         Ok(())
+    }
+
+    /// What the readers said: by kind, or, where everything is told, by file.
+    fn write_warnings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.report;
+        if report.warnings.is_empty() || self.lines == 0 {
+            return Ok(());
+        }
+        write!(f, "\nWarnings of the readers:")?;
+        if self.verbose {
+            for file in &report.files {
+                file.warnings
+                    .iter()
+                    .try_for_each(|text| write!(f, "\n  {}: {}", printable(&file.path), printable(text)))?;
+            }
+            return Ok(());
+        }
+        report.warnings.iter().take(WARNINGS).try_for_each(|warning| write!(f, "\n  {warning}"))?;
+        match report.warnings.len().saturating_sub(WARNINGS) {
+            0 => Ok(()),
+            more => write!(f, "\n  ... and {} of other kinds", grouped(more as u64)),
+        }
     }
 
     fn write_refused(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -384,14 +472,37 @@ mod tests {
     }
 
     #[test]
+    fn warnings_of_one_kind_are_one() {
+        let file = |path: &str, warnings: &[&str]| FileReport {
+            path: path.to_owned(),
+            warnings: warnings.iter().map(|text| (*text).to_owned()).collect(),
+            verdict: Verdict::Refused(Reason::BeyondPiano { notes: 1 }),
+        };
+        let files = [
+            file("a", &["odd"]),
+            file("b", &["3 bars are silent", "5 bars are silent"]),
+            file("c", &["12 bars are silent"]),
+        ];
+        let shown: Vec<String> = Warning::of(&files).iter().map(Warning::to_string).collect();
+        assert_eq!(shown, ["2 files, the first b: 3 bars are silent", "a: odd"]);
+    }
+
+    #[test]
     fn reasons_read_as_sentences() {
         let off = Reason::OffGrid { share: 0.374, allowed: 0.2 };
         assert_eq!(off.to_string(), "off the grid: 37% of the onsets miss it, 20% may");
-        let copy = Reason::DuplicateOf { path: "a.mid".into(), transposed: -1 };
+        let copy = Reason::DuplicateOf { original: "a.mid".into(), transposed: -1 };
         assert_eq!(copy.to_string(), "duplicate of a.mid, 1 semitone lower");
+        let drums = Reason::NoNotes { drums: 320, chords: 0 };
+        assert_eq!(drums.to_string(), "it holds only drums (320 strokes) and no note with a pitch");
         assert_eq!(
-            serde_json::to_string(&FileReport { path: "x".into(), verdict: Verdict::Refused(off) }).unwrap(),
-            r#"{"path":"x","verdict":"refused","reason":"off_grid","share":0.374,"allowed":0.2}"#
+            serde_json::to_string(&FileReport {
+                path: "x".into(),
+                warnings: Vec::new(),
+                verdict: Verdict::Refused(off)
+            })
+            .unwrap(),
+            r#"{"path":"x","warnings":[],"verdict":"refused","reason":"off_grid","share":0.374,"allowed":0.2}"#
         );
     }
 }

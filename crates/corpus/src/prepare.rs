@@ -3,7 +3,7 @@
 use crate::parts::select;
 use crate::{ContentHash, Options, Parts, Reason};
 use cantus_score::{
-    Key, Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, merge_parts, outer_line, quantize,
+    Key, Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, outer_line, quantize,
 };
 use serde::Serialize;
 
@@ -24,6 +24,10 @@ pub struct Prepared {
     pub meters: Vec<Meter>,
     /// The key signature at the first note, if the file has one.
     pub key: Option<Key>,
+    /// Strokes of drums, which are left out.
+    pub drums: usize,
+    /// Whole bars of silence before the first note, which are left out.
+    pub silent_bars: u64,
 }
 
 /// What putting the notes on the grid did to them. No note is lost unless it is counted here.
@@ -53,8 +57,8 @@ pub struct Quantization {
 /// Why it would not be used.
 pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
-    if pitched.is_empty() {
-        return Err(Reason::NoNotes { drums: score.note_count() });
+    if let Some(Unpitched { strokes, chords }) = Unpitched::of(score) {
+        return Err(Reason::NoNotes { drums: strokes, chords });
     }
     if let Some(allowed) = options.max_note_tracks.filter(|allowed| pitched.len() > *allowed) {
         return Err(Reason::TooManyParts { found: pitched.len(), allowed });
@@ -69,10 +73,10 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if chosen.is_empty() {
         return Err(Reason::NoSuchPart { wanted: options.parts });
     }
-    let mut chosen = Score { parts: chosen.into_iter().cloned().collect(), remarks: Vec::new(), ..score.clone() };
-    chosen.parts.iter_mut().for_each(|part| part.pedal.clear());
+    let chosen = notes_alone(score, chosen);
+    let drums = score.parts.iter().filter(|part| part.drums).map(|part| part.notes.len()).sum();
     let (score, quantization) = on_grid(&chosen, options);
-    let score = from_first_bar(score);
+    let (score, silent_bars) = from_first_bar(&score);
 
     let span = Span::of(&score);
     let meters = span.meters(&score.meters);
@@ -85,19 +89,38 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     }
     let (notes, with_upbeat) = (score.note_count(), span.bars(&score));
     let bars = with_upbeat - u64::from(score.upbeat().is_some());
+    let (min_bars, min_notes) = (options.least_bars(), options.least_notes());
     // An upbeat and the last bar, which it shortens, often make one: a piece is not refused for want of half a bar.
-    if with_upbeat < options.min_bars || notes < options.min_notes {
-        let (min_bars, min_notes) = (options.min_bars, options.min_notes);
+    if with_upbeat < min_bars || notes < min_notes {
         return Err(Reason::TooShort { notes, bars, min_notes, min_bars });
     }
     let key = score.keys.iter().take_while(|(at, _)| *at <= span.first).last().map(|(_, key)| *key);
     let quarters = span.end.quarters(score.ticks_per_quarter);
-    Ok(Prepared { hash: ContentHash::of(&score), score, quantization, bars, quarters, meters, key })
+    Ok(Prepared { hash: ContentHash::of(&score), score, quantization, bars, quarters, meters, key, drums, silent_bars })
+}
+
+/// A score of the chosen parts: their notes, and what time and keys are like. How they are played, sung and called is left out.
+fn notes_alone(score: &Score, chosen: Vec<&Part>) -> Score {
+    let part = |part: &Part| Part {
+        name: part.name.clone(),
+        channel: part.channel,
+        programs: part.programs.clone(),
+        notes: part.notes.clone(),
+        ..Part::default()
+    };
+    Score {
+        title: score.title.clone(),
+        tempos: score.tempos.clone(),
+        meters: score.meters.clone(),
+        keys: score.keys.clone(),
+        parts: chosen.into_iter().map(part).collect(),
+        ..Score::new(score.ticks_per_quarter)
+    }
 }
 
 /// The notes of all parts on the grid, in one part.
 fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
-    let (quantized, grid) = quantize(score, options.grid, options.tolerance);
+    let (quantized, grid) = quantize(score, options.steps(), options.tolerance);
     let merged = merge_parts(&quantized.parts);
     let mut result = Quantization {
         notes_read: grid.notes,
@@ -113,10 +136,10 @@ fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
     if options.parts == Parts::Melody {
         // Of the notes as they were played: on the grid, a line that was played legato overlaps by whole steps.
         let notes = merge_parts(&score.parts).notes;
-        let line = outer_line(&notes, Outer::Highest, score.ticks_per_quarter, options.grid);
+        let line = outer_line(&notes, Outer::Highest, score.ticks_per_quarter, options.steps());
         let line =
             Score { parts: vec![Part { notes: line, ..Part::default() }], ..Score::new(score.ticks_per_quarter) };
-        let line = merge_parts(&quantize(&line, options.grid, options.tolerance).0.parts).notes;
+        let line = merge_parts(&quantize(&line, options.steps(), options.tolerance).0.parts).notes;
         result.accompaniment = part.notes.len() - line.len();
         part.notes = line;
     }
@@ -126,7 +149,7 @@ fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
 /// See [`Quantization::off_grid`].
 fn off_grid_share(score: &Score, options: &Options) -> f64 {
     let per_quarter = f64::from(score.ticks_per_quarter.get());
-    let step = per_quarter / f64::from(options.grid.get());
+    let step = per_quarter / f64::from(options.steps().get());
     let miss = |note: &&Note| {
         let onset = (note.onset.0 % u64::from(score.ticks_per_quarter.get())) as f64;
         let misses = |step_share: f64, tolerance: f64| {
@@ -140,19 +163,16 @@ fn off_grid_share(score: &Score, options: &Options) -> f64 {
     score.notes().filter(miss).count() as f64 / score.note_count().max(1) as f64
 }
 
-/// `score` without the whole bars of silence before its first note.
-fn from_first_bar(mut score: Score) -> Score {
-    let first = score.notes().map(|note| note.onset).min().unwrap_or_default();
-    let (change, meter) = score.meters.iter().take_while(|(at, _)| *at <= first).last().copied().unwrap_or_default();
-    let bar = meter.bar(score.ticks_per_quarter).0;
-    let shift = change + Ticks((first - change).0 / bar * bar);
-    score = score.after(shift);
-    // Where the music is over, nothing changes.
+/// `score` without the whole bars of silence before its first note, and how many those were; changes that come when the music is over
+/// are dropped.
+fn from_first_bar(score: &Score) -> (Score, u64) {
+    let (silent_bars, from) = score.silent_bars();
+    let mut score = score.after(from);
     let end = score.end();
     score.tempos.retain(|(at, _)| *at < end);
     score.meters.retain(|(at, _)| *at < end);
     score.keys.retain(|(at, _)| *at < end);
-    score
+    (score, silent_bars)
 }
 
 /// Where the music of a score lies. Bars are counted, not walked: a hostile file may have millions of empty ones.
@@ -214,7 +234,7 @@ mod tests {
     }
 
     fn lenient() -> Options {
-        Options { min_bars: 0, min_notes: 0, ..Options::default() }
+        Options { min_bars: Some(0), min_notes: Some(0), ..Options::default() }
     }
 
     #[test]
@@ -262,6 +282,7 @@ mod tests {
             prepared.score.tempos.iter().map(|(at, tempo)| (at.0, tempo.quarters_per_minute().round())).collect();
         assert_eq!(tempos, [(0, 80.0), (9, 100.0)]);
         assert_eq!((prepared.bars, prepared.quarters), (2, 4.0));
+        assert_eq!(prepared.silent_bars, 3);
     }
 
     #[test]
@@ -297,6 +318,10 @@ mod tests {
     fn drums_are_no_pitches() {
         let mut drums = score(&[(0, 36, 120)], &[]);
         drums.parts[0].drums = true;
-        assert_eq!(prepare(&drums, &lenient()).unwrap_err(), Reason::NoNotes { drums: 1 });
+        let refused = Reason::NoNotes { drums: 1, chords: 0 };
+        assert_eq!(prepare(&drums, &lenient()).unwrap_err(), refused);
+        drums.parts.push(score(&[(0, 60, 480)], &[]).parts.remove(0));
+        let prepared = prepare(&drums, &lenient()).unwrap();
+        assert_eq!((prepared.score.note_count(), prepared.drums), (1, 1));
     }
 }

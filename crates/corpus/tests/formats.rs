@@ -22,7 +22,7 @@ fn every_format_is_read_and_a_book_has_a_piece_for_each_tune() {
     let book = format!("{}\n{}\nX:13\nT:nothing\nK:C\n\n{}", tune(3, 11), tune(4, 12), tune(0, 14));
     fs::write(at("d.abc"), book).expect("written");
     fs::write(at("e.xml"), "<html/>").expect("written");
-    let options = Options { min_bars: 1, ..Options::default() };
+    let options = Options { min_bars: Some(1), ..Options::default() };
     let corpus = survey(folder.path(), &options, &mut |_| ()).expect("a corpus");
     let verdicts: Vec<(String, String)> = corpus
         .report
@@ -31,7 +31,7 @@ fn every_format_is_read_and_a_book_has_a_piece_for_each_tune() {
         .map(|file| {
             let verdict = match &file.verdict {
                 Verdict::Used(_) => "used".to_owned(),
-                Verdict::Refused(Reason::DuplicateOf { path, .. }) => format!("duplicate of {path}"),
+                Verdict::Refused(Reason::DuplicateOf { original, .. }) => format!("duplicate of {original}"),
                 Verdict::Refused(reason) => reason.to_string(),
             };
             (file.path.clone(), verdict)

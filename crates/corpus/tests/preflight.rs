@@ -81,7 +81,7 @@ fn nothing_with_a_pitch() {
     let place = folder();
     let drums = Part { notes: vec![note(0, 36, 120), note(480, 38, 120)], ..Part::of_drums() };
     save(&score(vec![drums]), &place.path().join("x.mid"));
-    assert_eq!(reason(place.path(), &Options::default()), Reason::NoNotes { drums: 2 });
+    assert_eq!(reason(place.path(), &Options::default()), Reason::NoNotes { drums: 2, chords: 0 });
 }
 
 #[test]
@@ -110,7 +110,13 @@ fn performances_are_off_the_grid() {
 fn scraps_are_too_short() {
     let place = folder();
     save(&piece(1, 10, 50), &place.path().join("x.mid"));
-    assert!(matches!(reason(place.path(), &Options::default()), Reason::TooShort { notes: 10, min_notes: 16, .. }));
+    assert!(matches!(
+        reason(place.path(), &Options::default().settled()),
+        Reason::TooShort { notes: 10, min_notes: 16, .. }
+    ));
+    let more = Options { min_notes: Some(17), ..Options::default() };
+    assert!(matches!(reason(place.path(), &more), Reason::TooShort { notes: 10, min_notes: 17, min_bars: 1, .. }));
+    assert_eq!(report(place.path(), &Options { min_notes: Some(10), ..Options::default() }).totals.used, 1);
 }
 
 #[test]
@@ -135,7 +141,7 @@ fn copies_are_named_with_their_interval() {
     save(&original.transposed(-3).unwrap(), &place.path().join("c.mid"));
     let report = report(place.path(), &Options::default());
     let reasons: Vec<_> = report.refused().map(|(_, reason)| reason.clone()).collect();
-    let copy = |transposed| Reason::DuplicateOf { path: "a.mid".into(), transposed };
+    let copy = |transposed| Reason::DuplicateOf { original: "a.mid".into(), transposed };
     assert_eq!(reasons, [copy(0), copy(-3)]);
     assert!(report.to_string().contains("c.mid  duplicate of a.mid, 3 semitones lower"), "{report}");
 }
@@ -165,16 +171,18 @@ fn hopeless_folders_end_with_the_report() {
     }
     save(&piece(1, 4, 50), &place.path().join("a.mid"));
     save(&piece(2, 4, 50), &place.path().join("b.mid"));
-    match read(place.path(), &Options::default(), &mut |_| ()) {
+    let options = Options::default().settled();
+    match read(place.path(), &options, &mut |_| ()) {
         Err(CorpusError::Unusable { report }) => {
             assert_eq!(report.totals.refused, [("too short".to_owned(), 2)]);
             assert!(report.to_string().contains("Refused:\n  a.mid  too short: 4 of at least 16 notes"), "{report}");
         }
         other => panic!("{other:?}"),
     }
-    save(&piece(3, 64, 50), &place.path().join("c.mid"));
-    let error = read(place.path(), &Options::default(), &mut |_| ()).unwrap_err();
-    assert!(error.to_string().contains("only 1 of the 3 files"), "{error}");
+    save(&piece(3, 30, 50), &place.path().join("c.mid"));
+    let error = read(place.path(), &options, &mut |_| ()).unwrap_err().to_string();
+    assert!(error.contains("only 1 of the 3 files"), "{error}");
+    assert!(error.ends_with("`--min-bars 1 --min-notes 4` reads what is too short now"), "{error}");
 }
 
 #[test]

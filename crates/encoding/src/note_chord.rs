@@ -22,7 +22,7 @@ pub use cursor::{Context, Cursor, REMAINING_BUCKETS};
 pub use vocabulary::{BarKind, Token, Vocabulary};
 
 use crate::TokenId;
-use cantus_score::{Note, Part, Pitch, Program, Score, Tempo, Ticks, Velocity};
+use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, Velocity};
 
 /// What had to be changed so that a vocabulary could say a score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -192,28 +192,6 @@ fn bars_of(score: &Score, vocabulary: &Vocabulary) -> (Vec<EncodedBar>, Adjustme
         bars.push(EncodedBar { kind, notes: encoded });
     }
     (bars, adjustments)
-}
-
-/// The tempo that holds for most of the piece.
-fn prevailing_tempo(score: &Score) -> Tempo {
-    let end = score.end();
-    let mut spans: Vec<(Tempo, u64)> = Vec::new();
-    let mut at = (Ticks::ZERO, Tempo::DEFAULT);
-    for &(tick, tempo) in score.tempos.iter().chain([&(end, Tempo::DEFAULT)]) {
-        spans.push((at.1, (tick.min(end) - at.0).0));
-        at = (tick, tempo);
-    }
-    // The median over time: a few slow bars at the end, or a thousand small changes, do not move it.
-    spans.sort_unstable();
-    let half = spans.iter().map(|(_, span)| span).sum::<u64>() / 2;
-    let mut passed = 0;
-    spans
-        .iter()
-        .find(|(_, span)| {
-            passed += span;
-            passed > half
-        })
-        .map_or(Tempo::DEFAULT, |(tempo, _)| *tempo)
 }
 
 #[cfg(test)]

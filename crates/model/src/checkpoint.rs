@@ -1,6 +1,6 @@
 //! What composers put into model files and checkpoints, and take out again.
 
-use crate::{ComposerSpec, CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Settings, TensorData};
+use crate::{ComposerSpec, CorpusCard, FORMAT_VERSION, Habits, Header, ModelError, ModelFile, Settings, TensorData};
 use burn::module::Module;
 use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Average, Optimizer};
@@ -15,8 +15,14 @@ pub const CARRIED: &str = "carried.";
 /// How the tensors of a running average of the parameters begin.
 pub const AVERAGE: &str = "average.";
 
-/// A network with its settings and encoding.
-pub fn save<M: Module>(spec: &ComposerSpec, network: &M, settings: Settings, encoding: serde_json::Value) -> ModelFile {
+/// A network with its settings, its encoding and what its corpus has.
+pub fn save<M: Module>(
+    spec: &ComposerSpec,
+    network: &M,
+    settings: Settings,
+    encoding: serde_json::Value,
+    habits: &Habits,
+) -> ModelFile {
     let tensors: BTreeMap<String, TensorData> = named_parameters(network)
         .into_iter()
         .map(|(name, shape, values)| (name, TensorData { shape, values }))
@@ -30,6 +36,7 @@ pub fn save<M: Module>(spec: &ComposerSpec, network: &M, settings: Settings, enc
         corpus: CorpusCard::default(),
         training: None,
         originality: None,
+        habits: Some(habits.clone()),
         temperature_floor: None,
         created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
         state: None,

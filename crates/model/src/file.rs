@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{Baseline, Likelihood, Sampling, Settings};
+use crate::{Baseline, Habits, Likelihood, Sampling, Settings};
 
 /// The newest format that this program reads and the one that it writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -86,6 +86,9 @@ pub struct Header {
     /// What of the training music a composition can be held against: a digest of its melodies, as JSON.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub originality: Option<serde_json::Value>,
+    /// What the training pieces have of tempos, metres and keys; models of older programs do not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub habits: Option<Habits>,
     /// Below this temperature it repeats itself: where nothing else is asked for, it composes at this one at least.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub temperature_floor: Option<f64>,
@@ -301,6 +304,7 @@ mod tests {
             corpus: CorpusCard::default(),
             training: None,
             originality: None,
+            habits: None,
             temperature_floor: None,
             created_by: "cantus test".into(),
             state: None,

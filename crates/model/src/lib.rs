@@ -14,7 +14,9 @@ mod expression;
 mod file;
 mod form;
 pub mod frames;
+mod habits;
 mod judge;
+mod keys;
 pub mod learner;
 mod likelihood;
 pub mod ngram;
@@ -35,6 +37,7 @@ pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,
 };
 pub use form::{Form, FormError, Recall};
+pub use habits::{Habits, Intent, Opening};
 pub use judge::{Judge, Judgement};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit};
 pub use prompt::Prompt;

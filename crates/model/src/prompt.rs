@@ -12,19 +12,14 @@ pub struct Prompt {
     end: Ticks,
     bars: usize,
     has_upbeat: bool,
-    silent: usize,
 }
 
 impl Prompt {
-    /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer. Whole bars of silence before its
-    /// first note are left out: nobody means to go on from those.
+    /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer.
     ///
     /// # Errors
     /// [`ComposeError::EmptyPrompt`] where they hold no note but drum strokes, [`ComposeError::Unpitched`] where the whole score does.
     pub fn new(score: &Score, bars: usize) -> Result<Prompt, ComposeError> {
-        let (silent, music) = score.silence();
-        let without_silence = (silent > 0).then(|| score.after(music));
-        let score = without_silence.as_ref().unwrap_or(score);
         let has_upbeat = bars > 0 && score.upbeat().is_some();
         let kept_bars: Vec<_> = score.bars().take(bars.saturating_add(usize::from(has_upbeat))).collect();
         let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
@@ -35,7 +30,7 @@ impl Prompt {
                 None => ComposeError::EmptyPrompt { bars, first: first_bar(score) },
             });
         }
-        Ok(Prompt { kept, end, bars: kept_bars.len() - usize::from(has_upbeat), has_upbeat, silent })
+        Ok(Prompt { kept, end, bars: kept_bars.len() - usize::from(has_upbeat), has_upbeat })
     }
 
     /// How many bars are kept, an upbeat not counted.
@@ -51,11 +46,6 @@ impl Prompt {
     /// Whether what is kept begins with an upbeat.
     pub fn has_upbeat(&self) -> bool {
         self.has_upbeat
-    }
-
-    /// How many bars of silence before the first note were left out.
-    pub fn silent_bars(&self) -> usize {
-        self.silent
     }
 
     /// The names of the parts that have notes in the kept bars and none after them, in a score that [`Prompt::join`] made. Empty where none
@@ -175,16 +165,6 @@ mod tests {
         let joined = Prompt::new(&cut, 2).unwrap().join(&score(4, &[(0, 4), (16, 4)]), Ticks(0));
         let spans: Vec<_> = joined.bars().map(|bar| (bar.start.0, bar.length.0)).collect();
         assert_eq!(spans, [(0, 16), (16, 8), (24, 16), (40, 16)]);
-    }
-
-    #[test]
-    fn silence_before_the_first_note_is_left_out() {
-        let mut late = score(4, &[(16 * 841 + 4, 4), (16 * 842, 4), (16 * 843, 4)]);
-        late.meters = vec![(Ticks(0), "4/4".parse().unwrap()), (Ticks(16 * 840), "4/4".parse().unwrap())];
-        let prompt = Prompt::new(&late, 2).unwrap();
-        assert_eq!((prompt.silent_bars(), prompt.bars()), (841, 2));
-        assert_eq!(prompt.score().notes().map(|note| note.onset.0).collect::<Vec<_>>(), [4, 16]);
-        assert_eq!(Prompt::new(&score(4, &[(4, 4)]), 1).unwrap().silent_bars(), 0);
     }
 
     #[test]

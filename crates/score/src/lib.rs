@@ -6,6 +6,7 @@
 
 mod chords;
 mod drums;
+mod excerpt;
 mod grid;
 mod line;
 mod meter;

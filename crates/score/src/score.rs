@@ -93,6 +93,26 @@ impl Score {
         TempoMap::new(&self.tempos, self.ticks_per_quarter)
     }
 
+    /// The tempo that holds for most of the piece: the median over time, which a few slow bars at the end, or a thousand small
+    /// changes, do not move.
+    pub fn prevailing_tempo(&self) -> Tempo {
+        let end = self.end();
+        let mut spans: Vec<(Tempo, u64)> = Vec::new();
+        let mut at = (Ticks::ZERO, Tempo::DEFAULT);
+        for &(tick, tempo) in self.tempos.iter().chain([&(end, Tempo::DEFAULT)]) {
+            spans.push((at.1, (tick.min(end) - at.0).0));
+            at = (tick, tempo);
+        }
+        spans.sort_unstable();
+        let half = spans.iter().map(|(_, span)| span).sum::<u64>() / 2;
+        let mut passed = 0;
+        let median = spans.iter().find(|(_, span)| {
+            passed += span;
+            passed > half
+        });
+        median.map_or(Tempo::DEFAULT, |(tempo, _)| *tempo)
+    }
+
     /// The lowest and the highest pitch, or `None` without a note.
     pub fn pitch_range(&self) -> Option<(crate::Pitch, crate::Pitch)> {
         let low = self.notes().map(|note| note.pitch).min()?;
@@ -151,38 +171,6 @@ impl Score {
         score
     }
 
-    /// How many whole bars of silence lead to the first note, and where they end. It walks through them: of more than a million, a million.
-    pub fn silence(&self) -> (usize, Ticks) {
-        let first = self.notes().map(|note| note.onset).min().unwrap_or_default();
-        let silent = self.bars().take(1_000_000).map(|bar| bar.end()).take_while(|end| *end <= first);
-        silent.fold((0, Ticks::ZERO), |(bars, _), end| (bars + 1, end))
-    }
-
-    /// The music from `start` on, which becomes its beginning. Notes that began before are gone; tempo, metre, key and programs hold on.
-    pub fn after(&self, start: Ticks) -> Score {
-        let mut score = self.clone();
-        moved_forward(&mut score.tempos, start);
-        moved_forward(&mut score.meters, start);
-        moved_forward(&mut score.keys, start);
-        for named in [&mut score.chords, &mut score.markers] {
-            named.retain(|(at, _)| *at >= start);
-            named.iter_mut().for_each(|(at, _)| *at = *at - start);
-        }
-        for part in &mut score.parts {
-            moved_forward(&mut part.programs, start);
-            part.controls.iter_mut().for_each(|(at, _)| *at = *at - start);
-            part.lyrics.retain(|lyric| lyric.at >= start);
-            part.lyrics.iter_mut().for_each(|lyric| lyric.at = lyric.at - start);
-            part.notes.retain(|note| note.onset >= start);
-            part.notes.iter_mut().for_each(|note| note.onset = note.onset - start);
-            part.pedal.retain(|span| span.up > start);
-            for span in &mut part.pedal {
-                *span = PedalSpan { down: span.down - start, up: span.up - start };
-            }
-        }
-        score
-    }
-
     /// The music moved by `semitones`, or `None` where a note would leave the MIDI range. Drums stay.
     pub fn transposed(&self, semitones: i32) -> Option<Score> {
         let mut score = self.clone();
@@ -200,19 +188,6 @@ impl Score {
         }
         Some(score)
     }
-}
-
-/// Changes moved towards the beginning by `by`: of those that come to stand at one moment the last holds.
-fn moved_forward<T: Copy>(changes: &mut Vec<(Ticks, T)>, by: Ticks) {
-    let mut kept: Vec<(Ticks, T)> = Vec::with_capacity(changes.len());
-    for &(at, value) in changes.iter() {
-        let at = at - by;
-        if kept.last().is_some_and(|(last, _)| *last == at) {
-            kept.pop();
-        }
-        kept.push((at, value));
-    }
-    *changes = kept;
 }
 
 /// All notes of `parts` in one part. A pitch struck twice at one moment stays once (the longer, then the louder); a note that
@@ -299,28 +274,5 @@ mod tests {
         score.parts.push(part(&[note(0, 120, 8)]));
         assert!(score.transposed(8).is_none());
         assert_eq!(score.transposed(7).unwrap().parts[0].notes[0].pitch.get(), 127);
-    }
-
-    #[test]
-    fn what_comes_after_silence_becomes_the_beginning() {
-        let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
-        let pitch = crate::Pitch::C4;
-        let note = |onset| Note { onset: Ticks(onset), pitch, duration: Ticks(2), velocity: crate::Velocity::DEFAULT };
-        score.parts.push(Part { notes: vec![note(45), note(48)], ..Part::default() });
-        score.parts[0].programs =
-            vec![(Ticks(0), crate::Program::PIANO), (Ticks(30), crate::Program::new(40).unwrap())];
-        score.parts[0].pedal = vec![PedalSpan { down: Ticks(30), up: Ticks(50) }];
-        let tempo = |quarters| Tempo::from_quarters_per_minute(quarters).unwrap();
-        score.tempos = vec![(Ticks(0), tempo(60.0)), (Ticks(20), tempo(90.0)), (Ticks(47), tempo(80.0))];
-        score.markers = vec![(Ticks(0), "intro".into()), (Ticks(48), "verse".into())];
-        assert_eq!(score.silence(), (2, Ticks(32)));
-        let after = score.after(Ticks(32));
-        assert_eq!(after.notes().map(|note| note.onset.0).collect::<Vec<_>>(), [13, 16]);
-        assert_eq!(after.tempos, [(Ticks(0), tempo(90.0)), (Ticks(15), tempo(80.0))]);
-        assert_eq!(after.parts[0].programs, [(Ticks(0), crate::Program::new(40).unwrap())]);
-        assert_eq!(after.parts[0].pedal, [PedalSpan { down: Ticks(0), up: Ticks(18) }]);
-        assert_eq!(after.markers, [(Ticks(16), "verse".to_owned())]);
-        assert_eq!(after.silence(), (0, Ticks::ZERO));
-        assert_eq!(Score::new(TicksPerQuarter::DEFAULT).silence(), (0, Ticks::ZERO));
     }
 }

@@ -6,7 +6,7 @@
 use crate::library::{Originality, Passage, Piece};
 use crate::{Shared, StudioError, make_folder, manifests, now, prompts};
 use cantus_formats::midi;
-use cantus_model::{Arrangement, ComposeError, Prompt, Sampling};
+use cantus_model::{Arrangement, ComposeError, Sampling};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use cantus_workshop::{self as workshop, ArrangementOrigin, LoadError, Model, PromptOrigin, Provenance};
@@ -292,7 +292,7 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
     } else {
         let begin = |origin: &PromptOrigin| -> Result<workshop::Given, Unfulfilled> {
             let prompts::Prompt { sha256, score, .. } = given(&origin.sha256)?;
-            Ok(workshop::Given { prompt: Prompt::new(&score, origin.bars)?, sha256 })
+            Ok(workshop::Given::known(&score, sha256, origin.bars)?)
         };
         let given = order.prompt.as_ref().map(begin).transpose()?;
         let composed = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut progress)?.pop();

@@ -62,10 +62,10 @@ impl Report {
 
 impl FileLine {
     fn new(file: &FileReport) -> FileLine {
-        let (refused, notes, bars, warnings) = match &file.verdict {
-            Verdict::Used(usage) => (None, usage.notes, usage.bars, usage.warnings.clone()),
-            Verdict::Refused(reason) => (Some(reason.to_string()), 0, 0, Vec::new()),
+        let (refused, notes, bars) = match &file.verdict {
+            Verdict::Used(usage) => (None, usage.notes, usage.bars),
+            Verdict::Refused(reason) => (Some(reason.to_string()), 0, 0),
         };
-        FileLine { name: file.path.clone(), refused, notes, bars, warnings }
+        FileLine { name: file.path.clone(), refused, notes, bars, warnings: file.warnings.clone() }
     }
 }

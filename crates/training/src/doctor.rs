@@ -126,8 +126,8 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// The doctor for a corpus that was read with `options`.
-    pub fn new(corpus: &Corpus, options: &Options) -> Doctor {
+    /// The doctor for a corpus.
+    pub fn new(corpus: &Corpus) -> Doctor {
         let learnt: Vec<(&str, &Score)> =
             corpus.pieces_of(Split::Train).map(|piece| (piece.path.as_str(), &piece.score)).collect();
         let kept: Vec<&Score> = corpus.pieces_of(Split::Valid).map(|piece| &piece.score).collect();
@@ -137,7 +137,7 @@ impl Doctor {
         let notes: Vec<Vec<Note>> = learnt.iter().chain(&kept).map(|score| notes(score)).collect();
         let entropy = spread(notes.iter().filter_map(|notes| pitch_entropy(notes)));
         let longest_run = notes.iter().map(|notes| longest_run(notes)).max().unwrap_or(0);
-        let options = Options { grid: options.grid, ..Options::lenient() };
+        let options = Options { grid: corpus.report.options.grid, ..Options::lenient() };
         Doctor { options, index, held_out, entropy, longest_run }
     }
 

@@ -21,15 +21,28 @@ pub struct Given {
     pub prompt: Prompt,
     /// The SHA-256 of its file.
     pub sha256: String,
+    /// Whole bars of silence before its first note, which are left out.
+    pub silent_bars: u64,
 }
 
 impl Given {
-    /// The first `bars` bars of `score`, which was read from `bytes`.
+    /// The first `bars` bars of `score`, which was read from `bytes`, from its first note's on.
     ///
     /// # Errors
     /// [`ComposeError::EmptyPrompt`] and [`ComposeError::Unpitched`], which say what the piece holds.
     pub fn new(score: &Score, bytes: &[u8], bars: usize) -> Result<Given, ComposeError> {
-        Ok(Given { prompt: Prompt::new(score, bars)?, sha256: digest(bytes) })
+        Given::known(score, digest(bytes), bars)
+    }
+
+    /// The same of a file whose SHA-256 is known.
+    ///
+    /// # Errors
+    /// As for [`Given::new`].
+    pub fn known(score: &Score, sha256: String, bars: usize) -> Result<Given, ComposeError> {
+        let (silent_bars, from) = score.silent_bars();
+        let sounding = (silent_bars > 0).then(|| score.after(from));
+        let prompt = Prompt::new(sounding.as_ref().unwrap_or(score), bars)?;
+        Ok(Given { prompt, sha256, silent_bars })
     }
 }
 
@@ -69,8 +82,12 @@ pub fn compose(
             Some(title) => format!("{}, continued", title.strip_suffix(", continued").unwrap_or(title)),
             None => "Composition".to_owned(),
         });
+        if let Some(bars @ 1..) = given.map(|given| given.silent_bars) {
+            let bars = counted(usize::try_from(bars).unwrap_or(usize::MAX), "bar");
+            composition.remarks.push(format!("{bars} of silence before the prompt's first note were left out"));
+        }
         if let Some(given) = given {
-            composition.remarks.extend(about_prompt(&given.prompt, &composition.score));
+            composition.remarks.extend(stopped(&given.prompt, &composition.score));
         }
         finish(&mut composition.score, settings, *seed);
     }
@@ -98,27 +115,19 @@ pub fn arrange(
 
 /// Says that a piece begins late. A bar to count in is nothing strange; several are.
 pub fn silence(score: &Score) -> Option<String> {
-    let (bars, _) = score.silence();
+    let (bars, _) = score.silent_bars();
     (bars > 1).then(|| format!("{bars} bars of silence come before the first note"))
 }
 
-/// What of a prompt was left out, and which of its parts stop.
-fn about_prompt(prompt: &Prompt, joined: &Score) -> Vec<String> {
-    let silent = prompt.silent_bars();
-    let silence = (silent > 0).then(|| {
-        format!(
-            "{} of silence before the prompt's first note left out; its bars are counted from there",
-            counted(silent, "bar")
-        )
-    });
+/// Says which parts of a prompt stop where it ends.
+fn stopped(prompt: &Prompt, joined: &Score) -> Option<String> {
     let stopped = prompt.stopped(joined);
-    let stop = (!stopped.is_empty()).then(|| {
-        let named = stopped.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = stopped.len().saturating_sub(MOST_NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = stopped.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = stopped.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!stopped.is_empty()).then(|| {
         format!("the model does not write for all parts of the prompt; these stop where it ends: {named}{more}")
-    });
-    silence.into_iter().chain(stop).collect()
+    })
 }
 
 /// The tempo asked for, what other programs need to know, and how the piece came to be.
@@ -197,18 +206,14 @@ mod tests {
     #[test]
     fn what_becomes_of_a_prompt_is_said() {
         let mut band = scale(4);
-        for note in &mut band.parts[0].notes {
-            note.onset += Ticks(32);
-        }
         band.parts.extend(
             (1..10).map(|k| Part { name: Some(format!("horn {k}")), ..band.parts[0].clone() }).collect::<Vec<_>>(),
         );
         let prompt = Prompt::new(&band, 1).unwrap();
         let joined = prompt.join(&scale(4), Ticks::ZERO);
-        let said = about_prompt(&prompt, &joined).join("\n");
-        assert!(said.contains("2 bars of silence"), "{said}");
+        let said = stopped(&prompt, &joined).unwrap();
         assert!(said.contains("horn 1, horn 2") && said.contains("horn 6 and 3 more"), "{said}");
         let alone = Prompt::new(&scale(4), 1).unwrap();
-        assert!(about_prompt(&alone, &alone.join(&scale(4), Ticks::ZERO)).is_empty());
+        assert!(stopped(&alone, &alone.join(&scale(4), Ticks::ZERO)).is_none());
     }
 }

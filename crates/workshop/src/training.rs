@@ -1,7 +1,7 @@
 //! Trainings: begun in a new run folder, or gone on with in one.
 
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError, Options};
+use cantus_corpus::{Corpus, CorpusError};
 use cantus_formats::midi;
 use cantus_model::{ComposerSpec, CorpusCard, CreateError, Settings};
 use cantus_training::run_folder::{RunFolder, RunFolderError};
@@ -43,8 +43,6 @@ pub struct Plan {
     pub seed: u64,
     /// Where the music lies.
     pub data: PathBuf,
-    /// How it is read.
-    pub options: Options,
     /// What the model file says of its corpus.
     pub corpus: CorpusCard,
     /// What ends the training.
@@ -72,14 +70,14 @@ pub fn begin(
     policy: CheckpointPolicy,
 ) -> Result<Training<'static>, WorkshopError> {
     let trainable = (plan.spec.create)(&plan.settings, &training_set(corpus), plan.seed)?;
-    let doctor = Doctor::new(corpus, &plan.options);
+    let doctor = Doctor::new(corpus);
     let description = RunDescription {
         composer: plan.spec.id.to_owned(),
         configuration: plan.configuration.to_owned(),
         settings: plan.settings,
         seed: plan.seed,
         data: plan.data,
-        options: plan.options,
+        options: corpus.report.options.clone(),
         corpus: plan.corpus,
         bounds: plan.bounds,
         doctor: plan.doctor,
@@ -129,7 +127,7 @@ impl Paused {
         }
         folder.write_description(&description)?;
         let trainable = (spec.create)(&description.settings, &training_set(corpus), description.seed)?;
-        let doctor = Doctor::new(corpus, &description.options);
+        let doctor = Doctor::new(corpus);
         Ok(Training::new(trainable, folder, description, doctor, policy, WRITE_SAMPLE)?)
     }
 }

@@ -1,7 +1,8 @@
 //! `cantus evaluate`: what music is like, beside a corpus.
 
 use crate::Usage;
-use crate::files::{self, LimitArguments};
+use crate::files;
+use crate::reading::ReadingArguments;
 use crate::terminal::{bar, note, printable, say};
 use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
 use cantus_evaluation::picture::self_similarity;
@@ -67,7 +68,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArguments,
+    reading: ReadingArguments,
 }
 
 /// What a report is written as.
@@ -136,11 +137,11 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
         true => None,
         false => Some(workshop::load(what).into_diagnostic()?),
     };
-    let mut options = options(what, arguments, model.as_ref());
+    let mut options = options(what, arguments, model.as_ref())?;
     let mut warnings = Vec::new();
     let corpus = read(&arguments.corpus, &options, &mut warnings)?;
     // A benchmark file has a grid of its own.
-    options.grid = corpus.pieces.first().map_or(options.grid, |piece| piece.score.ticks_per_quarter);
+    options.grid = corpus.pieces.first().map(|piece| piece.score.ticks_per_quarter).or(options.grid);
     let set = match &model {
         Some(model) => compositions(model, arguments, &options, &mut warnings)?,
         None => {
@@ -234,15 +235,13 @@ fn name_of(path: &Path) -> String {
 }
 
 /// How music is read: as the model's run read it, so that its pieces fall to the same sides; for two folders whatever notes there are.
-fn options(what: &str, arguments: &Arguments, model: Option<&Model>) -> Options {
+fn options(what: &str, arguments: &Arguments, model: Option<&Model>) -> Result<Options> {
     let folder = if Path::new(what).is_dir() { Some(PathBuf::from(what)) } else { workshop::run_named(what) };
     let run = || RunFiles::at(folder?).ok()?.description::<RunDescription>().ok();
-    let mut options = match model {
+    arguments.reading.over(match model {
         Some(_) => run().map(|run| run.options).unwrap_or_default(),
         None => Options::lenient(),
-    };
-    options.limits = arguments.limits.over(options.limits);
-    options
+    })
 }
 
 /// The music of a folder or file; what its readers had to say goes to `warnings`.
@@ -264,8 +263,8 @@ fn read(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<
     for (reason, count) in &corpus.report.totals.refused {
         warnings.push(format!("{name}: {} left out ({reason})", counted(*count, "file")));
     }
-    for (file, used) in corpus.report.used() {
-        warnings.extend(used.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
+    for (file, _) in corpus.report.used() {
+        warnings.extend(file.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
     }
     Ok(corpus)
 }

@@ -2,9 +2,10 @@
 
 mod music;
 
-use crate::files::{self, LimitArguments};
+use crate::files;
+use crate::reading::ReadingArguments;
 use crate::terminal::{command, duration, say, table};
-use cantus_corpus::{CorpusError, Options, survey};
+use cantus_corpus::{CorpusError, Options};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
@@ -27,7 +28,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArguments,
+    reading: ReadingArguments,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -136,17 +137,25 @@ fn draw(model: &Model, path: &Path) -> Result<()> {
 }
 
 fn folder(arguments: &Arguments) -> Result<()> {
-    let mut options = Options::default();
-    options.limits = arguments.limits.over(options.limits);
-    let report = match survey(&arguments.what, &options, &mut |_| ()) {
-        Ok(corpus) => corpus.report,
-        Err(CorpusError::Unusable { report }) => *report,
-        Err(error) => return Err(error).into_diagnostic(),
+    let options = arguments.reading.over(Options::default())?;
+    // As a training reads it, which has to have two pieces.
+    let (report, lack) = match cantus_corpus::read(&arguments.what, &options, &mut |_| ()) {
+        Ok(corpus) => (corpus.report, None),
+        Err(error) => {
+            let lack = error.to_string();
+            let CorpusError::Unusable { report } = error else { return Err(error).into_diagnostic() };
+            (*report, Some(lack))
+        }
     };
     if arguments.json {
         return say(serde_json::to_string(&report).into_diagnostic()?);
     }
-    if arguments.verbose { say(report.verbose()) } else { say(&report) }
+    if arguments.verbose {
+        say(report.verbose())?
+    } else {
+        say(&report)?
+    }
+    lack.map_or(Ok(()), |lack| say(format!("A training cannot learn from this: {lack}")))
 }
 
 fn run_folder(files: &RunFiles, json: bool) -> Result<()> {

@@ -1,12 +1,13 @@
 //! `cantus train`: a composer learns from a folder.
 
 use crate::Usage;
-use crate::files::{self, LimitArguments};
+use crate::files;
+use crate::reading::ReadingArguments;
 use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts};
+use cantus_corpus::{Corpus, CorpusError, Options};
 use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit};
-use cantus_score::{TicksPerQuarter, counted};
+use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
 use cantus_workshop::{self as workshop, Paused, Plan};
@@ -43,7 +44,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "max_notes", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "min_bars", "min_notes", "max_notes", "max_controls", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
     resume: bool,
     /// Use the same seed to get the same model [default: 1]
     #[arg(long)]
@@ -54,24 +55,6 @@ pub struct Arguments {
     /// Take composer, settings, seed and reading options from a recipe (.toml); options given here come first
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Which parts of a file are read: all (merged), first, piano or melody [default: all]
-    #[arg(long)]
-    parts: Option<Parts>,
-    /// Allow only these metres, as in 4/4,3/4; `duple` allows those derived from 4/4 [default: any]
-    #[arg(long)]
-    meters: Option<MeterFilter>,
-    /// Refuse files with more pitched parts than this [default: no number is too many]
-    #[arg(long, value_name = "N")]
-    max_note_tracks: Option<usize>,
-    /// Refuse files with notes beyond a piano's 88 keys
-    #[arg(long)]
-    piano_only: bool,
-    /// Steps of the grid to a quarter note [default: 4]
-    #[arg(long, value_name = "STEPS")]
-    grid: Option<u32>,
-    /// Refuse files with a larger share of onsets off the grid, 0-1 [default: 0.2]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
-    max_off_grid: Option<f64>,
     /// Store the model in 16 bits: half the size
     #[arg(long)]
     half: bool,
@@ -88,7 +71,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArguments,
+    reading: ReadingArguments,
 }
 
 /// A recipe: how a model was, and can be, made.
@@ -155,7 +138,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         settings[key] = value.clone();
     }
     change(&mut settings, &arguments.set)?;
-    let options = reading_options(arguments, recipe.corpus.clone().unwrap_or_default())?;
+    let options = arguments.reading.over(recipe.corpus.clone().unwrap_or_default())?;
     let bounds = bounds(arguments, &recipe)?;
     let Some(folder) = &arguments.folder else { return Err(Usage("name a folder of music files".to_owned()).into()) };
     let data = std::path::absolute(folder).into_diagnostic()?;
@@ -183,7 +166,6 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         settings,
         seed,
         data,
-        options,
         corpus: card,
         bounds,
         doctor: !arguments.no_doctor,
@@ -263,24 +245,6 @@ fn change(settings: &mut Settings, changes: &[String]) -> Result<()> {
         settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
     Ok(())
-}
-
-fn reading_options(arguments: &Arguments, mut options: Options) -> Result<Options> {
-    options.parts = arguments.parts.unwrap_or(options.parts);
-    if let Some(meters) = &arguments.meters {
-        options.meters = meters.clone();
-    }
-    options.max_note_tracks = arguments.max_note_tracks.or(options.max_note_tracks);
-    options.piano_only |= arguments.piano_only;
-    if let Some(steps) = arguments.grid {
-        options.grid = TicksPerQuarter::new(steps).ok_or_else(|| {
-            Usage("a grid of 0 steps has no room for notes; 4 is usual, 12 has room for triplets".to_owned())
-        })?;
-    }
-    options.max_off_grid = arguments.max_off_grid.unwrap_or(options.max_off_grid);
-    options.limits = arguments.limits.over(options.limits);
-    options.check().map_err(|error| Usage(error.to_string()))?;
-    Ok(options)
 }
 
 fn bounds(arguments: &Arguments, recipe: &Recipe) -> Result<Bounds> {

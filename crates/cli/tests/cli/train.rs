@@ -114,7 +114,7 @@ fn folders_without_usable_music_end_with_the_report() {
     save(&piece(1), &folder.path().join("one/b.mid"));
     let ran = cantus(folder.path(), &["train", "one"]);
     assert!(ran.out.contains("duplicate of"), "{}", ran.out);
-    assert!(ran.failed(1).contains("add files"));
+    assert!(ran.failed(1).contains("a second piece is needed"));
     assert_eq!(names(folder.path()), ["empty", "hopeless", "one"], "a run was begun");
 }
 

@@ -12,8 +12,8 @@ use super::{Choir, SPEC, Settings, two_bars};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation};
 use cantus_model::{
-    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind,
+    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -33,6 +33,7 @@ pub(super) struct ChoraleComposer {
     cells: Vec<LstmCell>,
     head: JointScorer,
     pub(super) critic: Option<Critic>,
+    habits: Option<Habits>,
     parameters: usize,
 }
 
@@ -79,6 +80,7 @@ impl ChoraleComposer {
             head: JointScorer::new(shape, |name, shape| file.tensor(&format!("head.{name}"), shape))?,
             parameters: checkpoint::parameters(file) - critic.as_ref().map_or(0, |critic| critic.weights().len()),
             critic,
+            habits: file.header.habits.clone(),
             settings,
             choir,
         })
@@ -341,7 +343,8 @@ impl Composer for ChoraleComposer {
         let grid = self.choir.grid();
         let heard = prompt.map_or_else(Vec::new, |prompt| heard(prompt, grid));
         let meter = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
-        let meter = meter.unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
+        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let meter = meter.or(intent.meter()).unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
         let bars = request.bars - prompt.map_or(0, Prompt::bars);
         let in_bars = BarSteps::new(grid, meter);
         let steps = in_bars.first_step(bars);
@@ -367,6 +370,7 @@ impl Composer for ChoraleComposer {
         composed.parts = voices::write(&chords, grid, |step| in_bars.begins_bar(step)).parts;
         composed = composed.rescaled(in_bars.fine).before(Ticks(bars as u64 * in_bars.ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
+        intent.finish(&mut composed, self.choir.pitches());
         touch(&mut composed);
         let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
         let remarks = prompt.and_then(|prompt| self.strange(prompt.score(), "prompt")).into_iter().collect();

@@ -12,8 +12,8 @@ use cantus_model::frames::FrameSettings;
 use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, StepAt,
-    StepReport, TensorData as TensorValues, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
+    StepAt, StepReport, TensorData as TensorValues, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::joint::{CLASSES, Noise, Place};
 use cantus_nn::lstm::LstmState;
@@ -79,6 +79,7 @@ pub(super) struct ChoraleTrainer {
     settings: Settings,
     seed: u64,
     choir: Choir,
+    habits: Habits,
     train: Vec<Piece>,
     valid: Vec<Piece>,
     learner: Learner<Network>,
@@ -142,6 +143,7 @@ impl ChoraleTrainer {
             settings,
             seed,
             choir,
+            habits: Habits::of(set),
             train,
             valid,
         }))
@@ -186,7 +188,7 @@ impl ChoraleTrainer {
     /// The network as the optimiser moves it, without any average.
     fn as_trained(&self) -> ModelFile {
         let encoding = serde_json::json!({ "voices": self.choir });
-        checkpoint::save(&SPEC, self.learner.network(), self.settings.write(), encoding)
+        checkpoint::save(&SPEC, self.learner.network(), self.settings.write(), encoding, &self.habits)
     }
 
     fn chorale_composer(&self) -> ChoraleComposer {

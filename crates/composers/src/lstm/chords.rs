@@ -10,8 +10,8 @@ use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{Vocabulary, encode};
 use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
-    StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
+    Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::cross_entropy::cross_entropy;
 use cantus_nn::lstm::LstmState;
@@ -31,6 +31,7 @@ pub(super) struct ChordTrainer {
     settings: ChordSettings,
     seed: u64,
     vocabulary: Vocabulary,
+    habits: Habits,
     train: Vec<Encoded>,
     valid: Vec<Encoded>,
     learner: Learner<Network>,
@@ -65,6 +66,7 @@ impl ChordTrainer {
             learner: Learner::new(network, optimizer, 0.0),
             quarters_per_token: quarters / tokens as f64,
             vocabulary,
+            habits: Habits::of(set),
             settings,
             seed,
             train,
@@ -180,7 +182,7 @@ impl Trainable for ChordTrainer {
     fn save(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
         let encoding = serde_json::json!({ "note_chord": self.vocabulary });
-        checkpoint::save(&SPEC, self.learner.network(), settings, encoding)
+        checkpoint::save(&SPEC, self.learner.network(), settings, encoding, &self.habits)
     }
 
     fn checkpoint(&self) -> ModelFile {

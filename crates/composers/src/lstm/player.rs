@@ -5,13 +5,13 @@ use super::chords::PROTOCOL;
 use super::network::{ChordSettings, context_sizes};
 use super::{SAMPLING, SPEC};
 use cantus_encoding::TokenId;
-use cantus_encoding::note_chord::{Cursor, Token, Vocabulary, decode, encode};
+use cantus_encoding::note_chord::{BarKind, Cursor, Token, Vocabulary, decode, encode};
 use cantus_model::{
-    Autoregressive, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Request, Rng, Sampling, accentuate, checkpoint, together,
+    Autoregressive, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement,
+    Kind, ModelError, ModelFile, Progress, Request, Rng, Sampling, accentuate, checkpoint, together,
 };
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
-use cantus_score::{Score, Ticks};
+use cantus_score::{Score, Tempo, Ticks};
 
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
@@ -27,6 +27,9 @@ pub(super) struct ChordComposer {
     contexts: Vec<Lookup>,
     cells: Vec<LstmCell>,
     output: Dense,
+    habits: Option<Habits>,
+    /// Of each kind of bar, which may follow: those that follow it in the corpus.
+    follows: Vec<Vec<bool>>,
     parameters: usize,
 }
 
@@ -62,20 +65,25 @@ impl ChordComposer {
                 file.tensor("output.weight", &[size, hidden])?,
                 file.tensor("output.bias", &[size])?,
             ),
+            follows: following(file.header.habits.as_ref(), &vocabulary),
+            habits: file.header.habits.clone(),
             parameters: checkpoint::parameters(file),
             settings,
             vocabulary,
         })
     }
 
+    /// The start of a piece of so many bars.
+    fn begin(&self, bars: usize) -> Opening<'_> {
+        let mut state = self.start(bars);
+        let start = self.vocabulary.id(Token::Start);
+        self.advance(&mut state, start);
+        Opening { state, tokens: vec![start], from: Ticks::ZERO, remarks: Vec::new() }
+    }
+
     /// Reads the prompt, or the start of a piece.
     fn open(&self, request: &Request) -> Opening<'_> {
-        let Some(prompt) = &request.prompt else {
-            let mut state = self.start(request.bars);
-            let start = self.vocabulary.id(Token::Start);
-            self.advance(&mut state, start);
-            return Opening { state, tokens: vec![start], from: Ticks::ZERO, remarks: Vec::new() };
-        };
+        let Some(prompt) = &request.prompt else { return self.begin(request.bars) };
         let score = prompt.on_grid(self.vocabulary.steps_per_quarter());
         let (mut tokens, adjustments) = encode(&score, &self.vocabulary);
         tokens.pop();
@@ -133,12 +141,24 @@ impl ChordComposer {
         let (first_bar, in_last) = (place.cursor.bars() == 0, place.cursor.bars() >= place.bars);
         let (lowest, highest) = self.vocabulary.heard_range();
         let silent = place.onsets == 0 && !first_bar;
+        // Where a bar may be left: for what may follow it.
+        let follows = place.cursor.kind().filter(|_| place.cursor.permits(Token::End));
+        let follows = follows.map(|kind| &self.follows[self.vocabulary.bar_index(kind)]);
+        let follows = |kind: BarKind| follows.is_none_or(|may| may[self.vocabulary.bar_index(kind)]);
+        let after_pickup = place.after_pickup.filter(|_| place.cursor.bars() == 1);
         let must_sound = silent && (in_last || place.empty >= EMPTY_BARS);
         for (k, logit) in logits.iter_mut().enumerate() {
             let may = self.vocabulary.token(TokenId(k as u32)).is_some_and(|token| {
                 let leaves = match token {
                     Token::End => !in_last || must_sound,
-                    Token::Bar | Token::Meter(_) => must_sound,
+                    Token::Bar => {
+                        must_sound
+                            || !first_bar
+                                && (after_pickup.is_some() || place.cursor.kind().is_some_and(|kind| !follows(kind)))
+                    }
+                    Token::Meter(kind) => {
+                        must_sound || !first_bar && after_pickup.map_or(!follows(kind), |after| kind != after)
+                    }
                     // Transposition widened the vocabulary beyond what any piece has; a duration announces one more note below.
                     Token::Duration(_) => place.cursor.lowest().is_some_and(|pitch| pitch <= lowest),
                     Token::Pitch(pitch) => pitch < lowest || pitch > highest,
@@ -161,12 +181,28 @@ impl ChordComposer {
         rngs: &mut [Rng],
         progress: Progress<'_>,
     ) -> Result<Vec<Composition>, ComposeError> {
-        let mut pieces: Vec<Piece<'_>> = (0..rngs.len())
-            .map(|number| Piece { number, place: opening.state.place.clone(), tokens: opening.tokens.clone() })
-            .collect();
-        let mut rows = opening.state.rows.repeated(pieces.len());
+        // A pick-up is a bar more.
+        let mut with_pickup: Option<Opening<'_>> = None;
+        let (mut pieces, mut states): (Vec<Piece<'_>>, Vec<&Rows>) = (Vec::new(), Vec::new());
+        let intents: Vec<Intent<'_>> =
+            rngs.iter_mut().map(|rng| Intent::of(self.habits.as_ref(), request, rng)).collect();
+        if intents.iter().any(|intent| intent.opening.is_some_and(|opening| opening.pickup.is_some())) {
+            with_pickup = Some(self.begin(request.bars + 1));
+        }
+        for (number, intent) in intents.into_iter().enumerate() {
+            let pickup = intent.opening.and_then(|opening| opening.pickup);
+            let opening = with_pickup.as_ref().filter(|_| pickup.is_some()).unwrap_or(opening);
+            let after_pickup = pickup.and_then(|pickup| {
+                self.whole_bar(&intent).filter(|whole| *whole != self.vocabulary.nearest_bar(pickup))
+            });
+            let place = Place { after_pickup, ..opening.state.place.clone() };
+            pieces.push(Piece { number, intent, place, tokens: opening.tokens.clone() });
+            states.push(&opening.state.rows);
+        }
+        let mut rows = Rows::stacked(&states);
         let mut done: Vec<Option<Composition>> = vec![None; pieces.len()];
-        let all = (opening.state.place.bars * pieces.len()) as f64;
+        let all = pieces.iter().map(|piece| piece.place.bars).sum::<usize>() as f64;
+        let mut finished = 0;
         let (size, width) = (self.vocabulary.len(), self.token.width());
         let mut reported = 0;
         while !pieces.is_empty() {
@@ -174,13 +210,19 @@ impl ChordComposer {
             // From the last to the first: a piece that is finished leaves, and the last one takes its row.
             for k in (0..pieces.len()).rev() {
                 let piece = &mut pieces[k];
-                let logits = &mut rows.logits[k * size..(k + 1) * size];
-                self.mask(&piece.place, logits);
-                let next = request.sampling.draw(logits, &mut rngs[piece.number]).ok_or(ComposeError::NoToken)?;
-                let next = TokenId(next as u32);
+                let next = match self.intended(piece) {
+                    Some(token) => self.vocabulary.id(token),
+                    None => {
+                        let logits = &mut rows.logits[k * size..(k + 1) * size];
+                        self.mask(&piece.place, logits);
+                        let next = request.sampling.draw(logits, &mut rngs[piece.number]);
+                        TokenId(next.ok_or(ComposeError::NoToken)? as u32)
+                    }
+                };
                 if piece.place.completes(next, &self.vocabulary) {
                     let piece = pieces.swap_remove(k);
                     rows.swap_remove(k);
+                    finished += piece.place.bars;
                     done[piece.number] = Some(self.finish(&piece, opening, request));
                 } else {
                     piece.place.read(next, &self.vocabulary);
@@ -189,7 +231,6 @@ impl ChordComposer {
                 }
             }
             self.step(&mut rows);
-            let finished = done.iter().flatten().count() * opening.state.place.bars;
             let written = finished + pieces.iter().map(|piece| piece.place.cursor.bars()).sum::<usize>();
             if written > reported {
                 reported = written;
@@ -201,8 +242,33 @@ impl ChordComposer {
         Ok(done.into_iter().flatten().collect())
     }
 
+    /// What comes next where it is not for the network to say: the tempo and the first metre of a piece of its own.
+    fn intended(&self, piece: &Piece<'_>) -> Option<Token> {
+        let cursor = &piece.place.cursor;
+        if cursor.permits(Token::Tempo(0)) {
+            let tempo = piece.intent.tempo.or(piece.intent.is_known().then_some(Tempo::DEFAULT))?;
+            return Some(Token::Tempo(self.vocabulary.nearest_class(tempo)));
+        }
+        let opening = piece.intent.opening.filter(|_| cursor.kind().is_none())?;
+        let kind = opening.pickup.map(|pickup| self.vocabulary.nearest_bar(pickup)).or(self.whole_bar(&piece.intent))?;
+        cursor.permits(Token::Meter(kind)).then_some(Token::Meter(kind))
+    }
+
+    /// A whole bar of the metre that a piece is to have.
+    fn whole_bar(&self, intent: &Intent<'_>) -> Option<BarKind> {
+        let meter = intent.meter()?;
+        let steps = u16::try_from(meter.bar(self.vocabulary.steps_per_quarter()).0).unwrap_or(u16::MAX);
+        Some(self.vocabulary.nearest_bar(BarKind { steps, meter }))
+    }
+
     fn finish(&self, piece: &Piece<'_>, opening: &Opening<'_>, request: &Request) -> Composition {
         let mut composed: Score = decode(&piece.tokens, &self.vocabulary).before(piece.place.cursor.bar_end());
+        if piece.intent.is_known() {
+            // The tempo's class is not the tempo.
+            composed.tempos.clear();
+        }
+        let (low, high) = self.vocabulary.heard_range();
+        piece.intent.finish(&mut composed, (low.get(), high.get()));
         accentuate(&mut composed, opening.from);
         let score = match &request.prompt {
             Some(prompt) => prompt.join(&composed, opening.from),
@@ -210,6 +276,19 @@ impl ChordComposer {
         };
         Composition { score, remarks: opening.remarks.clone() }
     }
+}
+
+/// Of each kind of bar of a vocabulary, which may follow: those that do in the corpus; after a kind of which nothing is known, all.
+fn following(habits: Option<&Habits>, vocabulary: &Vocabulary) -> Vec<Vec<bool>> {
+    let kinds = vocabulary.bars().len();
+    let mut follows = vec![vec![false; kinds]; kinds];
+    let place = |kind: BarKind| vocabulary.bar_index(vocabulary.nearest_bar(kind));
+    for (bar, next) in habits.into_iter().flat_map(Habits::follows) {
+        follows[place(bar)][place(next)] = true;
+    }
+    let unknown = follows.iter_mut().filter(|next| !next.contains(&true));
+    unknown.for_each(|next| next.fill(true));
+    follows
 }
 
 /// The beginning of a piece, read.
@@ -225,6 +304,7 @@ struct Opening<'a> {
 /// A piece that is being written.
 struct Piece<'a> {
     number: usize,
+    intent: Intent<'a>,
     place: Place<'a>,
     tokens: Vec<TokenId>,
 }
@@ -272,6 +352,8 @@ struct Place<'a> {
     last: TokenId,
     /// Bars of the piece, as the cursor counts them.
     bars: usize,
+    /// The kind of bar after the first, where that is a pick-up.
+    after_pickup: Option<BarKind>,
     /// Onsets in the open bar, and bars without one before it.
     onsets: usize,
     empty: usize,
@@ -312,11 +394,19 @@ struct Rows {
 }
 
 impl Rows {
-    /// `n` copies of a single row.
-    fn repeated(&self, n: usize) -> Rows {
-        let layers = self.layers.iter().map(|(h, c)| (h.repeat(n), c.repeat(n))).collect();
-        let (input, logits) = (self.input.repeat(n), self.logits.repeat(n));
-        Rows { input, layers, logits, scratch: Scratch::new(), n }
+    /// Copies of single rows, one after another.
+    fn stacked(rows: &[&Rows]) -> Rows {
+        let all = |values: &dyn Fn(&Rows) -> &[f32]| -> Vec<f32> {
+            rows.iter().flat_map(|row| values(row).iter().copied()).collect()
+        };
+        let layers = rows.first().map_or(0, |row| row.layers.len());
+        Rows {
+            input: all(&|row| &row.input),
+            layers: (0..layers).map(|k| (all(&|row| &row.layers[k].0), all(&|row| &row.layers[k].1))).collect(),
+            logits: all(&|row| &row.logits),
+            scratch: Scratch::new(),
+            n: rows.len(),
+        }
     }
 
     /// Takes row `k` away and puts the last one in its place.
@@ -339,7 +429,14 @@ impl Autoregressive for ChordComposer {
         let zeros = |cell: &LstmCell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()]);
         let cursor = Cursor::with_length(&self.vocabulary, bars);
         State {
-            place: Place { cursor, last: self.vocabulary.id(Token::Start), bars, onsets: 0, empty: 0 },
+            place: Place {
+                cursor,
+                last: self.vocabulary.id(Token::Start),
+                bars,
+                after_pickup: None,
+                onsets: 0,
+                empty: 0,
+            },
             rows: Rows {
                 input: vec![0.0; self.token.width()],
                 layers: self.cells.iter().map(zeros).collect(),

@@ -5,13 +5,15 @@ use super::windows::{KERAS_EPS, WindowSettings};
 use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, decode, encode};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng, Sampling,
-    checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Habits, Intent, ModelError, ModelFile, Progress, Request, Rng,
+    Sampling, checkpoint,
 };
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::random::below;
-use cantus_score::{Meter, Ticks, TicksPerQuarter};
+use cantus_score::{Meter, Pitch, Ticks, TicksPerQuarter};
 
+/// What a piano has: the words know pitch classes alone.
+const PIANO: (u8, u8) = (Pitch::PIANO.0.get(), Pitch::PIANO.1.get());
 /// Words to a 4/4 bar: one every half quarter.
 const WORDS_A_BAR: usize = 8;
 /// The longest piece that is composed at once.
@@ -28,6 +30,7 @@ pub(super) struct WindowComposer {
     dense: Dense,
     output: Dense,
     windows: Vec<Vec<TokenId>>,
+    habits: Option<Habits>,
     parameters: usize,
 }
 
@@ -82,6 +85,7 @@ impl WindowComposer {
             cells,
             norms,
             windows,
+            habits: file.header.habits.clone(),
             parameters: checkpoint::parameters(file),
             settings,
             vocabulary,
@@ -134,7 +138,8 @@ impl Composer for WindowComposer {
         let mut scratch = Scratch::new();
         let mut logits = vec![0.0; self.vocabulary.len()];
         let mut remarks = Vec::new();
-        let mut meter = Meter::COMMON;
+        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let mut meter = intent.meter().unwrap_or(Meter::COMMON);
         let (start, bars) = match &request.prompt {
             None => (self.windows[below(rng, self.windows.len())].clone(), request.bars),
             Some(prompt) => {
@@ -164,10 +169,14 @@ impl Composer for WindowComposer {
             }
         }
         // The last word sounds on for half a quarter; the piece ends with its bar.
-        let composed = decode(&tokens, &self.vocabulary).before(end);
+        let mut composed = decode(&tokens, &self.vocabulary).before(end);
         let score = match &request.prompt {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
-            None => composed,
+            None => {
+                composed.meters.extend(intent.meter().map(|meter| (Ticks::ZERO, meter)));
+                intent.finish(&mut composed, PIANO);
+                composed
+            }
         };
         Ok(Composition { score, remarks })
     }

@@ -11,8 +11,8 @@ use burn::tensor::{Device, Tensor, TensorData as Numbers, activation};
 use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, encode};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
-    Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Rng,
+    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::batch_norm::BatchNorm;
 use cantus_nn::cross_entropy::cross_entropy;
@@ -159,6 +159,7 @@ pub(super) struct WindowTrainer {
     settings: WindowSettings,
     seed: u64,
     vocabulary: Vocabulary,
+    habits: Habits,
     /// All pieces one after another, as the sources read them.
     train: Vec<TokenId>,
     valid: Vec<TokenId>,
@@ -195,6 +196,7 @@ impl WindowTrainer {
             settings,
             seed,
             vocabulary,
+            habits: Habits::of(set),
             train,
             valid,
             network: Some(network),
@@ -313,7 +315,7 @@ impl Trainable for WindowTrainer {
             (0..kept).map(|k| &self.train[k * windows / kept..][..self.settings.window]).collect();
         let words: Vec<Vec<u32>> = starts.iter().map(|window| window.iter().map(|token| token.0).collect()).collect();
         let encoding = serde_json::json!({ "pitch_class_chord": self.vocabulary, "windows": words });
-        checkpoint::save(&SPEC, self.network(), settings, encoding)
+        checkpoint::save(&SPEC, self.network(), settings, encoding, &self.habits)
     }
 
     fn checkpoint(&self) -> ModelFile {

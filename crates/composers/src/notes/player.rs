@@ -8,8 +8,8 @@ use super::{PROTOCOL, SAMPLING, SPEC};
 use cantus_encoding::note_events::{Event, Instrument, Vocabulary, decode, encode, join, number_of, split, spread_of};
 use cantus_model::frames::BarSteps;
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile,
-    Progress, Prompt, Request, Rng, Sampling, TrainingSet, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
+    ModelFile, Progress, Prompt, Request, Rng, Sampling, TrainingSet, checkpoint,
 };
 use cantus_nn::cascade::{CascadeScorer, Deciding, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -66,6 +66,7 @@ pub(super) struct NoteComposer {
     layout: Layout,
     cells: Vec<LstmCell>,
     head: CascadeScorer,
+    habits: Option<Habits>,
     parameters: usize,
 }
 
@@ -98,12 +99,19 @@ impl NoteComposer {
             cells: (0..settings.layers).map(cell).collect::<Result<_, _>>()?,
             head: CascadeScorer::new(settings.shape(&layout), lookup)?,
             meter: usual.meter.parse().unwrap_or(Meter::COMMON),
+            habits: file.header.habits.clone(),
             parameters: checkpoint::parameters(file),
             settings,
             vocabulary,
             usual,
             layout,
         })
+    }
+
+    /// The lowest and the highest MIDI pitch that the corpus has.
+    fn pitches(&self) -> (u8, u8) {
+        let ranges = self.usual.ranges.iter().zip(0u8..).filter(|(_, instrument)| !self.is_drums(*instrument));
+        ranges.fold((127, 0), |(low, high), ((l, h, _), _)| (low.min(*l), high.max(*h)))
     }
 
     fn is_drums(&self, instrument: u8) -> bool {
@@ -386,6 +394,8 @@ impl Composer for NoteComposer {
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         request.check(self, MOST_BARS)?;
         let Opening { notes, starts, heard, meter, remarks } = self.open(request);
+        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let meter = intent.meter().unwrap_or(meter);
         let kept = starts.len();
         let bars = request.bars - request.prompt.as_ref().map_or(0, Prompt::bars);
         let grid = self.vocabulary.clock().ticks_per_quarter();
@@ -445,7 +455,8 @@ impl Composer for NoteComposer {
         composed.meters.push((Ticks::ZERO, meter));
         let tempo = self.usual.tempo.and_then(Tempo::from_micros_per_quarter);
         composed.tempos.extend(tempo.map(|tempo| (Ticks::ZERO, tempo)));
-        let composed = composed.before(Ticks(bars as u64 * steps.ticks));
+        let mut composed = composed.before(Ticks(bars as u64 * steps.ticks));
+        intent.finish(&mut composed, self.pitches());
         let score = match &request.prompt {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,

@@ -12,8 +12,8 @@ use cantus_encoding::note_events::{Vocabulary, encode};
 use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Judge, Kind, ModelError, ModelFile, Regime, Schedule,
-    Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Judge, Kind, ModelError, ModelFile, Regime,
+    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::cascade::{NONE, Noise, Sight};
 use cantus_nn::dropout::MaskKey;
@@ -50,6 +50,7 @@ struct NoteTrainer {
     plan: Plan,
     quarters_per_note: f64,
     usual: super::player::Usual,
+    habits: Habits,
 }
 
 /// Makes a network that has learnt nothing yet.
@@ -93,6 +94,7 @@ impl NoteTrainer {
             learner: Learner::new(network, optimizer, settings.averaging),
             quarters_per_note: quarters / f64::from(notes.max(1) as u32),
             usual: super::player::Usual::of(set, &vocabulary),
+            habits: Habits::of(set),
             settings,
             seed,
             vocabulary,
@@ -317,13 +319,13 @@ impl Trainable for NoteTrainer {
     fn save(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
         let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
-        self.learner.save(checkpoint::save(&SPEC, self.learner.network(), settings, encoding))
+        self.learner.save(checkpoint::save(&SPEC, self.learner.network(), settings, encoding, &self.habits))
     }
 
     fn checkpoint(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
         let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
-        self.learner.checkpoint(checkpoint::save(&SPEC, self.learner.network(), settings, encoding))
+        self.learner.checkpoint(checkpoint::save(&SPEC, self.learner.network(), settings, encoding, &self.habits))
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {

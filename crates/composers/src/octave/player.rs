@@ -8,8 +8,8 @@ use super::{ATTENTION, SILENCE, SPEC};
 use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
 use cantus_model::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Request, Rng, Sampling, checkpoint, seeded,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind,
+    ModelError, ModelFile, Progress, Request, Rng, Sampling, checkpoint, seeded,
 };
 use cantus_nn::cross_entropy::Figures;
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
@@ -75,6 +75,7 @@ pub(super) struct OctaveComposer {
     mass: Vec<f32>,
     /// What is added to the log-odds of a step of silence where one is drawn; see [`super::rehearsal`].
     silence: f32,
+    habits: Option<Habits>,
     parameters: usize,
 }
 
@@ -133,6 +134,7 @@ impl OctaveComposer {
         let generator = |name: &str| format!("generator.{name}");
         let rehearsed = file.tensors.contains_key(SILENCE);
         let composer = OctaveComposer {
+            habits: file.header.habits.clone(),
             grid,
             range,
             local: cell(file, &generator("local"), INPUT, local)?,
@@ -533,14 +535,15 @@ impl Composer for OctaveComposer {
         request.check(self, MOST_BARS)?;
         let Opened { mut keys, mut reading, mut decoding, remarks } = self.open(request, rng)?;
         let from = keys.len();
+        let intent = Intent::of(self.habits.as_ref(), request, rng);
         let (meter, kept) = match &request.prompt {
             Some(prompt) => {
                 let last = prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter);
                 (last, prompt.bars())
             }
-            None => (Meter::COMMON, 0),
+            None => (intent.meter().unwrap_or(Meter::COMMON), 0),
         };
-        let (bar, bars) = (meter.bar(self.grid).0 as usize, request.bars - kept);
+        let (bar, bars) = (meter.bar(self.grid).0.max(1) as usize, request.bars - kept);
         let mut silent = false;
         for k in 0..bars {
             let mut sounded = false;
@@ -564,6 +567,8 @@ impl Composer for OctaveComposer {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => {
                 composed.meters.push((Ticks::ZERO, meter));
+                let pitches = || self.range.iter().map(|key| key.pitch().get());
+                intent.finish(&mut composed, (pitches().min().unwrap_or(0), pitches().max().unwrap_or(0)));
                 composed
             }
         };

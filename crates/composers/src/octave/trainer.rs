@@ -14,8 +14,8 @@ use burn::tensor::Device;
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::learner::Averaged;
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Schedule, Settings,
-    StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
+    Settings, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
@@ -56,6 +56,7 @@ pub(super) struct OctaveTrainer {
     steps_per_quarter: u32,
     /// The keys that are struck in the corpus, and all between them.
     range: Keys,
+    habits: Habits,
     train: Vec<Piece>,
     valid: Vec<Piece>,
     to_learn: Vec<Fragment>,
@@ -112,6 +113,7 @@ impl OctaveTrainer {
         Ok(OctaveTrainer {
             steps_per_quarter: set.all().next().map_or(4, |score| score.ticks_per_quarter.get()),
             range: super::all_between(struck),
+            habits: Habits::of(set),
             mass: vec![0.0; settings.lags.len()],
             networks: Averaged::new(networks, settings.averaging),
             optimizers,
@@ -131,7 +133,7 @@ impl OctaveTrainer {
         let encoding = serde_json::json!({"octave_roll": {
             "steps_per_quarter": self.steps_per_quarter, "lowest": keys.first(), "highest": keys.last(),
         }});
-        let mut file = checkpoint::save(&SPEC, self.networks.network(), settings, encoding);
+        let mut file = checkpoint::save(&SPEC, self.networks.network(), settings, encoding, &self.habits);
         let mass = TensorData { shape: vec![self.mass.len()], values: self.mass.clone() };
         file.tensors.insert(ATTENTION.to_owned(), mass);
         file

@@ -232,7 +232,13 @@ fn altered_metadata_are_refused_or_composed_with_but_never_panic() {
             file.header.encoding = encoding;
             file
         });
-        for file in settings.chain(encodings) {
+        let habits = altered(&serde_json::to_value(&whole.header.habits).unwrap(), &with).into_iter();
+        let habits = habits.filter_map(|habits| {
+            let mut file = whole.clone();
+            file.header.habits = serde_json::from_value(habits).ok()?;
+            Some(file)
+        });
+        for file in settings.chain(encodings).chain(habits) {
             let said = format!("{} {}", file.header.settings, file.header.encoding);
             let outcome = std::panic::catch_unwind(|| match registry::load(&file) {
                 Err(_) => 0,

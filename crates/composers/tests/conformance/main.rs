@@ -3,6 +3,7 @@
 mod composing;
 mod corpus;
 mod files;
+mod habits;
 mod hostile;
 mod prompts;
 mod settings;

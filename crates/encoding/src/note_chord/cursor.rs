@@ -102,6 +102,11 @@ impl<'a> Cursor<'a> {
         self.kind.map(|kind| kind.meter)
     }
 
+    /// The kind of bar, once it is set.
+    pub fn kind(&self) -> Option<BarKind> {
+        self.kind
+    }
+
     /// The lowest pitch of the chord being written so far.
     pub fn lowest(&self) -> Option<Pitch> {
         self.lowest

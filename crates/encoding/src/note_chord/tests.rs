@@ -177,6 +177,22 @@ fn common_time_stands_where_nothing_does() {
 }
 
 #[test]
+fn a_finer_grid_has_the_same_bars_and_durations() {
+    // A dotted half, a whole note, and four 4/4 bars in one, on twelve steps a quarter note.
+    let notes = vec![note(0, 60, 36), note(48, 62, 48), note(96, 64, 16), note(112, 65, 8), note(191, 67, 1)];
+    let mut score = piece(&[(0, "4/4"), (96, "16/4")], notes);
+    score.ticks_per_quarter = TicksPerQuarter::new(12).expect("not zero");
+    let vocabulary = vocabulary(std::slice::from_ref(&score));
+    assert_eq!(vocabulary.durations(), [1, 8, 16, 36, 48]);
+    assert_eq!(vocabulary.bars().iter().map(|kind| kind.steps).collect::<Vec<u16>>(), [48, 192]);
+    let (tokens, adjustments) = encode(&score, &vocabulary);
+    assert!(adjustments.is_empty());
+    assert_eq!(decode(&tokens, &vocabulary).parts[0].notes, score.parts[0].notes);
+    let stored = serde_json::to_string(&vocabulary).expect("JSON");
+    assert_eq!(serde_json::from_str::<Vocabulary>(&stored).expect("a vocabulary"), vocabulary);
+}
+
+#[test]
 fn one_change_is_said_as_one() {
     let said = |pitches, meters| Adjustments { pitches, meters, ..Adjustments::default() }.to_string();
     assert_eq!(said(2, 0), "2 pitches moved by octaves into the model's range");

@@ -1,15 +1,16 @@
 //! The tokens that a corpus needs.
 
-use super::prevailing_tempo;
 use crate::{TokenId, VocabularyError};
 use cantus_score::{Bar, Meter, Pitch, Score, Tempo, Ticks, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The longest bar, in steps: four 4/4 bars on a 16th-note grid.
-const MAX_BAR_STEPS: u16 = 64;
-/// Durations that a vocabulary offers, in quarters of a step unit: every step up to a bar, then coarser.
-const LONGEST_DURATION: u16 = 64;
+/// The longest bar, in quarter notes: four 4/4 bars.
+const MAX_BAR_QUARTERS: u32 = 16;
+/// The longest duration that a vocabulary offers, in quarter notes.
+const LONGEST_DURATION: u32 = 16;
+/// The longest bar of older models, in steps, whatever their grid.
+const OLDER_BAR_STEPS: u16 = 64;
 /// The most steps to a quarter: what is finer than a sequencer's ticks is damage.
 const FINEST_GRID: u32 = 960;
 /// Tempo classes are this far apart: a factor that listeners just tell apart from a performer's freedom.
@@ -115,7 +116,7 @@ impl Vocabulary {
             grid = Some(score.ticks_per_quarter);
             for bar in score.bars() {
                 let kind = BarKind::of(&bar, score.ticks_per_quarter);
-                if kind.steps <= MAX_BAR_STEPS {
+                if kind.steps <= in_steps(MAX_BAR_QUARTERS, score.ticks_per_quarter) {
                     bars.insert(kind);
                 }
             }
@@ -133,7 +134,7 @@ impl Vocabulary {
         }
         if bars.is_empty() {
             bars.insert(BarKind {
-                steps: Meter::COMMON.bar(steps_per_quarter).0.min(u64::from(MAX_BAR_STEPS)) as u16,
+                steps: Meter::COMMON.bar(steps_per_quarter).0.min(u64::from(u16::MAX)) as u16,
                 meter: Meter::COMMON,
             });
         }
@@ -143,8 +144,9 @@ impl Vocabulary {
             if by < 0 { moved.max(limit).min(pitch) } else { moved.min(limit).max(pitch) }
         };
         let by = i32::from(transposition);
+        let longest = u64::from(in_steps(LONGEST_DURATION, steps_per_quarter));
         let durations: BTreeSet<u16> =
-            durations.into_iter().map(|steps| thinned(steps.clamp(1, u64::from(LONGEST_DURATION)) as u16)).collect();
+            durations.into_iter().map(|steps| thinned(steps.clamp(1, longest) as u16, steps_per_quarter)).collect();
         let vocabulary = Vocabulary {
             steps_per_quarter,
             positions: bars.iter().map(|kind| kind.steps).max().unwrap_or(1),
@@ -284,7 +286,12 @@ impl Vocabulary {
 
     /// The tempo class of a score's prevailing tempo.
     pub fn nearest_tempo(&self, score: &Score) -> u8 {
-        let quarters = prevailing_tempo(score).quarters_per_minute();
+        self.nearest_class(score.prevailing_tempo())
+    }
+
+    /// The class nearest to a tempo.
+    pub fn nearest_class(&self, tempo: Tempo) -> u8 {
+        let quarters = tempo.quarters_per_minute();
         ((quarters / SLOWEST).ln() / TEMPO_RATIO.ln()).round().clamp(0.0, f64::from(TEMPO_CLASSES - 1)) as u8
     }
 
@@ -295,15 +302,23 @@ impl Vocabulary {
     }
 }
 
-/// Long durations on a coarser grid: exact steps up to 16, then even ones, then multiples of 4 and 8.
-fn thinned(steps: u16) -> u16 {
-    let grain = match steps {
-        0..=16 => 1,
-        17..=24 => 2,
-        25..=32 => 4,
-        _ => 8,
+/// So many quarter notes in steps.
+fn in_steps(quarters: u32, steps_per_quarter: TicksPerQuarter) -> u16 {
+    u16::try_from(quarters * steps_per_quarter.get()).unwrap_or(u16::MAX)
+}
+
+/// Long durations on a coarser grid: exact steps up to four quarter notes, then halves of a quarter up to six, quarters up to eight,
+/// and half notes beyond.
+fn thinned(steps: u16, steps_per_quarter: TicksPerQuarter) -> u16 {
+    let quarter = u32::from(in_steps(1, steps_per_quarter));
+    let grain = match u32::from(steps) {
+        steps if steps <= 4 * quarter => 1,
+        steps if steps <= 6 * quarter => quarter / 2,
+        steps if steps <= 8 * quarter => quarter,
+        _ => 2 * quarter,
     };
-    (steps + grain / 2) / grain * grain
+    let grain = grain.max(1);
+    u16::try_from((u32::from(steps) + grain / 2) / grain * grain).unwrap_or(u16::MAX)
 }
 
 impl From<Vocabulary> for Stored {
@@ -330,7 +345,7 @@ impl TryFrom<Stored> for Vocabulary {
         let mut bars = Vec::with_capacity(stored.meters.len());
         for (meter, steps) in &stored.meters {
             let meter: Meter = meter.parse().map_err(|_| damaged("metres", meter))?;
-            if *steps == 0 || *steps > MAX_BAR_STEPS {
+            if *steps == 0 || *steps > in_steps(MAX_BAR_QUARTERS, steps_per_quarter).max(OLDER_BAR_STEPS) {
                 return Err(damaged("bar lengths", steps));
             }
             bars.push(BarKind { steps: *steps, meter });

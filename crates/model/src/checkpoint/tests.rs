@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Rng, seeded};
+use crate::{Habits, Rng, seeded};
 use burn::tensor::Device;
 use cantus_nn::linear::Linear;
 use cantus_nn::optimizer::Rule;
@@ -33,7 +33,7 @@ fn network(seed: u64) -> Network {
 }
 
 fn saved(network: &Network) -> ModelFile {
-    save(&SPEC, network, serde_json::json!({"a": 1}), serde_json::json!({"b": 2}))
+    save(&SPEC, network, serde_json::json!({"a": 1}), serde_json::json!({"b": 2}), &Habits::default())
 }
 
 #[test]

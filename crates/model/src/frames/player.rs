@@ -7,8 +7,8 @@ use super::{
     Recalling, Roll, Step, evaluation,
 };
 use crate::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile,
-    Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
+    ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_encoding::piano_roll::{self, Frame, Key, Keys};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -27,6 +27,8 @@ const KEPT: usize = 4096;
 pub struct FrameComposer<N: FrameNetwork> {
     settings: FrameSettings,
     roll: Roll,
+    /// What its corpus has; older files do not say.
+    habits: Option<Habits>,
     cells: Vec<LstmCell>,
     head: N::Head,
     strokes: Option<Striker>,
@@ -82,6 +84,7 @@ impl<N: FrameNetwork> FrameComposer<N> {
             head: N::Head::load(file, &own, settings.features())?,
             strokes: Striker::load(file, &settings)?,
             parameters: checkpoint::parameters(file),
+            habits: file.header.habits.clone(),
             settings,
             roll,
         })
@@ -296,6 +299,8 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         }
         let Opened { mut memory, mut past, mut since, frames: mut piece, meter, bars, remarks } =
             self.open_with(request.prompt.as_ref());
+        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let meter = intent.meter().unwrap_or(meter);
         let heard = piece.len();
         let bars = request.bars - bars;
         let grid = self.roll.grid();
@@ -360,6 +365,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         composed.parts = piano_roll::decode(&piece[heard..], grid).parts;
         composed = composed.rescaled(steps.fine).before(Ticks(bars as u64 * steps.ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
+        intent.finish(&mut composed, self.roll.pitches());
         accentuate(&mut composed, Ticks::ZERO);
         let score = match &request.prompt {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),

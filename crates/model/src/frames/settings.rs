@@ -276,6 +276,12 @@ impl Roll {
         (self.range.0..=self.range.1).filter_map(Key::new).collect()
     }
 
+    /// The lowest and the highest MIDI pitch that was heard.
+    pub(super) fn pitches(&self) -> (u8, u8) {
+        let pitch = |key: usize| Key::new(key).map_or(0, |key| key.pitch().get());
+        (pitch(self.range.0), pitch(self.range.1))
+    }
+
     pub(super) fn grid(&self) -> TicksPerQuarter {
         TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
     }

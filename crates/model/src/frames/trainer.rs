@@ -6,8 +6,8 @@ use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Readi
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row};
 use crate::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Kind, ModelError, ModelFile, Regime, Rng, Schedule,
-    Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Rng,
+    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::piano_roll::{Frame, Keys};
@@ -84,6 +84,7 @@ pub struct FrameTrainer<N: FrameNetwork> {
     own: N::OwnSettings,
     seed: u64,
     roll: Roll,
+    habits: Habits,
     train: Vec<Piece>,
     valid: Vec<Piece>,
     /// What the head keeps of each training piece.
@@ -131,6 +132,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
             own,
             seed,
             roll,
+            habits: Habits::of(set),
             train,
             valid,
         }))
@@ -254,7 +256,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
     /// The network as the optimiser moves it, without any average.
     fn as_trained(&self) -> ModelFile {
         let encoding = serde_json::json!({ "piano_roll": self.roll });
-        checkpoint::save(N::spec(), self.learner.network(), self.settings.write(&self.own), encoding)
+        checkpoint::save(N::spec(), self.learner.network(), self.settings.write(&self.own), encoding, &self.habits)
     }
 
     fn frame_composer(&self) -> FrameComposer<N> {

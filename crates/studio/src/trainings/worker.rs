@@ -87,15 +87,13 @@ fn train(
     } else {
         let (spec, configuration) = choose(order.composer.as_deref()).ok_or(TrainFailure::NoOrder)?;
         let data = std::path::absolute(trainings.music(&manifest.id)).map_err(TrainFailure::Path)?;
-        let options = Options::default();
-        let corpus = read(&data, &options)?;
+        let corpus = read(&data, &Options::default())?;
         let plan = Plan {
             spec,
             configuration,
             settings: spec.settings(configuration).unwrap_or_default(),
             seed: order.seed,
             data,
-            options,
             corpus: cantus_training::corpus_card(&corpus, &manifest.name),
             bounds,
             doctor: true,

@@ -31,7 +31,7 @@ fn doctor(pieces: u64) -> Doctor {
         Piece { path: format!("{seed}.mid"), hash: prepared.hash, split, score: prepared.score, quarters: 64.0 }
     };
     let corpus = Corpus { pieces: (0..pieces).map(piece).collect(), report: Default::default(), attacks: true };
-    Doctor::new(&corpus, &Options::default())
+    Doctor::new(&corpus)
 }
 
 #[test]

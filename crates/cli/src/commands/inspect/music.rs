@@ -20,7 +20,7 @@ const MOST_BARS: usize = 1_000_000;
 
 pub fn file(arguments: &Arguments) -> Result<()> {
     let path = &arguments.what;
-    let limits = arguments.limits.over(Limits::default());
+    let limits = arguments.reading.limits.over(Limits::default());
     let bytes = files::read(path)?;
     // Whatever its name, most music is MIDI.
     let format = Format::to_read(path).unwrap_or(Format::Midi);

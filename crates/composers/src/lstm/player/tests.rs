@@ -15,7 +15,8 @@ fn network_and_player(vocabulary: &Vocabulary, seed: u64) -> (Network, ChordComp
     let settings = fixture::settings();
     let network = Network::new(&settings, vocabulary, &mut seeded(seed), &Device::flex());
     let encoding = serde_json::json!({ "note_chord": vocabulary });
-    let file = checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding);
+    let file =
+        checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding, &Habits::default());
     (network, ChordComposer::load(&file).unwrap())
 }
 
@@ -164,7 +165,8 @@ fn a_grid_beyond_reason_is_refused() {
     for (steps, good) in [(4, true), (960, true), (961, false), (u32::MAX, false)] {
         let mut encoding = serde_json::json!({ "note_chord": vocabulary });
         encoding["note_chord"]["steps_per_quarter"] = serde_json::json!(steps);
-        let file = checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding);
+        let file =
+            checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding, &Habits::default());
         assert_eq!(ChordComposer::load(&file).is_ok(), good, "{steps}");
     }
 }

@@ -1,0 +1,67 @@
+//! How folders of music are read: the same options wherever a command reads one.
+
+use crate::Usage;
+use crate::files::LimitArguments;
+use cantus_corpus::{MeterFilter, Options, Parts};
+use cantus_score::TicksPerQuarter;
+use miette::Result;
+
+/// Reading options, for commands that read folders of music.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Reading")]
+pub struct ReadingArguments {
+    /// Which parts of a file are read: all (merged), first, piano or melody [default: all]
+    #[arg(long)]
+    parts: Option<Parts>,
+    /// Allow only these metres, as in 4/4,3/4; `duple` allows those derived from 4/4 [default: any]
+    #[arg(long)]
+    meters: Option<MeterFilter>,
+    /// Steps of the grid to a quarter note [default: 4, or a grid of triplets where most beats are divided into three]
+    #[arg(long, value_name = "STEPS")]
+    grid: Option<u32>,
+    /// Refuse files with a larger share of onsets off the grid, 0-1 [default: 0.2]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    max_off_grid: Option<f64>,
+    /// Refuse pieces with fewer bars than this [default: 4, or 1 in a folder of clips]
+    #[arg(long, value_name = "N")]
+    min_bars: Option<u64>,
+    /// Refuse pieces with fewer notes than this [default: 16, or 4 in a folder of clips]
+    #[arg(long, value_name = "N")]
+    min_notes: Option<usize>,
+    /// Refuse files with more pitched parts than this [default: no number is too many]
+    #[arg(long, value_name = "N")]
+    max_note_tracks: Option<usize>,
+    /// Refuse files with notes beyond a piano's 88 keys
+    #[arg(long)]
+    piano_only: bool,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+impl ReadingArguments {
+    /// `options` with what was given here in its place.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn over(&self, options: Options) -> Result<Options> {
+        let grid = self.grid.map(|steps| {
+            TicksPerQuarter::new(steps).ok_or_else(|| {
+                Usage("a grid of 0 steps has no room for notes; 4 is usual, 12 has room for triplets".to_owned())
+            })
+        });
+        let options = Options {
+            parts: self.parts.unwrap_or(options.parts),
+            meters: self.meters.clone().unwrap_or(options.meters),
+            grid: grid.transpose()?.or(options.grid),
+            max_off_grid: self.max_off_grid.unwrap_or(options.max_off_grid),
+            min_bars: self.min_bars.or(options.min_bars),
+            min_notes: self.min_notes.or(options.min_notes),
+            max_note_tracks: self.max_note_tracks.or(options.max_note_tracks),
+            piano_only: self.piano_only || options.piano_only,
+            limits: self.limits.over(options.limits),
+            ..options
+        };
+        options.check().map_err(|error| Usage(error.to_string()))?;
+        Ok(options)
+    }
+}
