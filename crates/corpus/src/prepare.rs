@@ -301,8 +301,8 @@ mod tests {
         // An upbeat of a quarter, then three bars of 3/4 of which the last lacks it.
         let notes: Vec<_> = (0..9).map(|k| (480 * k, 60 + k as u8, 480)).collect();
         let piece = score(&notes, &[(0, "1/4"), (480, "3/4")]);
-        assert_eq!(prepare(&piece, &Options { min_bars: 4, ..lenient() }).unwrap().bars, 3);
-        let refused = prepare(&piece, &Options { min_bars: 5, ..lenient() }).unwrap_err();
+        assert_eq!(prepare(&piece, &Options { min_bars: Some(4), ..lenient() }).unwrap().bars, 3);
+        let refused = prepare(&piece, &Options { min_bars: Some(5), ..lenient() }).unwrap_err();
         assert_eq!(refused, Reason::TooShort { notes: 9, bars: 3, min_notes: 0, min_bars: 5 });
     }
 
