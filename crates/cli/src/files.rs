@@ -6,6 +6,7 @@ use cantus_formats::wav::{self, Sound};
 use cantus_formats::{self as formats, Format, FormatError, Limits, Reading, Rendering};
 use cantus_score::{Score, Unpitched};
 use cantus_training::run_folder::{RunFolderError, write_atomically};
+use cantus_workshop as workshop;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::path::{Path, PathBuf};
 
@@ -121,10 +122,10 @@ pub fn read_pieces(path: &Path, limits: &Limits) -> Result<(Vec<Music>, Vec<u8>)
     Ok((music, bytes))
 }
 
-/// All that a reader had to say.
+/// All that a reader had to say, and whether the music begins late.
 pub fn oddities(reading: &Reading) -> Vec<String> {
     let more = (reading.warnings_dropped > 0).then(|| format!("{} more such remarks", reading.warnings_dropped));
-    reading.warnings.iter().cloned().chain(more).collect()
+    reading.warnings.iter().cloned().chain(more).chain(workshop::silence(&reading.score)).collect()
 }
 
 /// The piece in a music file, and the file's bytes; what is odd about it is told.

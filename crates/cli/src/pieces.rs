@@ -86,23 +86,28 @@ pub fn report(json: bool, origin: &Provenance, composition: &Composition, told: 
     told.originality.map_or(Ok(()), |(sentence, _)| say(sentence))
 }
 
-/// `16 bars in 4/4`; of several metres the bars of each, in the order in which they first come: `3 bars in 5/8, 5 in 2/4`.
+/// `16 bars in 4/4`; of several metres the bars of each, in the order in which they first come: `3 bars in 5/8, 5 in 2/4`. An upbeat is
+/// named and not counted.
 fn meters(score: &Score, bars: usize) -> String {
     let mut meters: Vec<(Meter, usize)> = Vec::new();
-    for bar in score.bars() {
+    let upbeats = 1 - score.first_bar();
+    for bar in score.bars().skip(upbeats) {
         match meters.iter_mut().find(|(meter, _)| *meter == bar.meter) {
             Some((_, bars)) => *bars += 1,
             None => meters.push((bar.meter, 1)),
         }
     }
-    match &meters[..] {
+    let said = match &meters[..] {
         [] => counted(bars, "bar"),
-        [(meter, _)] => format!("{} in {meter}", counted(bars, "bar")),
+        [(meter, counted_bars)] => {
+            format!("{} in {meter}", counted(if upbeats > 0 { *counted_bars } else { bars }, "bar"))
+        }
         [(meter, bars), others @ ..] => {
             let others = others.iter().map(|(meter, bars)| format!(", {bars} in {meter}"));
             format!("{} in {meter}{}", counted(*bars, "bar"), others.collect::<String>())
         }
-    }
+    };
+    if upbeats > 0 { format!("an upbeat and {said}") } else { said }
 }
 
 fn tempo_of(score: &Score) -> f64 {

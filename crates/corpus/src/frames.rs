@@ -215,7 +215,7 @@ pub(crate) fn corpus(path: &Path, options: &Options) -> Result<Corpus, CorpusErr
                 hash,
                 split,
                 notes: score.note_count(),
-                bars: score.bars().count() as u64,
+                bars: score.bar_count() as u64,
                 quarters,
                 meters: Vec::new(),
                 key: None,

@@ -1,7 +1,7 @@
 //! Which parts of a piece are kept.
 
 use crate::Parts;
-use cantus_score::{Note, Part, Ticks};
+use cantus_score::Part;
 
 /// Words that name a melody part.
 const MELODY_WORDS: [&str; 8] = ["melod", "vocal", "voice", "lead", "sopran", "cantus", "tune", "theme"];
@@ -54,26 +54,10 @@ fn mean_pitch(part: &Part) -> f64 {
     sum / part.notes.len().max(1) as f64
 }
 
-/// Step 4 of the rule at [`Parts::Melody`]: one line out of sorted notes.
-pub(crate) fn skyline(notes: &[Note]) -> Vec<Note> {
-    let mut line: Vec<Note> = Vec::new();
-    for chord in notes.chunk_by(|a, b| a.onset == b.onset) {
-        let Some(&top) = chord.last() else { continue };
-        if let Some(held) = line.last_mut() {
-            if held.end() > top.onset && held.pitch > top.pitch {
-                continue;
-            }
-            held.duration = held.duration.min(top.onset - held.onset).max(Ticks(1));
-        }
-        line.push(top);
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Pitch, Program, Velocity};
+    use cantus_score::{Note, Pitch, Program, Ticks, Velocity};
 
     fn note(onset: u64, pitch: u8, duration: u64) -> Note {
         Note {
@@ -91,12 +75,6 @@ mod tests {
 
     fn names(parts: &[&Part]) -> Vec<String> {
         parts.iter().filter_map(|part| part.name.clone()).collect()
-    }
-
-    #[test]
-    fn the_skyline_keeps_the_top_and_waits_under_a_held_note() {
-        let notes = [note(0, 60, 4), note(0, 72, 4), note(2, 64, 2), note(4, 71, 8), note(6, 74, 2), note(8, 50, 2)];
-        assert_eq!(skyline(&notes), [note(0, 72, 4), note(4, 71, 2), note(6, 74, 2), note(8, 50, 2)]);
     }
 
     #[test]

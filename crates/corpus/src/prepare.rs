@@ -1,9 +1,10 @@
 //! From a score as a file has it to a piece that a composer can learn from: chosen parts, one grid, one part.
 
-use crate::parts::{select, skyline};
+use crate::parts::select;
 use crate::{ContentHash, Options, Parts, Reason};
 use cantus_score::{
-    Key, Meter, Note, Part, Pitch, Reading, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, performed, quantize,
+    Key, Meter, Note, Outer, Part, Pitch, Reading, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, outer_line,
+    performed, quantize,
 };
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ pub struct Prepared {
     pub hash: ContentHash,
     /// What the grid did to it.
     pub quantization: Quantization,
-    /// Bars, from that of the first note to that of the last.
+    /// Bars, from that of the first note to that of the last; an upbeat is none.
     pub bars: u64,
     /// Quarter notes from the first bar's beginning to the last note's end.
     pub quarters: f64,
@@ -96,9 +97,11 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if quantization.off_grid > options.max_off_grid {
         return Err(Reason::OffGrid { share: quantization.off_grid, allowed: options.max_off_grid });
     }
-    let (notes, bars) = (score.note_count(), span.bars(&score));
+    let (notes, with_upbeat) = (score.note_count(), span.bars(&score));
+    let bars = with_upbeat - u64::from(score.upbeat().is_some());
     let (min_bars, min_notes) = (options.least_bars(), options.least_notes());
-    if bars < min_bars || notes < min_notes {
+    // An upbeat and the last bar, which it shortens, often make one: a piece is not refused for want of half a bar.
+    if with_upbeat < min_bars || notes < min_notes {
         return Err(Reason::TooShort { notes, bars, min_notes, min_bars });
     }
     let key = score.keys.iter().take_while(|(at, _)| *at <= span.first).last().map(|(_, key)| *key);
@@ -151,7 +154,12 @@ fn on_grid(score: &Score, options: &Options) -> (Score, Quantization) {
     // The first part's instrument speaks for all; where it changes later, the piece does not.
     part.programs.extend(merged.programs.first().map(|(_, program)| (Ticks::ZERO, *program)));
     if options.parts == Parts::Melody {
-        let line = skyline(&part.notes);
+        // Of the notes as they were played: on the grid, a line that was played legato overlaps by whole steps.
+        let notes = merge_parts(&score.parts).notes;
+        let line = outer_line(&notes, Outer::Highest, score.ticks_per_quarter, options.steps());
+        let line =
+            Score { parts: vec![Part { notes: line, ..Part::default() }], ..Score::new(score.ticks_per_quarter) };
+        let line = merge_parts(&quantize(&line, options.steps(), options.tolerance).0.parts).notes;
         result.accompaniment = part.notes.len() - line.len();
         part.notes = line;
     }
@@ -247,6 +255,7 @@ impl Span {
         held.into_iter().map(|(meter, _)| meter).collect()
     }
 
+    /// Bars, an upbeat counted as one.
     fn bars(&self, score: &Score) -> u64 {
         let per_quarter: TicksPerQuarter = score.ticks_per_quarter;
         let stretches = self.stretches(&score.meters);
@@ -333,6 +342,16 @@ mod tests {
         let only = Options { meters: "3/4".parse().unwrap(), ..lenient() };
         let refused = prepare(&score(&notes, &[(0, "3/4"), (2880, "4/4")]), &only).unwrap_err();
         assert_eq!(refused, Reason::Meter { found: vec!["4/4".into()] });
+    }
+
+    #[test]
+    fn an_upbeat_is_no_bar_and_yet_makes_a_piece_long_enough() {
+        // An upbeat of a quarter, then three bars of 3/4 of which the last lacks it.
+        let notes: Vec<_> = (0..9).map(|k| (480 * k, 60 + k as u8, 480)).collect();
+        let piece = score(&notes, &[(0, "1/4"), (480, "3/4")]);
+        assert_eq!(prepare(&piece, &Options { min_bars: Some(4), ..lenient() }).unwrap().bars, 3);
+        let refused = prepare(&piece, &Options { min_bars: Some(5), ..lenient() }).unwrap_err();
+        assert_eq!(refused, Reason::TooShort { notes: 9, bars: 3, min_notes: 0, min_bars: 5 });
     }
 
     #[test]

@@ -14,6 +14,8 @@ use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Ve
 pub const VOICES: usize = 4;
 /// Their names.
 pub const NAMES: [&str; VOICES] = ["Soprano", "Alto", "Tenor", "Bass"];
+/// General MIDI's choir: what voices sound like.
+const CHOIR: Option<Program> = Program::new(52);
 /// How many pitches each has.
 pub const SPAN: usize = 32;
 /// Items of all voices.
@@ -158,8 +160,9 @@ fn steps_of(note: &Note) -> std::ops::Range<usize> {
     note.onset.0 as usize..end_of(note) as usize
 }
 
+/// Whether one note is sung at a time. Where a note is held a step into the next, it was sung legato.
 fn is_one_line(part: &Part) -> bool {
-    part.notes.windows(2).all(|pair| end_of(&pair[0]) <= pair[1].onset.0)
+    part.notes.windows(2).all(|pair| pair[0].onset < pair[1].onset && end_of(&pair[0]) <= pair[1].onset.0 + 1)
 }
 
 fn read_parts(mut parts: [&Part; VOICES], end: usize) -> Vec<Chord> {
@@ -249,7 +252,7 @@ pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl F
         let mut part = Part {
             name: Some(name.to_owned()),
             channel: voice as u8,
-            programs: vec![(Ticks::ZERO, Program::PIANO)],
+            programs: CHOIR.map(|program| (Ticks::ZERO, program)).into_iter().collect(),
             ..Part::default()
         };
         let mut last: Option<Pitch> = None;

@@ -156,7 +156,7 @@ struct Picture<'a> {
 /// One row: where it stands and how time lies in it.
 struct Row<'a> {
     bars: &'a [Bar],
-    /// The number of its first bar, from 1.
+    /// The number of its first bar.
     number: usize,
     y: i32,
     pixels_per_tick: f64,
@@ -190,7 +190,7 @@ impl Picture<'_> {
         self.heading(&canvas)?;
         for (k, bars) in chunks.into_iter().enumerate() {
             let y = TOP + 14 + k as i32 * (row_height + GAP);
-            let row = Row { bars, number: k * self.roll.bars_per_row + 1, y, pixels_per_tick };
+            let row = Row { bars, number: k * self.roll.bars_per_row + self.score.first_bar(), y, pixels_per_tick };
             self.grid(&canvas, &row, semitone)?;
             self.notes(&canvas, &row, semitone)?;
             self.prompt(&canvas, &row, row_height)?;
@@ -213,12 +213,14 @@ impl Picture<'_> {
         canvas.draw_text(&printable(title, 70), &font(22, INK, HPos::Left, VPos::Center), (LEFT, 22))?;
         let tempo = self.score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute());
         let mut about = format!("{} notes", self.score.note_count());
-        about += &match (self.bars.len(), self.is_cut) {
+        let upbeat = self.score.upbeat();
+        about += &match (self.bars.len() - usize::from(upbeat.is_some() && self.bars.len() > 1), self.is_cut) {
             (shown, true) => format!(", the first {shown} bars"),
             (1, false) => ", 1 bar".to_owned(),
             (shown, false) => format!(", {shown} bars"),
         };
-        about += &format!(", {}, {tempo:.0} quarters a minute", self.bars[0].meter);
+        let meter = upbeat.map_or(self.bars[0].meter, |(_, meter)| meter);
+        about += &format!(", {meter}, {tempo:.0} quarters a minute");
         if let Some((_, key)) = self.score.keys.first() {
             about += &format!(", {key}");
         }

@@ -267,6 +267,18 @@ fn hostile_books_are_refused_by_name() {
 }
 
 #[test]
+fn an_upbeat_has_the_metre_that_it_leads_to() {
+    let mut score = Score::new(TicksPerQuarter::new(4).expect("not zero"));
+    // As sequencers write it: a bar of 1/8, then 6/8.
+    score.meters = [(0, "1/8"), (2, "6/8")].map(|(at, meter)| (Ticks(at), meter.parse().expect("a metre"))).to_vec();
+    let notes = (0..13).map(|k| note(2 * k, 67, 2, 80)).collect();
+    score.parts.push(Part { notes, ..Part::default() });
+    let text = String::from_utf8(write(&score).expect("written")).expect("text");
+    assert!(text.contains("M:6/8\n") && !text.contains("[M:"), "{text}");
+    assert!(text.contains("G | GGG GGG | GGG GGG |]"), "{text}");
+}
+
+#[test]
 fn what_was_played_is_one_voice_of_plain_values() {
     let mut score = Score::new(TicksPerQuarter::new(48).expect("not zero"));
     let touch = [0i64, 1, -2, 0, 2, -1, 1, -1];

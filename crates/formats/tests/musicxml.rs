@@ -322,6 +322,9 @@ fn an_upbeat_is_a_short_first_measure_both_ways() {
         .parts
         .push(Part { notes: vec![note(0, 60, 4, 80), note(4, 62, 12, 80), note(16, 64, 12, 80)], ..Part::default() });
     let bytes = write(&score).expect("written");
+    // As sequencers write an upbeat: a metre of its own.
+    score.meters[0].1 = "1/4".parse().expect("a metre");
+    assert_eq!(write(&score).expect("written"), bytes);
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("<measure number=\"0\" implicit=\"yes\">") && text.contains("<measure number=\"1\">"));
     let again = read(&bytes, &Limits::default()).expect("read").score;

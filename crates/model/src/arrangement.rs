@@ -11,7 +11,7 @@ pub struct Arrangement {
     pub score: Score,
     /// The voices that are given, 0 the highest. Where the score is one line, or one voice is asked for, it is that voice's.
     pub voices: Vec<usize>,
-    /// Bars that are given in all voices, from 1.
+    /// Bars that are given in all voices, by their numbers: from 1, an upbeat being 0.
     pub bars: Vec<RangeInclusive<usize>>,
     /// How what is missing is drawn.
     pub sampling: Sampling,
@@ -24,15 +24,16 @@ impl Arrangement {
     /// [`ComposeError`], naming what is wrong.
     pub fn check(&self, voices: usize) -> Result<(), ComposeError> {
         self.sampling.check()?;
-        let bars = self.score.bars().count();
+        let bars = self.score.bar_count();
         if let Some(unpitched) = Unpitched::of(&self.score) {
             return Err(ComposeError::Unpitched(unpitched));
         }
         if let Some(&voice) = self.voices.iter().find(|voice| **voice >= voices) {
             return Err(ComposeError::Voice { voice: voice + 1, voices });
         }
-        let beyond =
-            |range: &&RangeInclusive<usize>| *range.start() == 0 || range.end() < range.start() || *range.end() > bars;
+        let beyond = |range: &&RangeInclusive<usize>| {
+            *range.start() < self.score.first_bar() || range.end() < range.start() || *range.end() > bars
+        };
         if let Some(range) = self.bars.iter().find(beyond) {
             return Err(ComposeError::KeptBars { first: *range.start(), last: *range.end(), bars });
         }

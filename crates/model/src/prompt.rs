@@ -11,15 +11,17 @@ pub struct Prompt {
     /// Where the continuation begins.
     end: Ticks,
     bars: usize,
+    has_upbeat: bool,
 }
 
 impl Prompt {
-    /// The first `bars` bars of `score`, or all of them where it has fewer.
+    /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer.
     ///
     /// # Errors
     /// [`ComposeError::EmptyPrompt`] where they hold no note but drum strokes, [`ComposeError::Unpitched`] where the whole score does.
     pub fn new(score: &Score, bars: usize) -> Result<Prompt, ComposeError> {
-        let kept_bars: Vec<_> = score.bars().take(bars).collect();
+        let has_upbeat = bars > 0 && score.upbeat().is_some();
+        let kept_bars: Vec<_> = score.bars().take(bars.saturating_add(usize::from(has_upbeat))).collect();
         let end = kept_bars.last().map_or(Ticks::ZERO, |bar| bar.end());
         let kept = score.before(end);
         if Unpitched::of(&kept).is_some() {
@@ -28,12 +30,42 @@ impl Prompt {
                 None => ComposeError::EmptyPrompt { bars, first: first_bar(score) },
             });
         }
-        Ok(Prompt { kept, end, bars: kept_bars.len() })
+        Ok(Prompt { kept, end, bars: kept_bars.len() - usize::from(has_upbeat), has_upbeat })
     }
 
-    /// How many bars are kept.
+    /// How many bars are kept, an upbeat not counted.
     pub fn bars(&self) -> usize {
         self.bars
+    }
+
+    /// Where the kept bars begin, the upbeat's beginning first where there is one.
+    pub fn bar_starts(&self) -> impl Iterator<Item = Ticks> {
+        self.kept.bars().take(self.bars + usize::from(self.has_upbeat)).map(|bar| bar.start)
+    }
+
+    /// Whether what is kept begins with an upbeat.
+    pub fn has_upbeat(&self) -> bool {
+        self.has_upbeat
+    }
+
+    /// The names of the parts that have notes in the kept bars and none after them, in a score that [`Prompt::join`] made. Empty where none
+    /// goes on.
+    pub fn stopped(&self, joined: &Score) -> Vec<String> {
+        let end = self.end_in(joined);
+        let played = |(part, now): &(&Part, &Part)| {
+            (!part.notes.is_empty()).then(|| now.notes.last().is_some_and(|note| note.onset >= end))
+        };
+        let pairs: Vec<_> = self.kept.parts.iter().zip(&joined.parts).collect();
+        if !pairs.iter().any(|pair| played(pair) == Some(true)) {
+            return Vec::new();
+        }
+        let stopped = pairs.iter().enumerate().filter(|(_, pair)| played(pair) == Some(false));
+        let name = |(k, (part, _)): (usize, &(&Part, &Part))| match &part.name {
+            Some(name) if !name.trim().is_empty() => name.trim().to_owned(),
+            _ if part.drums => "drums".to_owned(),
+            _ => format!("part {}", k + 1),
+        };
+        stopped.map(name).collect()
     }
 
     /// What is kept.
@@ -102,11 +134,11 @@ impl Prompt {
     }
 }
 
-/// The bar of the first pitched note, from 1.
+/// The number of the bar of the first pitched note.
 fn first_bar(score: &Score) -> usize {
     let pitched = score.parts.iter().filter(|part| !part.drums);
     let onset = pitched.filter_map(|part| part.notes.first()).map(|note| note.onset).min().unwrap_or_default();
-    score.bars().take_while(|bar| bar.start <= onset).count().max(1)
+    (score.bars().take_while(|bar| bar.start <= onset).count() + score.first_bar()).saturating_sub(1).max(1)
 }
 
 /// Where the bar ends that `at` falls into or ends with.
@@ -151,9 +183,27 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_stop_are_named() {
+        let mut band = score(4, &[(0, 4)]);
+        band.parts[0].name = Some("Flute".to_owned());
+        band.parts.extend([
+            Part { name: None, ..band.parts[0].clone() },
+            Part { drums: true, name: None, ..band.parts[0].clone() },
+        ]);
+        band.parts.push(Part { name: Some("Silent".to_owned()), ..Part::default() });
+        let prompt = Prompt::new(&band, 1).unwrap();
+        let joined = prompt.join(&score(4, &[(0, 4)]), Ticks::ZERO);
+        assert_eq!(prompt.stopped(&joined), ["part 2", "drums"]);
+        assert!(prompt.stopped(prompt.score()).is_empty());
+    }
+
+    #[test]
     fn a_prompt_without_notes_is_refused() {
         let refused = |score: &Score, bars| Prompt::new(score, bars).unwrap_err().to_string();
-        let late = refused(&score(10, &[(100, 10)]), 1);
+        let mut late = score(10, &[(0, 10), (100, 10)]);
+        let stroke = late.parts[0].notes.remove(0);
+        late.parts.push(Part { notes: vec![stroke], drums: true, ..Part::default() });
+        let late = refused(&late, 1);
         assert!(
             late.contains("the first 1 bar of") && late.contains("stands in bar 3; keep at least 3 bars"),
             "{late}"

@@ -184,6 +184,38 @@ impl<'a> Bars<'a> {
     }
 }
 
+/// The upbeat of a piece that lasts until `end`: how long it is, and the metre of the bars that it leads to.
+///
+/// An upbeat is a first bar that the same metre, named once more, cuts short; or a first metre that holds for one bar only, which is
+/// shorter than those of the next and counts the same notes or finer ones, as sequencers write it. A bar that is longer than half of the
+/// next one is believed to be an upbeat only where its metre never comes again: 5/8, 8/8, 5/8 are metres that change.
+pub fn upbeat(changes: &[(Ticks, Meter)], per_quarter: TicksPerQuarter, end: Ticks) -> Option<(Ticks, Meter)> {
+    let mut bars = Bars::new(changes, per_quarter, end);
+    let (first, second) = (bars.next()?, bars.next()?);
+    let whole = second.meter.bar(per_quarter);
+    if first.length >= whole {
+        return None;
+    }
+    let comes_again =
+        || changes.iter().skip_while(|(at, _)| *at <= second.start).any(|(_, meter)| *meter == first.meter);
+    let is_upbeat = first.meter == second.meter
+        || first.meter.denominator() >= second.meter.denominator() && (2 * first.length.0 < whole.0 || !comes_again());
+    is_upbeat.then_some((first.length, second.meter))
+}
+
+/// The changes as one names them: an upbeat has the metre that it leads to, which is named once more after it.
+pub fn named_meters(changes: &[(Ticks, Meter)], per_quarter: TicksPerQuarter, end: Ticks) -> Vec<(Ticks, Meter)> {
+    let Some((length, meter)) = upbeat(changes, per_quarter, end) else { return changes.to_vec() };
+    let later = changes.iter().copied().filter(|(at, _)| *at > length + late(per_quarter));
+    [(Ticks::ZERO, meter), (length, meter)].into_iter().chain(later).collect()
+}
+
+/// How late, at most, a change of metre may come that belongs to the bar line before it. In ticks coarser than 64th notes there is
+/// nothing to forgive.
+fn late(per_quarter: TicksPerQuarter) -> Ticks {
+    Ticks(u64::from(per_quarter.get().saturating_sub(1) / 16))
+}
+
 impl Iterator for Bars<'_> {
     type Item = Bar;
 
@@ -191,8 +223,7 @@ impl Iterator for Bars<'_> {
         if self.at >= self.end {
             return None;
         }
-        // In ticks coarser than 64th notes there is nothing to forgive.
-        let late = Ticks(u64::from(self.per_quarter.get().saturating_sub(1) / 16));
+        let late = late(self.per_quarter);
         while let Some((&(at, meter), rest)) = self.changes.split_first() {
             if at > self.at + late {
                 break;
@@ -244,6 +275,32 @@ mod tests {
         assert_eq!(spans(29, 480), [(0, 1440), (1440, 1440)]);
         assert_eq!(spans(30, 480)[0], (0, 30));
         assert_eq!(spans(1, 4)[0], (0, 1));
+    }
+
+    #[test]
+    fn an_upbeat_is_a_short_first_bar() {
+        let found = |list: &[(u64, &str)]| {
+            let changes: Vec<_> = list.iter().map(|(at, meter)| (Ticks(*at), meter.parse().unwrap())).collect();
+            upbeat(&changes, TicksPerQuarter::DEFAULT, Ticks(9600)).map(|(length, meter)| (length.0, meter.to_string()))
+        };
+        let some = |length, meter: &str| Some((length, meter.to_owned()));
+        // The same metre once more; a metre of one bar, also a tick late.
+        assert_eq!(found(&[(0, "6/8"), (240, "6/8")]), some(240, "6/8"));
+        assert_eq!(found(&[(0, "3/4"), (960, "3/4")]), some(960, "3/4"));
+        assert_eq!(found(&[(0, "1/8"), (240, "6/8")]), some(240, "6/8"));
+        assert_eq!(found(&[(0, "2/4"), (960, "3/4")]), some(960, "3/4"));
+        assert_eq!(found(&[(0, "1/4"), (482, "4/4"), (3842, "1/4")]), some(480, "4/4"));
+        assert_eq!(found(&[(480, "4/4")]), some(480, "4/4"));
+        // Whole bars, metres that change, longer notes, and a metre of two bars.
+        assert_eq!(found(&[(0, "6/8"), (1440, "6/8")]), None);
+        assert_eq!(found(&[(0, "5/8"), (1200, "8/8"), (3120, "5/8")]), None);
+        assert_eq!(found(&[(0, "1/2"), (960, "6/8")]), None);
+        assert_eq!(found(&[(0, "1/8"), (480, "6/8")]), None);
+        assert_eq!(found(&[(0, "4/4"), (1920, "3/4")]), None);
+        assert_eq!(found(&[]), None);
+        let late = [(Ticks(0), "1/4".parse().unwrap()), (Ticks(482), Meter::COMMON), (Ticks(4320), Meter::COMMON)];
+        let named = named_meters(&late, TicksPerQuarter::DEFAULT, Ticks(9600));
+        assert_eq!(named, [0, 480, 4320].map(|at| (Ticks(at), Meter::COMMON)));
     }
 
     #[test]

@@ -68,6 +68,26 @@ impl Score {
         Bars::new(&self.meters, self.ticks_per_quarter, self.end())
     }
 
+    /// The length of the upbeat, if there is one, and the metre of the bars that it leads to: see [`upbeat`](crate::upbeat).
+    pub fn upbeat(&self) -> Option<(Ticks, Meter)> {
+        crate::upbeat(&self.meters, self.ticks_per_quarter, self.end())
+    }
+
+    /// The number of the first of [`Score::bars`]: 1, or 0 where it is an upbeat, which nobody counts.
+    pub fn first_bar(&self) -> usize {
+        usize::from(self.upbeat().is_none())
+    }
+
+    /// How many bars the piece has, the upbeat not counted. It walks through all of them.
+    pub fn bar_count(&self) -> usize {
+        self.bars().count() + self.first_bar() - 1
+    }
+
+    /// The metres as one names them, with where they begin: see [`named_meters`](crate::named_meters).
+    pub fn named_meters(&self) -> Vec<(Ticks, Meter)> {
+        crate::named_meters(&self.meters, self.ticks_per_quarter, self.end())
+    }
+
     /// From ticks to seconds.
     pub fn tempo_map(&self) -> TempoMap {
         TempoMap::new(&self.tempos, self.ticks_per_quarter)

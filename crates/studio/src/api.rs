@@ -150,7 +150,7 @@ async fn keep_prompt(
     aside(move || {
         let Prompt { sha256, score, warnings } = shared.prompts.keep(&name, &body)?;
         // A damaged file may claim any number.
-        let bars = score.bars().take(MOST_BARS + 1).count();
+        let bars = score.bars().skip(1 - score.first_bar()).take(MOST_BARS + 1).count();
         let kept = serde_json::json!({
             "sha256": sha256, "bars": bars, "notes": score.note_count(), "warnings": warnings,
         });
@@ -208,7 +208,8 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
             given(&prompt.sha256)?;
         }
         if let Some(arrangement) = &order.arrangement {
-            order.bars = given(&arrangement.sha256)?.score.bars().take(MOST_BARS + 1).count();
+            let score = given(&arrangement.sha256)?.score;
+            order.bars = score.bars().skip(1 - score.first_bar()).take(MOST_BARS + 1).count();
             if order.bars > MOST_BARS {
                 return Err(ApiError::bad_request(format!("the piece has more than {MOST_BARS} bars")));
             }

@@ -86,6 +86,7 @@ fn read(format: Format, bytes: &[u8]) -> Result<(Score, Vec<String>), PromptErro
         (Some(Reading { score, mut warnings, warnings_dropped }), refused) if readings.is_empty() => {
             warnings.extend((warnings_dropped > 0).then(|| format!("{warnings_dropped} more such remarks")));
             warnings.extend(refused.map(|error| error.to_string()));
+            warnings.extend(cantus_workshop::silence(&score));
             Ok((score, warnings))
         }
         (None, Some(error)) => Err(error.into()),

@@ -142,7 +142,8 @@ impl Notes {
         notes.sort_by(|a, b| a.0.total_cmp(&b.0));
         let ends = score.bars().map(|bar| bar.end());
         let bars: Vec<f64> = std::iter::once(Ticks::ZERO).chain(ends).map(seconds).collect();
-        let prompt_end = bars.get(bars_kept).copied().unwrap_or_default();
+        let kept = if bars_kept == 0 { 0 } else { bars_kept + 1 - score.first_bar() };
+        let prompt_end = bars.get(kept).copied().unwrap_or_default();
         let name = |(number, part): (usize, &Part)| {
             let known = part.name.clone().filter(|name| !name.trim().is_empty());
             PartLine { name: known.unwrap_or_else(|| format!("Part {}", number + 1)), drums: part.drums }

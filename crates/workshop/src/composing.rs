@@ -2,13 +2,17 @@
 
 use crate::{Model, Provenance};
 use cantus_model::{Arrangement, ComposeError, Composition, Form, Progress, Prompt, Request, Rng, digest, seeded};
-use cantus_score::{Score, Tempo, Ticks, counted};
+use cantus_score::{Score, Tempo, Ticks, TicksPerQuarter, counted, find_key};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bars composed unless told otherwise.
 pub const BARS: usize = 16;
 /// Bars kept of a prompt unless told otherwise.
 pub const PROMPT_BARS: usize = 4;
+/// The ticks in which sequencers count; pieces have them where theirs divide them.
+const USUAL_TICKS: Option<TicksPerQuarter> = TicksPerQuarter::new(480);
+/// Of the parts that stop so many are named.
+const MOST_NAMED: usize = 6;
 
 /// A prompt as it was given: the music and the file's digest.
 #[derive(Clone, Debug)]
@@ -82,6 +86,9 @@ pub fn compose(
             let bars = counted(usize::try_from(bars).unwrap_or(usize::MAX), "bar");
             composition.remarks.push(format!("{bars} of silence before the prompt's first note were left out"));
         }
+        if let Some(given) = given {
+            composition.remarks.extend(stopped(&given.prompt, &composition.score));
+        }
         finish(&mut composition.score, settings, *seed);
     }
     Ok(compositions)
@@ -106,11 +113,107 @@ pub fn arrange(
     Ok(composition)
 }
 
-/// The tempo asked for, and how the piece came to be.
+/// Says that a piece begins late. A bar to count in is nothing strange; several are.
+pub fn silence(score: &Score) -> Option<String> {
+    let (bars, _) = score.silent_bars();
+    (bars > 1).then(|| format!("{bars} bars of silence come before the first note"))
+}
+
+/// Says which parts of a prompt stop where it ends.
+fn stopped(prompt: &Prompt, joined: &Score) -> Option<String> {
+    let stopped = prompt.stopped(joined);
+    let named = stopped.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = stopped.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!stopped.is_empty()).then(|| {
+        format!("the model does not write for all parts of the prompt; these stop where it ends: {named}{more}")
+    })
+}
+
+/// The tempo asked for, what other programs need to know, and how the piece came to be.
 fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
+    if let Some(ticks) = USUAL_TICKS.filter(|usual| usual.get() % score.ticks_per_quarter.get() == 0) {
+        *score = score.rescaled(ticks);
+    }
+    if score.keys.is_empty() {
+        let pitched = score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
+        score.keys = find_key(pitched).map(|key| (Ticks::ZERO, key)).into_iter().collect();
+    }
+    for part in score.parts.iter_mut().filter(|part| part.name.is_none() && part.program().is_piano() && !part.drums) {
+        part.name = Some("Piano".to_owned());
+    }
     if let Some(tempo) = settings.tempo.and_then(tempo) {
         score.tempos = vec![(Ticks::ZERO, tempo)];
     }
     // What was itself composed here must not speak for the new piece.
     score.remarks = vec![Provenance { seed, ..settings.clone() }.to_remark()];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_model::Sampling;
+    use cantus_score::{Key, Mode, Note, Part, Pitch, Velocity};
+
+    fn scale(per_quarter: u32) -> Score {
+        let mut score = Score::new(TicksPerQuarter::new(per_quarter).unwrap());
+        let note = |(k, pitch): (u64, u8)| Note {
+            onset: Ticks(k),
+            pitch: Pitch::try_from(pitch).unwrap(),
+            duration: Ticks(1),
+            velocity: Velocity::DEFAULT,
+        };
+        let notes = (0..).zip([62, 64, 66, 67, 69, 67, 66, 64, 62]).map(note).collect();
+        score.parts.push(Part { notes, ..Part::default() });
+        score
+    }
+
+    fn finished(mut score: Score) -> Score {
+        let settings = Provenance {
+            version: "1".into(),
+            model: "m".into(),
+            model_sha256: "00".into(),
+            seed: 1,
+            bars: 4,
+            sampling: Sampling::default(),
+            tempo: None,
+            form: None,
+            prompt: None,
+            arrangement: None,
+        };
+        finish(&mut score, &settings, 2);
+        score
+    }
+
+    #[test]
+    fn a_piece_has_the_ticks_the_name_and_the_key_that_other_programs_show() {
+        let piece = finished(scale(4));
+        assert_eq!((piece.ticks_per_quarter.get(), piece.parts[0].notes[1].onset), (480, Ticks(120)));
+        assert_eq!(piece.parts[0].name.as_deref(), Some("Piano"));
+        assert_eq!(
+            piece.keys.iter().map(|(at, key)| (at.0, key.to_string())).collect::<Vec<_>>(),
+            [(0, "D major".into())]
+        );
+        // What was named stays, and time is never rounded.
+        let mut named = scale(7);
+        named.parts[0].name = Some("Flute".into());
+        named.keys = vec![(Ticks(0), Key::new(1, Mode::Major).unwrap())];
+        let piece = finished(named.clone());
+        assert_eq!((piece.ticks_per_quarter.get(), &piece.keys), (7, &named.keys));
+        assert_eq!(piece.parts, named.parts);
+    }
+
+    #[test]
+    fn what_becomes_of_a_prompt_is_said() {
+        let mut band = scale(4);
+        band.parts.extend(
+            (1..10).map(|k| Part { name: Some(format!("horn {k}")), ..band.parts[0].clone() }).collect::<Vec<_>>(),
+        );
+        let prompt = Prompt::new(&band, 1).unwrap();
+        let joined = prompt.join(&scale(4), Ticks::ZERO);
+        let said = stopped(&prompt, &joined).unwrap();
+        assert!(said.contains("horn 1, horn 2") && said.contains("horn 6 and 3 more"), "{said}");
+        let alone = Prompt::new(&scale(4), 1).unwrap();
+        assert!(stopped(&alone, &alone.join(&scale(4), Ticks::ZERO)).is_none());
+    }
 }

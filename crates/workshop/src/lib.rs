@@ -10,7 +10,7 @@ mod provenance;
 mod shelf;
 mod training;
 
-pub use composing::{BARS, Given, PROMPT_BARS, arrange, compose, fresh_seed, tempo};
+pub use composing::{BARS, Given, PROMPT_BARS, arrange, compose, fresh_seed, silence, tempo};
 pub use files::{ReadError, read};
 pub use models::{
     BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, built_in, from_bytes, load, originality, run_named,

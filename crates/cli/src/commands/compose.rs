@@ -26,7 +26,7 @@ pub struct Arguments {
     /// A music file to continue (MIDI, MusicXML or ABC); its first bars are kept note for note, in key and tempo
     #[arg(long, value_name = "FILE")]
     prompt: Option<PathBuf>,
-    /// How many bars of the prompt are kept [default: 4, at most half of the piece]
+    /// How many bars of the prompt are kept, with its upbeat if it has one [default: 4, at most half of the piece]
     #[arg(long, value_name = "N", requires = "prompt")]
     prompt_bars: Option<usize>,
     /// Length of the whole piece in bars, the prompt's included [default: 16]

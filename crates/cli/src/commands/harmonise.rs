@@ -26,7 +26,7 @@ pub struct Arguments {
     /// The voices that are given throughout [default: soprano, unless bars are kept]
     #[arg(long = "voice", value_name = "VOICE", value_delimiter = ',')]
     voices: Vec<Voice>,
-    /// Bars that are kept in all voices, such as 1-4,13-16
+    /// Bars that are kept in all voices, such as 1-4,13-16; an upbeat is bar 0
     #[arg(long, value_name = "BARS", value_delimiter = ',', value_parser = bars)]
     keep: Vec<RangeInclusive<usize>>,
     /// Use the same seed to get the same piece; by default a new seed is chosen and printed
@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         model: model.name.clone(),
         model_sha256: model.digest.clone(),
         seed: arguments.seed.unwrap_or_else(workshop::fresh_seed),
-        bars: arrangement.score.bars().count(),
+        bars: arrangement.score.bar_count(),
         sampling,
         tempo: None,
         form: None,

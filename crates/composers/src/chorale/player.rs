@@ -1,6 +1,7 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a chord.
 
 mod arranging;
+mod closing;
 mod drafts;
 
 use super::critic::Critic;
@@ -148,14 +149,14 @@ impl ChoraleComposer {
     fn draw(&self, decision: &mut Decision<'_>, here: &Here<'_>, sampling: &Sampling, rng: &mut Rng) -> Option<Chord> {
         // A stream of its own for each chord: how many voices are given does not shift what comes after.
         let mut rng = derive(rng.next_u64(), "voices", &[]);
-        let Here { features, place, given, recalling, .. } = here;
+        let Here { features, place, given, recalling, closing, .. } = here;
         decision.open(features, place);
         match *recalling {
             Recalling::Free => {}
             Recalling::Nothing => decision.forget(),
             Recalling::Step(at) => decision.recall(place, at, Recalling::TRUST),
         }
-        let allowed = self.choir.allowed();
+        let allowed = self.choir.allowed() & closing.unwrap_or(u128::MAX);
         let mut chord = Chord::REST;
         for voice in 0..VOICES {
             let first = SPAN * (VOICES - 1 - voice);
@@ -170,6 +171,8 @@ impl ChoraleComposer {
                 let rest: f32 = probabilities[..first].iter().sum::<f32>() + probabilities[ITEMS];
                 let own =
                     (first..first + SPAN).map(|item| if allowed >> item & 1 == 1 { probabilities[item] } else { 0.0 });
+                // No voice rests in a last chord.
+                let rest = if closing.is_some() { 0.0 } else { rest };
                 let choices: Vec<f32> = own.chain([rest]).collect();
                 let before = here.before.map(|chord| {
                     chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |item| item - first)
@@ -356,7 +359,7 @@ impl Composer for ChoraleComposer {
         };
         // A piece of its own: its beginning comes again as that of some piece of the corpus does.
         let opening = if prompt.is_none() && request.form.is_none() { self.opening(rng) } else { None };
-        let task = Task { given: &given, recalls: &recalls, opening, sampling: &request.sampling };
+        let task = Task { given: &given, recalls: &recalls, opening, closing: None, sampling: &request.sampling };
         let mut chords = self.sing(&task, rng, progress)?.split_off(heard.len());
         if chords[in_bars.first_step(bars - 1).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
             // A piece does not fade out before its last bar: what was sung last is sung once more.
@@ -392,6 +395,8 @@ struct Here<'a> {
     /// The chord before it.
     before: Option<Chord>,
     recalling: Recalling,
+    /// What may be sung, where it is the last chord.
+    closing: Option<u128>,
 }
 
 /// The prompt's chords, up to where it ends.

@@ -128,6 +128,61 @@ fn a_bass_out_of_a_piano_score_is_the_lowest_line() {
 }
 
 #[test]
+fn a_harmonised_line_ends_on_the_tonic_with_all_voices_at_once() {
+    let (trainable, _) = trained(2);
+    let composer = trainable.composer();
+    // A tune in C of three bars and a half of 3/4, the last note held: sounded in ticks of its own.
+    let mut melody = Score::new(TicksPerQuarter::new(24).unwrap());
+    melody.meters.push((Ticks::ZERO, "3/4".parse().unwrap()));
+    let pitches = [67u8, 64, 67, 72, 71, 69, 67, 69, 71, 72];
+    let note = |(k, pitch): (usize, &u8)| Note {
+        onset: Ticks(24 * k as u64),
+        pitch: Pitch::try_from(*pitch).unwrap(),
+        duration: Ticks(if k == 9 { 48 } else { 24 }),
+        velocity: Velocity::DEFAULT,
+    };
+    melody.parts.push(Part { notes: pitches.iter().enumerate().map(note).collect(), ..Part::default() });
+    let word = cantus_score::Lyric { at: Ticks(72), verse: 1, text: "sing".to_owned(), goes_on: false };
+    melody.parts[0].lyrics.push(word.clone());
+    let mut arranged = arrangement(melody, &[0]);
+    for seed in 0..12 {
+        arranged.sampling.temperature = if seed == 11 { 0.0 } else { 1.0 };
+        let found = composer.arrange(&arranged, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).unwrap();
+        assert!(found.remarks.iter().any(|remark| remark.contains("4/4, this piece in 3/4")), "{:?}", found.remarks);
+        let last: Vec<&Note> = found.score.parts.iter().map(|part| part.notes.last().unwrap()).collect();
+        assert!(last.iter().all(|note| note.onset == Ticks(24 * 9) && note.end() == Ticks(24 * 11)), "{last:?}");
+        assert!(last.iter().all(|note| [0, 4, 7].contains(&note.pitch.class())), "{last:?}");
+        assert_eq!(last[3].pitch.class(), 0);
+        assert_eq!(found.score.parts[0].lyrics, [word.clone()]);
+        assert!(found.score.parts[1].lyrics.is_empty());
+    }
+    // A whole phrase further, the tune stops in the air: nobody forces it home.
+    arranged.score.parts[0].notes[9].pitch = Pitch::try_from(74u8).unwrap();
+    arrange(composer.as_ref(), &arranged, 1).unwrap();
+}
+
+#[test]
+fn a_line_beyond_its_voice_says_so_and_nothing_lies_below_a_piano() {
+    let (trainable, _) = trained(1);
+    let composer = trainable.composer();
+    let found = |semitones: i32, voice: usize| {
+        let mut melody = piece(4, 5);
+        melody.parts.truncate(1);
+        let melody = melody.transposed(semitones).unwrap();
+        composer.arrange(&arrangement(melody, &[voice]), &mut seeded(3), &mut |_| ControlFlow::Continue(())).unwrap()
+    };
+    let remarks = |semitones, voice| found(semitones, voice).remarks.join("; ");
+    assert_eq!(remarks(0, 0), "");
+    let low = remarks(-24, 0);
+    assert!(low.contains("2 octaves below") && low.contains("a soprano") && low.contains("2 octaves lower"), "{low}");
+    assert!(low.contains("--voice bass would suit it"), "{low}");
+    let high = remarks(12, 0);
+    assert!(high.contains("1 octave above") && high.contains("1 octave higher") && !high.contains("--voice"), "{high}");
+    let deep = found(-48, 0).score;
+    assert!(deep.parts[1..].iter().flat_map(|part| &part.notes).all(|note| note.pitch.get() >= 21));
+}
+
+#[test]
 fn what_cannot_be_arranged_is_refused_by_name() {
     let (trainable, _) = trained(0);
     let composer = trainable.composer();

@@ -92,7 +92,8 @@ impl ChordComposer {
         let silent = score.bars().take_while(|bar| bar.end() <= onset).count();
         let bar = self.vocabulary.id(Token::Bar);
         let said = tokens.iter().filter(|token| **token == bar).count();
-        tokens.extend(std::iter::repeat_n(bar, (prompt.bars() - silent).saturating_sub(said)));
+        let bars = prompt.bars() + usize::from(prompt.has_upbeat());
+        tokens.extend(std::iter::repeat_n(bar, bars.saturating_sub(silent + said)));
         let kept = tokens.iter().filter(|token| **token == bar).count();
         // The first bar to be composed.
         tokens.push(bar);

@@ -11,7 +11,7 @@ use cantus_encoding::note_events::{
 use cantus_model::frames::BarSteps;
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Request, Rng, Sampling, TrainingSet, checkpoint,
+    ModelFile, Progress, Prompt, Request, Rng, Sampling, TrainingSet, checkpoint,
 };
 use cantus_nn::cascade::{CascadeScorer, Deciding, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -151,7 +151,7 @@ impl NoteComposer {
             }
             opening.heard = steps(end).min(u64::from(u32::MAX / 4)) as u32;
             // Silent bars at its end are its own, too.
-            let bars = Bars::new(&kept.meters, from, end).take(prompt.bars());
+            let bars = Bars::new(&kept.meters, from, end).take(prompt.bars() + usize::from(prompt.has_upbeat()));
             opening.starts = bars.map(|bar| (steps(bar.start), bar.meter)).collect();
             opening.meter = opening.starts.last().map_or(opening.meter, |(_, meter)| *meter);
             opening.notes = events.notes.into_iter().filter(|note| note.onset < opening.heard).collect();
@@ -305,7 +305,7 @@ fn all(n: usize) -> u128 {
 /// The beginning of a piece, read.
 struct Opening {
     notes: Vec<Event>,
-    /// Where the prompt's bars begin, and their metres.
+    /// Where the prompt's bars begin, its upbeat among them, and their metres.
     starts: Vec<(u64, Meter)>,
     /// Steps of the prompt.
     heard: u32,
@@ -426,7 +426,8 @@ impl Composer for NoteComposer {
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
         let intent = Intent::of(self.habits.as_ref(), request, rng);
         let meter = intent.meter().unwrap_or(meter);
-        let bars = request.bars - starts.len();
+        let kept = starts.len();
+        let bars = request.bars - request.prompt.as_ref().map_or(0, Prompt::bars);
         let steps = BarSteps::new(grid, meter);
         let mut all_starts = starts;
         all_starts.extend((0..=bars).map(|bar| (u64::from(heard) + steps.first_step(bar) as u64, meter)));
@@ -441,7 +442,7 @@ impl Composer for NoteComposer {
         for j in 0..notes.len() {
             self.advance(&past, j, &mut memory);
         }
-        let (first, last_bar) = (request.bars - bars, begins(request.bars - 1));
+        let (first, last_bar) = (kept, begins(kept + bars - 1));
         let mut written: Vec<Event> = Vec::new();
         let (mut reported, mut of_moment) = (first, 0u8);
         loop {

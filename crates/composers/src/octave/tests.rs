@@ -7,10 +7,11 @@ use super::*;
 use burn::tensor::Device;
 use cantus_encoding::octave_roll::PitchClasses;
 use cantus_encoding::piano_roll::Keys;
-use cantus_model::{Sampling, StepAt, seeded};
+use cantus_model::{Composer, Request, Sampling, StepAt, seeded};
 use cantus_nn::params::values_of;
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::json;
+use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 fn score(notes: &[(u64, u8)]) -> Score {
@@ -287,6 +288,21 @@ fn no_key_outside_of_the_pitch_classes_ever_sounds() {
                 assert_eq!(PitchClasses::from(keys), PitchClasses::from(classes.keys() & range));
             }
         }
+    }
+}
+
+#[test]
+fn a_touch_that_has_hardly_learnt_is_neither_silent_nor_loud() {
+    let settings = tiny(json!({}));
+    let player = OctaveComposer::load(&trained(&settings, 1).save()).unwrap();
+    let request = Request { bars: 4, sampling: Sampling::default(), prompt: None, form: None };
+    for seed in 0..3 {
+        let piece = player.compose(&request, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).unwrap().score;
+        let velocities: Vec<u8> = piece.notes().map(|note| note.velocity.get()).collect();
+        let mean = velocities.iter().map(|velocity| f64::from(*velocity)).sum::<f64>() / velocities.len() as f64;
+        // The corpus's are at 80, too.
+        assert!((60.0..100.0).contains(&mean), "{mean}");
+        assert!(velocities.iter().all(|velocity| *velocity >= 24), "{velocities:?}");
     }
 }
 

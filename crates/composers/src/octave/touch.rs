@@ -19,6 +19,9 @@ const LONGEST: u64 = 64;
 /// The binary logarithm of how many times as long as the wait for the next key at most.
 const MOST_TIMES: f32 = 6.0;
 
+/// The softest stroke; what is below is silent on most instruments.
+const SOFTEST: u8 = 24;
+
 /// The touch.
 #[derive(Module, Debug)]
 pub(super) struct Touch {
@@ -31,11 +34,12 @@ pub(super) struct Touch {
 
 impl Touch {
     pub(super) fn new(settings: &OctaveSettings, rng: &mut Rng, device: &Device) -> Touch {
-        Touch {
-            lstm: Lstm::uniform(TOUCHED, settings.touch, rng, device),
-            velocity: Linear::uniform(settings.touch, Keys::COUNT, rng, device),
-            duration: Linear::uniform(settings.touch, Keys::COUNT, rng, device),
-        }
+        let lstm = Lstm::uniform(TOUCHED, settings.touch, rng, device);
+        // From an ordinary stroke on, not from silence: training that is short would not come far from where it began.
+        let middle = f32::from(Velocity::DEFAULT.get()) / 128.0;
+        let mut velocity = Linear::uniform(settings.touch, Keys::COUNT, rng, device);
+        velocity.bias = velocity.bias.map(|bias| (bias + middle).detach().require_grad());
+        Touch { lstm, velocity, duration: Linear::uniform(settings.touch, Keys::COUNT, rng, device) }
     }
 
     /// The mean squared error of velocities and the mean absolute error of durations over all keys that are struck, added up. The
@@ -88,7 +92,7 @@ impl TouchPlayer {
             self.duration.forward(&h, &mut durations);
             let one = |key: usize| {
                 // Numbers that are none end at the lowest.
-                let velocity = ((128.0 * velocities[key]).round().clamp(1.0, 127.0) as u8).max(1);
+                let velocity = ((128.0 * velocities[key]).round().clamp(1.0, 127.0) as u8).max(SOFTEST);
                 let times = durations[key].clamp(-MOST_TIMES, MOST_TIMES).exp2();
                 let steps = ((wait as f32 * times).round() as u64).clamp(1, LONGEST);
                 (Velocity::try_from(velocity).unwrap_or(Velocity::DEFAULT), steps)

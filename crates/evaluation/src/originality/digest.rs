@@ -123,7 +123,7 @@ impl Digest {
         let notes = if most.is_empty() { 0 } else { most.len() + LENGTHS[1] - 1 };
         let place = line.events.get(most.start..most.start + notes).and_then(|notes| {
             let (first, last) = (notes.first()?, notes.last()?);
-            let [bar, last_bar] = [first, last].map(|event| event.bar as usize + 1);
+            let [bar, last_bar] = [first, last].map(|event| event.bar as usize);
             Some(Place { bar, last_bar, onsets: first.onset..=last.onset })
         });
         Sketch { melody: [0, 1, 2].map(share), longest: notes, place }

@@ -45,11 +45,11 @@ pub struct Originality {
 pub struct Passage {
     /// Where it stands in the index.
     pub piece: String,
-    /// The bar there in which it begins, from 1.
+    /// The bar there in which it begins: its number, see [`Score::first_bar`].
     pub their_bar: usize,
     /// The line there.
     pub their_voice: Voice,
-    /// The bar in which it begins in the piece that was looked at, from 1.
+    /// The bar in which it begins in the piece that was looked at.
     pub bar: usize,
     /// How many bars of that piece it touches.
     pub bars: usize,
@@ -214,9 +214,9 @@ impl Index {
         let length = |events: &[super::lines::Event]| (events[onsets - 1].onset - events[0].onset).0 as f64;
         Passage {
             piece: self.names[*piece as usize].clone(),
-            their_bar: theirs[0].bar as usize + 1,
+            their_bar: theirs[0].bar as usize,
             their_voice: other.voice,
-            bar: ours[0].bar as usize + 1,
+            bar: ours[0].bar as usize,
             bars: (ours[onsets - 1].bar - ours[0].bar) as usize + 1,
             voice: line.voice,
             onsets,

@@ -1,7 +1,7 @@
 //! A score as lines of events that can be compared whatever their key and tempo.
 
 use crate::mixing::mix;
-use cantus_score::{Note, Part, Score, Ticks, merge_parts};
+use cantus_score::{Note, Outer, Part, Score, Ticks, merge_parts, outer_line};
 use serde::Serialize;
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub(super) struct Event {
     pub pitch: u8,
     /// Notes struck together that this stands for.
     pub notes: u8,
-    /// The bar that it begins in, from 0.
+    /// The number of the bar that it begins in.
     pub bar: u32,
     pub onset: Ticks,
     /// The intervals above the lowest note; 0 for a single note.
@@ -62,17 +62,19 @@ pub(super) fn lines(score: &Score) -> Vec<Line> {
     let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
     let merged = merge_parts(pitched.iter().copied()).notes;
     let bars = bar_starts(score, &merged);
-    let line = |voice, chosen: Vec<Vec<Note>>| Line { voice, events: events(&chosen, &bars) };
+    let line = |voice, chosen: Vec<Vec<Note>>| Line { voice, events: events(&chosen, &bars, score.first_bar()) };
+    let per_quarter = score.ticks_per_quarter;
+    let outer = |notes: &[Note], outer| outer_line(notes, outer, per_quarter, per_quarter);
     let alone = |notes: Vec<Note>| notes.into_iter().map(|note| vec![note]).collect();
-    let mut lines = vec![line(Voice::Top, alone(outer(&merged, true)))];
+    let mut lines = vec![line(Voice::Top, alone(outer(&merged, Outer::Highest)))];
     let is_one_line = merged.windows(2).all(|pair| pair[0].end() <= pair[1].onset);
     if !is_one_line {
-        lines.push(line(Voice::Bottom, alone(outer(&merged, false))));
+        lines.push(line(Voice::Bottom, alone(outer(&merged, Outer::Lowest))));
         lines.push(line(Voice::Chords, merged.chunk_by(|a, b| a.onset == b.onset).map(<[Note]>::to_vec).collect()));
     }
     if pitched.len() > 1 {
         let parts = pitched.iter().enumerate().take(usize::from(u16::MAX));
-        lines.extend(parts.map(|(k, part)| line(Voice::Part(k as u16), alone(outer(&part.notes, true)))));
+        lines.extend(parts.map(|(k, part)| line(Voice::Part(k as u16), alone(outer(&part.notes, Outer::Highest)))));
     }
     lines.retain(|line| line.events.len() >= super::LENGTHS[0]);
     lines
@@ -84,27 +86,14 @@ fn bar_starts(score: &Score, notes: &[Note]) -> Vec<Ticks> {
     score.bars().map(|bar| bar.start).take_while(|start| *start <= last).collect()
 }
 
-/// The highest (or lowest) note struck at each onset, unless one still held lies beyond it. `notes` sorted.
-fn outer(notes: &[Note], highest: bool) -> Vec<Note> {
-    let beyond = |a: &Note, b: &Note| if highest { a.pitch > b.pitch } else { a.pitch < b.pitch };
-    let mut line: Vec<Note> = Vec::new();
-    for chord in notes.chunk_by(|a, b| a.onset == b.onset) {
-        let Some(&outer) = (if highest { chord.last() } else { chord.first() }) else { continue };
-        if !line.last().is_some_and(|held| held.end() > outer.onset && beyond(held, &outer)) {
-            line.push(outer);
-        }
-    }
-    line
-}
-
-fn events(chords: &[Vec<Note>], bars: &[Ticks]) -> Vec<Event> {
+fn events(chords: &[Vec<Note>], bars: &[Ticks], first_bar: usize) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::with_capacity(chords.len());
     let mut before = 0;
     for chord in chords {
         let Some(lowest) = chord.first() else { continue };
         let pitch = lowest.pitch.get();
         let shape = chord[1..].iter().fold(0, |shape, note| mix(shape, u64::from(note.pitch.get() - pitch)));
-        let bar = bars.partition_point(|start| *start <= lowest.onset).saturating_sub(1) as u32;
+        let bar = (bars.partition_point(|start| *start <= lowest.onset).saturating_sub(1) + first_bar) as u32;
         let notes = chord.len().min(255) as u8;
         let mut event = Event { pitch, notes, bar, onset: lowest.onset, shape, step: 0, timed: 0, even: 1 };
         if let Some(last) = events.last() {
@@ -208,7 +197,7 @@ mod tests {
         assert_eq!(pitches(Voice::Bottom), [48, 52, 55, 52, 48, 76, 77]);
         assert_eq!(pitches(Voice::Chords), [48, 52, 55, 52, 48, 76, 77]);
         assert_eq!(lines[2].events[0].notes, 2);
-        assert_eq!(lines[0].events.iter().map(|event| event.bar).collect::<Vec<_>>(), [0, 0, 1, 1]);
+        assert_eq!(lines[0].events.iter().map(|event| event.bar).collect::<Vec<_>>(), [1, 1, 2, 2]);
     }
 
     #[test]

@@ -16,9 +16,9 @@ const MOST_BARS: usize = 2048;
 /// A stretch of bars that is an earlier one again, or nearly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Recurrence {
-    /// Its first bar, from 1.
+    /// The number of its first bar: from 1, or from 0 where the piece begins with an upbeat.
     pub bar: usize,
-    /// The first bar that it repeats, from 1.
+    /// The number of the first bar that it repeats.
     pub of: usize,
     /// How many bars it has.
     pub bars: usize,
@@ -60,7 +60,10 @@ pub fn recurrences(score: &Score) -> Vec<Recurrence> {
         found.push(Recurrence { bar: bar + 1, of: best.1 + 1, bars: 1, likeness: 0.0 });
         sums.push(best.0);
     }
+    let upbeats = 1 - score.first_bar();
     for (recurrence, sum) in found.iter_mut().zip(sums) {
+        recurrence.bar -= upbeats;
+        recurrence.of -= upbeats;
         recurrence.likeness = sum / recurrence.bars as f64;
     }
     found

@@ -17,10 +17,13 @@ mod voices;
 
 pub(crate) use beside::{Beside, PartBeside, changes_under_notes, heard_programs};
 pub(crate) use rhythm::{Tuplet, Value};
-pub(crate) use spelling::{Spelling, Step, find_key};
+pub(crate) use spelling::{Spelling, Step};
 
 use crate::midi::{clamp, last_wins};
-use cantus_score::{Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
+use cantus_score::{
+    Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity, find_key,
+    named_meters,
+};
 
 /// Ticks per quarter inside this module: 2^5 for notes down to 128ths, and tuplets of 3, 5 and 7.
 pub(crate) const RESOLUTION: u32 = 3360;
@@ -143,6 +146,7 @@ impl Sheet {
         // The last bar is a whole one, whatever would have come after it.
         meters.retain(|(at, _)| *at < end);
         let per_quarter = const { TicksPerQuarter::new(RESOLUTION).unwrap() };
+        let meters = named_meters(&meters, per_quarter, end);
         let bars: Vec<Bar> = Bars::new(&meters, per_quarter, end).take(MAX_BARS + 1).collect();
         if bars.len() > MAX_BARS {
             return Err(TooManyBars);

@@ -1,6 +1,6 @@
-//! Keys, and the names of pitches in them.
+//! The names of pitches in keys.
 
-use cantus_score::{Key, Mode, Note, Pitch};
+use cantus_score::{Key, Mode, Pitch};
 
 /// The letter of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,50 +79,9 @@ impl Spelling {
     }
 }
 
-/// How often each scale degree is heard in its key: C. L. Krumhansl and E. J. Kessler, "Tracing the dynamic changes in perceived tonal
-/// organization in a spatial representation of musical keys", Psychological Review 89, 1982.
-const MAJOR: [f64; 12] = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88];
-const MINOR: [f64; 12] = [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17];
-
-/// The key whose profile the pitch classes, weighed by their durations, correlate with best (Krumhansl and Schmuckler); `None` without a
-/// note.
-pub(crate) fn find_key<'a>(notes: impl IntoIterator<Item = &'a Note>) -> Option<Key> {
-    let mut weights = [0.0; 12];
-    for note in notes {
-        weights[usize::from(note.pitch.class())] += note.duration.0.max(1) as f64;
-    }
-    if weights.iter().all(|weight| *weight == 0.0) {
-        return None;
-    }
-    let mut best: Option<(f64, Key)> = None;
-    // Nearest to no accidentals first: of equals the simplest signature is kept.
-    for fifths in [0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6] {
-        for (mode, profile, tonic_of_c) in [(Mode::Major, &MAJOR, 0), (Mode::Minor, &MINOR, 9)] {
-            let tonic = (i32::from(fifths) * 7 + tonic_of_c).rem_euclid(12) as usize;
-            let rotated: [f64; 12] = std::array::from_fn(|class| profile[(class + 12 - tonic) % 12]);
-            let fit = correlation(&weights, &rotated);
-            if let Some(key) = Key::new(fifths, mode).filter(|_| best.is_none_or(|(known, _)| fit > known + 1e-9)) {
-                best = Some((fit, key));
-            }
-        }
-    }
-    best.map(|(_, key)| key)
-}
-
-fn correlation(a: &[f64; 12], b: &[f64; 12]) -> f64 {
-    let mean = |x: &[f64; 12]| x.iter().sum::<f64>() / 12.0;
-    let (ma, mb) = (mean(a), mean(b));
-    let product = |x: &[f64; 12], mx: f64, y: &[f64; 12], my: f64| -> f64 {
-        x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum()
-    };
-    let scale = (product(a, ma, a, ma) * product(b, mb, b, mb)).sqrt();
-    if scale > 0.0 { product(a, ma, b, mb) / scale } else { 0.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Ticks, Velocity};
 
     fn names(fifths: i8, mode: Mode) -> String {
         let key = Key::new(fifths, mode).unwrap();
@@ -166,21 +125,5 @@ mod tests {
         assert_eq!(altered(-3), [0, 0, -1, 0, 0, -1, -1]);
         assert_eq!(altered(7), [1; 7]);
         assert_eq!(altered(-7), [-1; 7]);
-    }
-
-    #[test]
-    fn scales_have_their_keys() {
-        let key = |pitches: &[u8]| {
-            let note = |pitch: &u8| Note {
-                onset: Ticks::ZERO,
-                pitch: Pitch::try_from(*pitch).unwrap(),
-                duration: Ticks(1),
-                velocity: Velocity::DEFAULT,
-            };
-            find_key(&pitches.iter().map(note).collect::<Vec<_>>()).map(|key| key.to_string())
-        };
-        assert_eq!(key(&[62, 64, 66, 67, 69, 71, 73, 74, 62, 69]).as_deref(), Some("D major"));
-        assert_eq!(key(&[60, 62, 63, 65, 67, 68, 71, 72, 60, 67, 63]).as_deref(), Some("C minor"));
-        assert_eq!(key(&[]), None);
     }
 }

@@ -11,6 +11,7 @@ struct Network {
 }
 
 static SPEC: ComposerSpec = ComposerSpec {
+    reads: &[cantus_score::Reading::Merged],
     id: "test",
     version: 3,
     writes: "",

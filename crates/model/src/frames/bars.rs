@@ -63,7 +63,8 @@ impl BarSteps {
 /// The first step of each of the prompt's bars.
 fn prompt_starts(prompt: &Prompt, grid: TicksPerQuarter) -> Vec<usize> {
     let from = prompt.score().ticks_per_quarter;
-    prompt.score().bars().take(prompt.bars()).map(|bar| bar.start.rescale(from, grid).0 as usize).collect()
+    let starts = prompt.bar_starts().skip(usize::from(prompt.has_upbeat()));
+    starts.map(|start| start.rescale(from, grid).0 as usize).collect()
 }
 
 /// The same, given the first step of each bar and the end; what is varied is left out by stretches of so many steps.

@@ -56,7 +56,9 @@ fn as_table(path: &Path, score: &Score, warnings: Vec<String>) -> Result<()> {
     let quarters = score.end().quarters(score.ticks_per_quarter);
     let range = score.pitch_range().map(|(low, high)| format!("{low} to {high}")).unwrap_or_default();
     let meters = meters(score);
-    let bars = counted(score.bars().take(MOST_BARS).count(), "bar");
+    let upbeats = 1 - score.first_bar();
+    let bars = counted(score.bars().skip(upbeats).take(MOST_BARS).count(), "bar");
+    let bars = if upbeats > 0 { format!("{bars} after an upbeat") } else { bars };
     let notes = match Unpitched::of(score) {
         Some(unpitched) => format!("{}: it holds {unpitched}", score.note_count()),
         None => format!("{} {range}", score.note_count()),
@@ -79,7 +81,7 @@ fn as_table(path: &Path, score: &Score, warnings: Vec<String>) -> Result<()> {
 }
 
 fn meters(score: &Score) -> Vec<String> {
-    score.meters.iter().map(|(_, meter)| meter.to_string()).collect()
+    score.named_meters().iter().map(|(_, meter)| meter.to_string()).collect()
 }
 
 fn keys(score: &Score) -> Vec<String> {

@@ -71,7 +71,7 @@ pub(in super::super) fn learn(
             let given = vec![Given::default(); pieces[piece].len()];
             let sampling = &composer.default_sampling();
             let opening = composer.opening(&mut rng);
-            let task = Task { given: &given, recalls: &[], opening, sampling };
+            let task = Task { given: &given, recalls: &[], opening, closing: None, sampling };
             let go_on = &mut |_: f64| {
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };

@@ -1,10 +1,14 @@
 //! Composing around what is given: a voice that is harmonised, bars that are kept.
 
+use super::closing::Closing;
 use super::{ChoraleComposer, Task, touch};
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
-use cantus_score::{Note, Part, Score, Ticks, TicksPerQuarter, merge_parts, quantize};
+use cantus_score::{
+    Lyric, Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize,
+};
+use std::collections::BTreeSet;
 
 /// What is given of a piece, as chords and as notes.
 struct Read {
@@ -29,12 +33,11 @@ impl ChoraleComposer {
         if given.iter().all(|given| given.voices == ALL) {
             return Err(ComposeError::EverythingGiven);
         }
-        let chords = self.sing(
-            &Task { given: &given, recalls: &[], opening: None, sampling: &arrangement.sampling },
-            rng,
-            progress,
-        )?;
         let (source, from) = (&arrangement.score, arrangement.score.ticks_per_quarter);
+        let closing = self.closing_of(source, &given, &lines);
+        let seen = closing.as_ref().map_or_else(|| given.clone(), |closing| closing.seen_ahead(&given));
+        let task = Task { given: &seen, recalls: &[], opening: None, closing, sampling: &arrangement.sampling };
+        let chords = self.sing(&task, rng, progress)?;
         let fine = from.common(grid);
         let starts: Vec<usize> = source.bars().map(|bar| bar.start.rescale(from, grid).0 as usize).collect();
         // What was composed, without what is given: that is added as it was written.
@@ -47,13 +50,53 @@ impl ChoraleComposer {
         touch(&mut score);
         for (part, line) in score.parts.iter_mut().zip(&lines) {
             for note in &mut part.notes {
-                note.pitch = note.pitch.transposed(-12 * octaves).unwrap_or(note.pitch);
+                note.pitch = on_piano(note.pitch.transposed(-12 * octaves).unwrap_or(note.pitch));
             }
             part.notes.extend(line.iter().map(|note| rescaled(note, from, fine)));
             part.notes.sort_unstable();
+            part.lyrics = words_of(line, source);
+            part.lyrics.iter_mut().for_each(|lyric| lyric.at = lyric.at.rescale(from, fine));
         }
-        let remarks = self.strange(source, "piece").filter(|_| octaves == 0).into_iter().collect();
+        let strange = self.strange(source, "piece").filter(|_| octaves == 0);
+        let beyond = || self.beyond(arrangement, &lines, octaves);
+        let remarks = strange.or_else(beyond).into_iter().chain(self.other_meter(source)).collect();
         Ok(Composition { score, remarks })
+    }
+
+    /// The last chord, see [`Closing::of`]: from the last note that is given on, but in the last bar; where none is given there, the last
+    /// quarter note.
+    fn closing_of(&self, source: &Score, given: &[Given], lines: &[Vec<Note>; VOICES]) -> Option<Closing> {
+        let (ticks, grid) = (source.ticks_per_quarter, self.choir.grid());
+        let step = |at: Ticks| at.rescale(ticks, grid).0 as usize;
+        // A last note that is held a little too long begins no bar.
+        let last_bar = source.bars().map(|bar| step(bar.start)).take_while(|start| *start < given.len()).last()?;
+        let last_note = step(lines.iter().flatten().map(|note| note.onset).max().unwrap_or_default());
+        let last_quarter = given.len().saturating_sub(grid.get() as usize);
+        let from = if given.last()?.voices == 0 { last_quarter } else { last_note.max(last_bar) };
+        let pitched = source.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
+        let keys = source.keys.last().map(|(_, key)| *key).into_iter().chain(find_key(pitched));
+        Closing::of(given, from.max(last_bar), keys, self.choir.allowed())
+    }
+
+    /// Says that the model's music has another metre.
+    fn other_meter(&self, source: &Score) -> Option<String> {
+        let mut bars: Vec<(Meter, usize)> = Vec::new();
+        for bar in source.bars().skip(1 - source.first_bar()) {
+            match bars.iter_mut().find(|(meter, _)| *meter == bar.meter) {
+                Some((_, count)) => *count += 1,
+                None => bars.push((bar.meter, 1)),
+            }
+        }
+        let usual = bars.into_iter().max_by_key(|(_, count)| *count)?.0;
+        let known: Meter = self.choir.meter.parse().ok()?;
+        let is_compound = |meter: Meter| meter.numerator() > 3 && meter.numerator() % 3 == 0;
+        let is_alike = usual.bar(TicksPerQuarter::DEFAULT) == known.bar(TicksPerQuarter::DEFAULT)
+            && is_compound(usual) == is_compound(known);
+        (!is_alike).then(|| {
+            format!(
+                "the model's music is in {known}, this piece in {usual}: its accents may lie elsewhere; a model of music in {usual} would suit it better"
+            )
+        })
     }
 
     /// What of the piece is given.
@@ -64,7 +107,9 @@ impl ChoraleComposer {
         // A line that is harmonised: the only one, or the outermost.
         let line = match arrangement.voices[..] {
             [voice] if arrangement.bars.is_empty() && !in_parts => {
-                Some((voice, outer_line(&pitched, voice + 1 == VOICES)))
+                let outer = if voice + 1 == VOICES { Outer::Lowest } else { Outer::Highest };
+                let notes = merge_parts(pitched.iter().copied()).notes;
+                Some((voice, outer_line(&notes, outer, source.ticks_per_quarter, grid)))
             }
             _ => None,
         };
@@ -88,13 +133,14 @@ impl ChoraleComposer {
                 given[steps].iter_mut().for_each(|given| given.chord = given.chord.with(voice, Some(note.pitch)));
             }
             given.iter_mut().for_each(|given| given.voices = 1 << voice);
+            end_with(&mut given);
             lines[voice] = notes;
             return Ok(Read { given, lines, octaves });
         }
         let chords = voices::read(&on_grid(pitched.iter().map(|part| (*part).clone()).collect()));
         let throughout = arrangement.voices.iter().fold(0u8, |all, voice| all | 1 << voice);
         let kept: Vec<(u64, u64)> = (source.bars().enumerate())
-            .filter(|(bar, _)| arrangement.bars.iter().any(|range| range.contains(&(bar + 1))))
+            .filter(|(bar, _)| arrangement.bars.iter().any(|range| range.contains(&(bar + source.first_bar()))))
             .map(|(_, bar)| (bar.start.0, bar.end().0))
             .collect();
         let is_kept = |at: Ticks| kept.iter().any(|(from, to)| (*from..*to).contains(&at.0));
@@ -125,41 +171,74 @@ impl ChoraleComposer {
                 }
             }
         }
+        if kept.is_empty() {
+            end_with(&mut given);
+        }
         Ok(Read { given, lines, octaves })
+    }
+
+    /// Says by how many octaves a line lies beyond its voice, and which voice it would suit.
+    fn beyond(&self, arrangement: &Arrangement, lines: &[Vec<Note>; VOICES], octaves: i32) -> Option<String> {
+        let voice = *arrangement.voices.first()?;
+        let (name, line) = (voices::NAMES.get(voice)?.to_lowercase(), lines.get(voice)?);
+        let (many, side) = match octaves {
+            0 => return None,
+            1.. => (octaves, "below"),
+            _ => (-octaves, "above"),
+        };
+        let plural = if many == 1 { "" } else { "s" };
+        let fitting = (0..VOICES).filter(|other| *other != voice && 2 * self.known(*other, line, 0) > line.len());
+        let fitting: Vec<String> =
+            fitting.map(|other| format!("--voice {}", voices::NAMES[other].to_lowercase())).collect();
+        let advice = match &fitting[..] {
+            [] => String::new(),
+            some => format!("; {} would suit it", some.join(" or ")),
+        };
+        Some(format!(
+            "the line lies {many} octave{plural} {side} what the model knows of a {name}: all voices are composed {many} octave{plural} {}{advice}",
+            if octaves > 0 { "lower" } else { "higher" },
+        ))
     }
 
     /// By how many octaves a line must be moved so that most of it lies where the corpus has the voice.
     fn octaves(&self, voice: usize, notes: &[Note]) -> i32 {
+        (-5..=5).max_by_key(|octaves| (self.known(voice, notes, *octaves), -octaves.abs())).unwrap_or(0)
+    }
+
+    /// How many notes lie, so many octaves higher, where the corpus has the voice.
+    fn known(&self, voice: usize, notes: &[Note], octaves: i32) -> usize {
         let allowed = self.choir.allowed();
-        let fits = |octaves: &i32| {
-            let known = |note: &&Note| {
-                let pitch = note.pitch.transposed(12 * octaves);
-                pitch.and_then(|pitch| voices::item(voice, pitch)).is_some_and(|item| allowed >> item & 1 == 1)
-            };
-            (notes.iter().filter(known).count(), -octaves.abs())
+        let is_known = |note: &&Note| {
+            let pitch = note.pitch.transposed(12 * octaves);
+            pitch.and_then(|pitch| voices::item(voice, pitch)).is_some_and(|item| allowed >> item & 1 == 1)
         };
-        (-5..=5).max_by_key(fits).unwrap_or(0)
+        notes.iter().filter(is_known).count()
     }
 }
 
-/// The highest (or the lowest) line of parts: at each onset its outermost note, until the next one begins.
-fn outer_line(parts: &[&Part], is_lowest: bool) -> Vec<Note> {
-    let merged = merge_parts(parts.iter().copied()).notes;
-    let mut line: Vec<Note> = Vec::new();
-    for chord in merged.chunk_by(|a, b| a.onset == b.onset) {
-        let by_pitch = |note: &&Note| note.pitch;
-        let outermost = if is_lowest { chord.iter().min_by_key(by_pitch) } else { chord.iter().max_by_key(by_pitch) };
-        let Some(&note) = outermost else { continue };
-        if let Some(held) = line.last_mut().filter(|held| held.end() > note.onset) {
-            let is_inner = if is_lowest { held.pitch < note.pitch } else { held.pitch > note.pitch };
-            if is_inner {
-                continue;
-            }
-            held.duration = note.onset - held.onset;
-        }
-        line.push(note);
+/// What is sung to a line that is given.
+fn words_of(line: &[Note], source: &Score) -> Vec<Lyric> {
+    let onsets: BTreeSet<Ticks> = line.iter().map(|note| note.onset).collect();
+    let all = source.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.lyrics);
+    let mut sung: Vec<Lyric> = all.filter(|lyric| onsets.contains(&lyric.at)).cloned().collect();
+    sung.sort_unstable();
+    sung.dedup_by_key(|lyric| (lyric.at, lyric.verse));
+    sung
+}
+
+/// Cuts off the silence after the last note that is given: all voices end together.
+fn end_with(given: &mut Vec<Given>) {
+    let is_sung = |given: &Given| (0..VOICES).any(|voice| given.knows(voice) && given.chord.pitch(voice).is_some());
+    if let Some(last) = given.iter().rposition(is_sung) {
+        given.truncate(last + 1);
     }
-    line
+}
+
+/// A pitch that would lie below a piano's lowest key, octaves higher.
+fn on_piano(pitch: Pitch) -> Pitch {
+    let (low, _) = Pitch::PIANO;
+    let above = (1..=10).filter_map(|octaves| pitch.transposed(12 * octaves)).find(|higher| *higher >= low);
+    if pitch < low { above.unwrap_or(low) } else { pitch }
 }
 
 fn rescaled(note: &Note, from: TicksPerQuarter, to: TicksPerQuarter) -> Note {

@@ -4,6 +4,7 @@
 //! and drafts are drawn anew once too few of them carry the weight, and that they are drawn at equal distances: A. Doucet and
 //! A. Johansen, A Tutorial on Particle Filtering and Smoothing, 2009, section 3.
 
+use super::closing::Closing;
 use super::{ChoraleComposer, Here, Memory};
 use crate::chorale::critic::Hearing;
 use crate::chorale::given::{ALL, Given};
@@ -45,6 +46,8 @@ pub(in super::super) struct Task<'a> {
     pub recalls: &'a [Option<usize>],
     /// The step at which the beginning of the piece comes again, and how many steps of it.
     pub opening: Option<(usize, usize)>,
+    /// The last chord, where it is to be the tonic's.
+    pub closing: Option<Closing>,
     pub sampling: &'a Sampling,
 }
 
@@ -133,8 +136,10 @@ impl ChoraleComposer {
         self.advance(&mut draft.memory, at, task.given.len(), before);
         let (here, recalled) = (task.given[at], task.recalls.get(at).copied().flatten());
         let leave = Leave::after(&draft.runs, recalled, here.voices == 0);
+        let held = task.closing.as_ref().and_then(|closing| closing.held(at, before, here));
         let known = match here.voices {
             ALL => Some(here.chord),
+            _ if held.is_some() => held,
             // The beginning comes again as often as in the corpus's music, and no oftener.
             _ => task.again(&draft.chords, at).filter(|chord| !leave.forbids(chord.bits())),
         };
@@ -144,7 +149,8 @@ impl ChoraleComposer {
                 self.features(&draft.memory, |step| task.given(&draft.chords, step), at, features);
                 let recalling = leave.recalling;
                 let place = Place { past: &draft.past, at, shift: 0, classes: draft.memory.profile.shares() };
-                let here = Here { features, place, given: here, before, recalling };
+                let closing = task.closing.as_ref().and_then(|closing| closing.items(at));
+                let here = Here { features, place, given: here, before, recalling, closing };
                 let mut draw = |sampling: &Sampling| {
                     let draw = || self.draw(decision, &here, sampling, rng).ok_or(ComposeError::NoToken);
                     leave.draw(draw, |chord| chord.bits())

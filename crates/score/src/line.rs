@@ -1,0 +1,86 @@
+//! One line out of many notes.
+
+use crate::{Note, Ticks, TicksPerQuarter};
+
+/// Which line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outer {
+    /// The melody.
+    Highest,
+    /// The bass.
+    Lowest,
+}
+
+/// The outermost line of sorted notes: of those that begin in one step of `grid` the outermost, unless one that is still held lies beyond
+/// it. Each lasts until the next begins, at the longest.
+///
+/// A line that is played legato has notes that overlap a little, on the way down as on the way up. An overlap shorter than a step, and
+/// than two fifths of the note that is held too long, is articulation; the next note belongs to the line.
+pub fn outer_line(notes: &[Note], outer: Outer, per_quarter: TicksPerQuarter, grid: TicksPerQuarter) -> Vec<Note> {
+    let step = |at: Ticks| at.rescale(per_quarter, grid);
+    let a_step = Ticks(1).rescale(grid, per_quarter).max(Ticks(1));
+    let is_beyond = |a: &Note, b: &Note| match outer {
+        Outer::Highest => a.pitch > b.pitch,
+        Outer::Lowest => a.pitch < b.pitch,
+    };
+    let mut line: Vec<Note> = Vec::new();
+    for chord in notes.chunk_by(|a, b| step(a.onset) == step(b.onset)) {
+        let outermost = chord.iter().copied().reduce(|best, note| if is_beyond(&best, &note) { best } else { note });
+        let Some(note) = outermost else { continue };
+        if let Some(held) = line.last_mut().filter(|held| held.end() > note.onset) {
+            let overlap = held.end() - note.onset;
+            let is_articulation = overlap < a_step && 5 * overlap.0 <= 2 * held.duration.0;
+            if is_beyond(held, &note) && !is_articulation {
+                continue;
+            }
+            held.duration = (note.onset - held.onset).max(Ticks(1));
+        }
+        line.push(note);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Pitch, Velocity};
+
+    fn note(onset: u64, pitch: u8, duration: u64) -> Note {
+        let pitch = Pitch::try_from(pitch).unwrap();
+        Note { onset: Ticks(onset), pitch, duration: Ticks(duration), velocity: Velocity::DEFAULT }
+    }
+
+    fn line(notes: &[Note], outer: Outer, per_quarter: u32) -> Vec<Note> {
+        outer_line(notes, outer, TicksPerQuarter::new(per_quarter).unwrap(), TicksPerQuarter::new(4).unwrap())
+    }
+
+    #[test]
+    fn the_outermost_is_kept_and_what_begins_under_a_held_note_waits() {
+        let notes = [note(0, 60, 4), note(0, 72, 4), note(2, 64, 2), note(4, 71, 8), note(6, 74, 2), note(8, 50, 2)];
+        let highest = [note(0, 72, 4), note(4, 71, 2), note(6, 74, 2), note(8, 50, 2)];
+        assert_eq!(line(&notes, Outer::Highest, 4), highest);
+        assert_eq!(line(&notes, Outer::Lowest, 4), [note(0, 60, 4), note(4, 71, 4), note(8, 50, 2)]);
+    }
+
+    #[test]
+    fn a_legato_line_keeps_all_its_notes() {
+        let pitches = [60u8, 62, 64, 65, 67, 65, 64, 62];
+        for overlap in [20, 60, 110] {
+            let legato: Vec<Note> = (0..8).map(|k| note(480 * k, pitches[k as usize], 480 + overlap)).collect();
+            for outer in [Outer::Highest, Outer::Lowest] {
+                let found = line(&legato, outer, 480);
+                assert_eq!(found.iter().map(|note| note.pitch.get()).collect::<Vec<_>>(), pitches, "{overlap}");
+                assert!(found.windows(2).all(|pair| pair[0].end() == pair[1].onset));
+            }
+        }
+    }
+
+    #[test]
+    fn an_accompaniment_stays_outside_and_a_chord_may_be_spread() {
+        // Eighths over sixteenths that begin a little late; then a chord whose highest note comes last, 10 ticks after the lowest.
+        let mut notes = vec![note(0, 72, 240), note(130, 60, 110), note(240, 71, 240), note(365, 60, 115)];
+        notes.extend([note(480, 48, 960), note(484, 64, 956), note(490, 76, 950), note(500, 67, 900)]);
+        let pitches: Vec<u8> = line(&notes, Outer::Highest, 480).iter().map(|note| note.pitch.get()).collect();
+        assert_eq!(pitches, [72, 71, 76]);
+    }
+}
