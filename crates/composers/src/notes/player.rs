@@ -18,6 +18,7 @@ use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::below;
 use cantus_score::{Bar, Bars, Meter, STEPS_PER_SECOND, Score, Tempo, Ticks, TicksPerQuarter, performed, quantize};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The longest piece that is composed at once.
 const MOST_BARS: usize = 10_000;
@@ -31,13 +32,23 @@ pub(super) struct Usual {
     tempo: Option<u32>,
     /// For each instrument its lowest and its highest key, and how many keys it strikes at once at most.
     ranges: Vec<(u8, u8, u8)>,
+    /// Which instruments play together, piece by piece.
+    ensembles: Vec<Vec<u8>>,
 }
+
+/// Ensembles that a model remembers at most.
+const MOST_ENSEMBLES: usize = 1000;
 
 impl Usual {
     pub fn of(set: &TrainingSet, vocabulary: &Vocabulary) -> Usual {
         let mut ranges = vec![(127, 0, 0); vocabulary.instruments().len()];
+        let mut ensembles = Vec::new();
         for piece in set.all() {
             let (events, _) = encode(piece, vocabulary);
+            let playing: BTreeSet<u8> = events.notes.iter().map(|note| note.instrument).collect();
+            if !playing.is_empty() && ensembles.len() < MOST_ENSEMBLES {
+                ensembles.push(playing.into_iter().collect());
+            }
             for chord in events.notes.chunk_by(|a, b| (a.onset, a.instrument) == (b.onset, b.instrument)) {
                 let (low, high, most) = &mut ranges[usize::from(chord[0].instrument)];
                 *most = (*most).max(chord.len().min(127) as u8);
@@ -46,13 +57,18 @@ impl Usual {
                 }
             }
         }
-        Usual { meter: set.usual_meter().to_string(), tempo: set.usual_tempo().map(Tempo::micros_per_quarter), ranges }
+        let (meter, tempo) = (set.usual_meter().to_string(), set.usual_tempo().map(Tempo::micros_per_quarter));
+        Usual { meter, tempo, ranges, ensembles }
     }
 
     fn check(&self, vocabulary: &Vocabulary) -> Result<(), String> {
         let possible = |(low, high, most): &(u8, u8, u8)| low <= high && *high < 128 && *most > 0;
         if self.ranges.len() != vocabulary.instruments().len() || !self.ranges.iter().all(possible) {
             return Err(format!("the instruments' ranges are damaged: {:?}", self.ranges));
+        }
+        let plays = |number: &u8| usize::from(*number) < self.ranges.len();
+        if self.ensembles.is_empty() || !self.ensembles.iter().all(|all| !all.is_empty() && all.iter().all(plays)) {
+            return Err("the ensembles are damaged".to_owned());
         }
         self.meter.parse::<Meter>().map(|_| ()).map_err(|e| e.to_string())
     }
@@ -442,6 +458,13 @@ impl Composer for NoteComposer {
         for j in 0..notes.len() {
             self.advance(&past, j, &mut memory);
         }
+        // The prompt's instruments go on; a new piece has those of one of the corpus.
+        let playing: Vec<u8> = if notes.is_empty() {
+            self.usual.ensembles[below(rng, self.usual.ensembles.len())].clone()
+        } else {
+            notes.iter().map(|note| note.instrument).collect()
+        };
+        let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
         let (first, last_bar) = (kept, begins(kept + bars - 1));
         let mut written: Vec<Event> = Vec::new();
         let (mut reported, mut of_moment) = (first, 0u8);
@@ -460,6 +483,7 @@ impl Composer for NoteComposer {
             let limits = Limits { from, latest: latest.min(end), may_end: sounded, end };
             let note = {
                 let mut view = View::new(&self.vocabulary, &self.layout, &past, 0);
+                view.playing = playing;
                 view.open(j);
                 deciding.open(memory.features(), view.sight.candidates.len());
                 self.draw(&mut view, &mut deciding, &limits, &request.sampling, rng)?
