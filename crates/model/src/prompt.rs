@@ -109,7 +109,8 @@ impl Prompt {
         let moved_note = |note: &cantus_score::Note| cantus_score::Note { onset: moved(note.onset), ..*note };
         let mut pitched: Vec<_> = joined.parts.iter_mut().filter(|part| !part.drums).collect();
         let is_one_by_one = pitched.len() == added.parts.len();
-        if added.parts.iter().any(|part| part.drums) || added.parts.len() > 1 && !is_one_by_one {
+        let differ = added.parts.windows(2).any(|pair| pair[0].program() != pair[1].program());
+        if added.parts.iter().any(|part| part.drums) || differ && !is_one_by_one {
             // A band's go on in the part of their instrument, or come in.
             for from_part in &added.parts {
                 let is_same = |part: &&mut Part| {

@@ -173,7 +173,8 @@ fn gradients_agree_with_central_differences() {
                 off += usize::from(difference > 2e-3 * (1.0 + numeric.abs()));
                 assert!(difference < 2e-2, "{name} {at}: {numeric} {}", exact[at]);
             }
-            assert!(off * every * 25 <= exact.len(), "{name}: {off} of {}", exact.len() / every);
+            // Of a handful of values one may lie at the edge of what 32 bits tell.
+            assert!(off <= 1 || off * every * 25 <= exact.len(), "{name}: {off} of {}", exact.len() / every);
             assert!(exact.iter().any(|g| *g != 0.0), "{name} has no gradient");
         };
         let of_inputs: [(&str, Get<Inputs>); 3] =
