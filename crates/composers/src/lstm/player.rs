@@ -140,11 +140,12 @@ impl ChordComposer {
         let (first_bar, in_last) = (place.cursor.bars() == 0, place.cursor.bars() >= place.bars);
         let (lowest, highest) = self.vocabulary.heard_range();
         let silent = place.onsets == 0 && !first_bar;
-        // Where a bar may be left: for what may follow it.
-        let follows = place.cursor.kind().filter(|_| place.cursor.permits(Token::End));
+        // Where a bar may be left: for what may follow it. Once a metre is said, its bar does.
+        let may_leave = place.cursor.permits(Token::End);
+        let follows = place.cursor.kind().filter(|_| may_leave);
         let follows = follows.map(|kind| &self.follows[self.vocabulary.bar_index(kind)]);
         let follows = |kind: BarKind| follows.is_none_or(|may| may[self.vocabulary.bar_index(kind)]);
-        let after_pickup = place.after_pickup.filter(|_| place.cursor.bars() == 1);
+        let after_pickup = place.after_pickup.filter(|_| may_leave && place.cursor.bars() == 1);
         let must_sound = silent && (in_last || place.empty >= EMPTY_BARS);
         for (k, logit) in logits.iter_mut().enumerate() {
             let may = self.vocabulary.token(TokenId(k as u32)).is_some_and(|token| {

@@ -19,7 +19,12 @@ fn piece(by: u8, quarters_per_minute: f64, meters: &[(u64, &str)]) -> Score {
 }
 
 fn habits(train: Vec<Score>) -> Habits {
-    Habits::of(&TrainingSet { train, valid: vec![piece(1, 33.0, &[(0, "7/8")])], attacks: true, ..TrainingSet::default() })
+    Habits::of(&TrainingSet {
+        train,
+        valid: vec![piece(1, 33.0, &[(0, "7/8")])],
+        attacks: true,
+        ..TrainingSet::default()
+    })
 }
 
 fn share(all: &[Intent<'_>], what: impl Fn(&Intent<'_>) -> bool) -> f64 {
