@@ -70,6 +70,8 @@ fn keys_have_the_accidentals_that_are_named() {
 
 #[test]
 fn directives_choose_instruments_and_transpose() {
+    let spaced = score(&tune("[I:MIDI = program 32][I:MIDI= transpose -12]C4"));
+    assert_eq!((spaced.parts[0].program().get(), spaced.parts[0].notes[0].pitch.get()), (32, 48));
     let text = "X:1\nM:4/4\nL:1/4\nK:C\nV:1\n%%MIDI program 1 73\n%%MIDI transpose -2\nDEFG|\nV:2\n%%MIDI program 56\n\
                 [I:MIDI transpose 12]CDEF|\nV:3\n%%MIDI channel 10\n%%MIDI drummap C 36\nC ^F C C|\nV:4\n[I:MIDI=program 32]C4|\n";
     assert_eq!(pitches(text), [vec![60, 62, 63, 65], vec![72, 74, 76, 77], vec![36, 66, 36, 36], vec![60]]);
@@ -118,6 +120,30 @@ fn drums_are_said_by_channel_clef_kit_or_name() {
         assert_eq!(drums(voice), (false, false), "{voice}");
     }
     assert_eq!(pitches("X:1\nL:1/4\nK:C\nV:1 perc\n%%percmap D E 42 x\nD E\n"), [[42, 64]]);
+    // A kit that is said elsewhere is another voice's.
+    let two = |flute: &str| {
+        let score = score(&format!("X:1\nL:1/4\nV:D perc\nV:F {flute}\n%%MIDI drummap C 36\nK:C\nV:D\nC\nV:F\nC\n"));
+        let parts = score.parts.iter();
+        parts.map(|part| (part.drums, part.notes[0].pitch.get())).collect::<Vec<_>>()
+    };
+    for flute in ["name=\"Flute\"", "treble", "treble+8 octave=-1"] {
+        assert_eq!(two(flute), [(true, 36), (false, 60)], "{flute}");
+    }
+    assert!(!score(&tune("C[I:MIDI drummap C 36]D")).parts[0].drums);
+}
+
+#[test]
+fn a_voice_stays_drums_or_stays_pitches() {
+    let late = tune("CD|[K:perc]EF|");
+    assert_eq!((pitches(&late), odd(&late)), (vec![vec![60, 62, 64, 65]], vec![Oddity::DrumsWithin]));
+    assert!(!score(&late).parts[0].drums);
+    let kit = "X:1\nL:1/4\nV:1 clef=perc\nK:C\nCD|[V:1 treble]EF|\n";
+    assert!(score(kit).parts[0].drums);
+    assert_eq!(odd(kit), [Oddity::DrumsWithin]);
+    // Said before the first note, or said again, it is no change.
+    let before = tune("[K:perc]CD|[K:clef=perc]EF|");
+    assert!(score(&before).parts[0].drums);
+    assert_eq!(odd(&before), []);
 }
 
 #[test]
@@ -166,6 +192,7 @@ fn grace_notes_leave_rhythms_as_they_are() {
 
 #[test]
 fn repeats_are_found_in_bar_lines_of_any_shape() {
+    assert_eq!(pitches(&tune("|:C4[:|]D4|")), [[60, 60, 62]]);
     let order = |body: &str| pitches(&tune(body)).remove(0);
     for line in ["[|]:|", "|]:|", "||:|", "]:|", ":|]", ":|"] {
         assert_eq!(order(&format!("|:C D{line}|E|")), [60, 62, 60, 62, 64], "{line}");
@@ -257,6 +284,10 @@ fn lines_end_as_any_program_ends_them() {
 
 #[test]
 fn tunes_without_numbers_end_at_blank_lines() {
+    // A tune with a number has its key somewhere.
+    let gap = "X:1\n\nT:Gap\nL:1/4\n\nK:D\nFC|\n\nnotes|\n";
+    assert_eq!((pitches(gap), odd(gap)), (vec![vec![66, 61]], vec![Oddity::BlankInHeader]));
+    assert_eq!(score(gap).title.as_deref(), Some("Gap"));
     let book = |text: &str| read(text.as_bytes(), &Limits::default());
     let found = book("M:4/4\nL:1/8\nK:Cdor\nc2BG|\n\n\nSome words.\n\nT:Two\nM:6/8\nK:D\nd2d dcB|\n").expect("a book");
     let about: Vec<_> = found.tunes.iter().map(|tune| (tune.number, tune.line)).collect();

@@ -302,6 +302,21 @@ fn offsets_move_what_sounds_only_where_they_say_so() {
 }
 
 #[test]
+fn several_time_signatures_are_one() {
+    let meter = |inside: &str| {
+        let time = format!("<attributes><time>{inside}</time></attributes>");
+        let meters = read_with(FLUTE, &(time + &xml('C', 4, ""))).score.meters;
+        meters.first().map(|(_, meter)| meter.to_string())
+    };
+    let two_four = "<beats>2</beats><beat-type>4</beat-type>";
+    let sum = |more: &str| meter(&format!("{two_four}{more}"));
+    assert_eq!(sum("<beats>3+2</beats><beat-type>8</beat-type>").as_deref(), Some("9/8"));
+    assert_eq!(sum("<beats>3</beats><beat-type>4</beat-type>").as_deref(), Some("5/4"));
+    // What cannot be is ignored.
+    assert_eq!(sum("<beats>1</beats><beat-type>0</beat-type>").as_deref(), Some("4/4"));
+}
+
+#[test]
 fn keys_and_metres_change_within_a_bar() {
     let key = "<attributes><key><fifths>3</fifths></key></attributes>";
     let time = "<attributes><time><beats>2</beats><beat-type>4</beat-type></time></attributes>";
@@ -432,6 +447,17 @@ fn drums_are_what_is_unpitched() {
     let one = "<score-part id=\"P\"><part-name>Snare</part-name><midi-instrument id=\"S\"><midi-unpitched>39</midi-unpitched></midi-instrument></score-part>";
     let reading = read_with(one, &(drum('C', 5, "") + "<note><unpitched/><duration>1</duration></note>"));
     assert_eq!((keys(&reading), oddities(&reading)), (vec![38, 38], vec![]));
+    // Without a key the instrument's name speaks, or the part's.
+    let names = "<score-part id=\"P\"><part-name>Kit</part-name>\
+                 <score-instrument id=\"a\"><instrument-name>Bass Drum</instrument-name></score-instrument>\
+                 <score-instrument id=\"b\"><instrument-name>Open Hi-Hat</instrument-name></score-instrument></score-part>";
+    let text = drum('F', 4, "<instrument id=\"a\"/>") + &drum('G', 5, "<instrument id=\"b\"/>");
+    let reading = read_with(names, &text);
+    assert_eq!((keys(&reading), oddities(&reading)), (vec![36, 46], vec![]));
+    let triangle = "<score-part id=\"P\"><part-name>Triangle</part-name></score-part>";
+    let reading = read_with(triangle, &drum('E', 4, ""));
+    assert_eq!((keys(&reading), oddities(&reading)), (vec![81], vec![]));
+    assert_eq!(keys(&read_with(triangle, &xml('C', 1, ""))), [60]);
     // Where none is named, the usual drum staff.
     let text = drum('F', 4, "")
         + &drum('C', 5, "")
@@ -471,7 +497,7 @@ fn words_and_chord_symbols_are_read() {
     };
     let text = [
         &chord("A", "minor-seventh", ""),
-        &xml('C', 2, &(lyric("begin", "A") + "<lyric number=\"2\"><text>God</text></lyric>")),
+        &xml('C', 2, &(lyric("begin", "A") + "<lyric number=\"part1verse2\"><text>God</text></lyric>")),
         &chord("G", "dominant", "<bass><bass-step>B</bass-step></bass><offset>1</offset>"),
         &xml('D', 2, &lyric("end", "men")),
         "<direction><direction-type><rehearsal>Trio</rehearsal></direction-type></direction>|",
@@ -485,7 +511,7 @@ fn words_and_chord_symbols_are_read() {
     assert_eq!(chords, [(0, "Am7"), (3, "G7/B")]);
     let empty = read_with(FLUTE, &(chord("C", "major", "") + "<note><rest/><duration>4</duration></note>"));
     assert_eq!(oddities(&empty), [Oddity::NoNotes(1)]);
-    assert!(empty.warnings[0].to_string().contains("no note in it, and 1 chord symbols"));
+    assert!(empty.warnings[0].to_string().contains("no note in it, and 1 chord symbol"));
 }
 
 #[test]

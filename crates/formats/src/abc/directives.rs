@@ -5,7 +5,7 @@
 
 use super::Oddity;
 use super::error::Name;
-use super::tune::Tune;
+use super::tune::{Tune, Voice};
 use crate::notation::Step;
 use cantus_score::{Part, Pitch, Program};
 
@@ -69,7 +69,8 @@ const QUIET: [&str; 24] = [
 pub fn directive(tune: &mut Tune, text: &str) {
     let text = text.split('%').next().unwrap_or_default().trim();
     let (name, rest) = text.split_once(|c: char| c.is_whitespace() || c == '=').unwrap_or((text, ""));
-    let words: Vec<&str> = rest.split_whitespace().collect();
+    // `I:MIDI=program 32` and `I:MIDI = program 32` are in use.
+    let words: Vec<&str> = rest.trim_start().trim_start_matches('=').split_whitespace().collect();
     if name.eq_ignore_ascii_case("MIDI") {
         if !midi(tune, &words) {
             let shown = words.iter().take(1).fold("MIDI".to_owned(), |name, word| name + " " + word);
@@ -173,7 +174,9 @@ fn map_drum(tune: &mut Tune, note: &str, key: &str) -> bool {
     let Some(key) = key.parse::<u8>().ok().and_then(|key| Pitch::try_from(key).ok()) else { return false };
     let Some(written) = written_pitch(note) else { return false };
     tune.drum_map.insert(written, key);
-    if !is_for_all(tune) {
+    // In a header with a voice of drums it is meant for that one, and a voice with notes stays what it is.
+    let is_for_another = tune.in_header && tune.voices.iter().any(Voice::is_drums);
+    if !is_for_all(tune) && !is_for_another && tune.voice().notes.is_empty() {
         tune.voice().has_kit = true;
     }
     true

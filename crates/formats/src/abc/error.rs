@@ -168,6 +168,9 @@ pub enum Oddity {
     /// Notes after a blank line, which ends a tune.
     #[error("lines after the tune's end (a blank line) were ignored")]
     AfterEnd,
+    /// A blank line in a tune's header.
+    #[error("a blank line before the tune's key (`K:`) was passed over")]
+    BlankInHeader,
     /// A tune without `X:`.
     #[error("the tune has no `X:` field: it was taken to begin here, and to end at a blank line")]
     NoNumber,
@@ -180,6 +183,9 @@ pub enum Oddity {
     /// A jump to a sign that the tune does not have.
     #[error("a jump to a sign that is nowhere was not followed")]
     Jump,
+    /// A voice's notes are drums, or they are pitches.
+    #[error("a change between drums and pitches within a voice was ignored")]
+    DrumsWithin,
     /// A directive that would change what sounds.
     #[error("`%%{0}` is not obeyed")]
     Directive(Name),

@@ -410,6 +410,7 @@ impl<'t, 'a> Line<'t, 'a> {
     fn begins_bar(&self) -> bool {
         match self.peek(1) {
             Some('|' | '0'..='9') => true,
+            Some(':') => self.peek(2) == Some('|'),
             // `["1"`: its passes stand in quotes.
             Some('"') => self.peek(2).is_some_and(|c| c.is_ascii_digit()) && self.is_quoted_passes(),
             _ => false,
@@ -431,7 +432,7 @@ impl<'t, 'a> Line<'t, 'a> {
             let belongs = match sign {
                 '|' | ':' => true,
                 ']' => self.at > from || matches!(self.peek(1), Some('|' | ':')),
-                '[' => self.peek(1) == Some('|'),
+                '[' => matches!((self.peek(1), self.peek(2)), (Some('|'), _) | (Some(':'), Some('|'))),
                 _ => false,
             };
             if !belongs {

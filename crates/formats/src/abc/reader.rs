@@ -53,6 +53,10 @@ pub(super) fn read_tune(
         tune.place = (line.number, 1);
         if line.text.trim().is_empty() {
             let rest = &lines[k + 1..];
+            if tune.in_header && rest.iter().any(|line| line.text.starts_with("K:")) {
+                tune.warn(Oddity::BlankInHeader);
+                continue;
+            }
             if let Some(music) = rest.iter().find(|line| looks_like_music(line.text)) {
                 tune.place = (music.number, 1);
                 tune.warn(Oddity::AfterEnd);
@@ -200,8 +204,8 @@ fn body_field(tune: &mut Tune, name: char, text: &str) -> Result<(), AbcError> {
         }
         'K' => match key_field(text) {
             Some(found) => {
+                set_staff(tune, found.staff);
                 let voice = tune.voice();
-                voice.shift.set(found.staff);
                 if let Some(signature) = found.signature {
                     voice.signature = signature;
                     let (at, key) = (voice.cursor, voice.shift.sounding(signature.key));
@@ -213,8 +217,8 @@ fn body_field(tune: &mut Tune, name: char, text: &str) -> Result<(), AbcError> {
         'V' => {
             let (id, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
             tune.choose_voice(id)?;
+            set_staff(tune, keys::staff(rest));
             let voice = tune.voice();
-            voice.shift.set(keys::staff(rest));
             voice.name = name_of(rest).or(voice.name.take());
         }
         'P' => {
@@ -227,6 +231,12 @@ fn body_field(tune: &mut Tune, name: char, text: &str) -> Result<(), AbcError> {
         _ => {}
     }
     Ok(())
+}
+
+fn set_staff(tune: &mut Tune, staff: keys::Staff) {
+    if !tune.voice().set_staff(staff) {
+        tune.warn(Oddity::DrumsWithin);
+    }
 }
 
 /// Text without the backslashes that keep comment signs from beginning a comment.

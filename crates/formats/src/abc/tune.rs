@@ -217,8 +217,20 @@ impl Voice {
 
     /// Whether it is played on drums, as its channel or else its clef says.
     pub fn is_drums(&self) -> bool {
-        let says_so = self.has_kit || self.shift.staff.percussion == Some(true);
+        let says_so = self.shift.staff.percussion.unwrap_or(self.has_kit);
         self.channel.map_or(says_so, |channel| channel == Part::DRUM_CHANNEL)
+    }
+
+    /// What a field says about the staff. `false` where it would make drums of pitches that are there, or pitches of drums: that is not
+    /// done.
+    pub fn set_staff(&mut self, staff: Staff) -> bool {
+        let (before, were_drums) = (self.shift.staff.percussion, self.is_drums());
+        self.shift.set(staff);
+        let stays = self.notes.is_empty() || self.is_drums() == were_drums;
+        if !stays {
+            self.shift.staff.percussion = before;
+        }
+        stays
     }
 
     /// What an accidental, those before it in the bar and the key make of a step.

@@ -1,5 +1,6 @@
 //! What can be wrong with a MusicXML file, or with a score that should become one.
 
+use cantus_score::counted;
 use std::fmt;
 use thiserror::Error;
 
@@ -98,19 +99,19 @@ pub struct Warning {
 #[non_exhaustive]
 pub enum Oddity {
     /// Cue notes belong to others.
-    #[error("{0} cue notes were left out")]
+    #[error("left out: {}", counted(*.0, "cue note"))]
     Cue(usize),
     /// A pitch that MIDI does not have.
-    #[error("{0} notes without a usable pitch were left out")]
+    #[error("left out: {} without a usable pitch", counted(*.0, "note"))]
     Pitch(usize),
     /// A duration that is no number, or below zero.
-    #[error("{0} notes without a usable duration were left out")]
+    #[error("left out: {} without a usable duration", counted(*.0, "note"))]
     Duration(usize),
     /// Quarter tones.
-    #[error("{0} microtones were rounded to semitones")]
+    #[error("rounded to semitones: {}", counted(*.0, "microtone"))]
     Microtone(usize),
     /// A tie that leads to no note, or comes from none.
-    #[error("{0} ties lead nowhere")]
+    #[error("leading nowhere: {}", counted(*.0, "tie"))]
     LooseTie(usize),
     /// `backup` to before the measure.
     #[error("a backup reaches before the measure: it was cut")]
@@ -140,7 +141,7 @@ pub enum Oddity {
     #[error("a measure-repeat sign has no measure before it to repeat: the measure is silent")]
     MeasureRepeat,
     /// Drums whose instrument is not said.
-    #[error("{0} notes of drums name no instrument: they were read by their places on the usual drum staff")]
+    #[error("no drum is named for {}: places on the usual drum staff were taken", counted(*.0, "note"))]
     DrumPlace(usize),
     /// A chord symbol without a root.
     #[error("chord symbols without a root (figures, functions) were left out")]
@@ -148,7 +149,7 @@ pub enum Oddity {
     /// Signs that are not played, and not kept.
     #[error(
         "signs are neither played nor kept: {}",
-        counted(&[(*slurs, "slurs"), (*fermatas, "fermatas"), (*ornaments, "ornaments"), (*articulations, "articulations")])
+        those_there_are(&[(*slurs, "slur"), (*fermatas, "fermata"), (*ornaments, "ornament"), (*articulations, "articulation")])
     )]
     Signs {
         /// Slurs.
@@ -161,7 +162,7 @@ pub enum Oddity {
         articulations: usize,
     },
     /// Nothing that sounds.
-    #[error("there is no note in it, and {0} chord symbols")]
+    #[error("there is no note in it, and {}", counted(*.0, "chord symbol"))]
     NoNotes(usize),
     /// A part without an entry in the list of parts.
     #[error("the part is not in the list of parts")]
@@ -174,10 +175,10 @@ pub enum Oddity {
     Remarks(usize),
 }
 
-/// `3 slurs, 1 fermatas`: those that there are.
-fn counted(counts: &[(usize, &str)]) -> String {
+/// `3 slurs, 1 fermata`: those that there are.
+fn those_there_are(counts: &[(usize, &str)]) -> String {
     let some = counts.iter().filter(|(count, _)| *count > 0);
-    some.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+    some.map(|(count, name)| counted(*count, name)).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Warning {

@@ -1,6 +1,7 @@
 //! What the list of parts says about each.
 
 use super::document::Element;
+use super::drum_names::drum_named;
 use cantus_score::{Pitch, Program};
 
 /// A part's entry.
@@ -21,6 +22,8 @@ pub struct Instrument {
     pub program: Option<Program>,
     /// The key that it is on a drum kit.
     pub drum: Option<Pitch>,
+    /// The key that its name speaks of: for what is unpitched and has no other.
+    pub named_drum: Option<Pitch>,
 }
 
 impl Listed {
@@ -59,6 +62,13 @@ impl Listed {
         }
         if listed.instruments.is_empty() {
             listed.instruments.push(Instrument::default());
+        }
+        for instrument in &mut listed.instruments {
+            instrument.named_drum = instrument.name.as_deref().and_then(drum_named);
+        }
+        if let [only] = listed.instruments.as_mut_slice() {
+            // The only instrument of a part is called as the part is.
+            only.named_drum = only.named_drum.or_else(|| listed.name.as_deref().and_then(drum_named));
         }
         listed
     }

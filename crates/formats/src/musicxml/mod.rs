@@ -12,6 +12,7 @@
 mod archive;
 mod directions;
 mod document;
+mod drum_names;
 mod drum_staff;
 mod error;
 mod harmony;

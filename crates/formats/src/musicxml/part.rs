@@ -399,13 +399,15 @@ impl<'a> PartReader<'a> {
     /// What a note sounds like, and whether that is a drum.
     fn pitch(&mut self, note: &Element, instrument: u16) -> Option<(Pitch, bool)> {
         let instruments = &self.part.listed.instruments;
-        let drum = match instruments.as_slice() {
+        let played = match instruments.as_slice() {
             // Only where there are several must a note say which (MusicXML 4.0, "The instrument element").
-            [only] => only.drum,
-            all if note.child("instrument").is_some() => all.get(usize::from(instrument)).and_then(|found| found.drum),
+            [only] => Some(only),
+            all if note.child("instrument").is_some() => all.get(usize::from(instrument)),
             _ => None,
         };
+        let drum = played.and_then(|played| played.drum);
         if note.child("unpitched").is_some() {
+            let drum = drum.or_else(|| played?.named_drum);
             self.counts.drum_place += usize::from(drum.is_none());
             return drum.or_else(|| drum_staff::drum_at(note)).map(|drum| (drum, true));
         }
@@ -462,7 +464,9 @@ impl<'a> PartReader<'a> {
             let Some(text) = super::listed::one_line(&text) else { continue };
             let goes_on =
                 lyric.all("syllabic").last().is_some_and(|syllabic| ["begin", "middle"].contains(&&*syllabic.text));
-            let number = lyric.attribute("number").and_then(|number| number.parse().ok());
+            // Names of verses end in their number where they have one: `part1verse2`.
+            let name = lyric.attribute("number").unwrap_or_default();
+            let number = name.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|number| number.parse().ok());
             let verse = number.filter(|verse| *verse > 0).unwrap_or(1);
             self.measure.lyrics.push((onset, Lyric { at: Default::default(), verse, text, goes_on }));
         }
@@ -564,15 +568,17 @@ fn read_key(key: &Element) -> Option<Key> {
     Key::new(fifths, mode)
 }
 
-/// A time signature; `3+2` beats are five, and of several signatures of one kind of note the beats are summed.
+/// A time signature; `3+2` beats are five, and several signatures are summed in the finest of their notes.
 fn read_meter(time: &Element) -> Option<Meter> {
-    let kinds: Vec<&str> = time.all("beat-type").map(|kind| kind.text.as_str()).collect();
-    if kinds.windows(2).any(|pair| pair[0] != pair[1]) {
-        return None;
+    let kinds: Vec<u32> = time.all("beat-type").filter_map(|kind| kind.text.trim().parse().ok()).collect();
+    // 2/4 and 3/8 in one signature are seven eighths.
+    let finest = *kinds.iter().max()?;
+    let mut sum: u32 = 0;
+    for (beats, kind) in time.all("beats").zip(kinds) {
+        let times = finest.checked_div(kind).filter(|times| times * kind == finest)?;
+        for number in beats.text.split('+') {
+            sum = sum.checked_add(number.trim().parse::<u32>().ok()?.checked_mul(times)?)?;
+        }
     }
-    let mut beats: u32 = 0;
-    for number in time.all("beats").flat_map(|beats| beats.text.split('+')) {
-        beats = beats.checked_add(number.trim().parse().ok()?)?;
-    }
-    format!("{beats}/{}", kinds.first()?).parse().ok()
+    format!("{sum}/{finest}").parse().ok()
 }
