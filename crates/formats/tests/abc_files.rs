@@ -315,3 +315,16 @@ fn what_is_no_music_changes_none() {
     // Music that looks like marks.
     assert_eq!(short(&tune("A<b>c")).len(), 3);
 }
+
+#[test]
+fn tempos_are_written_in_the_beat_of_the_metre() {
+    for (metre, tempo) in [("6/8", "3/8=116"), ("2/2", "1/2=76"), ("3/4", "1/4=132"), ("12/16", "3/16=60")] {
+        let text = format!("X:1\nM:{metre}\nL:1/8\nQ:{tempo}\nK:C\nCDEF\n");
+        let written = cantus_formats::abc::write(&score(&text)).unwrap();
+        assert!(String::from_utf8(written).unwrap().contains(&format!("[Q:{tempo}]")), "{metre}");
+        let written = cantus_formats::musicxml::write(&score(&text)).unwrap();
+        let beats = tempo.split('=').nth(1).unwrap();
+        let mark = format!("<per-minute>{beats}</per-minute>");
+        assert!(String::from_utf8(written).unwrap().contains(&mark), "{metre}");
+    }
+}

@@ -263,6 +263,11 @@ fn karaoke_words_go_to_the_part_that_sings_them() {
     assert_eq!(parts[0].lyrics, []);
     let sung: Vec<_> = parts[1].lyrics.iter().map(|lyric| (lyric.at.0, lyric.text.as_str(), lyric.goes_on)).collect();
     assert_eq!(sung, [(480, "Hap", true), (960, "py", false)]);
+    // The first word may come with the first note.
+    let at_once: &[u8] = b"\0\xFF\x01\x15@KMIDI KARAOKE FILE \0\0\xFF\x01\x04\\Hap\x83\x60\xFF\x01\x02py";
+    let score = read(&file(&[&[at_once], &[&stroke(0, 60), WAIT, &stroke(0, 62)]]), &Limits::default()).unwrap().score;
+    let sung: Vec<_> = score.parts[0].lyrics.iter().map(|lyric| (lyric.at.0, lyric.text.as_str())).collect();
+    assert_eq!((sung, score.remarks.len()), (vec![(0, "Hap"), (480, "py")], 1));
 }
 
 #[test]

@@ -118,9 +118,12 @@ fn signs(score: &Score, sheet: &Sheet) -> Signs {
     for (at, tempo) in tempos(sheet) {
         let bar = sheet.bars.partition_point(|bar| bar.start <= at.0).saturating_sub(1);
         let meter = sheet.bars.get(bar).map(|bar| bar.meter);
-        let (beat, quarters) = match meter.filter(|meter| meter.is_compound()) {
-            Some(meter) => (format!("3/{}", meter.denominator()), 12.0 / f64::from(meter.denominator())),
-            None => ("1/4".to_owned(), 1.0),
+        let (beat, quarters) = match meter {
+            Some(meter) if meter.is_compound() => {
+                (format!("3/{}", meter.denominator()), 12.0 / f64::from(meter.denominator()))
+            }
+            Some(meter) if meter.denominator() == 2 => ("1/2".to_owned(), 2.0),
+            _ => ("1/4".to_owned(), 1.0),
         };
         fields.push((at.0, format!("[Q:{beat}={}]", tempo.beats_per_minute(quarters))));
     }

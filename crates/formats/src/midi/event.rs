@@ -224,7 +224,10 @@ impl Track<'_, '_> {
         if body.is_empty() {
             return;
         }
-        if self.now != self.begin {
+        // In a karaoke file (`@KMIDI KARAOKE FILE`), a line or a verse that begins with the music.
+        let is_karaoke = || self.reader.remarks.iter().any(|remark| remark.starts_with("@K"));
+        let begins_line = matches!(self.reader.bytes[body.start], b'\\' | b'/');
+        if self.now != self.begin || begins_line && is_karaoke() {
             return self.may_be_sung(body, false);
         }
         let (offset, limit) = (body.start, self.reader.limits.max_remark_bytes);

@@ -315,20 +315,21 @@ impl<'r, 'a> Track<'r, 'a> {
     }
 
     /// The part of a channel; made where there is none yet.
+    #[inline]
     fn part(&mut self, channel: usize) -> &mut Part {
         if self.reader.lane_of[channel] == 0 {
-            let notes = Vec::with_capacity(std::mem::take(&mut self.expected_notes).min(self.reader.limits.max_notes));
-            let part = Part { channel: channel as u8, notes, ..Part::default() };
-            self.reader.lanes.push(Lane {
-                part,
-                track: self.number as u32,
-                port: self.port as u32,
-                names_drums: false,
-            });
-            self.reader.lane_of[channel] = self.reader.lanes.len() as u32;
-            self.reader.make_room_for_open_notes(channel);
+            self.make_part(channel);
         }
         &mut self.reader.lanes[self.reader.lane_of[channel] as usize - 1].part
+    }
+
+    #[cold]
+    fn make_part(&mut self, channel: usize) {
+        let notes = Vec::with_capacity(std::mem::take(&mut self.expected_notes).min(self.reader.limits.max_notes));
+        let part = Part { channel: channel as u8, notes, ..Part::default() };
+        self.reader.lanes.push(Lane { part, track: self.number as u32, port: self.port as u32, names_drums: false });
+        self.reader.lane_of[channel] = self.reader.lanes.len() as u32;
+        self.reader.make_room_for_open_notes(channel);
     }
 
     #[inline]

@@ -119,6 +119,7 @@ fn tempo_change(tempo: Tempo, mark: Option<Meter>, shift: &str, heard: &str, out
     let (unit, quarters) = match (meter.is_compound(), meter.denominator()) {
         (true, 8) => ("<beat-unit>quarter</beat-unit><beat-unit-dot/>", 1.5),
         (true, 16) => ("<beat-unit>eighth</beat-unit><beat-unit-dot/>", 0.75),
+        (false, 2) => ("<beat-unit>half</beat-unit>", 2.0),
         _ => ("<beat-unit>quarter</beat-unit>", 1.0),
     };
     let beats = (tempo.quarters_per_minute() / quarters).round().max(1.0);
