@@ -71,9 +71,9 @@ impl Habits {
         Intent { habits: Some(self), tempo, opening, chance }
     }
 
-    /// Which kinds of bars follow one another in the corpus.
-    pub fn follows(&self) -> impl Iterator<Item = (BarKind, BarKind)> {
-        self.follows.keys().copied()
+    /// Which kinds of bars follow one another in the corpus, and how often.
+    pub fn follows(&self) -> impl Iterator<Item = (BarKind, BarKind, u32)> {
+        self.follows.iter().map(|((bar, next), count)| (*bar, *next, *count))
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) struct ChordComposer {
     cells: Vec<LstmCell>,
     output: Dense,
     habits: Option<Habits>,
-    /// Of each kind of bar, which may follow: those that follow it in the corpus.
-    follows: Vec<Vec<bool>>,
+    /// Of each kind of bar, how much rarer each kind follows in the corpus than the most frequent one, as a logarithm.
+    follows: Vec<Vec<f32>>,
     parameters: usize,
 }
 
@@ -141,24 +141,20 @@ impl ChordComposer {
         let (first_bar, in_last) = (place.cursor.bars() == 0, place.cursor.bars() >= place.bars);
         let (lowest, highest) = self.vocabulary.heard_range();
         let silent = place.onsets == 0 && !first_bar;
-        // Where a bar may be left: for what may follow it.
-        let follows = place.cursor.kind().filter(|_| place.cursor.permits(Token::End));
+        // Where a bar may be left: for what may follow it. Once a metre is said, its bar does.
+        let may_leave = place.cursor.permits(Token::End);
+        let follows = place.cursor.kind().filter(|_| may_leave);
         let follows = follows.map(|kind| &self.follows[self.vocabulary.bar_index(kind)]);
-        let follows = |kind: BarKind| follows.is_none_or(|may| may[self.vocabulary.bar_index(kind)]);
-        let after_pickup = place.after_pickup.filter(|_| place.cursor.bars() == 1);
+        let rarity = |kind: BarKind| follows.map_or(0.0, |rarity| rarity[self.vocabulary.bar_index(kind)]);
+        let after_pickup = place.after_pickup.filter(|_| may_leave && place.cursor.bars() == 1);
         let must_sound = silent && (in_last || place.empty >= EMPTY_BARS);
         for (k, logit) in logits.iter_mut().enumerate() {
-            let may = self.vocabulary.token(TokenId(k as u32)).is_some_and(|token| {
+            let token = self.vocabulary.token(TokenId(k as u32));
+            let may = token.is_some_and(|token| {
                 let leaves = match token {
                     Token::End => !in_last || must_sound,
-                    Token::Bar => {
-                        must_sound
-                            || !first_bar
-                                && (after_pickup.is_some() || place.cursor.kind().is_some_and(|kind| !follows(kind)))
-                    }
-                    Token::Meter(kind) => {
-                        must_sound || !first_bar && after_pickup.map_or(!follows(kind), |after| kind != after)
-                    }
+                    Token::Bar => must_sound || after_pickup.is_some(),
+                    Token::Meter(kind) => must_sound || after_pickup.is_some_and(|after| kind != after),
                     // Transposition widened the vocabulary beyond what any piece has; a duration announces one more note below.
                     Token::Duration(_) => place.cursor.lowest().is_some_and(|pitch| pitch <= lowest),
                     Token::Pitch(pitch) => pitch < lowest || pitch > highest,
@@ -166,9 +162,13 @@ impl ChordComposer {
                 };
                 !leaves && place.cursor.permits(token)
             });
-            if !may {
-                *logit = f32::NEG_INFINITY;
-            }
+            *logit = match token {
+                _ if !may => f32::NEG_INFINITY,
+                // What a network says seldom it learns last: how often the corpus does stands beside it.
+                Some(Token::Bar) if may_leave => *logit + place.cursor.kind().map_or(0.0, rarity),
+                Some(Token::Meter(kind)) if may_leave && after_pickup.is_none() => *logit + rarity(kind),
+                _ => *logit,
+            };
         }
     }
 
@@ -278,17 +278,20 @@ impl ChordComposer {
     }
 }
 
-/// Of each kind of bar of a vocabulary, which may follow: those that do in the corpus; after a kind of which nothing is known, all.
-fn following(habits: Option<&Habits>, vocabulary: &Vocabulary) -> Vec<Vec<bool>> {
+/// Of each kind of bar of a vocabulary, how much rarer each kind follows in the corpus than the most frequent one, as a logarithm: minus
+/// infinity of those that never do; after a kind of which nothing is known, all are alike.
+fn following(habits: Option<&Habits>, vocabulary: &Vocabulary) -> Vec<Vec<f32>> {
     let kinds = vocabulary.bars().len();
-    let mut follows = vec![vec![false; kinds]; kinds];
+    let mut counts = vec![vec![0u64; kinds]; kinds];
     let place = |kind: BarKind| vocabulary.bar_index(vocabulary.nearest_bar(kind));
-    for (bar, next) in habits.into_iter().flat_map(Habits::follows) {
-        follows[place(bar)][place(next)] = true;
+    for (bar, next, count) in habits.into_iter().flat_map(Habits::follows) {
+        counts[place(bar)][place(next)] += u64::from(count);
     }
-    let unknown = follows.iter_mut().filter(|next| !next.contains(&true));
-    unknown.for_each(|next| next.fill(true));
-    follows
+    let rarity = |counts: &Vec<u64>| match counts.iter().max() {
+        Some(most @ 1..) => counts.iter().map(|count| (*count as f32 / *most as f32).ln()).collect(),
+        _ => vec![0.0; kinds],
+    };
+    counts.iter().map(rarity).collect()
 }
 
 /// The beginning of a piece, read.

@@ -66,6 +66,30 @@ fn what_pieces_differ_in_comes_as_often_as_there() {
 }
 
 #[test]
+fn a_pick_up_comes_before_the_bars_asked_for_and_is_no_metre() {
+    let with_pickup = |index: usize| {
+        let mut piece = corpus::piece(index);
+        piece.parts[0].notes.iter_mut().for_each(|note| note.onset += Ticks(4));
+        piece.parts[0].notes.insert(0, corpus::note(0, 67, 4));
+        let meter = piece.meters[0].1;
+        piece.meters = vec![(Ticks::ZERO, "1/4".parse().unwrap()), (Ticks(4), meter)];
+        piece
+    };
+    let train = [0, 2, 4].map(with_pickup).to_vec();
+    let set = TrainingSet { train, valid: vec![corpus::piece(6)], attacks: true, ..TrainingSet::default() };
+    each(|subject| {
+        let composer = subject.create(&set, 4).composer();
+        for (seed, bars) in (0..6).zip([1, 2, 5, 9, 20, 3]) {
+            let score = compose(composer.as_ref(), &request(bars), seed).unwrap().score;
+            let meters: Vec<Meter> = score.bars().map(|bar| bar.meter).collect();
+            let whole = meters.iter().skip_while(|meter| **meter != Meter::COMMON);
+            assert!(whole.clone().all(|meter| *meter == Meter::COMMON), "{meters:?}");
+            assert!(whole.count() == bars && meters.len() <= bars + 1, "{meters:?}");
+        }
+    });
+}
+
+#[test]
 fn a_prompt_keeps_its_tempo_and_key() {
     each(|subject| {
         let composer = subject.create(&waltzes(), 1).composer();

@@ -74,8 +74,9 @@ fn a_piece_is_moved_to_a_key_of_the_corpus() {
 #[test]
 fn bars_follow_one_another_as_they_did() {
     let habits = habits(vec![piece(0, 120.0, &[(0, "1/4"), (4, "3/4")]), piece(0, 120.0, &[(0, "4/4")])]);
-    let shown: Vec<String> = habits.follows().map(|(one, next)| format!("{} {}", one.meter, next.meter)).collect();
-    assert_eq!(shown, ["1/4 3/4", "3/4 3/4", "4/4 4/4"]);
+    let shown: Vec<String> =
+        habits.follows().map(|(one, next, count)| format!("{} {} {count}", one.meter, next.meter)).collect();
+    assert_eq!(shown, ["1/4 3/4 1", "3/4 3/4 4", "4/4 4/4 3"]);
 }
 
 #[test]
