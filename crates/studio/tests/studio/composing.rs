@@ -344,7 +344,8 @@ fn a_failed_order_says_why_and_can_be_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());
     // The bars that are kept hold drums alone; later ones hold more.
-    let prompt = studio.send("POST", "/api/prompts?name=a.mid", &quarters(&[(0, true), (16, false)])).expect(201).json();
+    let prompt =
+        studio.send("POST", "/api/prompts?name=a.mid", &quarters(&[(0, true), (16, false)])).expect(201).json();
     let order = json!({ "bars": 8, "prompt": { "sha256": prompt["sha256"], "bars": 2 } });
     let job = studio.post("/api/compositions", &order).expect(202).json();
     let failed = studio.wait("/api/compositions", |answer| answer.json()[0]["state"] == "failed").json();
