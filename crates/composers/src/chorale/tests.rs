@@ -153,7 +153,7 @@ fn a_harmonised_line_ends_on_the_tonic_with_all_voices_at_once() {
         assert!(last.iter().all(|note| note.onset == Ticks(24 * 9) && note.end() == Ticks(24 * 11)), "{last:?}");
         assert!(last.iter().all(|note| [0, 4, 7].contains(&note.pitch.class())), "{last:?}");
         assert_eq!(last[3].pitch.class(), 0);
-        assert_eq!(found.score.parts[0].lyrics, [word.clone()]);
+        assert_eq!(found.score.parts[0].lyrics, std::slice::from_ref(&word));
         assert!(found.score.parts[1].lyrics.is_empty());
     }
     // A whole phrase further, the tune stops in the air: nobody forces it home.

@@ -89,7 +89,7 @@ impl ChoraleComposer {
         }
         let usual = bars.into_iter().max_by_key(|(_, count)| *count)?.0;
         let known: Meter = self.choir.meter.parse().ok()?;
-        let is_compound = |meter: Meter| meter.numerator() > 3 && meter.numerator() % 3 == 0;
+        let is_compound = |meter: Meter| meter.numerator() > 3 && meter.numerator().is_multiple_of(3);
         let is_alike = usual.bar(TicksPerQuarter::DEFAULT) == known.bar(TicksPerQuarter::DEFAULT)
             && is_compound(usual) == is_compound(known);
         (!is_alike).then(|| {
