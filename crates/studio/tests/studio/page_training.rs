@@ -91,7 +91,8 @@ fn the_composer_is_recommended_and_what_readers_said_is_told() {
         let bar = "document.querySelector('#progress progress[aria-label=Finishing]').value";
         assert!(browser.eval(bar).as_f64().unwrap() < 1.0);
         browser.click("#training .head button:not(.link)");
-        browser.wait("document.querySelector('#training .state')?.textContent.startsWith('stopped')");
+        // On a fast machine the critic is done before it is stopped.
+        browser.wait("/^(stopped|finished)/.test(document.querySelector('#training .state')?.textContent)");
     });
 }
 
