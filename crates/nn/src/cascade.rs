@@ -8,7 +8,7 @@
 //! where f are features of the past (what a recurrent network makes of it), and what is *known* are indices that the caller gives:
 //! what was chosen before, and what follows from it. A choice that is not made (the length of a drum stroke) costs nothing.
 //!
-//! To the choice of a key, `z` adds a part that treats all keys alike ([`crate::plane`]), with a and v linear in f.
+//! To the choice of a key, `z` adds a part that treats all keys alike (`plane.rs`), with a and v linear in f.
 //!
 //! *Copying* offers what was chosen at earlier places that resemble the present; which, and how they do, is the caller's to say:
 //!
