@@ -33,11 +33,13 @@ fuzz_target!(|bytes: &[u8]| {
         for warning in &reading.warnings {
             assert!(!warning.to_string().contains(char::is_control));
         }
-        assert_eq!(canonicalize(&score), score);
+        // What is read keeps the file's channels; what is written seats drums and pitches where they belong.
+        let canonical = canonicalize(&score);
+        assert_eq!(canonicalize(&canonical), canonical);
         let written = write(&score).expect("what is read can be written");
         // One track more than parts: the limit on tracks may refuse what it let in before.
         let again = read(&written, &Limits { max_tracks: usize::MAX, ..limits }).expect("what is written can be read");
-        assert_eq!(again.score, score);
+        assert_eq!(again.score, canonical);
         assert!(again.warnings.is_empty());
         assert_eq!(write(&again.score).expect("again"), written);
     }
