@@ -1,8 +1,8 @@
 //! What would be used of uploaded music, why not the rest, what readers had to say, and which composer suits it: for the page.
 
-use cantus_composers::registry;
 use cantus_corpus::{CorpusError, FileReport, Options, Preflight, Verdict};
 use cantus_model::ComposerSpec;
+use cantus_workshop::WorkshopError;
 use serde::Serialize;
 use std::path::Path;
 
@@ -14,6 +14,8 @@ pub struct Report {
     pub valid: usize,
     pub notes: u64,
     pub bars: u64,
+    /// What the music is and how it would be read, in a sentence.
+    pub found: Option<String>,
     pub remarks: Vec<String>,
     /// The composer that suits this music, as a training is asked for it; `None` where nothing can be used.
     pub recommended: Option<String>,
@@ -34,13 +36,10 @@ pub struct FileLine {
 
 impl Report {
     /// Of the files in a folder.
-    pub fn of(music: &Path) -> Result<Report, CorpusError> {
-        match cantus_corpus::read(music, &Options::default(), &mut |_| ()) {
-            Ok(corpus) => {
-                let suits = cantus_workshop::recommended(&corpus).unwrap_or_else(registry::default);
-                Ok(Report::new(&corpus.report, Some(suits)))
-            }
-            Err(CorpusError::Unusable { report }) => Ok(Report::new(&report, None)),
+    pub fn of(music: &Path) -> Result<Report, WorkshopError> {
+        match cantus_workshop::gather(music, &Options::open(), None, &mut |_| ()) {
+            Ok(found) => Ok(Report::new(&found.corpus.report, Some(found.spec))),
+            Err(WorkshopError::Corpus(CorpusError::Unusable { report })) => Ok(Report::new(&report, None)),
             Err(error) => Err(error),
         }
     }
@@ -53,6 +52,7 @@ impl Report {
             valid: totals.valid,
             notes: totals.notes,
             bars: totals.bars,
+            found: report.found(),
             remarks: report.remarks.clone(),
             recommended: recommended.map(|spec| format!("{}:{}", spec.id, spec.configurations[0].name)),
             files: report.files.iter().map(FileLine::new).collect(),

@@ -41,7 +41,11 @@ fn the_preflight_says_what_is_used_and_why_not_the_rest() {
     let refused: Vec<_> = files.iter().filter(|file| !file["refused"].is_null()).collect();
     assert!(refused.iter().any(|file| file["name"] == "0013 broken.mid"), "{report}");
     assert_eq!(report["used"].as_u64().unwrap() as usize, 13 - refused.len());
-    assert_eq!(report["recommended"], "lstm:default", "{report}");
+    assert_eq!(report["recommended"], "notes:default", "{report}");
+    assert_eq!(
+        report["found"], "It is tunes of one voice (12): read part by part, on 4 steps a quarter note",
+        "{report}"
+    );
     // How long it will take is measured; what is learnt afterwards is told.
     let estimate = |composer: &str| studio.get(&format!("/api/trainings/{id}/estimate?composer={composer}"));
     let found = estimate("lstm").expect(200).json();
