@@ -30,7 +30,7 @@ impl Beats {
     /// Adds the pitched notes of a score. `tolerance` is a share of a step.
     pub(crate) fn add(&mut self, score: &Score, tolerance: f64) {
         let quarter = u64::from(score.ticks_per_quarter.get());
-        for note in score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes) {
+        for note in score.pitched_notes() {
             let phase = (note.onset.0 % quarter) as f64 / quarter as f64;
             // At least half a tick: a grid line need not fall on a whole one.
             let near = |steps: f64| {

@@ -15,6 +15,8 @@ pub struct Report {
     pub notes: u64,
     pub bars: u64,
     pub remarks: Vec<String>,
+    /// Why a training cannot learn from this, and what would help, as the command line says it; `None` where it can.
+    pub lack: Option<String>,
     /// The composer that suits this music, as a training is asked for it; `None` where nothing can be used.
     pub recommended: Option<String>,
     pub files: Vec<FileLine>,
@@ -40,8 +42,11 @@ impl Report {
                 let suits = cantus_workshop::recommended(&corpus).unwrap_or_else(registry::default);
                 Ok(Report::new(&corpus.report, Some(suits)))
             }
-            Err(CorpusError::Unusable { report }) => Ok(Report::new(&report, None)),
-            Err(error) => Err(error),
+            Err(error) => {
+                let lack = error.to_string();
+                let CorpusError::Unusable { report } = error else { return Err(error) };
+                Ok(Report { lack: Some(lack), ..Report::new(&report, None) })
+            }
         }
     }
 
@@ -54,6 +59,7 @@ impl Report {
             notes: totals.notes,
             bars: totals.bars,
             remarks: report.remarks.clone(),
+            lack: None,
             recommended: recommended.map(|spec| format!("{}:{}", spec.id, spec.configurations[0].name)),
             files: report.files.iter().map(FileLine::new).collect(),
         }
