@@ -11,7 +11,7 @@ use miette::Result;
 #[command(next_help_heading = "Reading")]
 pub struct ReadingArguments {
     /// How pieces are read: merged (all pitched parts as one keyboard), parts (every part and drums apart), or performed (as played, in
-    /// hundredths of a second, pedal and all; nothing is off a grid) [default: merged]
+    /// hundredths of a second, pedal and all; nothing is off a grid) [default: as suits the composer and the folder]
     #[arg(long)]
     reading: Option<Reading>,
     /// Which parts of a file are read: all (merged), first, piano or melody [default: all]
@@ -20,7 +20,7 @@ pub struct ReadingArguments {
     /// Allow only these metres, as in 4/4,3/4; `duple` allows those derived from 4/4 [default: any]
     #[arg(long)]
     meters: Option<MeterFilter>,
-    /// Steps of the grid to a quarter note [default: 4, or a grid of triplets where most beats are divided into three]
+    /// Steps of the grid to a quarter note [default: 4, or as many as the folder asks for]
     #[arg(long, value_name = "STEPS")]
     grid: Option<u32>,
     /// Refuse files with a larger share of onsets off the grid, 0-1 [default: 0.2]
@@ -54,7 +54,7 @@ impl ReadingArguments {
             })
         });
         let options = Options {
-            reading: self.reading.unwrap_or(options.reading),
+            reading: self.reading.or(options.reading),
             parts: self.parts.unwrap_or(options.parts),
             meters: self.meters.clone().unwrap_or(options.meters),
             grid: grid.transpose()?.or(options.grid),

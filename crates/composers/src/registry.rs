@@ -5,7 +5,10 @@ use cantus_model::{Composer, ComposerSpec, ModelError, ModelFile};
 
 /// The composers; the first is the default.
 pub static COMPOSERS: &[&ComposerSpec] =
-    &[&lstm::SPEC, &octave::SPEC, &lstm_frames::SPEC, &rnn_rbm::SPEC, &memory::SPEC, &chorale::SPEC, &notes::SPEC];
+    &[&notes::SPEC, &lstm::SPEC, &octave::SPEC, &lstm_frames::SPEC, &rnn_rbm::SPEC, &memory::SPEC, &chorale::SPEC];
+
+/// A composer in one of its configurations, by its name.
+pub type Choice = (&'static ComposerSpec, &'static str);
 
 /// The composer that is used where none is named.
 pub fn default() -> &'static ComposerSpec {
@@ -15,6 +18,44 @@ pub fn default() -> &'static ComposerSpec {
 /// The composer of a name.
 pub fn find(id: &str) -> Option<&'static ComposerSpec> {
     COMPOSERS.iter().copied().find(|spec| spec.id == id)
+}
+
+/// A composer and one of its configurations, by `NAME` or `NAME:CONFIGURATION`; without one, its first.
+///
+/// # Errors
+/// [`NoComposer`], with the names that there are.
+pub fn choose(name: &str) -> Result<Choice, NoComposer> {
+    let (id, configuration) = name.split_once(':').unwrap_or((name, ""));
+    let spec = find(id).ok_or_else(|| NoComposer::Id { id: id.to_owned() })?;
+    let found = spec.configurations.iter().find(|known| configuration.is_empty() || known.name == configuration);
+    let unknown = || NoComposer::Configuration { spec, configuration: configuration.to_owned() };
+    Ok((spec, found.ok_or_else(unknown)?.name))
+}
+
+/// A name that is no composer's.
+#[derive(Debug, thiserror::Error)]
+pub enum NoComposer {
+    /// There is no such composer.
+    #[error("there is no composer `{id}`; there are: {}", list(COMPOSERS.iter().map(|spec| spec.id)))]
+    Id {
+        /// What was asked for.
+        id: String,
+    },
+    /// It has no such configuration.
+    #[error(
+        "composer `{}` has no configuration `{configuration}`; it has: {}",
+        spec.id, list(spec.configurations.iter().map(|known| known.name))
+    )]
+    Configuration {
+        /// The composer.
+        spec: &'static ComposerSpec,
+        /// What was asked for.
+        configuration: String,
+    },
+}
+
+fn list(names: impl Iterator<Item = &'static str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The composer that a model file is for.

@@ -42,14 +42,12 @@ fn advice(report: &Preflight) -> Option<String> {
 fn against(reasons: &[&Reason]) -> Option<String> {
     match reasons.first()? {
         Reason::NoNotes { drums: 1.., .. } => Some(
-            "they hold drums, which no composer writes yet, and nothing with a pitch; choose files in which something else is played, \
-             too: drums are then left out"
-                .to_owned(),
+            "they hold drums and nothing with a pitch; `--reading parts` reads drums, with a composer that writes them".to_owned(),
         ),
         Reason::NoNotes { .. } => Some("choose files in which notes are written out".to_owned()),
         Reason::OffGrid { .. } => Some(
-            "most look like recorded performances, which no grid holds; `--max-off-grid 1` reads them all the same, every onset moved \
-             to the nearest step"
+            "most look like recorded performances, which no grid holds; `--reading performed` reads them as they were played, with a \
+             composer that writes so"
                 .to_owned(),
         ),
         Reason::TooShort { .. } => {

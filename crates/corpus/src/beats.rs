@@ -12,6 +12,13 @@ const TRIPLETS: f64 = 0.05;
 /// Of the notes that the usual grid misses, a grid that is any better misses at most this share.
 const LEFT: f64 = 0.25;
 
+/// Grids for music that is read part by part: nothing is lost on them that a player could hear.
+const FINE: [u32; 4] = [Options::GRID.get(), 12, 24, 48];
+/// The share of notes that may miss such a grid.
+const FEW: f64 = 0.02;
+/// The grid where more of them miss all of these: at 120 quarters a minute a step of 21 milliseconds.
+const FINEST: TicksPerQuarter = TicksPerQuarter::new(24).unwrap();
+
 /// Where within a quarter note the notes of a folder begin, counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Beats {
@@ -24,12 +31,23 @@ pub(crate) struct Beats {
     sixths: u64,
     /// Misses of each of [`GRIDS`].
     missed: [u64; GRIDS.len()],
+    /// Notes and strokes, and how many of them lie more than a tick beside each of [`FINE`].
+    all: u64,
+    beside: [u64; FINE.len()],
 }
 
 impl Beats {
-    /// Adds the pitched notes of a score. `tolerance` is a share of a step.
+    /// Adds the notes of a score. `tolerance` is a share of a step.
     pub(crate) fn add(&mut self, score: &Score, tolerance: f64) {
         let quarter = u64::from(score.ticks_per_quarter.get());
+        for note in score.notes() {
+            self.all += 1;
+            for (beside, steps) in self.beside.iter_mut().zip(FINE) {
+                // In parts of a tick, of which a step has `quarter`.
+                let place = note.onset.0 % quarter * u64::from(steps) % quarter;
+                *beside += u64::from(place.min(quarter - place) > u64::from(steps));
+            }
+        }
         for note in score.pitched_notes() {
             let phase = (note.onset.0 % quarter) as f64 / quarter as f64;
             // At least half a tick: a grid line need not fall on a whole one.
@@ -63,6 +81,13 @@ impl Beats {
         better.and_then(TicksPerQuarter::new).unwrap_or(Options::GRID)
     }
 
+    /// The grid for a folder that is read part by part: the coarsest that nearly all notes lie on.
+    pub(crate) fn fine_grid(&self) -> TicksPerQuarter {
+        let holds = |beside: u64| beside as f64 <= FEW * self.all as f64;
+        let found = FINE.into_iter().zip(self.beside).find(|(_, beside)| holds(*beside));
+        found.and_then(|(steps, _)| TicksPerQuarter::new(steps)).unwrap_or(FINEST)
+    }
+
     /// The coarsest grid that holds what `steps` do not; `None` where no grid is any better, as for music that was played.
     pub(crate) fn better_than(&self, steps: TicksPerQuarter) -> Option<u32> {
         let finer: Vec<u32> = GRIDS.into_iter().filter(|grid| *grid > steps.get()).collect();
@@ -80,16 +105,20 @@ mod tests {
     use super::*;
     use cantus_score::{Note, Part, Pitch, Ticks, Velocity};
 
-    /// The grid for notes at these places of every quarter, of 480 ticks.
-    fn grid(places: &[u64]) -> u32 {
+    /// Notes, or strokes, at these places of every quarter, of 480 ticks.
+    fn beats(places: &[u64], drums: bool) -> Beats {
         let mut score = Score::new(TicksPerQuarter::DEFAULT);
         let onsets = (0..64).flat_map(|quarter| places.iter().map(move |place| quarter * 480 + place));
         let note =
             |onset| Note { onset: Ticks(onset), pitch: Pitch::C4, duration: Ticks(60), velocity: Velocity::DEFAULT };
-        score.parts.push(Part { notes: onsets.map(note).collect(), ..Part::default() });
+        score.parts.push(Part { notes: onsets.map(note).collect(), drums, ..Part::default() });
         let mut beats = Beats::default();
         beats.add(&score, 0.2);
-        beats.grid().get()
+        beats
+    }
+
+    fn grid(places: &[u64]) -> u32 {
+        beats(places, false).grid().get()
     }
 
     #[test]
@@ -102,6 +131,19 @@ mod tests {
         assert_eq!(grid(&[0, 160, 240, 400]), 12, "swung sixteenths");
         assert_eq!(grid(&[0, 160, 320, 340]), 24, "triplets and what is finer");
         assert_eq!(grid(&[0, 240, 160, 320, 240, 240]), 4, "triplets among eighths");
+    }
+
+    fn fine_grid(places: &[u64]) -> u32 {
+        beats(places, true).fine_grid().get()
+    }
+
+    #[test]
+    fn part_by_part_the_grid_is_as_fine_as_the_music() {
+        assert_eq!(fine_grid(&[0, 120, 240, 361]), 4, "a tick beside it");
+        assert_eq!(fine_grid(&[0, 160, 240]), 12);
+        assert_eq!(fine_grid(&[0, 60, 120]), 24, "32nds");
+        assert_eq!(fine_grid(&[0, 60, 30]), 48, "64ths");
+        assert_eq!(fine_grid(&[0, 7, 124, 235]), 24, "played to a click");
     }
 
     #[test]

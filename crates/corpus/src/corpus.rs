@@ -5,13 +5,14 @@ use crate::beats::Beats;
 use crate::divide::divided;
 use crate::files::{self, Found, LoadError};
 use crate::frames::{self, FrameFileError, is_frame_file};
+use crate::holdings::{Kinds, Music};
 use crate::preflight::{grouped, printable};
 use crate::{
     ContentHash, FileReport, Options, OptionsError, Preflight, Prepared, Reason, Totals, Usage, Verdict, Warning,
     prepare,
 };
 use cantus_formats::{self as formats, Format};
-use cantus_score::{Key, Meter, Score};
+use cantus_score::{Key, Meter, Reading, Score};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -187,7 +188,7 @@ pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progres
         settled = suited;
         gathered = Gathered::read(root, &found, &settled, progress);
     }
-    let Gathered { mut files, mut pieces, beats } = gathered;
+    let Gathered { mut files, mut pieces, beats, kinds } = gathered;
     for (path, error) in &found.closed {
         let message = format!("this folder cannot be listed: {error}");
         let verdict = Verdict::Refused(Reason::Unreadable { message });
@@ -206,29 +207,32 @@ pub fn survey(folder: &Path, options: &Options, progress: &mut dyn FnMut(Progres
     let totals = Totals::of(&files, found.ignored);
     let folder = folder.to_string_lossy().into_owned();
     let warnings = Warning::of(&files);
-    let mut report = Preflight { folder, files, totals, options: settled, warnings, remarks: Vec::new() };
+    let holds = kinds.pieces();
+    let mut report = Preflight { folder, files, totals, holds, options: settled, warnings, remarks: Vec::new() };
     report.remarks = chosen;
     report.remarks.extend(remarks(&report, moved, &beats));
     Ok(Corpus { pieces, report, attacks: true })
 }
 
 /// What was found in a folder that was read in one way.
+#[derive(Default)]
 struct Gathered {
     files: Vec<FileReport>,
     pieces: Vec<Piece>,
     beats: Beats,
+    kinds: Kinds,
 }
 
 impl Gathered {
     fn read(root: &Path, found: &Found, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Gathered {
-        let mut gathered = Gathered { files: Vec::new(), pieces: Vec::new(), beats: Beats::default() };
-        let Gathered { files, pieces, beats } = &mut gathered;
+        let mut gathered = Gathered::default();
+        let Gathered { files, pieces, beats, kinds } = &mut gathered;
         let mut known: HashMap<ContentHash, usize> = HashMap::new();
         let total = found.music.len();
         for (done, path) in found.music.iter().enumerate() {
             let name = relative(path, root);
             progress(Progress { done, total, path: &printable(&name) });
-            for (name, Loaded { warnings, prepared }) in load(path, &name, options, beats) {
+            for (name, Loaded { warnings, prepared }) in load(path, &name, options, beats, kinds) {
                 let verdict = match prepared {
                     Err(reason) => Verdict::Refused(reason),
                     Ok(prepared) => match known.get(&prepared.hash).map(|at| &pieces[*at]) {
@@ -255,8 +259,14 @@ impl Gathered {
     /// The options that suit what was found with `settled`, where `options` leave it open; `chosen` is told why.
     fn suited(&self, options: &Options, settled: &Options, chosen: &mut Vec<String>) -> Options {
         let mut suited = settled.clone();
+        if options.reading.is_none() && self.kinds.mostly() == Some(Music::Performances) {
+            suited.reading = Some(Reading::Performed);
+        }
+        if suited.way() == Reading::Parts && options.grid.is_none() {
+            suited.grid = Some(self.beats.fine_grid());
+        }
         let grid = self.beats.grid();
-        if options.grid.is_none() && grid != settled.steps() {
+        if suited.way() == Reading::Merged && options.grid.is_none() && grid != settled.steps() {
             suited.grid = Some(grid);
             let (grid, usual) = (grid.get(), settled.steps().get());
             chosen.push(format!(
@@ -334,11 +344,12 @@ impl Loaded {
 }
 
 /// The pieces in a file. A book of several tunes has one for each, named after the file and the tune's number: `jigs.abc#12`.
-fn load(path: &Path, name: &str, options: &Options, beats: &mut Beats) -> Vec<(String, Loaded)> {
+fn load(path: &Path, name: &str, options: &Options, beats: &mut Beats, kinds: &mut Kinds) -> Vec<(String, Loaded)> {
     let mut loaded = |reading: Result<formats::Reading, formats::ReadError>| match reading {
         Err(error) => Loaded::refused(Reason::Unreadable { message: error.to_string() }),
         Ok(reading) => {
             beats.add(&reading.score, options.tolerance);
+            kinds.add(&reading.score);
             Loaded::of(reading, options)
         }
     };
@@ -450,7 +461,7 @@ fn remarks(report: &Preflight, moved: Moved, beats: &Beats) -> Vec<String> {
     if !drums.is_empty() {
         let (strokes, files) = (grouped(drums.iter().sum::<usize>() as u64), grouped(drums.len() as u64));
         let s = if drums.len() == 1 { "" } else { "s" };
-        remarks.push(format!("{strokes} drum strokes in {files} file{s} are left out: no composer writes drums yet"));
+        remarks.push(format!("{strokes} drum strokes in {files} file{s} are left out: all is read as one instrument (`--reading parts` keeps them apart)"));
     }
     if totals.merged > 0 {
         let (merged, percent) = (grouped(totals.merged), share(totals.merged as f64));

@@ -15,7 +15,7 @@
 
 use crate::corpus::{Corpus, CorpusError, Piece, Split};
 use crate::{ContentHash, FileReport, Options, Preflight, Quantization, Totals, Usage, Verdict};
-use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Velocity};
+use cantus_score::{Note, Part, Pitch, Program, Reading, Score, Ticks, TicksPerQuarter, Velocity};
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use std::fs::File;
@@ -237,7 +237,9 @@ pub(crate) fn corpus(path: &Path, options: &Options) -> Result<Corpus, CorpusErr
     if file.silent > 0 {
         remarks.push(format!("{} silent steps at the ends of pieces were left out", file.silent));
     }
-    let (folder, options) = (path.to_string_lossy().into_owned(), options.settled());
+    // Frames know no parts.
+    let options = Options { reading: Some(Reading::Merged), ..options.settled() };
+    let folder = path.to_string_lossy().into_owned();
     let report = Preflight { folder, files, totals, options, remarks, ..Preflight::default() };
     let corpus = Corpus { pieces, report, attacks: false };
     let lacks = |split| corpus.pieces_of(split).next().is_none();

@@ -14,10 +14,12 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// How a piece is read: as one keyboard, part by part, or as it was played.
+    /// How a piece is read: as one keyboard, part by part, or as it was played. `None` is one of the latter two, as suits the folder; in a
+    /// file that does not say it, it is merged.
     #[serde(with = "reading")]
-    pub reading: Reading,
-    /// Steps to the quarter note; 4 are sixteenths. By default [`Options::GRID`], or a grid of triplets where the folder is in them.
+    pub reading: Option<Reading>,
+    /// Steps to the quarter note; 4 are sixteenths. By default, merged, [`Options::GRID`], or a grid of triplets where the folder is in them;
+    /// part by part, the coarsest that holds what is there.
     #[serde(with = "steps")]
     pub grid: Option<TicksPerQuarter>,
     /// Which parts of a file are kept.
@@ -51,7 +53,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            reading: Reading::Merged,
+            reading: Some(Reading::Merged),
             grid: None,
             parts: Parts::All,
             meters: MeterFilter::Any,
@@ -93,6 +95,16 @@ impl Options {
     /// The fewest notes of a clip.
     pub const CLIP_NOTES: usize = 4;
 
+    /// The usual options for whoever reads music in several ways: as suits the folder.
+    pub fn open() -> Options {
+        Options { reading: None, ..Options::default() }
+    }
+
+    /// How a piece is read: as asked for, or part by part.
+    pub fn way(&self) -> Reading {
+        self.reading.unwrap_or(Reading::Parts)
+    }
+
     /// Steps to the quarter note: those asked for, or the usual ones.
     pub fn steps(&self) -> TicksPerQuarter {
         self.grid.unwrap_or(Options::GRID)
@@ -111,6 +123,7 @@ impl Options {
     /// The same with nothing left open: what was not asked for is as usual.
     pub fn settled(&self) -> Options {
         Options {
+            reading: Some(self.way()),
             grid: Some(self.steps()),
             min_bars: Some(self.least_bars()),
             min_notes: Some(self.least_notes()),
@@ -265,14 +278,15 @@ impl From<MeterFilter> for String {
 /// A reading by its name.
 mod reading {
     use super::{Deserialize, Reading};
-    use serde::{Deserializer, Serializer, de::Error};
+    use serde::{Deserializer, Serialize, Serializer, de::Error};
 
-    pub fn serialize<S: Serializer>(reading: &Reading, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(reading.name())
+    pub fn serialize<S: Serializer>(reading: &Option<Reading>, to: S) -> Result<S::Ok, S::Error> {
+        reading.map(Reading::name).serialize(to)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Reading, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Reading>, D::Error> {
+        let name: Option<String> = Option::deserialize(from)?;
+        name.map(|name| name.parse().map_err(D::Error::custom)).transpose()
     }
 }
 
@@ -330,7 +344,7 @@ mod tests {
     #[test]
     fn options_survive_storing() {
         let options = Options {
-            reading: Reading::Performed,
+            reading: Some(Reading::Performed),
             grid: TicksPerQuarter::new(12),
             parts: Parts::Melody,
             meters: "3/4, 6/8".parse().unwrap(),

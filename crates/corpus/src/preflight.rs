@@ -1,7 +1,7 @@
 //! The preflight report: each file, used or not and why.
 
-use crate::{ContentHash, Options, Parts, Quantization, Split};
-use cantus_score::Unpitched;
+use crate::{ContentHash, Music, Options, Parts, Quantization, Split};
+use cantus_score::{Reading, Unpitched};
 use serde::Serialize;
 use std::fmt;
 
@@ -14,6 +14,8 @@ pub struct Preflight {
     pub files: Vec<FileReport>,
     /// The sums.
     pub totals: Totals,
+    /// The kinds of music, with how many pieces are of each, used or not; the one with the most notes first.
+    pub holds: Vec<(Music, usize)>,
     /// How the files were read: what was asked for, and what was chosen where nothing was.
     pub options: Options,
     /// What the readers had to say, the most frequent first.
@@ -326,6 +328,28 @@ impl Preflight {
         })
     }
 
+    /// The kind of music that most of the notes belong to.
+    pub fn music(&self) -> Option<Music> {
+        self.holds.first().map(|(music, _)| *music)
+    }
+
+    /// What the folder holds and how it was read, in a sentence for people; `None` where there is no music.
+    pub fn found(&self) -> Option<String> {
+        let pieces = |(music, count): &(Music, usize)| format!("{music} ({})", grouped(*count as u64));
+        let (first, others) = self.holds.split_first()?;
+        let also = match others {
+            [] => String::new(),
+            others => format!(", and also {}", others.iter().map(pieces).collect::<Vec<_>>().join(", ")),
+        };
+        let steps = self.options.steps().get();
+        let read = match self.options.way() {
+            Reading::Merged => format!("read as one instrument, on {steps} steps a quarter note"),
+            Reading::Parts => format!("read part by part, on {steps} steps a quarter note"),
+            Reading::Performed => "read as it was played, in hundredths of a second".to_owned(),
+        };
+        Some(format!("It is {}{also}: {read}", pieces(first)))
+    }
+
     /// For people: the sums by reason, the remarks, and at most `lines` refused files.
     pub fn listing(&self, lines: usize) -> Listing<'_> {
         Listing { report: self, lines, verbose: false }
@@ -362,6 +386,9 @@ impl fmt::Display for Listing<'_> {
         }
         for (heading, count) in &totals.refused {
             write!(f, "\n{:>width$}  {heading}", grouped(*count as u64))?;
+        }
+        if let Some(found) = report.found() {
+            write!(f, "\n{found}")?;
         }
         for remark in &report.remarks {
             write!(f, "\nNote: {remark}")?;

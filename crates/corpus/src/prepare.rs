@@ -1,5 +1,6 @@
 //! From a score as a file has it to a piece that a composer can learn from: chosen parts, one grid, one part.
 
+use crate::holdings::knows_no_beat;
 use crate::parts::select;
 use crate::{ContentHash, Options, Parts, Reason};
 use cantus_score::{
@@ -58,7 +59,8 @@ pub struct Quantization {
 /// Why it would not be used.
 pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
-    let merges = options.reading == Reading::Merged;
+    let reading = options.way();
+    let merges = reading == Reading::Merged;
     if let Some(Unpitched { strokes, chords }) = Unpitched::of(score).filter(|found| merges || found.strokes == 0) {
         return Err(Reason::NoNotes { drums: strokes, chords });
     }
@@ -81,11 +83,14 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let kept_drums = chosen.iter().any(|part| part.drums);
     let chosen = notes_alone(score, chosen);
     let drums = score.parts.iter().filter(|part| part.drums && !kept_drums).map(|part| part.notes.len()).sum();
-    let (score, quantization) = match options.reading {
+    let free = knows_no_beat(&chosen);
+    let (score, quantization) = match reading {
         Reading::Merged => on_grid(&chosen, options),
         Reading::Parts => apart(&chosen, options),
         Reading::Performed => as_played(&chosen),
     };
+    let hash =
+        if merges && options.steps() == Options::GRID { ContentHash::of(&score) } else { known_by(&chosen, options) };
     let (score, silent_bars) = from_first_bar(&score);
 
     let span = Span::of(&score);
@@ -94,7 +99,7 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if !outside.is_empty() {
         return Err(Reason::Meter { found: outside.iter().map(Meter::to_string).collect() });
     }
-    if quantization.off_grid > options.max_off_grid {
+    if quantization.off_grid > options.max_off_grid && (merges || free) {
         return Err(Reason::OffGrid { share: quantization.off_grid, allowed: options.max_off_grid });
     }
     let (notes, with_upbeat) = (score.note_count(), span.bars(&score));
@@ -106,13 +111,6 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     }
     let key = score.keys.iter().take_while(|(at, _)| *at <= span.first).last().map(|(_, key)| *key);
     let quarters = span.end.quarters(score.ticks_per_quarter);
-    let hash = match options.reading {
-        Reading::Merged => ContentHash::of(&score),
-        // A piece is known by its notes, whoever plays them.
-        Reading::Parts | Reading::Performed => {
-            ContentHash::of(&Score { parts: vec![merge_parts(&score.parts)], ..score.clone() })
-        }
-    };
     Ok(Prepared { hash, score, quantization, bars, quarters, meters, key, drums, silent_bars })
 }
 
@@ -136,6 +134,19 @@ fn notes_alone(score: &Score, chosen: Vec<&Part>) -> Score {
         parts: chosen.into_iter().map(part).collect(),
         ..Score::new(score.ticks_per_quarter)
     }
+}
+
+/// What a piece is known by, however it is read: its notes on the usual grid, those with a pitch where there are any. So whatever reads
+/// it, the same pieces are duplicates, and fall to the same side of the split.
+fn known_by(chosen: &Score, options: &Options) -> ContentHash {
+    let mut pitched = chosen.clone();
+    pitched.parts.retain(|part| !part.drums);
+    let merged = Options { grid: None, ..options.clone() };
+    if pitched.parts.is_empty() {
+        // Drums are not transposed, but repeated: their strokes are all that they are known by.
+        return ContentHash::of(&on_grid(chosen, &merged).0);
+    }
+    ContentHash::of(&on_grid(&pitched, &merged).0)
 }
 
 /// The notes of all parts on the grid, in one part.
@@ -367,7 +378,7 @@ mod tests {
         let mut band = score(&[(0, 60, 480), (480, 62, 200)], &[]);
         band.parts.push(Part { notes: band.parts[0].notes.clone(), ..Part::of_drums() });
         band.parts[0].pedal = vec![cantus_score::PedalSpan { down: Ticks(500), up: Ticks(960) }];
-        let read = |reading| prepare(&band, &Options { reading, ..lenient() }).unwrap();
+        let read = |reading| prepare(&band, &Options { reading: Some(reading), ..lenient() }).unwrap();
         assert_eq!(read(Reading::Merged).score.parts.len(), 1);
         let parts = read(Reading::Parts);
         assert_eq!(
@@ -379,13 +390,16 @@ mod tests {
         let spans: Vec<_> = played.score.parts[0].notes.iter().map(|note| (note.onset.0, note.duration.0)).collect();
         // Hundredths of a second at 120 quarters a minute; the pedal holds the second note until quarter 2.
         assert_eq!(spans, [(0, 50), (50, 50)]);
+        // It is the same piece in every reading, and on every grid.
+        let fine = Options { grid: TicksPerQuarter::new(24), ..lenient() };
+        assert_eq!([parts.hash, played.hash, prepare(&band, &fine).unwrap().hash], [read(Reading::Merged).hash; 3]);
         // Nothing is off a grid where there is none.
         let odd: Vec<_> = (0..40).map(|k| (k * 311, 60 + (k % 5) as u8, 200)).collect();
         let odd = score(&odd, &[]);
-        assert!(prepare(&odd, &Options { reading: Reading::Performed, ..lenient() }).is_ok());
+        assert!(prepare(&odd, &Options { reading: Some(Reading::Performed), ..lenient() }).is_ok());
         let mut drums = score(&[(0, 36, 120)], &[]);
         drums.parts[0].drums = true;
-        assert!(prepare(&drums, &Options { reading: Reading::Parts, ..lenient() }).is_ok());
+        assert!(prepare(&drums, &Options { reading: Some(Reading::Parts), ..lenient() }).is_ok());
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn drums_are_said_to_be_left_out() {
     };
     let place = folder((0..3).map(|seed| score(vec![drums(seed)])));
     let said = refusal(place.path(), &Options::default());
-    assert!(said.starts_with("none of the 3 files") && said.contains("drums, which no composer writes yet"), "{said}");
+    assert!(said.starts_with("none of the 3 files") && said.contains("`--reading parts` reads drums"), "{said}");
     let report = survey(place.path(), &Options::default(), &mut |_| ()).unwrap().report;
     assert_eq!(report.totals.refused, [("only drums".to_owned(), 3)]);
     assert!(report.to_string().contains("00.mid  it holds only drums (40 strokes)"), "{report}");
@@ -169,7 +169,10 @@ fn advice_names_the_option_that_helps() {
     };
     let place = folder([3, 5].map(played));
     let said = refusal(place.path(), &Options::default());
-    assert!(said.contains("`--max-off-grid 1` reads them all the same") && !said.contains("--grid "), "{said}");
+    assert!(
+        said.contains("`--reading performed` reads them as they were played") && !said.contains("--grid "),
+        "{said}"
+    );
     let any = Options { max_off_grid: 1.0, ..Options::default() };
     assert_eq!(corpus(place.path(), &any).pieces.len(), 2);
     let place = folder([piece(1, 64, 50), piece(1, 64, 50)]);

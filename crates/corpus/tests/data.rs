@@ -1,15 +1,20 @@
-//! The defaults on real music: written scores are used, performances are refused. Skipped where `CANTUS_DATA` names no data folder.
+//! The defaults on real music: merged, written scores are used and performances refused; read as suits the folder, all of it is used. Skipped where `CANTUS_DATA` names no data folder.
 
-use cantus_corpus::{Options, Preflight, survey};
+use cantus_corpus::{Music, Options, Preflight, survey};
+use cantus_score::Reading;
 use std::path::PathBuf;
 
 /// The report of a folder of the data, or `None`, said aloud, where there is no data.
 fn report(test: &str, folder: &str) -> Option<Preflight> {
+    report_with(test, folder, &Options::default())
+}
+
+fn report_with(test: &str, folder: &str, options: &Options) -> Option<Preflight> {
     let Some(data) = std::env::var_os("CANTUS_DATA").map(PathBuf::from) else {
         println!("skipped: {test} (CANTUS_DATA names no data folder)");
         return None;
     };
-    Some(survey(&data.join(folder), &Options::default(), &mut |_| ()).expect("a folder of the data").report)
+    Some(survey(&data.join(folder), options, &mut |_| ()).expect("a folder of the data").report)
 }
 
 #[test]
@@ -25,6 +30,25 @@ fn performances_are_refused() {
     for folder in ["midi/jazz_solos_wjazzd", "performance/giantmidi", "performance/vienna4x22"] {
         let Some(report) = report("performances_are_refused", folder) else { return };
         assert_eq!(report.totals.refused, [("off the grid".to_owned(), report.totals.files)], "{report}");
+    }
+}
+
+/// Whatever a folder holds is used, read as suits it.
+#[test]
+fn a_folder_is_read_as_suits_it() {
+    for (folder, music, reading, least) in [
+        ("midi/chopin", Music::Keyboard, Reading::Parts, 41),
+        ("midi/hymns", Music::Voices, Reading::Parts, 218),
+        ("midi/jazz_solos_wjazzd", Music::Performances, Reading::Performed, 380),
+        ("performance/giantmidi", Music::Performances, Reading::Performed, 44),
+        ("performance/asap-nc", Music::Performances, Reading::Performed, 540),
+        ("multitrack/groove", Music::Drums, Reading::Parts, 930),
+        ("multitrack/freedoom", Music::Band, Reading::Parts, 92),
+        ("abc/oneills", Music::Tunes, Reading::Parts, 219),
+    ] {
+        let Some(report) = report_with("a_folder_is_read_as_suits_it", folder, &Options::open()) else { return };
+        assert_eq!((report.music(), report.options.reading), (Some(music), Some(reading)), "{report}");
+        assert!(report.totals.used >= least, "{report}");
     }
 }
 

@@ -40,6 +40,12 @@ pub struct CorpusCard {
     pub valid_pieces: usize,
     /// Length of all pieces, in quarter notes.
     pub quarters: f64,
+    /// How its pieces were read, by the name of a [`Reading`](cantus_score::Reading); nothing where they were merged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<String>,
+    /// Steps of the grid to a quarter note; nothing where they were merged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid: Option<u32>,
     /// The licence under which the music may be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,

@@ -1,7 +1,6 @@
 //! How long a training will take, measured here and now: a few steps of it, on its own music, are done and forgotten.
 
 use crate::crew::Crew;
-use cantus_composers::registry;
 use cantus_corpus::Corpus;
 use cantus_model::{ComposerSpec, CreateError, StepAt};
 use cantus_training::training_set;
@@ -44,16 +43,4 @@ pub fn measure(spec: &ComposerSpec, configuration: &str, corpus: &Corpus, seed: 
         let afterwards = trainable.finishing(&trainable.save());
         Ok(Estimate { seconds_an_epoch: seconds_a_step * steps as f64, afterwards })
     })
-}
-
-/// A composer of the registry by its name, with one of its configurations: `NAME` or `NAME:CONFIGURATION`; the default without a name.
-pub fn choose(name: Option<&str>) -> Option<(&'static ComposerSpec, &'static str)> {
-    let Some(name) = name else {
-        let spec = registry::default();
-        return Some((spec, spec.configurations[0].name));
-    };
-    let (id, configuration) = name.split_once(':').unwrap_or((name, ""));
-    let spec = registry::find(id)?;
-    let found = spec.configurations.iter().find(|known| configuration.is_empty() || known.name == configuration)?;
-    Some((spec, found.name))
 }

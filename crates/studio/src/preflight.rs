@@ -1,8 +1,8 @@
 //! What would be used of uploaded music, why not the rest, what readers had to say, and which composer suits it: for the page.
 
-use cantus_composers::registry;
 use cantus_corpus::{CorpusError, FileReport, Options, Preflight, Verdict};
 use cantus_model::ComposerSpec;
+use cantus_workshop::WorkshopError;
 use serde::Serialize;
 use std::path::Path;
 
@@ -14,6 +14,8 @@ pub struct Report {
     pub valid: usize,
     pub notes: u64,
     pub bars: u64,
+    /// What the music is and how it would be read, in a sentence.
+    pub found: Option<String>,
     pub remarks: Vec<String>,
     /// Why a training cannot learn from this, and what would help, as the command line says it; `None` where it can.
     pub lack: Option<String>,
@@ -36,15 +38,12 @@ pub struct FileLine {
 
 impl Report {
     /// Of the files in a folder.
-    pub fn of(music: &Path) -> Result<Report, CorpusError> {
-        match cantus_corpus::read(music, &Options::default(), &mut |_| ()) {
-            Ok(corpus) => {
-                let suits = cantus_workshop::recommended(&corpus).unwrap_or_else(registry::default);
-                Ok(Report::new(&corpus.report, Some(suits)))
-            }
+    pub fn of(music: &Path) -> Result<Report, WorkshopError> {
+        match cantus_workshop::gather(music, &Options::open(), None, &mut |_| ()) {
+            Ok(found) => Ok(Report::new(&found.corpus.report, Some(found.spec))),
             Err(error) => {
                 let lack = error.to_string();
-                let CorpusError::Unusable { report } = error else { return Err(error) };
+                let WorkshopError::Corpus(CorpusError::Unusable { report }) = error else { return Err(error) };
                 Ok(Report { lack: Some(lack), ..Report::new(&report, None) })
             }
         }
@@ -58,6 +57,7 @@ impl Report {
             valid: totals.valid,
             notes: totals.notes,
             bars: totals.bars,
+            found: report.found(),
             remarks: report.remarks.clone(),
             lack: None,
             recommended: recommended.map(|spec| format!("{}:{}", spec.id, spec.configurations[0].name)),

@@ -10,14 +10,16 @@
 
 mod worker;
 
-use crate::estimate::{self, Estimate, choose};
+use crate::estimate::{self, Estimate};
 use crate::preflight::Report;
 use crate::{StudioError, make_folder, now};
-use cantus_corpus::{CorpusError, Options};
+use cantus_composers::registry::{self, NoComposer};
+use cantus_corpus::Options;
 use cantus_formats::{Format, FormatError};
 use cantus_model::CreateError;
 use cantus_training::run_folder::{RunFiles, RunFolderError, write_atomically};
 use cantus_training::{End, Metrics, RunDescription};
+use cantus_workshop::{Gathered, WorkshopError, gather};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -145,14 +147,14 @@ pub enum TrainingError {
     Over,
     #[error("the training is not running")]
     NotRunning,
-    #[error("there is no composer `{0}`")]
-    NoComposer(String),
+    #[error(transparent)]
+    NoComposer(#[from] NoComposer),
     #[error("a training lasts more than 0 and at most {MOST_MINUTES} minutes")]
     Minutes,
     #[error(transparent)]
     Format(#[from] FormatError),
     #[error(transparent)]
-    Corpus(#[from] CorpusError),
+    Workshop(#[from] WorkshopError),
     #[error(transparent)]
     Create(#[from] CreateError),
     #[error(transparent)]
@@ -284,9 +286,8 @@ impl Trainings {
     /// How long a composer would take to learn from its music. Takes a while.
     pub fn estimate(&self, id: &str, composer: Option<&str>) -> Result<Estimate, TrainingError> {
         self.get(id)?;
-        let unknown = || TrainingError::NoComposer(composer.unwrap_or_default().to_owned());
-        let (spec, configuration) = choose(composer).ok_or_else(unknown)?;
-        let corpus = cantus_corpus::read(&self.music(id), &Options::default(), &mut |_| ())?;
+        let asked = composer.map(registry::choose).transpose()?;
+        let Gathered { spec, configuration, corpus } = gather(&self.music(id), &Options::open(), asked, &mut |_| ())?;
         Ok(estimate::measure(spec, configuration, &corpus, default_seed())?)
     }
 
@@ -295,8 +296,7 @@ impl Trainings {
         if !(order.minutes > 0.0 && order.minutes <= MOST_MINUTES) {
             return Err(TrainingError::Minutes);
         }
-        choose(order.composer.as_deref())
-            .ok_or_else(|| TrainingError::NoComposer(order.composer.clone().unwrap_or_default()))?;
+        order.composer.as_deref().map(registry::choose).transpose()?;
         let mut state = self.state();
         let manifest = state.trainings.get_mut(id).ok_or(TrainingError::NotFound)?;
         match manifest.stage {

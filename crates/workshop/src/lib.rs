@@ -5,6 +5,7 @@
 
 mod composing;
 mod files;
+mod folder;
 mod models;
 mod provenance;
 mod shelf;
@@ -12,9 +13,10 @@ mod training;
 
 pub use composing::{BARS, Given, PROMPT_BARS, arrange, compose, fresh_seed, silence, tempo};
 pub use files::{ReadError, read};
+pub use folder::{Gathered, gather, reading_of};
 pub use models::{
     BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, built_in, from_bytes, load, originality, run_named,
 };
 pub use provenance::{ArrangementOrigin, PromptOrigin, Provenance};
 pub use shelf::{Figure, Listed, RUNS, models};
-pub use training::{Paused, Plan, WorkshopError, begin, recommended};
+pub use training::{Paused, Plan, WorkshopError, begin};

@@ -66,12 +66,6 @@ pub struct Plan {
     pub half: bool,
 }
 
-/// The composer that is made for a corpus, where there is one that is more than the others.
-pub fn recommended(corpus: &Corpus) -> Option<&'static ComposerSpec> {
-    let set = training_set(corpus);
-    registry::COMPOSERS.iter().copied().find(|spec| spec.is_made_for.is_some_and(|is_made_for| is_made_for(&set)))
-}
-
 /// A new training in the folder `run`.
 ///
 /// # Errors
@@ -82,7 +76,7 @@ pub fn begin(
     run: &Path,
     policy: CheckpointPolicy,
 ) -> Result<Training<'static>, WorkshopError> {
-    check_reading(plan.spec, corpus.report.options.reading)?;
+    check_reading(plan.spec, corpus.report.options.way())?;
     let trainable = (plan.spec.create)(&plan.settings, &training_set(corpus), plan.seed)?;
     let doctor = Doctor::new(corpus);
     let description = RunDescription {

@@ -2,14 +2,16 @@
 
 mod music;
 
+use crate::Usage;
 use crate::files;
 use crate::reading::ReadingArguments;
 use crate::terminal::{command, duration, say, table};
+use cantus_composers::registry;
 use cantus_corpus::{CorpusError, Options};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
-use cantus_workshop::{self as workshop, Model};
+use cantus_workshop::{self as workshop, Model, WorkshopError};
 use miette::{IntoDiagnostic, Result, miette};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,9 @@ pub struct Arguments {
     /// List every file of a folder, not only the first refused ones
     #[arg(long)]
     verbose: bool,
+    /// Judge a folder as music for this composer, or COMPOSER:CONFIGURATION [default: the one that suits what the folder holds]
+    #[arg(short, long, value_name = "NAME")]
+    composer: Option<String>,
     /// Draw what a model shows of itself (where its attention goes, say) to this file
     #[arg(long, value_name = "SVG")]
     plot: Option<PathBuf>,
@@ -137,14 +142,21 @@ fn draw(model: &Model, path: &Path) -> Result<()> {
 }
 
 fn folder(arguments: &Arguments) -> Result<()> {
-    let options = arguments.reading.over(Options::default())?;
+    let options = arguments.reading.over(Options::open())?;
+    let asked = arguments.composer.as_deref().map(registry::choose).transpose();
+    let asked = asked.map_err(|error| Usage(error.to_string()))?;
     // As a training reads it, which has to have two pieces.
-    let (report, lack) = match cantus_corpus::read(&arguments.what, &options, &mut |_| ()) {
-        Ok(corpus) => (corpus.report, None),
+    let (report, verdict) = match workshop::gather(&arguments.what, &options, asked, &mut |_| ()) {
+        Ok(found) => {
+            let verdict = if asked.is_none() { Some(format!("Of composers, {}", found.why())) } else { None };
+            (found.corpus.report, verdict)
+        }
         Err(error) => {
             let lack = error.to_string();
-            let CorpusError::Unusable { report } = error else { return Err(error).into_diagnostic() };
-            (*report, Some(lack))
+            let WorkshopError::Corpus(CorpusError::Unusable { report }) = error else {
+                return Err(error).into_diagnostic();
+            };
+            (*report, Some(format!("A training cannot learn from this: {lack}")))
         }
     };
     if arguments.json {
@@ -157,7 +169,7 @@ fn folder(arguments: &Arguments) -> Result<()> {
     } else {
         say(&report)?
     }
-    lack.map_or(Ok(()), |lack| say(format!("A training cannot learn from this: {lack}")))
+    verdict.map_or(Ok(()), say)
 }
 
 fn run_folder(files: &RunFiles, json: bool) -> Result<()> {

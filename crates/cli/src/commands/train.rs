@@ -5,12 +5,12 @@ use crate::files;
 use crate::reading::ReadingArguments;
 use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError, Options};
+use cantus_corpus::{CorpusError, Options, Preflight, Progress};
 use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
-use cantus_workshop::{self as workshop, Paused, Plan};
+use cantus_workshop::{self as workshop, Gathered, Paused, Plan, WorkshopError};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub struct Arguments {
     /// The folder, searched with all folders in it; or a file of frames with its own split (.json, .json.gz)
     #[arg(required_unless_present = "resume")]
     folder: Option<PathBuf>,
-    /// The composer, or COMPOSER:CONFIGURATION; see `cantus composers` [default: the first of them]
+    /// The composer, or COMPOSER:CONFIGURATION; see `cantus composers` [default: the one that suits what the folder holds]
     #[arg(short, long, value_name = "NAME")]
     composer: Option<String>,
     /// The run's folder, for checkpoints, curves, samples and the model [default: runs/FOLDER-COMPOSER]
@@ -132,30 +132,39 @@ type Begun = (Training<'static>, String, PathBuf);
 fn begin(arguments: &Arguments) -> Result<Begun> {
     let recipe = arguments.recipe.as_deref().map(read_recipe).transpose()?.unwrap_or_default();
     let named = arguments.composer.clone().or(recipe.composer.clone());
-    let (spec, configuration) = choose(named.as_deref())?;
-    let mut settings = spec.settings(configuration).unwrap_or_default();
-    for (key, value) in &recipe.settings {
-        settings[key] = value.clone();
-    }
-    change(&mut settings, &arguments.set)?;
-    let options = arguments.reading.over(recipe.corpus.clone().unwrap_or_default())?;
+    let asked = named.as_deref().map(registry::choose).transpose().map_err(|error| Usage(error.to_string()))?;
+    let options = arguments.reading.over(recipe.corpus.clone().unwrap_or_else(Options::open))?;
     let bounds = bounds(arguments, &recipe)?;
+    let changes = changes(&arguments.set)?;
     let Some(folder) = &arguments.folder else { return Err(Usage("name a folder of music files".to_owned()).into()) };
     let data = std::path::absolute(folder).into_diagnostic()?;
-    let run = match &arguments.output {
+    let run_of = |spec: &ComposerSpec| match &arguments.output {
         Some(run) => run.clone(),
         None => PathBuf::from("runs").join(format!("{}-{}", name_of(&data), spec.id)),
     };
-    if RunFiles::at(&run).is_ok() {
-        return Err(miette!(
-            "`{}` already holds a training: go on with it by `{}`, or choose another folder with -o",
-            run.display(),
-            resume_command(&run)
-        ));
+    // Where it can be known before all is read.
+    if let Some((spec, _)) = asked {
+        check_is_free(&run_of(spec))?;
     }
-    let corpus = read_corpus(folder, &options, arguments)?;
+    let read = reading(|progress| workshop::gather(folder, &options, asked, progress));
+    tell_report(
+        match &read {
+            Ok(found) => Some(&found.corpus.report),
+            Err(WorkshopError::Corpus(CorpusError::Unusable { report })) => Some(report),
+            Err(_) => None,
+        },
+        arguments,
+    )?;
+    let found = read.into_diagnostic()?;
+    let run = run_of(found.spec);
+    check_is_free(&run)?;
     if named.is_none() {
-        advise(&corpus, spec);
+        terminal::note(found.why());
+    }
+    let Gathered { spec, configuration, corpus } = found;
+    let mut settings = spec.settings(configuration).unwrap_or_default();
+    for (key, value) in recipe.settings.into_iter().chain(changes) {
+        settings[key] = value;
     }
     let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
     let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
@@ -176,10 +185,15 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     Ok((training, name, run))
 }
 
-/// Says which composer is made for the music, where that is not the one that is going to learn.
-fn advise(corpus: &Corpus, chosen: &ComposerSpec) {
-    if let Some(spec) = workshop::recommended(corpus).filter(|spec| spec.id != chosen.id) {
-        terminal::note(format!("composer `{}` (-c {}) is made for such music: {}", spec.id, spec.id, spec.writes));
+/// A run's folder that holds no training yet.
+fn check_is_free(run: &Path) -> Result<()> {
+    match RunFiles::at(run) {
+        Ok(_) => Err(miette!(
+            "`{}` already holds a training: go on with it by `{}`, or choose another folder with -o",
+            run.display(),
+            resume_command(run)
+        )),
+        Err(_) => Ok(()),
     }
 }
 
@@ -193,7 +207,16 @@ fn resume(arguments: &Arguments) -> Result<Begun> {
     if arguments.minutes.is_some() || arguments.epochs.is_some() {
         description.bounds = Bounds { minutes: arguments.minutes, epochs: arguments.epochs };
     }
-    let corpus = read_corpus(&description.data, &description.options, arguments)?;
+    let read = reading(|progress| cantus_corpus::read(&description.data, &description.options, progress));
+    tell_report(
+        match &read {
+            Ok(corpus) => Some(&corpus.report),
+            Err(CorpusError::Unusable { report }) => Some(report),
+            Err(_) => None,
+        },
+        arguments,
+    )?;
+    let corpus = read.into_diagnostic()?;
     let training = paused.go_on(&corpus, policy(arguments)).into_diagnostic()?;
     let name = training.description().corpus.name.clone();
     introduce(training.description(), arguments.json)?;
@@ -213,38 +236,14 @@ fn read_recipe(path: &Path) -> Result<Recipe> {
     toml::from_str(&text).into_diagnostic().wrap_err_with(|| format!("reading the recipe `{}`", path.display()))
 }
 
-/// A composer and one of its configurations, by `NAME` or `NAME:CONFIGURATION`.
-fn choose(name: Option<&str>) -> Result<(&'static ComposerSpec, &'static str)> {
-    let Some(name) = name else {
-        let spec = registry::default();
-        return Ok((spec, spec.configurations[0].name));
-    };
-    let (id, configuration) = name.split_once(':').unwrap_or((name, ""));
-    let list = |names: Vec<&str>| names.join(", ");
-    let spec = registry::find(id).ok_or_else(|| {
-        Usage(format!(
-            "there is no composer `{id}`; there are: {}",
-            list(registry::COMPOSERS.iter().map(|s| s.id).collect())
-        ))
-    })?;
-    if configuration.is_empty() {
-        return Ok((spec, spec.configurations[0].name));
-    }
-    let found = spec.configurations.iter().find(|known| known.name == configuration).ok_or_else(|| {
-        let names = list(spec.configurations.iter().map(|c| c.name).collect());
-        Usage(format!("composer `{id}` has no configuration `{configuration}`; it has: {names}"))
-    })?;
-    Ok((spec, found.name))
-}
-
-/// Puts `KEY=VALUE` into the settings; a value that is no JSON is a text.
-fn change(settings: &mut Settings, changes: &[String]) -> Result<()> {
-    for pair in changes {
+/// `KEY=VALUE` as settings; a value that is no JSON is a text.
+fn changes(pairs: &[String]) -> Result<Vec<(String, Settings)>> {
+    let change = |pair: &String| {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| Usage(format!("`--set {pair}`: write KEY=VALUE, as in hidden=256")))?;
-        settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-    }
-    Ok(())
+        Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+    };
+    pairs.iter().map(change).collect()
 }
 
 fn bounds(arguments: &Arguments, recipe: &Recipe) -> Result<Bounds> {
@@ -266,28 +265,25 @@ fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(|| "music".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn read_corpus(folder: &Path, options: &Options, arguments: &Arguments) -> Result<Corpus> {
+/// Shows a bar while `read` reads.
+fn reading<T>(read: impl FnOnce(&mut dyn FnMut(Progress<'_>)) -> T) -> T {
     let progress = bar(0, "reading {wide_bar} {pos}/{len} {msg}");
-    let read = cantus_corpus::read(folder, options, &mut |at| {
+    let found = read(&mut |at| {
         progress.set_length(at.total as u64);
         progress.set_position(at.done as u64);
     });
     progress.finish_and_clear();
-    let report = match &read {
-        Ok(corpus) => Some(&corpus.report),
-        Err(CorpusError::Unusable { report }) => Some(&**report),
-        Err(_) => None,
-    };
-    if let Some(report) = report {
-        if arguments.json {
-            say(serde_json::json!({ "preflight": report }))?;
-        } else if arguments.verbose {
-            say(report.verbose())?;
-        } else {
-            say(report)?;
-        }
+    found
+}
+
+/// Says what was found in the folder.
+fn tell_report(report: Option<&Preflight>, arguments: &Arguments) -> Result<()> {
+    match report {
+        None => Ok(()),
+        Some(report) if arguments.json => say(serde_json::json!({ "preflight": report })),
+        Some(report) if arguments.verbose => say(report.verbose()),
+        Some(report) => say(report),
     }
-    read.into_diagnostic()
 }
 
 fn introduce(description: &RunDescription, json: bool) -> Result<()> {

@@ -138,9 +138,9 @@ pub fn save(score: &Score, path: &Path) {
 /// Settings under which a training takes seconds.
 pub const TINY: [&str; 8] = ["--set", "hidden=24", "--set", "embedding=16", "--set", "batch=4", "--set", "window=24"];
 
-/// `train music -o OUTPUT --epochs EPOCHS`, tiny.
+/// `train music -o OUTPUT -c lstm --epochs EPOCHS`, tiny.
 pub fn training<'a>(output: &'a str, epochs: &'a str) -> Vec<&'a str> {
-    let mut arguments = vec!["train", "music", "-o", output, "--epochs", epochs];
+    let mut arguments = vec!["train", "music", "-o", output, "-c", "lstm", "--epochs", epochs];
     arguments.extend(TINY);
     arguments
 }

@@ -5,9 +5,10 @@ use crate::train::{metrics, remarks};
 use cantus_model::ModelFile;
 use std::path::Path;
 
-/// Trains on `music` with `arguments`; what was printed.
+/// Trains on `music` with `arguments`, an `lstm` where they name no composer; what was printed.
 fn train(folder: &Path, run: &str, arguments: &[&str]) -> String {
-    cantus(folder, &[&["train", "music", "-o", run][..], arguments].concat()).fine()
+    let who: &[&str] = if arguments.contains(&"-c") { &[] } else { &["-c", "lstm"] };
+    cantus(folder, &[&["train", "music", "-o", run][..], who, arguments].concat()).fine()
 }
 
 fn best(run: &Path) -> ModelFile {

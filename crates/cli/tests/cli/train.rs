@@ -2,6 +2,7 @@
 
 use crate::common::{TINY, bytes, cantus, fill, folder, names, piece, save, trained, training};
 use cantus_model::ModelFile;
+use cantus_score::{Note, Part, Pitch, Score, Ticks};
 use std::path::Path;
 
 /// The lines of `metrics.jsonl`.
@@ -194,11 +195,11 @@ fn what_does_not_exist_is_named_with_what_does() {
     let folder = folder();
     fill(&folder.path().join("music"), 4);
     let cases: [(&[&str], i32, &[&str]); 12] = [
-        (&["-c", "vae"], 2, &["no composer `vae`", "there are: lstm"]),
+        (&["-c", "vae"], 2, &["no composer `vae`", "there are: notes, lstm"]),
         (&["-c", "lstm:vast"], 2, &["no configuration `vast`", "default, classic, softology"]),
         (&["--set", "hidden"], 2, &["KEY=VALUE"]),
         (&["--set", "hiden=12"], 1, &["unknown field `hiden`", "`hidden`"]),
-        (&["--set", "hidden=many"], 1, &["lstm", "many"]),
+        (&["-c", "lstm", "--set", "hidden=many"], 1, &["lstm", "many"]),
         (&["--set", "hidden=0"], 1, &["hidden = 0 is outside 1-8192"]),
         (&["--epochs", "0"], 2, &["--epochs must be at least 1"]),
         (&["--minutes", "-1"], 2, &["--minutes must be a positive number"]),
@@ -281,17 +282,80 @@ fn json_lines_are_json() {
 fn minutes_bound_a_training() {
     let folder = folder();
     fill(&folder.path().join("music"), 4);
-    let arguments = ["train", "music", "-o", "run", "--minutes", "0.005"];
+    let arguments = ["train", "music", "-o", "run", "-c", "lstm", "--minutes", "0.005"];
     let out = cantus(folder.path(), &[&arguments[..], &TINY].concat()).fine();
     assert!(out.contains("at most 0.005 minutes") && out.contains("epochs in "), "{out}");
     cantus(folder.path(), &["compose", "-m", "run", "--bars", "2"]).fine();
 }
 
 #[test]
+fn the_composer_follows_from_what_the_folder_holds() {
+    let folder = folder();
+    let make = |name: &str, change: &dyn Fn(&mut Score)| {
+        let place = folder.path().join(name);
+        fill(&place, 0);
+        for seed in 0..5 {
+            let mut score = piece(seed);
+            change(&mut score);
+            save(&score, &place.join(format!("{seed}.mid")));
+        }
+    };
+    let drums = |notes: &[Note]| {
+        let notes = notes.iter().map(|note| Note { pitch: Pitch::try_from(36u8).unwrap(), ..*note }).collect();
+        Part { notes, ..Part::of_drums() }
+    };
+    make("band", &|score| score.parts.push(drums(&score.parts[0].notes)));
+    make("drums", &|score| score.parts[0] = drums(&score.parts[0].notes));
+    // Notes that lie anywhere: steps of an irrational number of quarters.
+    make("played", &|score| {
+        let mut k = 0.0;
+        score.parts[0].notes.iter_mut().for_each(|note| {
+            k += 1.0;
+            note.onset = Ticks((k * 480.0 * 0.618_034) as u64);
+        });
+    });
+    let tiny =
+        ["--epochs", "1", "--set", "hidden=24", "--set", "units=16", "--set", "channels=16", "--set", "window=24"];
+    for (name, found) in [
+        ("band", "music for several instruments (5): read part by part, on 4 steps a quarter note"),
+        ("drums", "drums (5): read part by part"),
+        ("played", "performances, as they were played (5): read as it was played, in hundredths of a second"),
+    ] {
+        let told = cantus(folder.path(), &["inspect", name]).fine();
+        assert!(told.contains(found) && told.contains("the composer `notes` is the one for it"), "{told}");
+        let out = cantus(folder.path(), &[&["train", name], &tiny[..]].concat()).fine();
+        assert!(out.contains(found), "{out}");
+        let run = format!("runs/{name}-notes");
+        cantus(folder.path(), &["compose", "-m", &run, "--bars", "4", "-o", "x.mid"]).fine();
+        let composed = crate::common::score(folder.path(), "x.mid");
+        let kinds: Vec<bool> = composed.parts.iter().map(|part| part.drums).collect();
+        match name {
+            "band" => assert!(kinds.len() == 2 && kinds.contains(&true) && kinds.contains(&false), "{kinds:?}"),
+            "drums" => assert_eq!(kinds, [true]),
+            _ => assert_eq!(kinds, [false]),
+        }
+        // A model says how its music was read, and is judged by music that is read so.
+        let model = folder.path().join(&run).join("best.safetensors");
+        std::fs::copy(model, folder.path().join("alone.safetensors")).unwrap();
+        let judged =
+            cantus(folder.path(), &["evaluate", "alone.safetensors", name, "--count", "4", "--bars", "4"]).fine();
+        assert!(judged.contains("nats per note"), "{judged}");
+        // Whoever reads in one way only is asked to, and says what is missing.
+        let lstm = cantus(folder.path(), &["inspect", name, "-c", "lstm"]).fine();
+        assert!(
+            lstm.contains(if name == "band" { "drum strokes in" } else { "A training cannot learn from this" }),
+            "{lstm}"
+        );
+    }
+    let message = cantus(folder.path(), &["inspect", "band", "-c", "lstm", "--reading", "parts"]).failed(1);
+    assert!(message.contains("use a composer that does: notes"), "{message}");
+}
+
+#[test]
 fn the_run_is_named_after_the_folder_where_no_name_is_given() {
     let folder = folder();
     fill(&folder.path().join("tunes"), 4);
-    let out = cantus(folder.path(), &[&["train", "tunes", "--epochs", "1"], &TINY[..]].concat()).fine();
+    let out = cantus(folder.path(), &[&["train", "tunes", "-c", "lstm", "--epochs", "1"], &TINY[..]].concat()).fine();
     assert_eq!(names(&folder.path().join("runs")), ["tunes-lstm"]);
     assert!(out.contains("cantus compose -m runs/tunes-lstm"), "{out}");
 }

@@ -17,7 +17,7 @@ impl From<TrainingError> for ApiError {
             TrainingError::NotFound => StatusCode::NOT_FOUND,
             TrainingError::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             TrainingError::NoComposer(_) | TrainingError::Minutes => StatusCode::BAD_REQUEST,
-            TrainingError::Corpus(_) | TrainingError::Create(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            TrainingError::Workshop(_) | TrainingError::Create(_) => StatusCode::UNPROCESSABLE_ENTITY,
             TrainingError::Write(_) | TrainingError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::CONFLICT,
         };

@@ -4,11 +4,11 @@ use super::{Manifest, Progress};
 use crate::Shared;
 use crate::composing::chain;
 use crate::crew::Crew;
-use crate::estimate::choose;
+use cantus_composers::registry::{self, NoComposer};
 use cantus_corpus::{Corpus, Options};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Remark};
-use cantus_workshop::{self as workshop, Paused, Plan, WorkshopError};
+use cantus_workshop::{self as workshop, Gathered, Paused, Plan, WorkshopError};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -85,9 +85,9 @@ fn train(
         let corpus = read(&paused.description.data, &paused.description.options)?;
         paused.go_on(&corpus, policy)?
     } else {
-        let (spec, configuration) = choose(order.composer.as_deref()).ok_or(TrainFailure::NoOrder)?;
+        let asked = order.composer.as_deref().map(registry::choose).transpose()?;
         let data = std::path::absolute(trainings.music(&manifest.id)).map_err(TrainFailure::Path)?;
-        let corpus = read(&data, &Options::default())?;
+        let Gathered { spec, configuration, corpus } = workshop::gather(&data, &Options::open(), asked, &mut |_| ())?;
         let plan = Plan {
             spec,
             configuration,
@@ -107,8 +107,10 @@ fn train(
 /// Why a training ended early.
 #[derive(Debug, thiserror::Error)]
 enum TrainFailure {
-    #[error("it is not said how to train it, or its composer is not there any more; begin another")]
+    #[error("it is not said how to train it; begin another")]
     NoOrder,
+    #[error(transparent)]
+    Composer(#[from] NoComposer),
     #[error("the training's folder cannot be found: {0}")]
     Path(std::io::Error),
     #[error(transparent)]

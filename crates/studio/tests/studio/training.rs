@@ -41,7 +41,11 @@ fn the_preflight_says_what_is_used_and_why_not_the_rest() {
     let refused: Vec<_> = files.iter().filter(|file| !file["refused"].is_null()).collect();
     assert!(refused.iter().any(|file| file["name"] == "0013 broken.mid"), "{report}");
     assert_eq!(report["used"].as_u64().unwrap() as usize, 13 - refused.len());
-    assert_eq!(report["recommended"], "lstm:default", "{report}");
+    assert_eq!(report["recommended"], "notes:default", "{report}");
+    assert_eq!(
+        report["found"], "It is tunes of one voice (12): read part by part, on 4 steps a quarter note",
+        "{report}"
+    );
     // How long it will take is measured; what is learnt afterwards is told.
     let estimate = |composer: &str| studio.get(&format!("/api/trainings/{id}/estimate?composer={composer}"));
     let found = estimate("lstm").expect(200).json();
@@ -176,4 +180,18 @@ fn a_training_has_the_name_that_it_is_given() {
     let studio = open(folder.path());
     let view = studio.get(&path).expect(200).json();
     assert_eq!((&view["name"], &view["stage"]), (&json!("Tonleitern"), &json!("collecting")));
+}
+
+#[test]
+fn the_preflight_says_what_would_help_as_the_command_line_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let named = studio.send("POST", "/api/trainings", br#"{"name": "little"}"#).expect(201).json();
+    let id = named["id"].as_str().unwrap().to_owned();
+    let files = format!("/api/trainings/{id}/files?name=broken.mid");
+    studio.send("POST", &files, b"no music").expect(201);
+    let report = studio.get(&format!("/api/trainings/{id}/preflight")).expect(200).json();
+    assert_eq!(report["used"], 0);
+    assert!(report["lack"].as_str().is_some_and(|lack| lack.contains("the only file in")), "{report}");
+    assert!(report["recommended"].is_null());
 }

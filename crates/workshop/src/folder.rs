@@ -1,0 +1,106 @@
+//! A folder, and who is to learn from it: read as suits both.
+
+use crate::training::{WorkshopError, check_reading};
+use cantus_composers::registry::{self, Choice};
+use cantus_corpus::{Corpus, Music, Options, Progress};
+use cantus_model::{ComposerSpec, CorpusCard};
+use cantus_score::{Reading, TicksPerQuarter};
+use cantus_training::training_set;
+use std::path::Path;
+
+/// Music to learn from, and the composer that does.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The one that was asked for, or the one that suits.
+    pub spec: &'static ComposerSpec,
+    /// The configuration of it.
+    pub configuration: &'static str,
+    /// The music, as it reads it.
+    pub corpus: Corpus,
+}
+
+impl Gathered {
+    fn of(spec: &'static ComposerSpec, corpus: Corpus) -> Gathered {
+        Gathered { spec, configuration: spec.configurations[0].name, corpus }
+    }
+
+    /// Why this composer learns from this music, in a sentence.
+    pub fn why(&self) -> String {
+        format!("the composer `{}` is the one for it: it writes {}", self.spec.id, self.spec.writes)
+    }
+}
+
+/// Reads a folder for a composer; where none is asked for, chooses the one that suits what the folder holds. How it is read, where `options`
+/// leave it open, follows from the composer and the folder.
+///
+/// # Errors
+/// [`WorkshopError::Corpus`], where there is too little to learn from; [`WorkshopError::Reading`], where the composer does not read as
+/// `options` ask for.
+pub fn gather(
+    folder: &Path,
+    options: &Options,
+    asked: Option<Choice>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Gathered, WorkshopError> {
+    let Some((spec, configuration)) = asked else { return gather_for_any(folder, options, progress) };
+    Ok(Gathered { spec, configuration, corpus: read_for(spec, folder, options, progress)? })
+}
+
+fn read_for(
+    spec: &'static ComposerSpec,
+    folder: &Path,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Corpus, WorkshopError> {
+    if let Some(reading) = options.reading {
+        check_reading(spec, reading)?;
+    }
+    // Who reads in one way only reads everything so.
+    let only = if let [only] = spec.reads { Some(*only) } else { None };
+    let options = Options { reading: options.reading.or(only), ..options.clone() };
+    let corpus = cantus_corpus::read(folder, &options, progress)?;
+    let found = corpus.report.options.way();
+    if spec.reads.contains(&found) {
+        return Ok(corpus);
+    }
+    let options = Options { reading: spec.reads.first().copied(), ..options };
+    Ok(cantus_corpus::read(folder, &options, progress)?)
+}
+
+fn gather_for_any(
+    folder: &Path,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Gathered, WorkshopError> {
+    let corpus = cantus_corpus::read(folder, options, progress)?;
+    let way = corpus.report.options.way();
+    // Some are made for music of one kind, and read it as one instrument.
+    if corpus.report.music() == Some(Music::Voices) && options.reading.is_none_or(|reading| reading == Reading::Merged)
+    {
+        let merged = match way {
+            Reading::Merged => Ok(corpus.clone()),
+            _ => cantus_corpus::read(folder, &Options { reading: Some(Reading::Merged), ..options.clone() }, progress),
+        };
+        if let Some(chosen) = merged.ok().and_then(made_for) {
+            return Ok(chosen);
+        }
+    }
+    let able = |spec: &&&'static ComposerSpec| spec.reads.contains(&way);
+    let spec = registry::COMPOSERS.iter().find(able).copied().unwrap_or_else(registry::default);
+    Ok(Gathered::of(spec, corpus))
+}
+
+/// The composer that is made for a corpus more than others are.
+fn made_for(corpus: Corpus) -> Option<Gathered> {
+    let set = training_set(&corpus);
+    let is_made_for = |spec: &&&'static ComposerSpec| spec.is_made_for.is_some_and(|is_made_for| is_made_for(&set));
+    let spec = registry::COMPOSERS.iter().find(is_made_for).copied()?;
+    Some(Gathered::of(spec, corpus))
+}
+
+/// How the music of a model was read, as far as its file says.
+pub fn reading_of(card: &CorpusCard) -> Options {
+    let usual = Options::default();
+    let reading = card.reading.as_deref().and_then(|name| name.parse().ok());
+    Options { reading: reading.or(usual.reading), grid: card.grid.and_then(TicksPerQuarter::new), ..usual }
+}
