@@ -11,7 +11,7 @@ use super::trainer::past_of;
 use super::{Choir, SPEC, Settings, two_bars};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::critic::Critic;
-use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation};
+use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation, moments};
 use cantus_model::{
     Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind,
     ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
@@ -264,7 +264,7 @@ pub(super) fn counted(figures: &[FrameFigure], steps_per_quarter: u32) -> Evalua
 /// Whether chords hold just the pitches of a quantised score.
 fn is_same(score: &Score, chords: &[Chord]) -> bool {
     let mut sounding = vec![0u128; chords.len()];
-    for note in score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes) {
+    for note in score.pitched_notes() {
         let (from, to) = (note.onset.0 as usize, note.end().0.max(note.onset.0 + 1) as usize);
         let Some(steps) = sounding.get_mut(from..to) else { return false };
         steps.iter_mut().for_each(|keys| *keys |= 1 << note.pitch.get());
@@ -287,7 +287,9 @@ impl Judge for ChoraleComposer {
     fn judge(&self, piece: &Score) -> Judgement {
         let chords = voices::read(piece);
         let figures = self.judge_chords(&[&chords]);
-        Judgement { figures: counted(&figures[0], self.choir.steps_per_quarter), is_adjusted: !is_same(piece, &chords) }
+        let moments = moments(figures[0].iter().copied().map(Some), self.choir.steps_per_quarter, piece);
+        let figures = counted(&figures[0], self.choir.steps_per_quarter);
+        Judgement { figures, moments, is_adjusted: !is_same(piece, &chords) }
     }
 }
 
