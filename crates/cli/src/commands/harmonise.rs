@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             bars: arrangement.bars.iter().map(|range| (*range.start(), *range.end())).collect(),
         }),
     };
-    let playing = arguments.sound.load()?;
+    let playing = arguments.sound.load(&outputs.formats)?;
     let is_melody_given = arrangement.voices.contains(&0);
     let mut pieces = Vec::new();
     for k in 0..arguments.count as usize {
