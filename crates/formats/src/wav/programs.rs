@@ -167,7 +167,7 @@ const LEAD: Timbre = Timbre {
     sustain: 0.75,
     vibrato: (7.0, 6.0, 0.4),
     players: (2, 4.0),
-    level: 0.5,
+    level: 0.65,
     ..HELD
 };
 const PAD: Timbre = Timbre {
@@ -177,7 +177,7 @@ const PAD: Timbre = Timbre {
     release: 0.9,
     players: (3, 12.0),
     tremolo: (0.15, 0.4),
-    level: 0.6,
+    level: 0.7,
     ..HELD
 };
 /// Sounds of no instrument: a hollow tone that turns slowly, with wind in it.
@@ -239,6 +239,7 @@ const BASS: Instrument = Instrument {
 
 /// What plays a program.
 #[rustfmt::skip]
+#[expect(clippy::match_overlapping_arm, reason = "a family stands after the programs that differ from it")]
 pub fn player(program: u8) -> Player {
     match program {
         // Pianos: the tines of an electric one, the quills of a harpsichord, the tangents of a clavinet.
@@ -258,7 +259,7 @@ pub fn player(program: u8) -> Player {
         14 => const { Struck(&Instrument { modes: Modes::Body(&[(0.5, 0.25, 1.2), (1.0, 1.0, 1.0), (1.5, 0.5, 0.8), (2.0, 0.55, 0.8), (2.56, 0.35, 0.5), (3.3, 0.25, 0.4), (4.1, 0.18, 0.3)]),
             ring: 6.0, shorter: 1.2, damp: 1.0, ..BAR }) },
         15 => const { Struck(&Instrument { modes: string(0.6, 1e-4, 0.13), cutoff: [700.0, 5000.0], ring: 3.0, damp: 1.0, place: 0.25, ..PLUCKED }) },
-        9..=15 => const { Struck(&BAR) },
+        8..=15 => const { Struck(&BAR) },
 
         // Organs: drawbars, the church's pipes, free reeds.
         17 => const { Held(&Timbre { spectrum: Spectrum::Partials(&[1.0, 0.5, 0.7, 0.15, 0.0, 0.1]), decay: 0.8, sustain: 0.6, breath: breath(0.0, 1.0, 2000.0, 0.0, 1.0), ..ORGAN }) },
@@ -341,7 +342,7 @@ pub fn player(program: u8) -> Player {
         84 => const { Held(&Timbre { spectrum: slope(0.5, 0.8), formants: &[(900.0, 1.5)], cutoff: [2000.0, 4000.0], ..LEAD }) },
         85 => const { Held(&Timbre { formants: &[(600.0, 6.0), (1100.0, 3.0)], cutoff: [800.0, 2000.0], attack: 0.04, ..LEAD }) },
         87 => const { Held(&Timbre { spectrum: slope(0.8, 1.0), cutoff: [1500.0, 5000.0], ..LEAD }) },
-        81..=87 => const { Held(&LEAD) },
+        80..=87 => const { Held(&LEAD) },
 
         // Pads: with a bell, warm, many voices, a choir, bowed glass, metal, a halo, a sweep.
         88 => const { Held(&Timbre { spectrum: Spectrum::Partials(&[1.0, 0.3, 0.1, 0.4, 0.0, 0.1, 0.0, 0.3]), attack: 0.15, cutoff: [1500.0, 4000.0], ..PAD }) },
