@@ -22,7 +22,7 @@ mod window_player;
 mod windows;
 
 use cantus_model::{
-    ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable, TrainingSet,
+    Around, ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable, TrainingSet,
 };
 use cantus_score::Reading;
 use serde::Deserialize;
@@ -40,7 +40,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
                  classic, softology: the sources' networks and encoding, with a validation split, state carried in composing",
     reads: &[Reading::Merged],
     encoding: "note_chord (default), pitch_class_chord (classic, softology)",
-    abilities: &[],
+    around: &[Around::Beginning],
+    controls: &[],
     configurations: &[
         Configuration {
             name: "default",

@@ -21,7 +21,7 @@ mod tests;
 mod trainer;
 mod view;
 
-use cantus_model::{ComposerSpec, Configuration, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Sampling};
 use cantus_score::Reading;
 
 /// The registry's entry.
@@ -36,7 +36,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "quarters entered and places in them for time; notes of a moment downwards; copying by matching contexts; ends of what sounds",
     reads: &Reading::ALL,
     encoding: "note_events",
-    abilities: &[],
+    around: &[Around::Beginning],
+    controls: &[],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",

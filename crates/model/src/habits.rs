@@ -80,7 +80,7 @@ impl Habits {
 impl<'h> Intent<'h> {
     /// What is drawn for a request; nothing, and nothing is taken from `rng`, where a prompt says it all or no habits are known.
     pub fn of(habits: Option<&'h Habits>, request: &Request, rng: &mut Rng) -> Intent<'h> {
-        let known = habits.filter(|habits| request.prompt.is_none() && **habits != Habits::default());
+        let known = habits.filter(|habits| request.prompt().is_none() && **habits != Habits::default());
         known.map_or_else(Intent::default, |habits| habits.intent(rng))
     }
 

@@ -13,8 +13,6 @@ use cantus_model::{
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::{Score, Tempo, Ticks};
 
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
 /// Bars without an onset that may follow one another.
 const EMPTY_BARS: usize = 1;
 
@@ -83,7 +81,7 @@ impl ChordComposer {
 
     /// Reads the prompt, or the start of a piece.
     fn open(&self, request: &Request) -> Opening<'_> {
-        let Some(prompt) = &request.prompt else { return self.begin(request.bars) };
+        let Some(prompt) = request.prompt() else { return self.begin(request.bars()) };
         let score = prompt.on_grid(self.vocabulary.steps_per_quarter());
         let (mut tokens, adjustments) = encode(&score, &self.vocabulary);
         tokens.pop();
@@ -97,7 +95,7 @@ impl ChordComposer {
         let kept = tokens.iter().filter(|token| **token == bar).count();
         // The first bar to be composed.
         tokens.push(bar);
-        let bars = kept + request.bars - prompt.bars();
+        let bars = kept + request.bars() - prompt.bars();
         let mut state = self.start(bars);
         tokens.iter().for_each(|token| self.advance(&mut state, *token));
         let remarks = if adjustments.is_empty() {
@@ -187,7 +185,7 @@ impl ChordComposer {
         let intents: Vec<Intent<'_>> =
             rngs.iter_mut().map(|rng| Intent::of(self.habits.as_ref(), request, rng)).collect();
         if intents.iter().any(|intent| intent.opening.is_some_and(|opening| opening.pickup.is_some())) {
-            with_pickup = Some(self.begin(request.bars + 1));
+            with_pickup = Some(self.begin(request.bars() + 1));
         }
         for (number, intent) in intents.into_iter().enumerate() {
             let pickup = intent.opening.and_then(|opening| opening.pickup);
@@ -270,7 +268,7 @@ impl ChordComposer {
         let (low, high) = self.vocabulary.heard_range();
         piece.intent.finish(&mut composed, (low.get(), high.get()));
         accentuate(&mut composed, opening.from);
-        let score = match &request.prompt {
+        let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, opening.from),
             None => composed,
         };
@@ -501,7 +499,6 @@ impl Composer for ChordComposer {
         rngs: &mut [Rng],
         progress: Progress<'_>,
     ) -> Result<Vec<Composition>, ComposeError> {
-        request.check(self, MOST_BARS)?;
         let opening = &self.open(request);
         together(rngs, progress, |rngs, progress| self.write(opening, request, rngs, progress))
     }

@@ -20,8 +20,6 @@ use cantus_score::{Bar, Bars, Meter, STEPS_PER_SECOND, Score, Tempo, Ticks, Tick
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
 /// Bars without an onset that may follow one another.
 const EMPTY_BARS: usize = 1;
 
@@ -147,7 +145,7 @@ impl NoteComposer {
         let grid = clock.ticks_per_quarter();
         let mut opening =
             Opening { notes: Vec::new(), starts: Vec::new(), heard: 0, grid, meter: self.meter, remarks: Vec::new() };
-        if let Some(prompt) = &request.prompt {
+        if let Some(prompt) = request.prompt() {
             let (kept, from) = (prompt.score(), prompt.score().ticks_per_quarter);
             let (end, tempo) = (prompt.end_in(kept), kept.tempo_map());
             let seconds = |ticks: Ticks| (tempo.seconds(ticks) * f64::from(STEPS_PER_SECOND)).round() as u64;
@@ -438,12 +436,11 @@ impl Composer for NoteComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(self, MOST_BARS)?;
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
         let intent = Intent::of(self.habits.as_ref(), request, rng);
         let meter = intent.meter().unwrap_or(meter);
         let kept = starts.len();
-        let bars = request.bars - request.prompt.as_ref().map_or(0, Prompt::bars);
+        let bars = request.bars() - request.prompt().map_or(0, Prompt::bars);
         let steps = BarSteps::new(grid, meter);
         let mut all_starts = starts;
         all_starts.extend((0..=bars).map(|bar| (u64::from(heard) + steps.first_step(bar) as u64, meter)));
@@ -512,7 +509,7 @@ impl Composer for NoteComposer {
         composed.tempos.extend(tempo.map(|tempo| (Ticks::ZERO, tempo)));
         let mut composed = composed.before(Ticks(bars as u64 * steps.ticks));
         intent.finish(&mut composed, self.pitches());
-        let score = match &request.prompt {
+        let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,
         };
