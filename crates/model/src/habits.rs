@@ -1,13 +1,13 @@
 //! What the pieces of a corpus have that a network says once a piece, or seldom, and so learns last: tempo, metre, key, which bars follow
 //! which. Counted, and drawn from: a composition has nothing that no piece of the corpus has, however short the training was.
 
-use crate::keys::{self, Transposition};
-use crate::{Request, Rng, TrainingSet};
+use crate::keys::Transposition;
+use crate::{ComposeError, Request, Rng, TrainingSet};
 use cantus_encoding::note_chord::BarKind;
 use cantus_nn::random::below;
-use cantus_score::{Key, Meter, Mode, Score, Tempo, Ticks};
+use cantus_score::{Key, Meter, Mode, Score, Tempo, Ticks, find_key_in, key_of};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the pieces to learn from have, each with how many have it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,8 +37,8 @@ pub struct Intent<'h> {
     pub tempo: Option<Tempo>,
     /// How it begins; `None` where nothing is known.
     pub opening: Option<Opening>,
-    /// The number that its key is drawn with, once it is written.
-    chance: usize,
+    /// Its key; `None` where nothing is known.
+    pub key: Option<Key>,
 }
 
 impl Habits {
@@ -50,7 +50,7 @@ impl Habits {
             if names_tempo {
                 *habits.tempos.entry(piece.prevailing_tempo()).or_default() += 1;
             }
-            if let Some(key) = keys::key_of(piece) {
+            if let Some(key) = key_of(piece) {
                 *habits.keys.entry(key).or_default() += 1;
             }
             let bars: Vec<BarKind> = piece.bars().map(|bar| BarKind::of(&bar, piece.ticks_per_quarter)).collect();
@@ -66,9 +66,15 @@ impl Habits {
 
     /// What a composition that begins with nothing is to have. Takes a number from `rng` for each of tempo, opening and key.
     pub fn intent(&self, rng: &mut Rng) -> Intent<'_> {
-        let [tempo, opening, chance] = [(); 3].map(|()| below(rng, CHANCES));
+        let [tempo, opening, key] = [(); 3].map(|()| below(rng, CHANCES));
         let (tempo, opening) = (drawn(&self.tempos, tempo), drawn(&self.openings, opening));
-        Intent { habits: Some(self), tempo, opening, chance }
+        Intent { habits: Some(self), tempo, opening, key: drawn(&self.keys, key) }
+    }
+
+    /// The metres that the corpus has, in words.
+    fn meters(&self) -> String {
+        let meters: BTreeSet<String> = self.openings.keys().map(|opening| opening.meter.to_string()).collect();
+        meters.into_iter().collect::<Vec<_>>().join(", ")
     }
 
     /// Which kinds of bars follow one another in the corpus, and how often.
@@ -78,10 +84,23 @@ impl Habits {
 }
 
 impl<'h> Intent<'h> {
-    /// What is drawn for a request; nothing, and nothing is taken from `rng`, where a prompt says it all or no habits are known.
-    pub fn of(habits: Option<&'h Habits>, request: &Request, rng: &mut Rng) -> Intent<'h> {
+    /// What is asked for by a request, and drawn where it leaves that open; nothing, and nothing is taken from `rng`, where a prompt says it
+    /// all or no habits are known.
+    ///
+    /// # Errors
+    /// [`ComposeError::Meter`], where a metre is asked for that the corpus never has.
+    pub fn of(habits: Option<&'h Habits>, request: &Request, rng: &mut Rng) -> Result<Intent<'h>, ComposeError> {
         let known = habits.filter(|habits| request.prompt().is_none() && **habits != Habits::default());
-        known.map_or_else(Intent::default, |habits| habits.intent(rng))
+        let Some(habits) = known else { return Ok(Intent::default()) };
+        let mut intent = habits.intent(rng);
+        intent.key = request.controls.key.or(intent.key);
+        if let Some(meter) = request.controls.meter.filter(|meter| intent.meter() != Some(*meter)) {
+            // As most pieces in it begin.
+            let openings = habits.openings.iter().filter(|(opening, _)| opening.meter == meter);
+            let found = openings.max_by_key(|(_, count)| **count).map(|(opening, _)| *opening);
+            intent.opening = Some(found.ok_or_else(|| ComposeError::Meter { meter, known: habits.meters() })?);
+        }
+        Ok(intent)
     }
 
     /// Whether it is known what the corpus has.
@@ -94,20 +113,15 @@ impl<'h> Intent<'h> {
         self.opening.map(|opening| opening.meter)
     }
 
-    /// Gives a finished composition its tempo, and moves it to a key that is drawn as often as the corpus has it: of the piece's own mode,
-    /// where the corpus has that. `range` are the lowest and the highest MIDI pitch that the corpus has.
+    /// Gives a finished composition its tempo, and moves it to its key: from the one of the same mode that its notes are nearest to, so
+    /// that keys are as frequent as in the corpus whatever the network prefers. `range` are the lowest and the highest MIDI pitch that
+    /// the corpus has.
     pub fn finish(&self, score: &mut Score, range: (u8, u8)) {
         if let Some(tempo) = self.tempo {
             score.tempos = vec![(Ticks::ZERO, tempo)];
         }
-        let (Some(habits), Some(found)) = (self.habits, keys::found_in(score)) else { return };
-        let alike: BTreeMap<Key, u32> = habits
-            .keys
-            .iter()
-            .filter(|(key, _)| key.mode() == found.mode())
-            .map(|(key, count)| (*key, *count))
-            .collect();
-        let Some(key) = drawn(if alike.is_empty() { &habits.keys } else { &alike }, self.chance) else { return };
+        let Some(key) = self.key else { return };
+        let Some(found) = find_key_in(key.mode(), score.pitched_notes()) else { return };
         if let Some(moved) = Transposition::between(found, key).of(score, range) {
             *score = moved;
             score.keys = vec![(Ticks::ZERO, key)];

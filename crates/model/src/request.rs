@@ -42,7 +42,8 @@ pub struct Given {
 pub struct Cell {
     /// The voice, 0 the highest; all of them where it is `None`.
     pub voice: Option<usize>,
-    /// The bars, by their numbers: from 1, an upbeat being 0; all of them where it is `None`.
+    /// The bars, by the numbers that they have on paper: from 1, an upbeat being 0; each time that they are played. All of them where it is
+    /// `None`.
     pub bars: Option<RangeInclusive<usize>>,
 }
 
@@ -75,7 +76,7 @@ impl Given {
         if cells.is_empty() {
             return Err(ComposeError::NothingGiven);
         }
-        let (first_bar, bars) = (score.first_bar(), score.bar_count());
+        let (first_bar, bars) = (score.first_bar(), score.last_bar());
         let beyond = |range: &&RangeInclusive<usize>| {
             *range.start() < first_bar || range.end() < range.start() || *range.end() > bars
         };
@@ -83,7 +84,10 @@ impl Given {
             return Err(ComposeError::KeptBars { first: *range.start(), last: *range.end(), bars });
         }
         let beginning = match &cells[..] {
-            [Cell { voice: None, bars: Some(range) }] if *range.start() <= 1 && *range.end() < bars => {
+            // Of bars that are played again there is no one beginning.
+            [Cell { voice: None, bars: Some(range) }]
+                if score.printed.is_empty() && *range.start() <= 1 && *range.end() < bars =>
+            {
                 Some(Prompt::new(&score, *range.end())?)
             }
             _ => None,

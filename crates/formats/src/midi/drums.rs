@@ -49,6 +49,11 @@ impl Sayings {
         Sayings { sorted: sayings }
     }
 
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
     /// What was said to a port.
     fn to(&self, port: u32) -> &[Saying] {
         let start = self.sorted.partition_point(|saying| saying.port < port);

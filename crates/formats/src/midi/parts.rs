@@ -4,13 +4,13 @@ use super::canonical::{first_in_first_out, keeps};
 use super::drums::{Kind, Sayings};
 use super::reader::{Lane, Reader};
 use super::stream::Share;
-use super::track::{Text, TrackEnd, Unreleased};
+use super::track::{TrackEnd, Unreleased};
 use super::{Oddity, words};
 use crate::text;
 use cantus_score::{Note, Part, Program, Ticks};
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When many tracks may be sung to a text, so many are looked at, and so many of its syllables.
 const LOOKED_AT: usize = 64;
@@ -28,21 +28,14 @@ impl Reader<'_> {
         let mut lanes = std::mem::take(&mut self.lanes);
         lanes.retain(|lane| !lane.part.notes.is_empty());
         lanes.sort_by_key(|lane| (if is_one_stream { lane.track } else { 0 }, lane.port, lane.part.channel));
-        for lane in &mut lanes {
-            // Notes come by onset: only those of one tick are out of order.
-            for chord in lane.part.notes.chunk_by_mut(|a, b| a.onset == b.onset) {
-                if chord.len() > 1 {
-                    chord.sort_unstable();
-                }
-            }
-        }
+        lanes.iter_mut().for_each(|lane| sort_chords(&mut lane.part.notes));
         if let ([lane], Some(title)) = (lanes.as_mut_slice(), title) {
             // The only part of a piece is called as the piece is.
             lane.names_drums |= lane.part.name.is_none() && cantus_score::names_drums(title);
         }
         self.hand_out_words(&mut lanes);
-        let numbers = self.port_numbers(&lanes);
-        self.hand_out_settings(lanes, &sayings, &numbers)
+        self.number_ports(&lanes);
+        self.hand_out_settings(lanes, &sayings)
     }
 
     /// Where all notes are on one port that is named, what was said without a port is meant for it.
@@ -122,15 +115,15 @@ impl Reader<'_> {
         let words = std::mem::take(&mut self.words);
         let is_karaoke = self.remarks.iter().any(|remark| remark.starts_with("@K"));
         for (track, texts) in words {
-            let decoded = |text: &Text| text::decode(&self.bytes[text.range.clone()]).into_owned();
+            let bytes = self.bytes;
             let has_lyrics = texts.iter().any(|text| text.is_lyric);
-            let mut syllables: Vec<(Ticks, String, Option<u8>)> = Vec::new();
+            let mut syllables: Vec<(Ticks, Cow<str>, Option<u8>)> = Vec::new();
             let mut others = 0;
-            let is_sung = is_karaoke
-                || texts.iter().any(|text| matches!(self.bytes[text.range.clone()].first(), Some(b'\\' | b'/')));
+            let is_sung =
+                is_karaoke || texts.iter().any(|text| matches!(bytes[text.range.clone()].first(), Some(b'\\' | b'/')));
             for text in &texts {
-                if text.is_lyric || !has_lyrics && is_sung && self.bytes[text.range.start] != b'@' {
-                    syllables.push((Ticks(text.at), decoded(text), text.channel));
+                if text.is_lyric || !has_lyrics && is_sung && bytes[text.range.start] != b'@' {
+                    syllables.push((Ticks(text.at), text::decode(&bytes[text.range.clone()]), text.channel));
                 } else {
                     others += 1;
                 }
@@ -138,7 +131,7 @@ impl Reader<'_> {
             self.not_kept.texts += others;
             syllables.sort_by_key(|(at, _, channel)| (*channel, *at));
             for sung in syllables.chunk_by(|a, b| a.2 == b.2) {
-                let lyrics = words::syllables(sung.iter().map(|(at, text, _)| (*at, text.as_str())));
+                let lyrics = words::syllables(sung.iter().map(|(at, text, _)| (*at, &**text)));
                 let Some(singer) = singer(lanes, track, sung[0].2, &lyrics) else { continue };
                 singer.part.lyrics.extend(lyrics);
                 singer.part.lyrics.sort_by_key(|lyric| lyric.at);
@@ -146,10 +139,10 @@ impl Reader<'_> {
         }
     }
 
-    /// The number of each port, by the reader's own count: what the file says, and for a device the next that is free.
-    fn port_numbers(&self, lanes: &[Lane]) -> Vec<u8> {
-        if let [port] = self.ports.as_slice() {
-            return vec![port.number];
+    /// Ports have the number that the file says; a device, which has none, gets the next that is free.
+    fn number_ports(&mut self, lanes: &[Lane]) {
+        if self.ports.len() == 1 {
+            return;
         }
         let mut is_used = vec![false; self.ports.len()];
         lanes.iter().for_each(|lane| is_used[lane.port as usize] = true);
@@ -157,28 +150,24 @@ impl Reader<'_> {
         for (port, _) in self.ports.iter().zip(&is_used).filter(|(port, is_used)| **is_used && port.device.is_none()) {
             is_taken[usize::from(port.number)] = true;
         }
-        let number = |(port, is_used): (&super::reader::Port, &bool)| {
-            if port.device.is_none() || !is_used {
-                return port.number;
-            }
+        for (port, _) in self.ports.iter_mut().zip(is_used).filter(|(port, is_used)| *is_used && port.device.is_some())
+        {
             let wanted = usize::from(port.number);
             let free = std::iter::once(wanted).chain(0..256).find(|number| !is_taken[*number]).unwrap_or(wanted);
             is_taken[free] = true;
-            free as u8
-        };
-        self.ports.iter().zip(&is_used).map(number).collect()
+            port.number = free as u8;
+        }
     }
 
-    fn hand_out_settings(&mut self, lanes: Vec<Lane>, sayings: &Sayings, numbers: &[u8]) -> Vec<Part> {
-        let mut kinds: Vec<Option<Cow<[Kind]>>> = vec![None; self.streams.len()];
-        let mut shares: Vec<Option<Share>> = vec![None; self.streams.len()];
+    fn hand_out_settings(&mut self, lanes: Vec<Lane>, sayings: &Sayings) -> Vec<Part> {
+        let mut kinds: BTreeMap<usize, Cow<[Kind]>> = BTreeMap::new();
         let mut left = self.limits.max_controls;
-        let mut still_to_come = vec![0_u32; self.streams.len()];
-        lanes.iter().for_each(|lane| still_to_come[lane.stream()] += 1);
+        lanes.iter().for_each(|lane| self.streams[lane.stream()].parts_left += 1);
         let mut parts = Vec::with_capacity(lanes.len());
         for mut lane in lanes {
             let index = lane.stream();
-            let stream = &self.streams[index];
+            let stream = &mut self.streams[index];
+            stream.parts_left -= 1;
             let share = match stream.len() {
                 0 => Share::default(),
                 cost if cost > left => {
@@ -187,19 +176,31 @@ impl Reader<'_> {
                 }
                 cost => {
                     left -= cost;
-                    still_to_come[index] -= 1;
-                    let known = shares[index].take().unwrap_or_else(|| stream.share(lane.track));
-                    if still_to_come[index] > 0 && stream.is_of_one_track() {
-                        shares[index] = Some(known.clone());
-                    }
-                    known
+                    let whole = if stream.parts_left > 0 { stream.clone() } else { std::mem::take(stream) };
+                    whole.into_share(lane.track)
                 }
             };
-            lane.part.port = numbers[lane.port as usize];
-            let kinds = kinds[index].get_or_insert_with(|| sayings.kinds(lane.port, lane.part.channel));
-            split(lane, share, kinds, &mut parts);
+            let (port, channel) = (lane.port, lane.part.channel);
+            lane.part.port = self.ports[port as usize].number;
+            if sayings.is_empty() {
+                split(lane, share, &sayings.kinds(port, channel), &mut parts);
+            } else {
+                let kinds = kinds.entry(index).or_insert_with(|| sayings.kinds(port, channel));
+                split(lane, share, kinds, &mut parts);
+            }
         }
         parts
+    }
+}
+
+/// Sorts notes that come by onset: only those of one tick are out of order, and most files have few such.
+fn sort_chords(mut notes: &mut [Note]) {
+    while let Some(k) = notes.windows(2).position(|pair| pair[0] > pair[1]) {
+        let onset = notes[k].onset;
+        let start = notes[..k].iter().rposition(|note| note.onset != onset).map_or(0, |before| before + 1);
+        let end = notes[k..].iter().position(|note| note.onset != onset).map_or(notes.len(), |after| k + after);
+        notes[start..end].sort_unstable();
+        notes = &mut notes[end..];
     }
 }
 

@@ -100,11 +100,8 @@ pub(super) struct Reader<'a> {
     pub lane_of: [u32; 16],
     /// The same of the other ports that the track has been to.
     lane_elsewhere: Vec<(usize, [u32; 16])>,
-    /// Per channel and pitch the index + 1 of the first and the last open note of its part. While a note is open, its duration
-    /// holds the index + 1 of the next one. A queue is empty where `first` is 0. Most files need a few channels only: there is
-    /// room for those up to the highest that has a lane.
-    pub first: Vec<u32>,
-    pub last: Vec<u32>,
+    /// Per channel and pitch. Most files need a few channels only: there is room for those up to the highest that has a lane.
+    pub queues: Vec<Queue>,
     /// The ports, in the order in which they were met; the first is that of tracks which say nothing.
     pub ports: Vec<Port>,
     /// Sixteen channels a port.
@@ -122,6 +119,14 @@ pub(super) struct Reader<'a> {
     warnings: Vec<Warning>,
     warnings_dropped: usize,
     damage: Option<(usize, usize, Damage)>,
+}
+
+/// The notes of a pitch that sound: the index + 1 of the first and of the last in their part. While a note sounds, its duration
+/// holds the index + 1 of the next one. Where `first` is 0, none sounds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Queue {
+    pub first: u32,
+    pub last: u32,
 }
 
 /// The notes of one track on one channel of one port.
@@ -167,8 +172,7 @@ impl<'a> Reader<'a> {
             note_count: 0,
             lane_of: [0; 16],
             lane_elsewhere: Vec::new(),
-            first: Vec::new(),
-            last: Vec::new(),
+            queues: Vec::with_capacity(16 << 7),
             ports: vec![Port { number: 0, device: None }],
             streams: (0..16).map(|_| Stream::default()).collect(),
             sayings: Vec::new(),
@@ -205,9 +209,8 @@ impl<'a> Reader<'a> {
     /// Room for the open notes of a channel.
     pub fn make_room_for_open_notes(&mut self, channel: usize) {
         let needed = (channel + 1) << 7;
-        if self.first.len() < needed {
-            self.first.resize(needed, 0);
-            self.last.resize(needed, 0);
+        if self.queues.len() < needed {
+            self.queues.resize(needed, Queue::default());
         }
     }
 
@@ -238,10 +241,14 @@ impl<'a> Reader<'a> {
         let bytes = self.bytes;
         let Header { format, declared, division, body } = self.header(header, end)?;
         let sequences = format == 2;
+        // Of a number that nobody has checked, no more than is usual.
+        let usual = usize::from(declared).min(32);
+        self.lanes.reserve(usual);
+        self.ends.reserve(usual);
         let mut title = None;
         let mut found = 0;
         let mut at = body;
-        let mut begin = 0;
+        let (mut begin, mut last) = (0, 0);
         while at < end {
             let Some(chunk) = self.next_chunk(at, end) else { break };
             let Chunk::Track { start, stop, claimed } = chunk else {
@@ -281,17 +288,19 @@ impl<'a> Reader<'a> {
             }
             // In format 0 and 2 the name is the sequence's, in format 1 the track's (and, in the first, the piece's).
             let tracks_own = if format == 1 { name.as_ref().or(instrument.as_ref()) } else { None };
+            let says = |name: Option<&String>| name.is_some_and(|name| names_drums(name));
+            let says_drums = says(tracks_own) || says(instrument.as_ref());
             for lane in &mut self.lanes[if sequences { 0 } else { first_lane }..] {
                 let channels_own = names.iter().find(|(channel, _)| *channel == lane.part.channel);
                 let channels_own = channels_own.map(|(_, range)| text(range.clone())).filter(|name| !name.is_empty());
                 if let Some(name) = channels_own.as_ref().or(tracks_own) {
                     lane.part.name = Some(name.clone());
                 }
-                let says = |name: Option<&String>| name.is_some_and(|name| names_drums(name));
-                lane.names_drums |= says(channels_own.as_ref()) || says(tracks_own) || says(instrument.as_ref());
+                lane.names_drums |= says_drums || says(channels_own.as_ref());
                 let stream = &mut self.streams[lane.stream()];
                 stream.end = stream.end.max(ended);
             }
+            last = last.max(ended);
             if sequences {
                 begin = ended;
             }
@@ -311,7 +320,7 @@ impl<'a> Reader<'a> {
         if format == 0 && found > 1 {
             self.warn(None, header, Oddity::SeveralTracks);
         }
-        self.assemble(division, title, format)
+        self.assemble(division, title, format, last)
     }
 
     fn header(&mut self, at: usize, end: usize) -> Result<Header, MidiError> {
@@ -396,7 +405,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn assemble(mut self, division: Division, title: Option<String>, format: u16) -> Result<Reading, MidiError> {
+    /// Puts the score together; `last` is when the last track ends.
+    fn assemble(
+        mut self,
+        division: Division,
+        title: Option<String>,
+        format: u16,
+        last: u64,
+    ) -> Result<Reading, MidiError> {
         if let (Some((track, offset, damage)), 0) = (self.damage, self.note_count) {
             return Err(MidiError::Damaged { track, offset, damage });
         }
@@ -419,7 +435,9 @@ impl<'a> Reader<'a> {
             parts,
             ..Score::new(division.per_quarter)
         };
-        let found = score.end().0.div_ceil(u64::from(division.per_quarter.get()));
+        let quarters = |ticks: u64| ticks.div_ceil(u64::from(division.per_quarter.get()));
+        // No note ends after all tracks have: where they are not too long, no note need be looked at.
+        let found = if quarters(last) > self.limits.max_quarters { quarters(score.end().0) } else { 0 };
         if found > self.limits.max_quarters {
             return Err(MidiError::TooLong { found, limit: self.limits.max_quarters });
         }

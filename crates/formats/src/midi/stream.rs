@@ -5,7 +5,6 @@
 
 use super::canonical::{join, last_wins};
 use cantus_score::{Control, PedalSpan, Program, Ticks};
-use std::borrow::Cow;
 
 /// An event and the track that it stands in.
 #[derive(Clone, Copy)]
@@ -26,7 +25,7 @@ enum Setting {
 }
 
 /// The events of a channel of a port.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Stream {
     programs: Vec<Event<Program>>,
     settings: Vec<Event<Setting>>,
@@ -35,10 +34,12 @@ pub(super) struct Stream {
     silences: Vec<u64>,
     /// When the last track that plays here ends.
     pub end: u64,
+    /// How many parts are yet to get their share.
+    pub parts_left: u32,
 }
 
 /// What a part gets from its channel.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Share {
     pub programs: Vec<(Ticks, Program)>,
     pub controls: Vec<(Ticks, Control)>,
@@ -109,74 +110,65 @@ impl Stream {
         self.end = self.end.max(other.end);
     }
 
-    /// Whether every part gets the same.
-    pub fn is_of_one_track(&self) -> bool {
-        fn one<T>(events: &[Event<T>]) -> bool {
-            events.windows(2).all(|pair| pair[0].track == pair[1].track)
-        }
-        one(&self.programs) && one(&self.settings)
-    }
-
-    /// What a part of `track` gets.
-    pub fn share(&self, track: u32) -> Share {
-        let programs = ordered(&self.programs, track);
-        let mut programs: Vec<_> = programs.iter().map(|event| (Ticks(event.at), event.what)).collect();
+    /// What a part of `track` gets. The vectors are the events' own, so that the only part of a channel gets it for nothing.
+    pub fn into_share(mut self, track: u32) -> Share {
+        order(&mut self.programs, track);
+        let mut programs = self.programs.into_iter().map(|event| (Ticks(event.at), event.what)).collect();
         last_wins(&mut programs);
-        Share { programs, controls: self.controls(track), pedal: self.spans() }
-    }
-
-    fn controls(&self, track: u32) -> Vec<(Ticks, Control)> {
-        let events = ordered(&self.settings, track);
-        let plain = |event: &Event<Setting>| match event.what {
-            Setting::To(control) => Some((Ticks(event.at), control)),
-            _ => None,
-        };
-        if events.iter().all(|event| plain(event).is_some()) {
-            return events.iter().filter_map(plain).collect();
-        }
-        let mut controls = Vec::with_capacity(events.len());
-        let mut state = State::default();
-        for event in events.iter() {
-            let at = Ticks(event.at);
-            match event.what {
-                Setting::To(control) => {
-                    state.set(control);
-                    controls.push((at, control));
-                }
-                Setting::Controllers => state.reset(is_reset, |control| controls.push((at, control))),
-                Setting::Everything => state.reset(|_| true, |control| controls.push((at, control))),
-            }
-        }
-        controls
-    }
-
-    fn spans(&self) -> Vec<PedalSpan> {
-        let mut spans = Vec::with_capacity(self.pedal.len().div_ceil(2));
-        let mut down = None;
-        for event in ordered(&self.pedal, u32::MAX - 1).iter() {
-            match (down, event.what) {
-                (None, true) => down = Some(event.at),
-                (Some(since), false) => {
-                    spans.push(PedalSpan { down: Ticks(since), up: Ticks(event.at) });
-                    down = None;
-                }
-                _ => {}
-            }
-        }
-        spans.extend(down.map(|since| PedalSpan { down: Ticks(since), up: Ticks(self.end) }));
-        join(spans)
+        order(&mut self.settings, track);
+        // The pedal is nobody's own.
+        order(&mut self.pedal, u32::MAX - 1);
+        Share { programs, controls: controls(self.settings), pedal: spans(&self.pedal, self.end) }
     }
 }
 
-/// In order of time, the events of `own` track last in each tick.
-fn ordered<T: Copy>(events: &[Event<T>], own: u32) -> Cow<'_, [Event<T>]> {
-    let key = |event: &Event<T>| (event.at, event.track == own);
-    if events.is_sorted_by_key(key) {
-        return Cow::Borrowed(events);
+fn controls(events: Vec<Event<Setting>>) -> Vec<(Ticks, Control)> {
+    if events.iter().all(|event| matches!(event.what, Setting::To(_))) {
+        let plain = |event: Event<Setting>| match event.what {
+            Setting::To(control) => Some((Ticks(event.at), control)),
+            Setting::Controllers | Setting::Everything => None,
+        };
+        return events.into_iter().filter_map(plain).collect();
     }
-    let mut events = events.to_vec();
-    events.sort_by_key(key);
-    Cow::Owned(events)
+    let mut controls = Vec::with_capacity(events.len());
+    let mut state = State::default();
+    for event in events {
+        let at = Ticks(event.at);
+        match event.what {
+            Setting::To(control) => {
+                state.set(control);
+                controls.push((at, control));
+            }
+            Setting::Controllers => state.reset(is_reset, |control| controls.push((at, control))),
+            Setting::Everything => state.reset(|_| true, |control| controls.push((at, control))),
+        }
+    }
+    controls
+}
+
+fn spans(pedal: &[Event<bool>], end: u64) -> Vec<PedalSpan> {
+    let mut spans = Vec::with_capacity(pedal.len().div_ceil(2));
+    let mut down = None;
+    for event in pedal {
+        match (down, event.what) {
+            (None, true) => down = Some(event.at),
+            (Some(since), false) => {
+                spans.push(PedalSpan { down: Ticks(since), up: Ticks(event.at) });
+                down = None;
+            }
+            _ => {}
+        }
+    }
+    spans.extend(down.map(|since| PedalSpan { down: Ticks(since), up: Ticks(end) }));
+    join(spans)
+}
+
+/// In order of time, the events of `own` track last in each tick.
+fn order<T>(events: &mut [Event<T>], own: u32) {
+    let key = |event: &Event<T>| (event.at, event.track == own);
+    if !events.is_sorted_by_key(key) {
+        events.sort_by_key(key);
+    }
 }
 
 /// What "reset all controllers" sets back (MIDI Association, RP-015): neither volume nor place nor bank.
@@ -265,10 +257,9 @@ mod tests {
         stream.program(0, 1, program(73));
         stream.program(9, 1, program(74));
         stream.program(0, 2, program(58));
-        assert!(!stream.is_of_one_track());
-        assert_eq!(stream.share(1).programs, [(Ticks(0), program(73)), (Ticks(9), program(74))]);
-        assert_eq!(stream.share(2).programs, [(Ticks(0), program(58)), (Ticks(9), program(74))]);
-        assert_eq!(stream.share(3).programs[0], (Ticks(0), program(58)));
+        assert_eq!(stream.clone().into_share(1).programs, [(Ticks(0), program(73)), (Ticks(9), program(74))]);
+        assert_eq!(stream.clone().into_share(2).programs, [(Ticks(0), program(58)), (Ticks(9), program(74))]);
+        assert_eq!(stream.into_share(3).programs[0], (Ticks(0), program(58)));
     }
 
     #[test]
@@ -278,7 +269,7 @@ mod tests {
         stream.pedal(30, 1, true);
         stream.pedal(8, 2, false);
         let span = |down, up| PedalSpan { down: Ticks(down), up: Ticks(up) };
-        assert_eq!(stream.share(1).pedal, [span(4, 8), span(30, 50)]);
+        assert_eq!(stream.clone().into_share(1).pedal, [span(4, 8), span(30, 50)]);
     }
 
     #[test]
@@ -290,7 +281,7 @@ mod tests {
         stream.reset_controllers(5, 1);
         stream.reset_controllers(6, 1);
         stream.reset(&[8]);
-        let controls = stream.share(1).controls;
+        let controls = stream.clone().into_share(1).controls;
         let after = |at| controls.iter().filter(|(tick, _)| tick.0 == at).map(|(_, c)| *c).collect::<Vec<_>>();
         assert_eq!(after(5), [controller(1, 0), Control::Bend(0)]);
         assert_eq!(after(6), []);

@@ -1,6 +1,6 @@
 //! The events of one track, and its notes. What the other events mean stands in `event.rs`.
 
-use super::reader::{Lane, Reader, is_chunk_id};
+use super::reader::{Lane, Queue, Reader, is_chunk_id};
 use super::{Damage, MidiError, Oddity, meta};
 use cantus_score::{Note, Part, Pitch, Tempo, Ticks, TicksPerQuarter, Velocity};
 use std::ops::Range;
@@ -348,22 +348,22 @@ impl<'r, 'a> Track<'r, 'a> {
         notes.push(Note { onset, pitch, duration: Ticks::ZERO, velocity });
         let index = notes.len() as u32;
         let key = channel << 7 | usize::from(pitch.get());
-        if self.reader.first[key] == 0 {
-            self.reader.first[key] = index;
+        let queue = &mut self.reader.queues[key];
+        let last = std::mem::replace(&mut queue.last, index);
+        if queue.first == 0 {
+            queue.first = index;
         } else {
-            let previous = self.reader.last[key] as usize - 1;
-            self.part(channel).notes[previous].duration = Ticks(u64::from(index));
+            self.part(channel).notes[last as usize - 1].duration = Ticks(u64::from(index));
         }
-        self.reader.last[key] = index;
         Ok(())
     }
 
     #[inline]
     fn note_off(&mut self, channel: usize, pitch: u8) {
         let key = channel << 7 | usize::from(pitch);
-        match self.reader.first.get(key) {
-            None | Some(0) => self.stray_note_off(key),
-            Some(_) => self.release(key),
+        match self.reader.queues.get(key) {
+            Some(Queue { first: 1.., .. }) => self.release(key),
+            _ => self.stray_note_off(key),
         }
     }
 
@@ -384,8 +384,8 @@ impl<'r, 'a> Track<'r, 'a> {
     #[inline]
     fn release(&mut self, key: usize) {
         let lane = self.reader.lane_of[key >> 7] as usize - 1;
-        let note = &mut self.reader.lanes[lane].part.notes[self.reader.first[key] as usize - 1];
-        self.reader.first[key] = note.duration.0 as u32;
+        let note = &mut self.reader.lanes[lane].part.notes[self.reader.queues[key].first as usize - 1];
+        self.reader.queues[key].first = note.duration.0 as u32;
         note.duration = Ticks(self.now - note.onset.0);
         self.open[key >> 7] -= 1;
     }
@@ -395,7 +395,7 @@ impl<'r, 'a> Track<'r, 'a> {
         if self.open[channel] > 0 {
             self.silenced += self.open[channel] as usize;
             for key in channel << 7..(channel + 1) << 7 {
-                while self.reader.first[key] != 0 {
+                while self.reader.queues[key].first != 0 {
                     self.release(key);
                 }
             }
@@ -408,9 +408,9 @@ impl<'r, 'a> Track<'r, 'a> {
             let lane = self.reader.lane_of[channel] - 1;
             let notes = &mut self.reader.lanes[lane as usize].part.notes;
             for key in channel << 7..(channel + 1) << 7 {
-                while let Some(note) = self.reader.first[key].checked_sub(1) {
+                while let Some(note) = self.reader.queues[key].first.checked_sub(1) {
                     let sounding = &mut notes[note as usize];
-                    self.reader.first[key] = std::mem::take(&mut sounding.duration).0 as u32;
+                    self.reader.queues[key].first = std::mem::take(&mut sounding.duration).0 as u32;
                     self.reader.unreleased.push(Unreleased {
                         key: (self.port << 11 | key) as u32,
                         onset: sounding.onset.0,

@@ -77,8 +77,7 @@ impl ChoraleComposer {
         let last_note = step(lines.iter().flatten().map(|note| note.onset).max().unwrap_or_default());
         let last_quarter = given.len().saturating_sub(grid.get() as usize);
         let from = if given.last()?.voices == 0 { last_quarter } else { last_note.max(last_bar) };
-        let pitched = source.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
-        let keys = source.keys.last().map(|(_, key)| *key).into_iter().chain(find_key(pitched));
+        let keys = source.keys.last().map(|(_, key)| *key).into_iter().chain(find_key(source.pitched_notes()));
         Closing::of(given, from.max(last_bar), keys, self.choir.allowed())
     }
 
@@ -146,7 +145,7 @@ impl ChoraleComposer {
         // Until when which voices are given, bar by bar.
         let of_bar =
             |bar: usize| (0..VOICES).filter(|voice| asked.has(*voice, bar)).fold(0u8, |all, voice| all | 1 << voice);
-        let bars = source.bars().zip(source.first_bar()..).map(|(bar, number)| (bar.end(), of_bar(number)));
+        let bars = source.numbered_bars().map(|(number, bar)| (bar.end(), of_bar(number)));
         let mut bars = bars.peekable();
         for (step, given) in given.iter_mut().enumerate() {
             let at = Ticks(step as u64).rescale(grid, source.ticks_per_quarter);
