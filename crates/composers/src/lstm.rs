@@ -22,7 +22,8 @@ mod window_player;
 mod windows;
 
 use cantus_model::{
-    Around, ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable, TrainingSet,
+    Around, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable,
+    TrainingSet,
 };
 use cantus_score::Reading;
 use serde::Deserialize;
@@ -41,7 +42,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "note_chord (default), pitch_class_chord (classic, softology)",
     around: &[Around::Beginning],
-    controls: &[],
+    controls: &[Control::Key, Control::Meter],
     configurations: &[
         Configuration {
             name: "default",

@@ -21,7 +21,7 @@ mod tests;
 mod trainer;
 mod view;
 
-use cantus_model::{Around, ComposerSpec, Configuration, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Sampling};
 use cantus_score::Reading;
 
 /// The registry's entry.
@@ -37,7 +37,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &Reading::ALL,
     encoding: "note_events",
     around: &[Around::Beginning],
-    controls: &[],
+    controls: &[Control::Key, Control::Meter],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",

@@ -28,7 +28,8 @@ mod trainer;
 
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::{
-    Around, Composer, ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Settings, Trainable, TrainingSet,
+    Around, Composer, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Settings, Trainable,
+    TrainingSet,
 };
 use cantus_score::Reading;
 
@@ -62,7 +63,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "octave_roll and piano_roll",
     around: &[Around::Beginning],
-    controls: &[],
+    controls: &[Control::Key, Control::Meter],
     configurations: &[
         Configuration {
             name: "default",

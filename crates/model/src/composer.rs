@@ -262,6 +262,18 @@ pub enum ComposeError {
         /// Who can be asked for it.
         able: String,
     },
+    /// A control that is asked for in words that it does not know.
+    #[error("{problem}")]
+    Unreadable {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What is given says it.
+    #[error("a {control} is asked for, but what is given has its own: leave it out")]
+    Settled {
+        /// What was asked for.
+        control: &'static str,
+    },
     /// A metre that the corpus never had.
     #[error("the model's music is never in {meter}; it is in {known}")]
     Meter {

@@ -156,6 +156,11 @@ impl Control {
         }
     }
 
+    /// The control of a name.
+    pub fn named(name: &str) -> Option<Control> {
+        Control::ALL.into_iter().find(|control| control.name() == name)
+    }
+
     /// What it is called where it is asked for.
     pub const fn name(self) -> &'static str {
         match self {
@@ -193,11 +198,15 @@ impl Controls {
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
 
-    /// Asks for `text` of a control.
+    /// Asks for `text` of the control of a name.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn set(&mut self, control: Control, text: &str) -> Result<(), String> {
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let control = Control::named(name).ok_or_else(|| {
+            let names = Control::ALL.map(Control::name).join(", ");
+            format!("nothing can be asked for that is called `{name}`; there are: {names}")
+        })?;
         let told = |error: &dyn std::error::Error| format!("{} `{text}`: {error}", control.name());
         match control {
             Control::Form => self.form = Some(text.parse().map_err(|error| told(&error))?),
@@ -217,6 +226,12 @@ impl Request {
     /// The same, going on from a prompt.
     pub fn after(self, prompt: Prompt) -> Request {
         Request { given: Some(Given::beginning(prompt)), ..self }
+    }
+
+    /// The same, with bars that come again.
+    pub fn formed(mut self, form: Form) -> Request {
+        self.controls.form = Some(form);
+        self
     }
 
     /// The rest of a piece of which something is given.
@@ -253,6 +268,10 @@ impl Request {
         if let Some(control) = self.controls.asked().find(|control| !composer.controls().contains(control)) {
             let able = able(&|spec| spec.controls.contains(&control));
             return Err(ComposeError::Control { composer: spec.id, control: control.name(), able });
+        }
+        let settled = self.controls.asked().find(|control| *control != Control::Form || self.length == Length::AsGiven);
+        if let (Some(_), Some(control)) = (&self.given, settled) {
+            return Err(ComposeError::Settled { control: control.name() });
         }
         match &self.given {
             None if self.length == Length::AsGiven => return Err(ComposeError::NothingGiven),

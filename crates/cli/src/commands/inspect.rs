@@ -161,7 +161,7 @@ fn folder(arguments: &Arguments) -> Result<()> {
     };
     if arguments.json {
         let mut json = serde_json::to_value(&report).into_diagnostic()?;
-        json["lack"] = serde_json::json!(lack);
+        json["verdict"] = serde_json::json!(verdict);
         return say(json);
     }
     if arguments.verbose {

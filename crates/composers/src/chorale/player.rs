@@ -343,7 +343,7 @@ impl Composer for ChoraleComposer {
         let grid = self.choir.grid();
         let heard = prompt.map_or_else(Vec::new, |prompt| heard(prompt, grid));
         let meter = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let meter = meter.or(intent.meter()).unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
         let bars = request.bars() - prompt.map_or(0, Prompt::bars);
         let in_bars = BarSteps::new(grid, meter);

@@ -183,7 +183,7 @@ impl ChordComposer {
         let mut with_pickup: Option<Opening<'_>> = None;
         let (mut pieces, mut states): (Vec<Piece<'_>>, Vec<&Rows>) = (Vec::new(), Vec::new());
         let intents: Vec<Intent<'_>> =
-            rngs.iter_mut().map(|rng| Intent::of(self.habits.as_ref(), request, rng)).collect();
+            rngs.iter_mut().map(|rng| Intent::of(self.habits.as_ref(), request, rng)).collect::<Result<_, _>>()?;
         if intents.iter().any(|intent| intent.opening.is_some_and(|opening| opening.pickup.is_some())) {
             with_pickup = Some(self.begin(request.bars() + 1));
         }

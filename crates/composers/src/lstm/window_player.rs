@@ -135,7 +135,7 @@ impl Composer for WindowComposer {
         let mut scratch = Scratch::new();
         let mut logits = vec![0.0; self.vocabulary.len()];
         let mut remarks = Vec::new();
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let mut meter = intent.meter().unwrap_or(Meter::COMMON);
         let (start, bars) = match request.prompt() {
             None => (self.windows[below(rng, self.windows.len())].clone(), request.bars()),

@@ -437,7 +437,7 @@ impl Composer for NoteComposer {
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let kept = starts.len();
         let bars = request.bars() - request.prompt().map_or(0, Prompt::bars);

@@ -534,7 +534,7 @@ impl Composer for OctaveComposer {
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         let Opened { mut keys, mut reading, mut decoding, remarks } = self.open(request, rng)?;
         let from = keys.len();
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let (meter, kept) = match request.prompt() {
             Some(prompt) => {
                 let last = prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter);

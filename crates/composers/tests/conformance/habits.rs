@@ -2,7 +2,7 @@
 
 use crate::corpus;
 use crate::subject::{compose, each, request};
-use cantus_model::{Habits, Prompt, Request, TrainingSet};
+use cantus_model::{Habits, Prompt, TrainingSet};
 use cantus_score::{Meter, Score, Tempo, Ticks};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use crate::composing::{composer, has_bars};
 use crate::corpus::{self, note};
 use crate::subject::{BEGINNING, compose, each, request, steps};
-use cantus_model::{ComposeError, Prompt, Request};
+use cantus_model::{ComposeError, Prompt};
 use cantus_score::{Key, Meter, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter};
 use serde_json::json;
 
@@ -96,7 +96,7 @@ fn what_follows_depends_on_the_prompt() {
         let after = |score: &Score, seed| {
             let request = request(12).after(Prompt::new(score, 4).unwrap());
             let joined = compose(composer.as_ref(), &request, seed).unwrap().score;
-            let end = request.prompt.unwrap().end_in(&joined);
+            let end = request.prompt().unwrap().end_in(&joined);
             joined.notes().filter(|note| note.onset >= end).map(|note| (note.onset, note.pitch)).collect::<Vec<_>>()
         };
         assert!((0..4).any(|seed| after(&one, seed) != after(&other, seed)));

@@ -298,7 +298,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         let Opened { mut memory, mut past, mut since, frames: mut piece, meter, bars, remarks } =
             self.open_with(request.prompt());
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let heard = piece.len();
         let bars = request.bars() - bars;
