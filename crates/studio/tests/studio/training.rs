@@ -186,8 +186,8 @@ fn a_training_has_the_name_that_it_is_given() {
 fn the_preflight_says_what_would_help_as_the_command_line_does() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());
-    let named = studio.send("POST", "/api/trainings", br#"{"name": "little"}"#).expect(201).json();
-    let id = named["id"].as_str().unwrap().to_owned();
+    let training = studio.post("/api/trainings", &json!({ "name": "little" })).expect(201).json();
+    let id = training["id"].as_str().unwrap();
     let files = format!("/api/trainings/{id}/files?name=broken.mid");
     studio.send("POST", &files, b"no music").expect(201);
     let report = studio.get(&format!("/api/trainings/{id}/preflight")).expect(200).json();
