@@ -61,14 +61,19 @@ pub struct PromptOrigin {
 }
 
 impl Provenance {
+    /// What was asked for of controls: their names, and in which words.
+    pub fn asked(&self) -> impl Iterator<Item = (&str, &str)> {
+        let form = self.form.iter().map(|form| ("form", form.as_str()));
+        form.chain(self.controls.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    }
+
     /// The same as a request, of which `given` is the music that it names.
     ///
     /// # Errors
     /// [`ComposeError`], where a control cannot be read or what is kept of the music is not there.
     pub fn request(&self, given: Option<&Score>) -> Result<Request, ComposeError> {
         let mut request = Request::new(self.bars, self.sampling);
-        let form = self.form.iter().map(|form| ("form", form));
-        for (name, text) in form.chain(self.controls.iter().map(|(name, text)| (name.as_str(), text))) {
+        for (name, text) in self.asked() {
             request.controls.set(name, text).map_err(|problem| ComposeError::Unreadable { problem })?;
         }
         if let (Some(PromptOrigin { bars, .. }), Some(score)) = (&self.prompt, given) {
