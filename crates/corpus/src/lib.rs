@@ -20,6 +20,7 @@ mod options;
 mod parts;
 mod preflight;
 mod prepare;
+mod sources;
 
 pub use corpus::{Corpus, CorpusError, Piece, Progress, Split, read, survey};
 pub use frames::{FrameFile, FrameFileError, is_frame_file};
@@ -28,3 +29,4 @@ pub use holdings::Music;
 pub use options::{ChoiceError, MeterFilter, Options, OptionsError, Parts};
 pub use preflight::{FileReport, Listing, Preflight, Reason, Totals, Usage, Verdict, Warning};
 pub use prepare::{Prepared, Quantization, prepare};
+pub use sources::{Changes, Sources};

@@ -89,6 +89,10 @@ pub struct PieceLikelihood {
     pub quarters: f64,
     /// Whether the model's vocabulary could only say it roughly.
     pub is_adjusted: bool,
+    /// Nats of each bar; together those of the piece.
+    pub bars: Vec<f64>,
+    /// Each thing that was predicted (a token, a frame, a note): where it stands, in quarter notes, and its nats.
+    pub moments: Vec<(f64, f64)>,
 }
 
 /// A set of pieces beside a corpus.

@@ -1,7 +1,7 @@
 //! Files of every format, read and written through one door.
 
 use crate::wav::{Settings, Sound};
-use crate::{Format, Limits, abc, flac, midi, musicxml, svg, wav};
+use crate::{Format, Limits, abc, flac, midi, musicxml, npz, svg, wav};
 use cantus_score::Score;
 use std::io::Cursor;
 use thiserror::Error;
@@ -64,6 +64,9 @@ pub enum WriteError {
     /// It cannot be drawn.
     #[error(transparent)]
     Svg(#[from] svg::SvgError),
+    /// It is too large for arrays.
+    #[error(transparent)]
+    Npz(#[from] npz::NpzError),
 }
 
 /// How sound and pictures are made.
@@ -104,7 +107,7 @@ pub fn read(format: Format, bytes: &[u8], limits: &Limits) -> Result<Vec<Piece>,
             };
             Ok(book.tunes.into_iter().map(piece).collect())
         }
-        Format::Wav | Format::Flac | Format::Svg => Err(ReadError::NotReadable(format)),
+        Format::Wav | Format::Flac | Format::Svg | Format::Npz => Err(ReadError::NotReadable(format)),
     }
 }
 
@@ -123,6 +126,7 @@ pub fn write(format: Format, score: &Score, rendering: &Rendering) -> Result<Vec
         Format::MusicXml => musicxml::write(score)?,
         Format::Mxl => musicxml::write_compressed(score)?,
         Format::Abc => abc::write(score)?,
+        Format::Npz => npz::write(score)?,
         Format::Svg => svg::piano_roll(score, &rendering.roll)?.into_bytes(),
         Format::Wav => {
             wav::write(score, rendering.sound, &rendering.settings, &mut sound)?;

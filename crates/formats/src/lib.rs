@@ -1,4 +1,4 @@
-//! Bytes to scores and back: MIDI, MusicXML and ABC files; scores to sound and pictures.
+//! Bytes to scores and back: MIDI, MusicXML and ABC files; scores to sound, pictures and arrays.
 //!
 //! Nothing here opens a file: the caller brings bytes, readers and writers.
 
@@ -11,6 +11,7 @@ mod limits;
 pub mod midi;
 pub mod musicxml;
 mod notation;
+pub mod npz;
 mod path;
 mod repeats;
 pub mod svg;

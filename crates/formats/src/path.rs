@@ -21,10 +21,12 @@ pub enum Format {
     Flac,
     /// A picture of a piano roll: written.
     Svg,
+    /// A piano roll as arrays for NumPy: written.
+    Npz,
 }
 
 /// Extensions with their formats, those that are read first.
-const EXTENSIONS: [(&str, Format); 11] = [
+const EXTENSIONS: [(&str, Format); 12] = [
     ("mid", Format::Midi),
     ("midi", Format::Midi),
     ("kar", Format::Midi),
@@ -36,6 +38,7 @@ const EXTENSIONS: [(&str, Format); 11] = [
     ("wav", Format::Wav),
     ("flac", Format::Flac),
     ("svg", Format::Svg),
+    ("npz", Format::Npz),
 ];
 
 /// A name without an extension that says what to do with it.
@@ -56,7 +59,7 @@ pub enum FormatError {
 }
 
 const READ: &str = ".mid, .midi, .kar, .rmi, .musicxml, .xml, .mxl and .abc";
-const WRITTEN: &str = ".mid, .musicxml, .mxl, .abc, .wav, .flac and .svg";
+const WRITTEN: &str = ".mid, .musicxml, .mxl, .abc, .wav, .flac, .svg and .npz";
 
 impl Format {
     /// The format of a file that is to be written, by its extension, whatever its case.
@@ -104,6 +107,7 @@ impl fmt::Display for Format {
             Format::Wav => "WAV",
             Format::Flac => "FLAC",
             Format::Svg => "SVG",
+            Format::Npz => "NumPy",
         })
     }
 }

@@ -17,7 +17,7 @@ mod trainer;
 
 pub use bars::BarSteps;
 pub use batches::{Batch, Window};
-pub use player::FrameComposer;
+pub use player::{FrameComposer, moments};
 pub use repetition::{Leave, Limits, Runs};
 pub use settings::{FrameSettings, Reading, Roll, check_time};
 pub use trainer::{FrameNetwork, FrameTrainer, Learning};

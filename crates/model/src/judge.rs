@@ -1,7 +1,7 @@
 //! How likely pieces are under a loaded model.
 
 use crate::{Evaluation, Kind};
-use cantus_score::Score;
+use cantus_score::{Score, Ticks};
 
 /// A composer that can say how likely music is. Every thread may ask at once.
 pub trait Judge: Sync {
@@ -16,10 +16,36 @@ pub trait Judge: Sync {
 }
 
 /// A piece under a model.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// Its likelihood.
     pub figures: Evaluation,
+    /// All that was counted, in order of time: together the nats of `figures`.
+    pub moments: Vec<Moment>,
     /// Whether the model's vocabulary could not say the piece, so that the nearest was judged in its place.
     pub is_adjusted: bool,
+}
+
+/// One thing that was predicted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moment {
+    /// Where it stands, in the piece's ticks.
+    pub at: Ticks,
+    /// Its negative log-likelihood.
+    pub nats: f64,
+}
+
+impl Judgement {
+    /// The nats of each bar of the piece; what comes after the last one, as its end does, counts with it.
+    pub fn by_bar(&self, piece: &Score) -> Vec<f64> {
+        let starts: Vec<Ticks> = piece.bars().map(|bar| bar.start).collect();
+        let mut nats = vec![0.0; starts.len()];
+        for moment in &self.moments {
+            let bar = starts.partition_point(|start| *start <= moment.at).saturating_sub(1);
+            if let Some(sum) = nats.get_mut(bar) {
+                *sum += moment.nats;
+            }
+        }
+        nats
+    }
 }

@@ -50,8 +50,31 @@ function duration(/** @type {number} */ minutes, /** @type {any} */ estimate) {
   return [`To learn from all of it once takes ${long} on this machine, so ${times} in that time.`, until, ...after];
 }
 
-/** How it is to be trained. */
-export function starting(/** @type {any} */ view, /** @type {any} */ report, /** @type {any[]} */ composers) {
+/** How the music is read, as the options of `cantus train`: what is empty is chosen as suits the music. */
+function options(/** @type {any} */ reads, /** @type {(reads: any) => void} */ look) {
+  const reading = element("select");
+  const ways = { "": "as suits the music", merged: "as one keyboard", parts: "part by part, drums too", performed: "as it was played, off any grid" };
+  reading.append(...Object.entries(ways).map(([value, textContent]) => element("option", { value, textContent })));
+  reading.value = reads.reading ?? "";
+  const number = (/** @type {string} */ name, /** @type {number} */ min, /** @type {number} */ max) => element("input", { type: "number", min, max, step: 1, placeholder: "as suits it", value: reads[name] ?? "" });
+  const grid = number("grid", 1, 96);
+  const bars = number("min_bars", 0, 1000);
+  const notes = number("min_notes", 0, 100000);
+  const inputs = [grid, bars, notes];
+  const changed = () => {
+    if (!inputs.every((input) => input.reportValidity())) return;
+    const given = { reading: reading.value, grid: grid.valueAsNumber, min_bars: bars.valueAsNumber, min_notes: notes.valueAsNumber };
+    look(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "" && !Number.isNaN(value))));
+  };
+  reading.onchange = changed;
+  inputs.forEach((input) => (input.onchange = changed));
+  const label = (/** @type {string} */ text, /** @type {Element} */ of) => element("label", {}, text, of);
+  const all = element("div", { className: "start" }, label("Read", reading), label("Steps of the grid to a quarter note", grid), label("Fewest bars of a piece", bars), label("Fewest notes of a piece", notes));
+  return element("details", { className: "about", open: Object.keys(reads).length > 0 }, element("summary", { textContent: "How the music is read" }), all);
+}
+
+/** How it is to be trained; `reads` is how its music is read, and `look` looks at it once more, read otherwise. */
+export function starting(/** @type {any} */ view, /** @type {any} */ report, /** @type {any[]} */ composers, /** @type {any} */ reads, /** @type {(reads: any) => void} */ look) {
   const begun = view.stage !== "collecting";
   const minutes = element("input", { type: "number", min: 0.1, max: 1440, step: "any", value: view.order?.minutes ?? 10, required: true });
   const choice = element("select");
@@ -78,7 +101,7 @@ export function starting(/** @type {any} */ view, /** @type {any} */ report, /**
     tell();
     if (begun || !report?.train || !report.valid) return;
     const asked = choice.value;
-    const found = await api.get(`/api/trainings/${view.id}/estimate?composer=${encodeURIComponent(asked)}`).catch((error) => ({ error: error.message }));
+    const found = await api.get(`/api/trainings/${view.id}/estimate?${new URLSearchParams({ composer: asked, ...reads })}`).catch((error) => ({ error: error.message }));
     if (choice.value !== asked) return;
     estimate = found;
     tell();
@@ -87,10 +110,10 @@ export function starting(/** @type {any} */ view, /** @type {any} */ report, /**
   minutes.oninput = tell;
   measure();
   const go = element("button", { className: "primary", textContent: begun ? "Go on" : "Train", disabled: !begun && !(report && report.train > 0 && report.valid > 0) });
-  const form = element("form", { className: "start" }, go, element("label", {}, "Minutes", minutes), ...(begun ? [] : [element("label", {}, "What it is to write", choice)]), about);
+  const form = element("form", { className: "start" }, go, element("label", {}, "Minutes", minutes), ...(begun ? [] : [element("label", {}, "What it is to write", choice)]), about, ...(begun ? [] : [options(reads, look)]));
   form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : choice.value, seed: view.order?.seed ?? 1 };
+    const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : choice.value, seed: view.order?.seed ?? 1, options: begun ? (view.order?.options ?? {}) : reads };
     attempt(() => api.post(`/api/trainings/${view.id}/start`, order));
   });
   return form;

@@ -12,8 +12,8 @@ const MOST = 16 << 20;
 
 /** @type {Map<string, any>} */
 const trainings = new Map();
-/** The one that is looked at: its id, its last view, its preflight report. */
-let open = { id: "", view: /** @type {any} */ (null), report: /** @type {any} */ (null) };
+/** The one that is looked at: its id, its last view, its preflight report, and how its music is read for that. */
+let open = { id: "", view: /** @type {any} */ (null), report: /** @type {any} */ (null), reads: /** @type {any} */ ({}) };
 /** @type {any[]} */
 let composers = [];
 
@@ -42,16 +42,22 @@ async function give(/** @type {File[]} */ given) {
 
 async function look(/** @type {string} */ id) {
   await api.inOrder(async () => {
-    open = { id, view: await api.get(`/api/trainings/${id}`), report: null };
+    open = { id, view: await api.get(`/api/trainings/${id}`), report: null, reads: {} };
     trainings.set(id, open.view);
     showList();
     show();
   });
   if (open.view.stage === "collecting") {
-    const report = await api.get(`/api/trainings/${id}/preflight`);
-    if (open.id === id) open.report = report;
-    show();
+    await preflight(id, {});
   }
+}
+
+/** Looks at the music, read so. */
+async function preflight(/** @type {string} */ id, /** @type {any} */ reads) {
+  open.reads = reads;
+  const report = await api.get(`/api/trainings/${id}/preflight?${new URLSearchParams(reads)}`);
+  if (open.id === id && open.reads === reads) open.report = report;
+  show();
 }
 
 const STAGES = /** @type {Record<string, string>} */ ({ collecting: "not begun", waiting: "waits for its turn", running: "running", stopped: "stopped", finished: "finished", failed: "failed" });
@@ -106,7 +112,7 @@ function show() {
   const head = element("div", { className: "head" }, element("div", { className: "what" }, element("div", { className: "name-line" }, title, other), state));
   const parts = /** @type {Element[]} */ ([head]);
   if (view.stage === "collecting") parts.push(...verdict(report));
-  if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report, composers));
+  if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report, composers, open.reads, (reads) => attempt(() => preflight(view.id, reads))));
   if (view.stage === "collecting" && report) parts.push(files(report));
   if (["running", "waiting"].includes(view.stage)) {
     const stop = element("button", { type: "button", textContent: "Stop, and keep the best" });

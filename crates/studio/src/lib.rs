@@ -20,6 +20,7 @@ mod models;
 mod page;
 mod preflight;
 mod prompts;
+mod reading;
 mod rendering;
 mod sources;
 mod trainings;

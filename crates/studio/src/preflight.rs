@@ -37,9 +37,9 @@ pub struct FileLine {
 }
 
 impl Report {
-    /// Of the files in a folder.
-    pub fn of(music: &Path) -> Result<Report, WorkshopError> {
-        match cantus_workshop::gather(music, &Options::open(), None, &mut |_| ()) {
+    /// Of the files in a folder, read so.
+    pub fn of(music: &Path, options: &Options) -> Result<Report, WorkshopError> {
+        match cantus_workshop::gather(music, options, None, &mut |_| ()) {
             Ok(found) => Ok(Report::new(&found.corpus.report, Some(found.spec))),
             Err(error) => {
                 let lack = error.to_string();

@@ -12,6 +12,7 @@ mod worker;
 
 use crate::estimate::{self, Estimate};
 use crate::preflight::Report;
+use crate::reading::Reads;
 use crate::{StudioError, make_folder, now};
 use cantus_composers::registry::{self, NoComposer};
 use cantus_corpus::Options;
@@ -67,6 +68,9 @@ pub struct Order {
     pub minutes: f64,
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// How the music is read.
+    #[serde(default)]
+    pub options: Reads,
 }
 
 fn default_minutes() -> f64 {
@@ -278,16 +282,16 @@ impl Trainings {
     }
 
     /// What would be used of its music, and why not the rest.
-    pub fn preflight(&self, id: &str) -> Result<Report, TrainingError> {
+    pub fn preflight(&self, id: &str, options: &Options) -> Result<Report, TrainingError> {
         self.get(id)?;
-        Ok(Report::of(&self.music(id))?)
+        Ok(Report::of(&self.music(id), options)?)
     }
 
     /// How long a composer would take to learn from its music. Takes a while.
-    pub fn estimate(&self, id: &str, composer: Option<&str>) -> Result<Estimate, TrainingError> {
+    pub fn estimate(&self, id: &str, composer: Option<&str>, options: &Options) -> Result<Estimate, TrainingError> {
         self.get(id)?;
         let asked = composer.map(registry::choose).transpose()?;
-        let Gathered { spec, configuration, corpus } = gather(&self.music(id), &Options::open(), asked, &mut |_| ())?;
+        let Gathered { spec, configuration, corpus } = gather(&self.music(id), options, asked, &mut |_| ())?;
         Ok(estimate::measure(spec, configuration, &corpus, default_seed())?)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! run.json            what is trained on what, with every setting
+//! music.json          the files that it is trained on, with a hash of each
 //! metrics.jsonl       one line per evaluation, only ever appended to
 //! checkpoints/        step-000000001200.safetensors, ... (the newest three)
 //! samples/            a composition for each checkpoint
@@ -17,6 +18,10 @@
 //! [`RunFiles`] knows where things are and reads them, also while a training is running; [`RunFolder`] holds the lock
 //! and is the only one that writes.
 
+mod error;
+
+pub use error::RunFolderError;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Deref;
@@ -31,95 +36,6 @@ use serde::de::DeserializeOwned;
 pub const KEPT_CHECKPOINTS: usize = 3;
 
 const PARTIAL: &str = ".partial";
-
-/// What can go wrong in a run folder: where, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunFolderError {
-    /// There is no such folder.
-    #[error("there is no run folder {}: look at the spelling, or start a new training", path.display())]
-    NotFound {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The folder exists, but no training wrote it.
-    #[error("{} is not a run folder: it has no run.json. Name the folder that `train` printed", path.display())]
-    NotARun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A new training was to start where one already is.
-    #[error("{} already holds a training: resume it, or choose another name", path.display())]
-    AlreadyARun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A new training was to start in a folder that holds something else.
-    #[error("{} holds other files ({found}, for one): choose a new or an empty folder", path.display())]
-    NotEmpty {
-        /// The folder.
-        path: PathBuf,
-        /// One of the files found there.
-        found: String,
-    },
-    /// Another training is writing in this folder now.
-    #[error("another training{} is writing in {}: wait for it, stop it, or choose another folder", process.map(|id| format!(" (process {id})")).unwrap_or_default(), path.display())]
-    Busy {
-        /// The folder.
-        path: PathBuf,
-        /// The process that holds the lock, where it can be told.
-        process: Option<u32>,
-    },
-    /// The disk is full, or a quota is used up.
-    #[error("the disk is full: {} could not be written. Nothing written before is lost: free some space, then resume", path.display())]
-    DiskFull {
-        /// The file that was being written.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The operating system refused.
-    #[error("could not {action} {}: look whether it exists, and at its permissions", path.display())]
-    Io {
-        /// What was attempted: "write", "read", "create", ...
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// A file of JSON does not hold what it should.
-    #[error("{} cannot be understood: it was changed by hand, or written by another version", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The place and the reason.
-        source: serde_json::Error,
-    },
-    /// A line in the middle of the figures is damaged (a torn *last* line is dropped without a word).
-    #[error("line {line} of {} is damaged: delete that line, then resume", path.display())]
-    DamagedMetrics {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// A line of figures names no step, so that resuming could not tell whether to keep it.
-    #[error(
-        "a line for metrics.jsonl must be a JSON object with a whole number `step`; this is a defect of the program: please report it"
-    )]
-    MetricsWithoutStep,
-}
-
-impl RunFolderError {
-    fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
-            _ => Self::Io { action, path, source },
-        }
-    }
-}
 
 /// A saved state of a training.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +74,15 @@ impl RunFiles {
     /// `run.json`.
     pub fn description_path(&self) -> PathBuf {
         self.root.join("run.json")
+    }
+
+    fn music_path(&self) -> PathBuf {
+        self.root.join("music.json")
+    }
+
+    /// What `music.json` says; `None` where there is none: runs of earlier versions have none.
+    pub fn music<D: DeserializeOwned>(&self) -> Option<D> {
+        serde_json::from_slice(&fs::read(self.music_path()).ok()?).ok()
     }
 
     /// `metrics.jsonl`.
@@ -328,6 +253,16 @@ impl RunFolder {
     /// Where the files are, without the right to write: for whoever outlives the training.
     pub fn files(&self) -> &RunFiles {
         &self.files
+    }
+
+    /// Writes `music.json`: the files that the run is trained on.
+    ///
+    /// # Errors
+    /// As [`RunFolder::write_description`].
+    pub fn write_music<D: Serialize>(&self, music: &D) -> Result<(), RunFolderError> {
+        let path = self.music_path();
+        let json = serde_json::to_vec(music).map_err(|source| RunFolderError::Json { path: path.clone(), source })?;
+        write_atomically(&path, |file| file.write_all(&json))
     }
 
     /// Writes `run.json` anew.
@@ -555,8 +490,8 @@ fn step_of(line: &[u8]) -> Option<u64> {
 
 /// The first file in a folder that no training puts there.
 fn first_stranger(root: &Path) -> Result<Option<String>, RunFolderError> {
-    const OURS: [&str; 7] =
-        ["run.json", "metrics.jsonl", "checkpoints", "samples", "best.safetensors", "curves.svg", "lock"];
+    const OURS: [&str; 8] =
+        ["run.json", "music.json", "metrics.jsonl", "checkpoints", "samples", "best.safetensors", "curves.svg", "lock"];
     for entry in fs::read_dir(root).map_err(|e| RunFolderError::io("list", root, e))? {
         let entry = entry.map_err(|e| RunFolderError::io("list", root, e))?;
         let name = entry.file_name().to_string_lossy().into_owned();

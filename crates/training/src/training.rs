@@ -163,16 +163,14 @@ pub enum TrainError {
     },
     /// The corpus has changed since.
     #[error(
-        "the music in {data} is not what this run began with: a file was added, dropped or changed (fingerprint {found}, not {expected}); \
-         put it back as it was, or begin a new run on it with `cantus train {data} -o` and another folder; what this run has learnt stays"
+        "the music in {data} is not what this run began with ({changes}); put it back as it was, or begin a new run on what is there now: \
+         `cantus train {data} -o` and another folder; what this run has learnt stays in it"
     )]
     OtherCorpus {
         /// The folder.
         data: std::path::PathBuf,
-        /// Its fingerprint now.
-        found: String,
-        /// Its fingerprint then.
-        expected: String,
+        /// What has changed, as far as that is known.
+        changes: String,
     },
 }
 

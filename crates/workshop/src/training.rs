@@ -1,7 +1,7 @@
 //! Trainings: begun in a new run folder, or gone on with in one.
 
 use cantus_composers::registry;
-use cantus_corpus::{Corpus, CorpusError};
+use cantus_corpus::{Corpus, CorpusError, Sources};
 use cantus_formats::midi;
 use cantus_model::{ComposerSpec, CorpusCard, CreateError, Settings};
 use cantus_score::Reading;
@@ -98,6 +98,7 @@ pub fn begin(
         created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let folder = RunFolder::create(run, &description)?;
+    folder.write_music(&Sources::of(corpus))?;
     Ok(Training::new(trainable, folder, description, doctor, policy, WRITE_SAMPLE)?)
 }
 
@@ -146,10 +147,13 @@ impl Paused {
         let Paused { folder, description } = self;
         let spec = registry::find(&description.composer)
             .ok_or_else(|| WorkshopError::UnknownComposer(description.composer.clone()))?;
-        let found = corpus.fingerprint().to_string();
-        if found != description.corpus.fingerprint {
-            let expected = description.corpus.fingerprint.clone();
-            return Err(TrainError::OtherCorpus { data: description.data, found, expected }.into());
+        if corpus.fingerprint().to_string() != description.corpus.fingerprint {
+            let before: Option<Sources> = folder.music();
+            let changes = before.map_or_else(
+                || "a file was added, dropped or changed".to_owned(),
+                |before| before.changes(&Sources::of(corpus)).to_string(),
+            );
+            return Err(TrainError::OtherCorpus { data: description.data, changes }.into());
         }
         folder.write_description(&description)?;
         let trainable = (spec.create)(&description.settings, &training_set(corpus), description.seed)?;

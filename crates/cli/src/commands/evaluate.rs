@@ -64,7 +64,7 @@ pub struct Arguments {
     /// own, numbered in their order
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// Say everything as JSON, the likelihood of every piece included; of several models a line each
+    /// Say everything as JSON, the likelihood of every piece, bar and note (or token, or frame) included; of several models a line each
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -344,13 +344,19 @@ fn likelihood(
         accuracy: all.accuracy(),
         adjusted: judged.iter().filter(|judgement| judgement.is_adjusted).count(),
         protocol: judge.protocol(),
-        by_piece: chosen.iter().zip(&judged).map(|(piece, judgement)| of_piece(piece.name, judgement)).collect(),
+        by_piece: chosen.iter().zip(&judged).map(|(piece, judgement)| of_piece(piece, judgement)).collect(),
     }]
 }
 
-fn of_piece(name: &str, Judgement { figures, is_adjusted }: &Judgement) -> PieceLikelihood {
+fn of_piece(piece: &report::Piece<'_>, judgement: &Judgement) -> PieceLikelihood {
+    let Judgement { figures, moments, is_adjusted } = judgement;
     PieceLikelihood {
-        name: name.to_owned(),
+        name: piece.name.to_owned(),
+        bars: judgement.by_bar(piece.score),
+        moments: moments
+            .iter()
+            .map(|moment| (moment.at.quarters(piece.score.ticks_per_quarter), moment.nats))
+            .collect(),
         nats: figures.nats,
         tokens: figures.tokens,
         quarters: figures.quarters,

@@ -252,6 +252,7 @@ fn changed_music_and_missing_runs_are_refused() {
     save(&piece(77), &music.join("new.mid"));
     let message = cantus(folder.path(), &["train", "--resume", "-o", "run", "--epochs", "2"]).failed(1);
     assert!(message.contains("is not what this run began with") && message.contains("begin a new run"), "{message}");
+    assert!(message.contains("(added: new.mid)"), "the file is named: {message}");
     // The music may have moved.
     std::fs::remove_file(music.join("new.mid")).unwrap();
     std::fs::rename(&music, folder.path().join("elsewhere")).unwrap();

@@ -10,7 +10,7 @@ use super::profile::Profile;
 use super::trainer::past_of;
 use super::{Choir, SPEC, Settings, two_bars};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
-use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation};
+use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation, moments};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
     Length, ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
@@ -283,7 +283,9 @@ impl Judge for ChoraleComposer {
     fn judge(&self, piece: &Score) -> Judgement {
         let chords = voices::read(piece);
         let figures = self.judge_chords(&[&chords]);
-        Judgement { figures: counted(&figures[0], self.choir.steps_per_quarter), is_adjusted: !is_same(piece, &chords) }
+        let moments = moments(figures[0].iter().copied().map(Some), self.choir.steps_per_quarter, piece);
+        let figures = counted(&figures[0], self.choir.steps_per_quarter);
+        Judgement { figures, moments, is_adjusted: !is_same(piece, &chords) }
     }
 }
 

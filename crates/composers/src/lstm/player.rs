@@ -8,7 +8,7 @@ use cantus_encoding::TokenId;
 use cantus_encoding::note_chord::{BarKind, Cursor, Token, Vocabulary, decode, encode};
 use cantus_model::{
     Autoregressive, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement,
-    Kind, ModelError, ModelFile, Progress, Request, Rng, Sampling, accentuate, checkpoint, together,
+    Kind, ModelError, ModelFile, Moment, Progress, Request, Rng, Sampling, accentuate, checkpoint, together,
 };
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::{Score, Tempo, Ticks};
@@ -325,18 +325,30 @@ impl Judge for ChordComposer {
         let mut state = self.start(tokens.iter().filter(|token| **token == bar).count());
         let quarters = piece.end().quarters(piece.ticks_per_quarter);
         let mut figures = Evaluation { quarters, ..Evaluation::default() };
+        let mut moments = Vec::new();
+        let mut place = Cursor::new(&self.vocabulary);
+        tokens.iter().take(1).for_each(|token| place.advance(*token));
         for pair in tokens.windows(2) {
             self.advance(&mut state, pair[0]);
             self.predict(&mut state.rows);
             let (logits, target) = (&state.rows.logits, pair[1].0 as usize);
             let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
-            figures.nats += sum.ln() - f64::from(logits[target] - highest);
+            let nats = sum.ln() - f64::from(logits[target] - highest);
+            figures.nats += nats;
+            place.advance(pair[1]);
+            let at = match self.vocabulary.token(pair[1]) {
+                // What follows the open bar.
+                Some(Token::Meter(_) | Token::End) => place.bar_end(),
+                Some(Token::Bar) => place.bar_start(),
+                _ => place.onset(),
+            };
+            moments.push(Moment { at: at.rescale(self.vocabulary.steps_per_quarter(), piece.ticks_per_quarter), nats });
             figures.tokens += 1.0;
             // The first of several likeliest, as in training.
             figures.correct += if logits.iter().position(|z| *z == highest) == Some(target) { 1.0 } else { 0.0 };
         }
-        Judgement { figures, is_adjusted: !adjustments.is_empty() }
+        Judgement { figures, moments, is_adjusted: !adjustments.is_empty() }
     }
 }
 

@@ -11,7 +11,7 @@ use cantus_encoding::note_events::{
 use cantus_model::frames::BarSteps;
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
-    ModelFile, Progress, Prompt, Request, Rng, Sampling, TrainingSet, checkpoint,
+    ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, TrainingSet, checkpoint,
 };
 use cantus_nn::cascade::{CascadeScorer, Deciding, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -369,11 +369,13 @@ impl Judge for NoteComposer {
         let past = Past::of(&events.notes, events.bars, self.vocabulary.clock(), |k| self.is_drums(k));
         let quarters = piece.end().quarters(piece.ticks_per_quarter);
         let mut figures = Evaluation { quarters, ..Evaluation::default() };
+        let mut moments = Vec::with_capacity(events.notes.len());
         let (mut memory, mut deciding) = (self.memory(), self.head.deciding());
         let mut view = View::new(&self.vocabulary, &self.layout, &past, 0);
         for j in 0..events.notes.len() {
             self.advance(&past, j, &mut memory);
             let (sight, open) = view.of_note(j);
+            let before = figures.nats;
             figures.nats += open;
             deciding.open(memory.features(), sight.candidates.len());
             let mut hit = true;
@@ -387,8 +389,11 @@ impl Judge for NoteComposer {
             }
             figures.tokens += 1.0;
             figures.correct += if hit { 1.0 } else { 0.0 };
+            let at = Ticks(events.notes[j].onset.into());
+            let at = at.rescale(self.vocabulary.clock().ticks_per_quarter(), piece.ticks_per_quarter);
+            moments.push(Moment { at, nats: figures.nats - before });
         }
-        Judgement { figures, is_adjusted: !adjustments.is_empty() }
+        Judgement { figures, moments, is_adjusted: !adjustments.is_empty() }
     }
 }
 

@@ -9,7 +9,7 @@ use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
 use cantus_model::{
     Chart, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind,
-    ModelError, ModelFile, Progress, Request, Rng, Sampling, checkpoint, seeded,
+    ModelError, ModelFile, Moment, Progress, Request, Rng, Sampling, checkpoint, seeded,
 };
 use cantus_nn::cross_entropy::Figures;
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
@@ -441,10 +441,11 @@ impl Judge for OctaveComposer {
         self.settings.protocol()
     }
 
-    fn judge(&self, piece: &Score) -> Judgement {
-        let is_adjusted = piece.notes().any(|note| Key::try_from(note.pitch).is_err());
-        let pieces: Vec<Piece> = Piece::new(piece, &self.settings).into_iter().collect();
+    fn judge(&self, source: &Score) -> Judgement {
+        let is_adjusted = source.notes().any(|note| Key::try_from(note.pitch).is_err());
+        let pieces: Vec<Piece> = Piece::new(source, &self.settings).into_iter().collect();
         let mut figures = Figures::default();
+        let mut moments = Vec::new();
         // Given frames are not drawn.
         let rng = &mut seeded(0);
         for Fragment { piece, start, .. } in to_judge(&pieces, &self.settings) {
@@ -452,15 +453,16 @@ impl Judge for OctaveComposer {
             let mut reading = self.start(piece.clock(start));
             reading.past = piece.classes[..start].to_vec();
             let end = (start + self.settings.fragment).min(piece.steps());
-            for pair in piece.classes[start..end].windows(2) {
+            for (step, pair) in (start as u64 + 1..).zip(piece.classes[start..end].windows(2)) {
                 self.read(&mut reading, pair[0]);
                 let decision = self.decide(&mut reading, Source::Given(pair[1]), rng);
                 let Ok(Decision { nats, is_likeliest, .. }) = decision else { continue };
                 figures = figures + Figures { nats, counted: 1.0, correct: usize::from(is_likeliest) };
+                moments.push(Moment { at: Ticks(step).rescale(self.grid, source.ticks_per_quarter), nats });
             }
         }
         let quarters = figures.counted / f64::from(self.grid.get());
-        Judgement { figures: Evaluation::of_batch(figures, quarters), is_adjusted }
+        Judgement { figures: Evaluation::of_batch(figures, quarters), moments, is_adjusted }
     }
 }
 

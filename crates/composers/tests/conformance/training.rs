@@ -45,6 +45,15 @@ fn a_judge_says_of_pieces_what_validation_says() {
         for piece in &set.valid {
             let judgement = judge.judge(piece);
             assert!(!judgement.is_adjusted, "the vocabulary was built from these pieces");
+            let bars = judgement.by_bar(piece);
+            let (all, of_bars): (f64, f64) = (judgement.figures.nats, bars.iter().sum());
+            assert!((all - of_bars).abs() < 1e-6 * all.max(1.0), "bars have {of_bars} nats, the piece has {all}");
+            assert_eq!(bars.len(), piece.bars().count());
+            let told = bars.iter().filter(|nats| **nats > 0.0).count();
+            assert!(2 * told > bars.len(), "something is predicted in most bars: {bars:?}");
+            let moments = &judgement.moments;
+            assert_eq!(moments.len() as f64, judgement.figures.tokens);
+            assert!(moments.windows(2).all(|pair| pair[0].at <= pair[1].at), "in order of time");
             found += judgement.figures;
         }
         assert!((found.nats / expected.nats - 1.0).abs() < 1e-4, "{found:?} {expected:?}");

@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
-    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_encoding::piano_roll::{self, Frame, Key, Keys};
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::derive;
-use cantus_score::{Meter, Pitch, Score, Ticks};
+use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
 
 /// Pieces that are judged side by side.
@@ -231,6 +231,18 @@ pub(super) fn counted(figures: &[Option<FrameFigure>], steps_per_quarter: u32) -
     evaluation(some, quarters)
 }
 
+/// The figures of frames at their places in a piece, the first frame left out.
+pub fn moments(
+    figures: impl Iterator<Item = Option<FrameFigure>>,
+    steps_per_quarter: u32,
+    piece: &Score,
+) -> Vec<Moment> {
+    let Some(grid) = TicksPerQuarter::new(steps_per_quarter) else { return Vec::new() };
+    let at = |step: u64| Ticks(step).rescale(grid, piece.ticks_per_quarter);
+    let all = (0..).zip(figures).skip(1);
+    all.filter_map(|(step, figure)| figure.map(|figure| Moment { at: at(step), nats: figure.nats })).collect()
+}
+
 impl<N: FrameNetwork> Judge for FrameComposer<N> {
     fn kind(&self) -> Kind {
         N::Head::kind()
@@ -244,7 +256,8 @@ impl<N: FrameNetwork> Judge for FrameComposer<N> {
         let frames = self.reading().frames(piece);
         let figures = self.judge_frames(&[frames], Effort { every: 1, chains: 1, temperatures: 1 }, 0);
         let is_adjusted = piece.notes().any(|note| Key::try_from(note.pitch).is_err());
-        Judgement { figures: counted(&figures[0], self.roll.steps_per_quarter), is_adjusted }
+        let moments = moments(figures[0].iter().copied(), self.roll.steps_per_quarter, piece);
+        Judgement { figures: counted(&figures[0], self.roll.steps_per_quarter), moments, is_adjusted }
     }
 }
 

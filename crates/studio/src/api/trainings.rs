@@ -2,10 +2,11 @@
 
 use super::{Answer, FILE_LIMIT, FileName, Studio, a_name, aside, file_of, parse};
 use crate::error::{ApiError, json};
+use crate::reading::Reads;
 use crate::rendering::{self, Wanted};
 use crate::trainings::{Order, TrainingError};
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -64,25 +65,42 @@ pub async fn get(State(shared): Studio, Path(id): Path<String>) -> Answer {
     aside(move || Ok(json(StatusCode::OK, &shared.trainings.view(&id)?))).await
 }
 
-pub async fn preflight(State(shared): Studio, Path(id): Path<String>) -> Answer {
-    aside(move || Ok(json(StatusCode::OK, &shared.trainings.preflight(&id)?))).await
+/// What a query says, or why it cannot be understood.
+fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
+    query.map(|Query(asked)| asked).map_err(|error| ApiError::bad_request(error.body_text()))
+}
+
+pub async fn preflight(
+    State(shared): Studio,
+    Path(id): Path<String>,
+    query: Result<Query<Reads>, QueryRejection>,
+) -> Answer {
+    let options = asked(query)?.options()?;
+    aside(move || Ok(json(StatusCode::OK, &shared.trainings.preflight(&id, &options)?))).await
 }
 
 #[derive(Deserialize)]
 pub struct Asked {
     composer: Option<String>,
+    reading: Option<String>,
+    grid: Option<u32>,
+    min_bars: Option<u64>,
+    min_notes: Option<usize>,
 }
 
 pub async fn estimate(
     State(shared): Studio,
     Path(id): Path<String>,
-    Query(Asked { composer }): Query<Asked>,
+    query: Result<Query<Asked>, QueryRejection>,
 ) -> Answer {
-    aside(move || Ok(json(StatusCode::OK, &shared.trainings.estimate(&id, composer.as_deref())?))).await
+    let Asked { composer, reading, grid, min_bars, min_notes } = asked(query)?;
+    let options = Reads { reading, grid, min_bars, min_notes }.options()?;
+    aside(move || Ok(json(StatusCode::OK, &shared.trainings.estimate(&id, composer.as_deref(), &options)?))).await
 }
 
 pub async fn start(State(shared): Studio, Path(id): Path<String>, body: Bytes) -> Answer {
     let order: Order = parse(&body)?;
+    order.options.options()?;
     let manifest = shared.trainings.start(&id, order)?;
     shared.events.tell("training", &manifest);
     Ok(json(StatusCode::ACCEPTED, &manifest))

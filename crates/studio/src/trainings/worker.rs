@@ -87,7 +87,9 @@ fn train(
     } else {
         let asked = order.composer.as_deref().map(registry::choose).transpose()?;
         let data = std::path::absolute(trainings.music(&manifest.id)).map_err(TrainFailure::Path)?;
-        let Gathered { spec, configuration, corpus } = workshop::gather(&data, &Options::open(), asked, &mut |_| ())?;
+        // It was looked at when the training was asked for.
+        let options = order.options.options().unwrap_or_else(|_| Options::open());
+        let Gathered { spec, configuration, corpus } = workshop::gather(&data, &options, asked, &mut |_| ())?;
         let plan = Plan {
             spec,
             configuration,

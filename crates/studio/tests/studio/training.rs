@@ -195,3 +195,21 @@ fn the_preflight_says_what_would_help_as_the_command_line_does() {
     assert!(report["lack"].as_str().is_some_and(|lack| lack.contains("the only file in")), "{report}");
     assert!(report["recommended"].is_null());
 }
+
+#[test]
+fn music_is_read_as_the_page_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let id = collect(&studio);
+    let used = |query: &str| {
+        studio.get(&format!("/api/trainings/{id}/preflight?{query}")).expect(200).json()["used"].as_u64().unwrap()
+    };
+    assert_eq!((used(""), used("min_bars=9"), used("min_notes=33&grid=12")), (12, 0, 0));
+    assert_eq!(used("reading=performed"), 12);
+    for query in ["reading=backwards", "grid=0", "grid=97", "min_bars=many", "colour=red"] {
+        let refused = studio.get(&format!("/api/trainings/{id}/preflight?{query}")).expect(400).json();
+        assert!(refused["error"].is_string(), "{query}: {refused}");
+    }
+    let order = json!({ "minutes": 1, "options": { "grid": 0 } });
+    studio.post(&format!("/api/trainings/{id}/start"), &order).expect(400);
+}
