@@ -53,7 +53,7 @@ pub struct Arguments {
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
-    /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture)
+    /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture), .npz (arrays for NumPy)
     /// A file that is named is written over. [default: composition.mid, or the next free of composition-2.mid, composition-3.mid ...]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,

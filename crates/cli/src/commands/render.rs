@@ -10,14 +10,16 @@ use std::path::PathBuf;
 
 /// Turn music from one format into another: notes, sound, or a picture.
 ///
-/// Reads MIDI (.mid), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc). Writes these as well, sound (.wav, .flac) and a piano roll (.svg).
+/// Reads MIDI (.mid), MusicXML (.musicxml, .xml, .mxl) and ABC (.abc). Writes these as well, sound (.wav, .flac) and a piano roll: as a
+/// picture (.svg), or as arrays for NumPy (.npz: `roll`, velocities 0-127 as uint8 of parts, steps, 128 pitches, at 24 steps a quarter note;
+/// `struck`, `programs`, `seconds`, `bars`, `numbers`, `steps_per_quarter`).
 /// Of a book of several ABC tunes each becomes a file, with its place in the book behind the name.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The music file
     #[arg(value_name = "FILE")]
     music: PathBuf,
-    /// Where to write, may be given several times: .mid, .musicxml, .mxl, .abc, .wav, .flac or .svg
+    /// Where to write, may be given several times: .mid, .musicxml, .mxl, .abc, .wav, .flac, .svg or .npz
     #[arg(short, long, value_name = "FILE", required = true)]
     output: Vec<PathBuf>,
     /// Say what was written as JSON, a line for each piece

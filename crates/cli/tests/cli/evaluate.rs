@@ -118,6 +118,14 @@ fn several_models_stand_in_one_table_and_their_json_on_a_line_each() {
     let by_piece = line["by_piece"].as_array().unwrap();
     assert_eq!((by_piece.len() as u64, &line["unit"]), (line["count"].as_u64().unwrap(), &Value::from("token")));
     let nats: f64 = by_piece.iter().map(|piece| piece["nats"].as_f64().unwrap()).sum();
+    // By bar and by token they are the same.
+    let summed = |value: &Value, of: &dyn Fn(&Value) -> f64| value.as_array().unwrap().iter().map(of).sum::<f64>();
+    for piece in by_piece {
+        let whole = piece["nats"].as_f64().unwrap();
+        let bars = summed(&piece["bars"], &|bar| bar.as_f64().unwrap());
+        let moments = summed(&piece["moments"], &|moment| moment[1].as_f64().unwrap());
+        assert!((bars - whole).abs() < 1e-6 * whole && (moments - whole).abs() < 1e-6 * whole, "{piece}");
+    }
     let quarters: f64 = by_piece.iter().map(|piece| piece["quarters"].as_f64().unwrap()).sum();
     assert!((nats / quarters - line["nats_per_quarter"].as_f64().unwrap()).abs() < 1e-9, "{line}");
 }
