@@ -170,12 +170,21 @@ impl Control {
         }
     }
 
+    /// What a page calls it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Control::Form => "Form",
+            Control::Key => "Key",
+            Control::Meter => "Metre",
+        }
+    }
+
     /// What it does, and how it is written, in a line.
     pub const fn help(self) -> &'static str {
         match self {
             Control::Form => "which sections come again: AABA, AA'BA (' is varied), or with bars A8 A'8 B8 A8",
             Control::Key => "the key in which the piece stands: D, Bb, F# minor, Am",
-            Control::Meter => "its metre, one that the model's music has: 3/4",
+            Control::Meter => "its metre, one that the model's music has, as 3/4",
         }
     }
 }

@@ -40,10 +40,10 @@ function wishes() {
 /** A field for each of the model's controls; what was written stays. */
 function showControls() {
   const written = new Map([...$("controls").querySelectorAll("input")].map((input) => [input.id, input.value]));
-  const field = (/** @type {any} */ { name, help }) => {
+  const field = (/** @type {any} */ { name, label, help }) => {
     const id = `control-${name}`;
-    const input = element("input", { id, maxLength: 200, placeholder: "as it comes", value: written.get(id) ?? "" });
-    return element("label", { className: "wide" }, `${name[0].toUpperCase()}${name.slice(1)}: ${help}`, input);
+    const input = element("input", { id, maxLength: 200, placeholder: "as it comes", title: help, value: written.get(id) ?? "" });
+    return element("label", { title: help }, label, input);
   };
   $("controls").replaceChildren(...wishes().map(field));
 }

@@ -37,6 +37,8 @@ pub struct Entry {
 pub struct Described {
     /// What it is called in an order.
     pub name: &'static str,
+    /// What a person calls it.
+    pub label: &'static str,
     /// What it does, and how it is written.
     pub help: &'static str,
 }
@@ -44,7 +46,8 @@ pub struct Described {
 /// What models of a composer can work around, and be asked for.
 fn asked(spec: Option<&ComposerSpec>) -> (&'static [Around], Vec<Described>) {
     let Some(spec) = spec else { return (&[], Vec::new()) };
-    let described = |control: &Control| Described { name: control.name(), help: control.help() };
+    let described =
+        |control: &Control| Described { name: control.name(), label: control.label(), help: control.help() };
     (spec.around, spec.controls.iter().map(described).collect())
 }
 

@@ -54,7 +54,8 @@ fn a_training_says_what_it_reads_and_what_it_does() {
 #[test]
 fn a_run_holds_all_that_it_should() {
     let run = trained().join("run");
-    let expected = ["best.safetensors", "checkpoints", "curves.svg", "lock", "metrics.jsonl", "run.json", "samples"];
+    let expected =
+        ["best.safetensors", "checkpoints", "curves.svg", "lock", "metrics.jsonl", "music.json", "run.json", "samples"];
     assert_eq!(names(&run), expected);
     let description: serde_json::Value = serde_json::from_slice(&bytes(&run, "run.json")).unwrap();
     assert_eq!((&description["composer"], &description["settings"]["hidden"]), (&"lstm".into(), &24.into()));
