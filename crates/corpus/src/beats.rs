@@ -48,7 +48,7 @@ impl Beats {
                 *beside += u64::from(place.min(quarter - place) > u64::from(steps));
             }
         }
-        for note in score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes) {
+        for note in score.pitched_notes() {
             let phase = (note.onset.0 % quarter) as f64 / quarter as f64;
             // At least half a tick: a grid line need not fall on a whole one.
             let near = |steps: f64| {

@@ -34,8 +34,7 @@ fn compare(lines: &str) -> usize {
         let score = score(&piece);
         let ours = Statistics::of(&score);
         let all: Vec<Note> = score.notes().copied().collect();
-        let pitched: Vec<Note> =
-            score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes).copied().collect();
+        let pitched: Vec<Note> = score.pitched_notes().copied().collect();
         let quarter = Ticks(u64::from(score.ticks_per_quarter.get()));
         let bar = Ticks(piece["bar"].as_u64().expect("a bar"));
         let metrics = [

@@ -4,7 +4,7 @@ mod common;
 
 use cantus_formats::Limits;
 use cantus_formats::abc::{AbcError, Oddity, Reading, canonicalize, read, write};
-use cantus_score::{Lyric, Part, Program, Score, Ticks, TicksPerQuarter};
+use cantus_score::{Key, Lyric, Mode, Part, Program, Score, Ticks, TicksPerQuarter};
 use common::{any_score, data, grid_score, note};
 use proptest::collection::vec;
 use proptest::option;
@@ -208,6 +208,23 @@ fn an_upbeat_and_a_bar_that_a_repeat_splits_keep_the_metre() {
     // After the upbeat every bar is whole, through both repeats.
     let at: Vec<u64> = score.meters.iter().map(|(at, _)| at.0 / 480).collect();
     assert_eq!(at, [0, 1]);
+    // On paper there are an upbeat and four bars; the last bar before the end is only two beats long.
+    let numbers: Vec<usize> = score.numbered_bars().map(|(number, _)| number).collect();
+    assert_eq!(numbers, [0, 1, 2, 1, 2, 3, 4, 3, 4]);
+}
+
+#[test]
+fn bars_that_are_played_again_have_the_numbers_that_are_printed() {
+    let numbers = |body: &str| -> Vec<usize> {
+        let text = format!("X:1\nM:2/4\nL:1/4\nK:C\n{body}\n");
+        let book = read(text.as_bytes(), &Limits::default()).expect("a book");
+        let score = book.tunes[0].reading.clone().expect("a tune").score;
+        score.numbered_bars().map(|(number, _)| number).collect()
+    };
+    assert_eq!(numbers("CD|EF|GA|Bc|]"), [1, 2, 3, 4]);
+    assert_eq!(numbers("|:CD|EF:|GA|Bc|]"), [1, 2, 1, 2, 3, 4]);
+    assert_eq!(numbers("|:CD|1EF:|2GA|Bc|]"), [1, 2, 1, 3, 4]);
+    assert_eq!(numbers("CD|EF!fine!|GA|Bc!D.C.!|]"), [1, 2, 3, 4, 1, 2]);
 }
 
 #[test]
@@ -357,4 +374,27 @@ fn the_collections_parse() {
     }
     assert!(tunes > 0);
     assert_eq!(failures, Vec::<String>::new());
+}
+
+#[test]
+fn a_key_changes_where_it_stands_within_a_bar() {
+    let mut score = Score::new(TicksPerQuarter::new(2).expect("not zero"));
+    let key = |fifths| Key::new(fifths, Mode::Major).expect("a key");
+    // F sharp before the change, within the bar: afterwards the new key has one.
+    let notes =
+        vec![note(0, 66, 2, 80), note(2, 65, 2, 80), note(4, 66, 2, 80), note(6, 73, 2, 80), note(8, 61, 8, 80)];
+    score.parts.push(Part { notes, ..Part::default() });
+    // The second voice holds a note over the change.
+    score.parts.push(Part { notes: vec![note(0, 48, 6, 80), note(6, 49, 2, 80)], ..Part::default() });
+    score.keys = vec![(Ticks(0), key(0)), (Ticks(4), key(2)), (Ticks(8), key(-3))];
+    let bytes = write(&score).expect("written");
+    let text = String::from_utf8(bytes.clone()).expect("text");
+    assert!(text.contains("^F2 =F2 [K:D]^F2 c2 | [K:Eb]_D8"), "{text}");
+    assert!(text.contains("C,6 [K:D]C,2 | [K:Eb]x8"), "{text}");
+    let again = read(&bytes, &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune").score;
+    let quarters = |score: &Score| -> Vec<(u64, Key)> {
+        score.keys.iter().map(|(at, key)| (at.0 * 2 / u64::from(score.ticks_per_quarter.get()), *key)).collect()
+    };
+    assert_eq!(quarters(&again), score.keys.iter().map(|(at, key)| (at.0, *key)).collect::<Vec<_>>());
+    assert_eq!(again, canonicalize(&score).expect("canonical"));
 }

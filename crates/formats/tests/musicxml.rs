@@ -422,3 +422,32 @@ fn texts_in_utf16_and_latin1_are_understood() {
         assert_eq!(score.parts[0].name.as_deref(), Some("Flöte"));
     }
 }
+
+#[test]
+fn a_key_changes_where_it_stands_within_a_bar() {
+    let mut score = Score::new(TicksPerQuarter::new(2).expect("not zero"));
+    let key = |fifths| Key::new(fifths, Mode::Major).expect("a key");
+    // The first change comes with a note, the second under one that sounds on.
+    let notes = vec![note(0, 66, 4, 80), note(4, 66, 4, 80), note(8, 61, 8, 80)];
+    score.parts.push(Part { notes, ..Part::default() });
+    score.keys = vec![(Ticks(0), key(0)), (Ticks(4), key(2)), (Ticks(10), key(-3))];
+    let bytes = write(&score).expect("written");
+    let text = String::from_utf8(bytes.clone()).expect("text");
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let at = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"));
+    let second = at("<attributes><key><fifths>2</fifths><mode>major</mode></key></attributes>");
+    assert!(
+        lines[second - 1].contains("<type>half</type>") && lines[second + 1].contains("<type>half</type>"),
+        "{text}"
+    );
+    let third = at("<attributes><key><fifths>-3</fifths>");
+    assert!(lines[third - 2].contains("<duration>4</duration>"), "after the note of four divisions: {text}");
+    assert_eq!(lines[third - 1], "<backup><duration>3</duration></backup>");
+    assert_eq!(lines[third + 1], "<forward><duration>3</duration></forward>");
+    let again = read(&bytes, &Limits::default()).expect("read").score;
+    let keys = |score: &Score| -> Vec<(u64, Key)> {
+        score.keys.iter().map(|(at, key)| (at.0 * 2 / u64::from(score.ticks_per_quarter.get()), *key)).collect()
+    };
+    assert_eq!(keys(&again), keys(&score));
+    assert_eq!(again, canonicalize(&score).expect("canonical"));
+}

@@ -102,6 +102,20 @@ fn repeats_after_a_jump_are_taken_where_the_file_says_so() {
     assert_eq!(letters(&timed).0, "CDECDF");
 }
 
+#[test]
+fn bars_that_are_played_again_have_the_numbers_that_are_printed() {
+    let numbers = |measures: &str| -> Vec<usize> {
+        read_with(FLUTE, measures).score.numbered_bars().map(|(number, _)| number).collect()
+    };
+    let back = "<barline><repeat direction=\"backward\"/></barline>";
+    assert_eq!(numbers(&bars(&[('C', "", ""), ('D', "", ""), ('E', "", "")])), [1, 2, 3]);
+    assert_eq!(numbers(&bars(&[('C', "", ""), ('D', "", back), ('E', "", "")])), [1, 2, 1, 2, 3]);
+    assert_eq!(numbers(&bars(&[('C', "", ""), ('D', "", "<sound dacapo=\"yes\"/>")])), [1, 2, 1, 2]);
+    // An upbeat of a quarter that the last bar lacks: together they are a bar, played as one.
+    let upbeat = [xml('C', 1, ""), xml('D', 4, ""), xml('E', 3, "") + back].join("|");
+    assert_eq!(numbers(&upbeat), [0, 1, 2, 1, 2]);
+}
+
 /// Onset, pitch, duration in quarters, and velocity of every note, part by part.
 fn heard(list: &str, measures: &str) -> Vec<Vec<(f64, u8, f64, u8)>> {
     let score = read_with(list, measures).score;

@@ -11,7 +11,8 @@ pub struct Arrangement {
     pub score: Score,
     /// The voices that are given, 0 the highest. Where the score is one line, or one voice is asked for, it is that voice's.
     pub voices: Vec<usize>,
-    /// Bars that are given in all voices, by their numbers: from 1, an upbeat being 0.
+    /// Bars that are given in all voices, by the numbers that they have on paper: from 1, an upbeat being 0. Each time that they are
+    /// played.
     pub bars: Vec<RangeInclusive<usize>>,
     /// How what is missing is drawn.
     pub sampling: Sampling,
@@ -24,7 +25,7 @@ impl Arrangement {
     /// [`ComposeError`], naming what is wrong.
     pub fn check(&self, voices: usize) -> Result<(), ComposeError> {
         self.sampling.check()?;
-        let bars = self.score.bar_count();
+        let bars = self.score.last_bar();
         if let Some(unpitched) = Unpitched::of(&self.score) {
             return Err(ComposeError::Unpitched(unpitched));
         }

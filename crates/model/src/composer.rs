@@ -315,7 +315,7 @@ pub enum ComposeError {
         voices: usize,
     },
     /// There are no such bars.
-    #[error("bars {first}-{last} cannot be kept: the piece has bars 1-{bars}")]
+    #[error("bars {first}-{last} cannot be kept: the piece has bars 1-{bars}, counted as printed")]
     KeptBars {
         /// What was asked for.
         first: usize,

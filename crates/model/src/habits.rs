@@ -1,11 +1,11 @@
 //! What the pieces of a corpus have that a network says once a piece, or seldom, and so learns last: tempo, metre, key, which bars follow
 //! which. Counted, and drawn from: a composition has nothing that no piece of the corpus has, however short the training was.
 
-use crate::keys::{self, Transposition};
+use crate::keys::Transposition;
 use crate::{Request, Rng, TrainingSet};
 use cantus_encoding::note_chord::BarKind;
 use cantus_nn::random::below;
-use cantus_score::{Key, Meter, Mode, Score, Tempo, Ticks};
+use cantus_score::{Key, Meter, Mode, Score, Tempo, Ticks, find_key_in, key_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,8 +37,8 @@ pub struct Intent<'h> {
     pub tempo: Option<Tempo>,
     /// How it begins; `None` where nothing is known.
     pub opening: Option<Opening>,
-    /// The number that its key is drawn with, once it is written.
-    chance: usize,
+    /// Its key; `None` where nothing is known.
+    pub key: Option<Key>,
 }
 
 impl Habits {
@@ -50,7 +50,7 @@ impl Habits {
             if names_tempo {
                 *habits.tempos.entry(piece.prevailing_tempo()).or_default() += 1;
             }
-            if let Some(key) = keys::key_of(piece) {
+            if let Some(key) = key_of(piece) {
                 *habits.keys.entry(key).or_default() += 1;
             }
             let bars: Vec<BarKind> = piece.bars().map(|bar| BarKind::of(&bar, piece.ticks_per_quarter)).collect();
@@ -66,9 +66,9 @@ impl Habits {
 
     /// What a composition that begins with nothing is to have. Takes a number from `rng` for each of tempo, opening and key.
     pub fn intent(&self, rng: &mut Rng) -> Intent<'_> {
-        let [tempo, opening, chance] = [(); 3].map(|()| below(rng, CHANCES));
+        let [tempo, opening, key] = [(); 3].map(|()| below(rng, CHANCES));
         let (tempo, opening) = (drawn(&self.tempos, tempo), drawn(&self.openings, opening));
-        Intent { habits: Some(self), tempo, opening, chance }
+        Intent { habits: Some(self), tempo, opening, key: drawn(&self.keys, key) }
     }
 
     /// Which kinds of bars follow one another in the corpus, and how often.
@@ -94,20 +94,15 @@ impl<'h> Intent<'h> {
         self.opening.map(|opening| opening.meter)
     }
 
-    /// Gives a finished composition its tempo, and moves it to a key that is drawn as often as the corpus has it: of the piece's own mode,
-    /// where the corpus has that. `range` are the lowest and the highest MIDI pitch that the corpus has.
+    /// Gives a finished composition its tempo, and moves it to its key: from the one of the same mode that its notes are nearest to, so
+    /// that keys are as frequent as in the corpus whatever the network prefers. `range` are the lowest and the highest MIDI pitch that
+    /// the corpus has.
     pub fn finish(&self, score: &mut Score, range: (u8, u8)) {
         if let Some(tempo) = self.tempo {
             score.tempos = vec![(Ticks::ZERO, tempo)];
         }
-        let (Some(habits), Some(found)) = (self.habits, keys::found_in(score)) else { return };
-        let alike: BTreeMap<Key, u32> = habits
-            .keys
-            .iter()
-            .filter(|(key, _)| key.mode() == found.mode())
-            .map(|(key, count)| (*key, *count))
-            .collect();
-        let Some(key) = drawn(if alike.is_empty() { &habits.keys } else { &alike }, self.chance) else { return };
+        let Some(key) = self.key else { return };
+        let Some(found) = find_key_in(key.mode(), score.pitched_notes()) else { return };
         if let Some(moved) = Transposition::between(found, key).of(score, range) {
             *score = moved;
             score.keys = vec![(Ticks::ZERO, key)];

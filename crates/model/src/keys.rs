@@ -1,85 +1,6 @@
-//! The key of a piece, by its notes.
-//!
-//! A signature's scale is what most of the sounding time lies in; of several scales, and of a major key and its relative minor, it is the
-//! one whose profile is most like the piece's.
-//!
-//! Source: C. Krumhansl and E. Kessler, Tracing the dynamic changes in perceived tonal organization, Psychological Review 89(4), 1982
-//! (the profiles); C. Krumhansl, Cognitive Foundations of Musical Pitch, 1990, chapter 4 (correlating them with durations).
+//! Music moved from one key to another.
 
-use cantus_score::{Key, Mode, Part, Pitch, Score, merge_parts};
-
-/// How well each class fits a major key, from its tonic up.
-const MAJOR: [f64; 12] = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88];
-/// How well each class fits a minor key.
-const MINOR: [f64; 12] = [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17];
-/// Classes of the scale without accidentals.
-const WHITE: [usize; 7] = [0, 2, 4, 5, 7, 9, 11];
-/// Scales that hold nearly as much of a piece as the best one are as good.
-const AS_GOOD: f64 = 0.02;
-/// A file's own signature is believed where its scale holds nearly as much: some programs write C major whatever is played.
-const BELIEVED: f64 = 0.05;
-
-/// How long each pitch class sounds.
-type Classes = [f64; 12];
-
-fn classes(score: &Score) -> Option<Classes> {
-    let mut classes = [0.0; 12];
-    for note in score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes) {
-        classes[usize::from(note.pitch.get() % 12)] += note.duration.0 as f64;
-    }
-    let all: f64 = classes.iter().sum();
-    (all > 0.0).then(|| classes.map(|length| length / all))
-}
-
-/// The share that lies in a signature's scale.
-fn held(classes: &Classes, fifths: i8) -> f64 {
-    WHITE.iter().map(|class| classes[(*class as i32 + 7 * i32::from(fifths)).rem_euclid(12) as usize]).sum()
-}
-
-/// How much a piece is like a key, -1 to 1.
-fn likeness(classes: &Classes, key: Key) -> f64 {
-    let (profile, above) = match key.mode() {
-        Mode::Major => (MAJOR, 0),
-        Mode::Minor => (MINOR, 9),
-    };
-    let tonic = (7 * i32::from(key.fifths()) + above).rem_euclid(12) as usize;
-    let mean = |values: &Classes| values.iter().sum::<f64>() / 12.0;
-    let (found, expected) = (mean(classes), mean(&profile));
-    let (mut product, mut one, mut other) = (0.0, 0.0, 0.0);
-    for (k, fit) in profile.iter().enumerate() {
-        let (x, y) = (classes[(k + tonic) % 12] - found, fit - expected);
-        product += x * y;
-        one += x * x;
-        other += y * y;
-    }
-    product / (one * other).sqrt().max(f64::MIN_POSITIVE)
-}
-
-/// Signatures without enharmonic doubles.
-fn signatures() -> impl Iterator<Item = i8> {
-    -5..=6
-}
-
-fn by_notes(classes: &Classes) -> Option<Key> {
-    let best = signatures().map(|fifths| held(classes, fifths)).fold(0.0, f64::max);
-    let good = signatures().filter(|fifths| held(classes, *fifths) >= best - AS_GOOD);
-    let keys =
-        good.flat_map(|fifths| [Mode::Major, Mode::Minor].into_iter().filter_map(move |mode| Key::new(fifths, mode)));
-    keys.max_by(|a, b| likeness(classes, *a).total_cmp(&likeness(classes, *b)))
-}
-
-/// The key that the notes of a piece are in; `None` without notes.
-pub fn found_in(score: &Score) -> Option<Key> {
-    by_notes(&classes(score)?)
-}
-
-/// The key of a piece: the file's own, where its notes agree, else that of its notes.
-pub fn key_of(score: &Score) -> Option<Key> {
-    let classes = classes(score)?;
-    let found = by_notes(&classes)?;
-    let named = score.keys.first().map(|(_, key)| *key);
-    named.filter(|key| held(&classes, key.fifths()) >= held(&classes, found.fifths()) - BELIEVED).or(Some(found))
-}
+use cantus_score::{Key, Part, Pitch, Score, merge_parts};
 
 /// A way from one key to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +25,7 @@ impl Transposition {
                 let moved = i32::from(pitch.get()) + by;
                 moved < i32::from(low) || moved > i32::from(high)
             };
-            let pitched = score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
+            let pitched = score.pitched_notes();
             pitched.filter(|note| beyond(note.pitch)).count()
         };
         let by = [self.semitones, other].into_iter().min_by_key(outside)?;
@@ -131,7 +52,7 @@ fn fold(part: &mut Part, low: Pitch, high: Pitch) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Note, Ticks, TicksPerQuarter, Velocity};
+    use cantus_score::{Mode, Note, Ticks, TicksPerQuarter, Velocity};
 
     /// Quarters of these pitches.
     fn tune(pitches: &[u8]) -> Score {
@@ -144,31 +65,6 @@ mod tests {
         let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
         score.parts.push(Part { notes: pitches.iter().enumerate().map(note).collect(), ..Part::default() });
         score
-    }
-
-    const TUNE: [u8; 14] = [60, 64, 67, 72, 71, 69, 67, 65, 64, 62, 60, 67, 64, 60];
-    const MINOR_TUNE: [u8; 12] = [69, 72, 76, 69, 68, 69, 71, 72, 74, 76, 69, 69];
-
-    #[test]
-    fn keys_are_found_wherever_they_stand() {
-        for by in -5..=6 {
-            let c = Key::new(0, Mode::Major).unwrap();
-            assert_eq!(found_in(&tune(&TUNE).transposed(by).unwrap()), Some(c.transposed(by)), "{by}");
-            let a = Key::new(0, Mode::Minor).unwrap();
-            assert_eq!(found_in(&tune(&MINOR_TUNE).transposed(by).unwrap()), Some(a.transposed(by)), "{by}");
-        }
-        assert_eq!(found_in(&tune(&[])), None);
-    }
-
-    #[test]
-    fn a_signature_is_believed_where_the_notes_agree() {
-        let mut dorian = tune(&[62, 64, 65, 67, 69, 71, 72, 74, 69, 62]);
-        let c = Key::new(0, Mode::Major).unwrap();
-        dorian.keys = vec![(Ticks(0), c)];
-        assert_eq!(key_of(&dorian), Some(c));
-        let mut sharp = tune(&TUNE).transposed(4).unwrap();
-        sharp.keys = vec![(Ticks(0), c)];
-        assert_eq!(key_of(&sharp), Key::new(4, Mode::Major));
     }
 
     #[test]

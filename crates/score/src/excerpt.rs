@@ -24,6 +24,7 @@ impl Score {
         moved(&mut score.meters, from);
         moved(&mut score.keys, from);
         moved(&mut score.chords, from);
+        moved(&mut score.printed, from);
         score.markers.retain(|(at, _)| *at >= from);
         score.markers.iter_mut().for_each(|(at, _)| *at = *at - from);
         for part in &mut score.parts {

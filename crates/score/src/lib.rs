@@ -30,6 +30,6 @@ pub use reading::{Reading, STEPS_PER_SECOND, performed};
 pub use score::{Score, merge_parts};
 pub use tempo::{Tempo, TempoMap};
 pub use time::{Ticks, TicksPerQuarter};
-pub use tonality::find_key;
+pub use tonality::{find_key, find_key_in, key_of};
 pub use unpitched::Unpitched;
 pub use words::counted;

@@ -1,7 +1,7 @@
 //! A whole piece of music.
 
 use crate::chords;
-use crate::{Bars, Key, Meter, Note, Part, PedalSpan, Tempo, TempoMap, Ticks, TicksPerQuarter};
+use crate::{Bar, Bars, Key, Meter, Note, Part, PedalSpan, Tempo, TempoMap, Ticks, TicksPerQuarter};
 
 /// A piece of music: parts over one time line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub struct Score {
     pub chords: Vec<(Ticks, String)>,
     /// Names of places in order of time: rehearsal marks, sections.
     pub markers: Vec<(Ticks, String)>,
+    /// Where repeats and jumps have been played out: when each bar begins, in order of time, with its number on paper, from 1, an upbeat
+    /// being 0. Empty where bars come as they are printed: then they are counted. Writers write what is played.
+    pub printed: Vec<(Ticks, usize)>,
     /// The parts.
     pub parts: Vec<Part>,
 }
@@ -44,6 +47,7 @@ impl Score {
             keys: Vec::new(),
             chords: Vec::new(),
             markers: Vec::new(),
+            printed: Vec::new(),
             parts: Vec::new(),
         }
     }
@@ -51,6 +55,11 @@ impl Score {
     /// All notes, part by part.
     pub fn notes(&self) -> impl Iterator<Item = &Note> {
         self.parts.iter().flat_map(|part| &part.notes)
+    }
+
+    /// The notes of all parts but drums.
+    pub fn pitched_notes(&self) -> impl Iterator<Item = &Note> {
+        self.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes)
     }
 
     /// How many notes there are.
@@ -76,6 +85,24 @@ impl Score {
     /// The number of the first of [`Score::bars`]: 1, or 0 where it is an upbeat, which nobody counts.
     pub fn first_bar(&self) -> usize {
         usize::from(self.upbeat().is_none())
+    }
+
+    /// The bars with their numbers as printed: counted from [`Score::first_bar`] on, or where repeats have been played out those of
+    /// [`Score::printed`], so that a number may come several times.
+    pub fn numbered_bars(&self) -> impl Iterator<Item = (usize, Bar)> {
+        let mut printed = self.printed.iter().peekable();
+        let mut known = None;
+        (self.first_bar()..).zip(self.bars()).map(move |(counted, bar)| {
+            while let Some((_, number)) = printed.next_if(|(at, _)| *at <= bar.start) {
+                known = Some(*number);
+            }
+            (known.unwrap_or(counted), bar)
+        })
+    }
+
+    /// The highest of the numbers of [`Score::numbered_bars`]. It walks through all of them.
+    pub fn last_bar(&self) -> usize {
+        self.numbered_bars().map(|(number, _)| number).max().unwrap_or_default()
     }
 
     /// How many bars the piece has, the upbeat not counted. It walks through all of them.
@@ -129,6 +156,7 @@ impl Score {
         score.tempos.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
         score.meters.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
         score.keys.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+        score.printed.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
         score.chords.iter_mut().chain(&mut score.markers).for_each(|(ticks, _)| *ticks = at(*ticks));
         for part in &mut score.parts {
             part.programs.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
@@ -155,6 +183,7 @@ impl Score {
         score.keys.retain(|(at, _)| *at < end);
         score.chords.retain(|(at, _)| *at < end);
         score.markers.retain(|(at, _)| *at < end);
+        score.printed.retain(|(at, _)| *at < end);
         for part in &mut score.parts {
             part.programs.retain(|(at, _)| *at < end);
             part.controls.retain(|(at, _)| *at < end);
@@ -266,6 +295,21 @@ mod tests {
         let cut = score.before(Ticks(6));
         assert_eq!(cut.parts[0].notes, [note(0, 60, 6), note(4, 62, 2)]);
         assert_eq!(cut.end(), Ticks(6));
+    }
+
+    #[test]
+    fn bars_have_the_numbers_that_are_printed() {
+        let mut score = Score::new(TicksPerQuarter::new(1).unwrap());
+        score.parts.push(part(&(0..17).map(|at| note(at, 60, 1)).collect::<Vec<_>>()));
+        score.meters = vec![(Ticks(0), crate::Meter::COMMON), (Ticks(1), crate::Meter::COMMON)];
+        let numbers = |score: &Score| score.numbered_bars().map(|(number, _)| number).collect::<Vec<_>>();
+        assert_eq!((numbers(&score), score.last_bar()), (vec![0, 1, 2, 3, 4], 4));
+        // Two bars are repeated; the second time the upbeat is within a bar.
+        score.printed = vec![(Ticks(0), 0), (Ticks(1), 1), (Ticks(5), 2), (Ticks(8), 0), (Ticks(9), 1), (Ticks(13), 2)];
+        assert_eq!((numbers(&score), score.last_bar()), (vec![0, 1, 2, 1, 2], 2));
+        assert_eq!(numbers(&score.rescaled(TicksPerQuarter::new(3).unwrap())), [0, 1, 2, 1, 2]);
+        assert_eq!(numbers(&score.before(Ticks(9))), [0, 1, 2]);
+        assert_eq!(numbers(&score.after(Ticks(9))), [1, 2]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ export function verdict(/** @type {any} */ report) {
   const odd = files.filter((/** @type {any} */ file) => file.warnings.length > 0).length;
   const lines = [
     `${report.notes} notes in ${report.bars} bars: ${report.train} pieces to learn from, ${report.valid} to be tested with.`,
+    ...(report.lack ? [`A training cannot learn from this: ${report.lack}.`] : []),
     ...(report.found ? [`${report.found}.`] : []),
     ...report.remarks,
     ...(odd > 0 ? [`${odd} of the used files ${odd === 1 ? "has" : "have"} something odd about ${odd === 1 ? "it" : "them"}: see below.`] : []),

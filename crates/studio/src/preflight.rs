@@ -17,6 +17,8 @@ pub struct Report {
     /// What the music is and how it would be read, in a sentence.
     pub found: Option<String>,
     pub remarks: Vec<String>,
+    /// Why a training cannot learn from this, and what would help, as the command line says it; `None` where it can.
+    pub lack: Option<String>,
     /// The composer that suits this music, as a training is asked for it; `None` where nothing can be used.
     pub recommended: Option<String>,
     pub files: Vec<FileLine>,
@@ -39,8 +41,11 @@ impl Report {
     pub fn of(music: &Path) -> Result<Report, WorkshopError> {
         match cantus_workshop::gather(music, &Options::open(), None, &mut |_| ()) {
             Ok(found) => Ok(Report::new(&found.corpus.report, Some(found.spec))),
-            Err(WorkshopError::Corpus(CorpusError::Unusable { report })) => Ok(Report::new(&report, None)),
-            Err(error) => Err(error),
+            Err(error) => {
+                let lack = error.to_string();
+                let WorkshopError::Corpus(CorpusError::Unusable { report }) = error else { return Err(error) };
+                Ok(Report { lack: Some(lack), ..Report::new(&report, None) })
+            }
         }
     }
 
@@ -54,6 +59,7 @@ impl Report {
             bars: totals.bars,
             found: report.found(),
             remarks: report.remarks.clone(),
+            lack: None,
             recommended: recommended.map(|spec| format!("{}:{}", spec.id, spec.configurations[0].name)),
             files: report.files.iter().map(FileLine::new).collect(),
         }

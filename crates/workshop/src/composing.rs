@@ -136,8 +136,7 @@ fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
         *score = score.rescaled(ticks);
     }
     if score.keys.is_empty() {
-        let pitched = score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
-        score.keys = find_key(pitched).map(|key| (Ticks::ZERO, key)).into_iter().collect();
+        score.keys = find_key(score.pitched_notes()).map(|key| (Ticks::ZERO, key)).into_iter().collect();
     }
     for part in score.parts.iter_mut().filter(|part| part.name.is_none() && part.program().is_piano() && !part.drums) {
         part.name = Some("Piano".to_owned());

@@ -160,7 +160,9 @@ fn folder(arguments: &Arguments) -> Result<()> {
         }
     };
     if arguments.json {
-        return say(serde_json::to_string(&report).into_diagnostic()?);
+        let mut json = serde_json::to_value(&report).into_diagnostic()?;
+        json["verdict"] = serde_json::json!(verdict);
+        return say(json);
     }
     if arguments.verbose {
         say(report.verbose())?

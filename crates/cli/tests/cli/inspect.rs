@@ -29,6 +29,33 @@ fn a_midi_file() {
 }
 
 #[test]
+fn the_length_is_that_of_what_is_used() {
+    let folder = folder();
+    let mut late = piece(3);
+    let silence = Ticks(4 * 4 * u64::from(late.ticks_per_quarter.get()));
+    for note in late.parts.iter_mut().flat_map(|part| &mut part.notes) {
+        note.onset += silence;
+    }
+    save(&late, &folder.path().join("x.mid"));
+    let out = cantus(folder.path(), &["inspect", "x.mid"]).fine();
+    contains(&out, &["(32.0 quarter notes, 8 bars); the 4 silent bars before are left out"]);
+    let out = cantus(folder.path(), &["inspect", "x.mid", "--json"]).fine();
+    let about: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&about["quarters"], &about["silent_bars"]), (&32.0.into(), &4.into()));
+}
+
+#[test]
+fn repeats_that_are_played_out_are_told() {
+    let folder = folder();
+    let tune = "X:1\nT:Up\nM:4/4\nL:1/4\nK:D\n|: D F A d | c A B A | G B A F | E2 D2 :|\n";
+    std::fs::write(folder.path().join("tune.abc"), tune).unwrap();
+    let out = cantus(folder.path(), &["inspect", "tune.abc"]).fine();
+    contains(&out, &["8 bars", "played out: 4 bars on paper"]);
+    let out = cantus(folder.path(), &["inspect", "tune.abc", "--json"]).fine();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap()["printed_bars"], 4);
+}
+
+#[test]
 fn a_composition_says_how_it_was_made_and_how_to_make_it_again() {
     let folder = folder();
     save(&piece(3), &folder.path().join("in.mid"));
@@ -73,6 +100,21 @@ fn a_folder() {
     serde_json::from_str::<serde_json::Value>(&out).unwrap();
     std::fs::create_dir(folder.path().join("empty")).unwrap();
     contains(&cantus(folder.path(), &["inspect", "empty"]).fine(), &["empty: 0 music files"]);
+}
+
+#[test]
+fn tunes_of_one_voice_are_refused_by_the_composer_of_four() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("tunes")).unwrap();
+    for seed in 0..6u32 {
+        let notes = |k: u32| ["C", "D", "E", "F", "G", "A"][((k * k + seed * 3 + k) % 6) as usize];
+        let bar = |bar: u32| (0..4).map(|k| notes(4 * bar + k)).collect::<String>();
+        let bars: Vec<String> = (0..8).map(|k| bar(k + seed)).collect();
+        let tune = format!("X:1\nT:{seed}\nM:4/4\nL:1/4\nK:C\n{}|]\n", bars.join("|"));
+        std::fs::write(folder.path().join(format!("tunes/{seed}.abc")), tune).unwrap();
+    }
+    let message = cantus(folder.path(), &["train", "tunes", "-c", "chorale", "--epochs", "1"]).failed(1);
+    contains(&message, &["chorale", "four voices", "train another composer"]);
 }
 
 #[test]

@@ -263,7 +263,7 @@ pub(super) fn counted(figures: &[FrameFigure], steps_per_quarter: u32) -> Evalua
 /// Whether chords hold just the pitches of a quantised score.
 fn is_same(score: &Score, chords: &[Chord]) -> bool {
     let mut sounding = vec![0u128; chords.len()];
-    for note in score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes) {
+    for note in score.pitched_notes() {
         let (from, to) = (note.onset.0 as usize, note.end().0.max(note.onset.0 + 1) as usize);
         let Some(steps) = sounding.get_mut(from..to) else { return false };
         steps.iter_mut().for_each(|keys| *keys |= 1 << note.pitch.get());

@@ -119,6 +119,25 @@ fn kept_bars_and_voices_stay_note_for_note_and_the_rest_is_new() {
 }
 
 #[test]
+fn bars_are_kept_by_the_numbers_that_are_printed_each_time_that_they_are_played() {
+    let (trainable, _) = trained(3);
+    let mut source = piece(8, 12);
+    // Four bars on paper, played twice.
+    source.printed = (0..8).map(|bar| (Ticks(16 * bar), 1 + bar as usize % 4)).collect();
+    let request = |bars| Arrangement { bars: vec![bars], ..arrangement(source.clone(), &[]) };
+    let found = arrange(trainable.composer().as_ref(), &request(2..=3), 1).unwrap();
+    let kept = |score: &Score| {
+        let within = |note: &&Note| matches!(note.onset.0 / 16 % 4 + 1, 2 | 3);
+        let of = |part: &Part| part.notes.iter().filter(within).map(|n| (n.onset, n.pitch)).collect::<Vec<_>>();
+        score.parts.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&found), kept(&source));
+    assert_ne!(found.parts, source.parts);
+    let refused = arrange(trainable.composer().as_ref(), &request(5..=8), 1).unwrap_err().to_string();
+    assert!(refused.contains("bars 1-4, counted as printed"), "{refused}");
+}
+
+#[test]
 fn a_bass_out_of_a_piano_score_is_the_lowest_line() {
     let (trainable, _) = trained(1);
     let source = piece(4, 3);

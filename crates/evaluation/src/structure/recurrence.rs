@@ -73,7 +73,7 @@ pub fn recurrences(score: &Score) -> Vec<Recurrence> {
 fn contents(score: &Score, bars: &[Bar]) -> Vec<HashSet<(u64, u8)>> {
     let quarter = u64::from(score.ticks_per_quarter.get());
     let mut contents = vec![HashSet::new(); bars.len()];
-    for note in score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes) {
+    for note in score.pitched_notes() {
         let at = bars.partition_point(|bar| bar.end() <= note.onset);
         if let Some(bar) = bars.get(at) {
             let step = ((note.onset - bar.start).0 * STEPS + quarter / 2) / quarter;

@@ -7,7 +7,7 @@ use super::reader::Reading;
 use super::tune::{Tune, Voice, VoiceBar};
 use super::{AbcError, Oddity, TICKS};
 use crate::midi::last_wins;
-use crate::notation::{gcd, join_split_bars, meters_of};
+use crate::notation::{gcd, join_split_bars, meters_of, printed_numbers};
 use crate::repeats::{Marks, play_order};
 use cantus_score::{Lyric, Meter, Note, Part, Score, Tempo, Ticks, TicksPerQuarter, names_drums};
 
@@ -75,7 +75,18 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
     score.remarks = std::mem::take(&mut tune.remarks);
     score.tempos = unfolded(&tune.tempos, &stretches, Some(Tempo::DEFAULT));
     score.keys = unfolded(&tune.keys, &stretches, None);
-    score.meters = meters(&tune.metres, &bars, &order, &length);
+    let laid_out = |order: &[usize]| spans(&tune.metres, &bars, order, &length).into_iter().unzip();
+    let (of_bars, played_spans): (Vec<usize>, Vec<_>) = laid_out(&order);
+    score.meters =
+        meters_of(join_split_bars(&played_spans, score.ticks_per_quarter).into_iter(), score.ticks_per_quarter);
+    if order.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+        let on_paper: Vec<usize> = (0..bars.len()).collect();
+        let (printed_bars, spans): (Vec<usize>, Vec<_>) = laid_out(&on_paper);
+        let numbers = printed_numbers(&spans, score.ticks_per_quarter);
+        let number = |k: usize| printed_bars.binary_search(&k).ok().map(|place| numbers[place]);
+        let starts = of_bars.iter().zip(&played_spans);
+        score.printed = starts.filter_map(|(k, (start, ..))| Some((*start, number(*k)?))).collect();
+    }
     score.chords = heard(std::mem::take(&mut tune.chords), &stretches, limits.max_notes);
     score.markers = heard(std::mem::take(&mut tune.parts), &stretches, limits.max_notes);
     let channels = channels(&tune.voices);
@@ -247,13 +258,14 @@ fn heard<T: Clone + PartialEq>(mut named: Vec<(u64, T)>, stretches: &[Stretch], 
     heard
 }
 
-/// The metres of the bars that are played. Where bars are free there are none.
-fn meters(
+/// Bars in this order: when each begins and how long it is, its metre, and whether a sign of repetition ends it. Bars without a metre are
+/// left out.
+fn spans(
     metres: &[(u64, Metre)],
     bars: &[VoiceBar],
     order: &[usize],
     length: &dyn Fn(usize) -> u64,
-) -> Vec<(Ticks, Meter)> {
+) -> Vec<(usize, (Ticks, Ticks, Meter, bool))> {
     let mut sorted = metres.to_vec();
     sorted.sort_by_key(|(at, _)| *at);
     let held = |at: u64| {
@@ -268,12 +280,11 @@ fn meters(
         let opens = bars.get(k + 1).is_some_and(|next| next.marks.forward || !next.marks.ending.is_empty());
         let is_open = jumps || opens || bars[k].marks.backward.is_some() || bars[k].marks.ending_stops;
         if let Some(Metre::Bars(meter)) = held(bars[k].start) {
-            spans.push((Ticks(now), Ticks(bar), meter, is_open));
+            spans.push((k, (Ticks(now), Ticks(bar), meter, is_open)));
         }
         now += bar;
     }
-    let per_quarter = const { TicksPerQuarter::new(TICKS as u32).unwrap() };
-    meters_of(join_split_bars(&spans, per_quarter).into_iter(), per_quarter)
+    spans
 }
 
 /// The notes of the stretches one after another; `None` where there are more than `limit`. A note that sounds on where the music jumps
@@ -307,6 +318,7 @@ pub(super) fn in_usual_ticks(score: Score) -> Score {
     score.tempos.iter().for_each(|(at, _)| times(*at));
     score.meters.iter().for_each(|(at, _)| times(*at));
     score.keys.iter().for_each(|(at, _)| times(*at));
+    score.printed.iter().for_each(|(at, _)| times(*at));
     score.chords.iter().chain(&score.markers).for_each(|(at, _)| times(*at));
     for part in &score.parts {
         part.programs.iter().for_each(|(at, _)| times(*at));

@@ -5,7 +5,7 @@ use super::writer::one_line;
 use crate::channels::seats;
 use crate::midi::last_wins;
 use crate::notation::{Clef, Event, QUARTER, RESOLUTION, Sheet, SheetBar};
-use cantus_score::{Lyric, Note, Part, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
+use cantus_score::{Key, Lyric, Note, Part, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
 use std::collections::BTreeMap;
 
 /// More verses than any hymn has.
@@ -84,6 +84,14 @@ pub fn tempos(sheet: &Sheet) -> Vec<(Ticks, Tempo)> {
     let mut placed = at_onsets(sheet.tempos.iter().copied(), onsets(leader(sheet), &sheet.bars));
     last_wins(&mut placed);
     placed.dedup_by_key(|(_, tempo)| *tempo);
+    placed
+}
+
+/// The changes of key, likewise.
+pub fn keys(sheet: &Sheet) -> Vec<(Ticks, Key)> {
+    let mut placed = at_onsets(sheet.keys.iter().copied(), onsets(leader(sheet), &sheet.bars));
+    last_wins(&mut placed);
+    placed.dedup_by_key(|(_, key)| *key);
     placed
 }
 

@@ -1,11 +1,11 @@
 //! Scores to tunes.
 
 use super::assemble::in_usual_ticks;
-use super::placed::{Line, chords, lines, markers, tempos};
+use super::placed::{Line, chords, keys, lines, markers, tempos};
 use super::reader::is_notice;
 use super::{TICKS, WriteError};
 use crate::notation::{Clef, MAX_BARS, QUARTER, RESOLUTION, Sheet, SheetBar, Spelling, TooManyBars};
-use cantus_score::{Key, Lyric, Mode, Part, Score, TicksPerQuarter};
+use cantus_score::{Key, Lyric, Part, Score, TicksPerQuarter};
 use std::fmt::Write;
 
 /// The unit note length that we write: an eighth.
@@ -15,9 +15,8 @@ const BARS_A_LINE: usize = 4;
 
 /// What a tune can say of `score`: its parts as voices of one note or chord at a time, without velocities, pedals and controllers.
 ///
-/// As with MusicXML, notes stand where note values and tuplets can name their place, metres are as the bars need them, and keys stand
-/// at bar lines. A part of several voices becomes several parts of the same name. Programs, tempos and markers change where a note or a
-/// rest begins, syllables are sung where a note begins; chord symbols are those that can be told from other words.
+/// As with MusicXML, notes stand where note values and tuplets can name their place, metres are as the bars need them. A part of
+/// several voices becomes several parts of the same name. Keys, programs, tempos and markers change where a note or a rest begins, syllables are sung where a note begins; chord symbols are those that can be told from other words.
 ///
 /// # Errors
 /// As [`write()`].
@@ -46,7 +45,6 @@ pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
 /// See [`WriteError`].
 pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
     let sheet = sheet(score)?;
-    let first = sheet.bars.first();
     let mut out = String::from("X:1\n");
     let title = score.title.as_deref().and_then(one_line).unwrap_or_default();
     let _ = writeln!(out, "T: {}", title.replace('%', "\\%"));
@@ -63,9 +61,9 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
     for remark in score.remarks.iter().filter_map(|remark| one_line(remark)) {
         field("N: ", &remark);
     }
-    let meter = first.map_or_else(|| "4/4".to_owned(), |bar| bar.meter.to_string());
+    let meter = sheet.bars.first().map_or_else(|| "4/4".to_owned(), |bar| bar.meter.to_string());
     let _ = writeln!(out, "M:{meter}\nL:1/8");
-    let _ = writeln!(out, "K:{}", key_name(first.map_or(const { Key::new(0, Mode::Major).unwrap() }, |bar| bar.key)));
+    let _ = writeln!(out, "K:{}", key_name(sheet.key_at(0)));
     for (k, line) in lines(score, &sheet).iter().enumerate() {
         let clef = match line.clef {
             Clef::Treble => "",
@@ -85,7 +83,10 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
 }
 
 fn sheet(score: &Score) -> Result<Sheet, WriteError> {
-    Sheet::of(score, false).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })
+    let mut sheet = Sheet::of(score, false).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
+    // A key is named where the first voice has a place for it.
+    sheet.keys = keys(&sheet).into_iter().map(|(at, key)| (at.0, key)).collect();
+    Ok(sheet)
 }
 
 /// Text on one line; `None` where nothing is left.
@@ -141,12 +142,10 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
     // What the event before is tied to: its name there would be taken for the rest of it.
     let mut awaited: Vec<Spelling> = Vec::new();
     let mut words = Words::new(&line.part.lyrics);
+    let mut key = sheet.key_at(0);
     for (k, (events, bar)) in line.voice.iter().zip(&sheet.bars).enumerate() {
         if k > 0 && bar.meter_changes {
             let _ = write!(out, "[M:{}]", bar.meter);
-        }
-        if k > 0 && bar.key_changes {
-            let _ = write!(out, "[K:{}]", key_name(bar.key));
         }
         let inside = chords.partition_point(|(at, _)| *at < bar.end());
         let (of_bar, rest) = chords.split_at(inside);
@@ -154,6 +153,8 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
         let mut hidden: Vec<&(u64, String)> = of_bar.iter().collect();
         let mut in_force: [Option<i32>; 7] = [None; 7];
         let mut by_octave = std::collections::HashMap::new();
+        // Whether an accidental outlives a change of key within the bar, readers do not agree.
+        let mut doubtful = [false; 7];
         let mut change = |at: u64, out: &mut String| {
             while let Some((_, field)) = fields.next_if(|(of, _)| *of <= at) {
                 out.push_str(&field);
@@ -164,6 +165,11 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
         };
         for (e, event) in events.iter().enumerate() {
             let at = bar.start + event.onset;
+            if std::mem::replace(&mut key, sheet.key_at(at)) != key {
+                let _ = write!(out, "[K:{}]", key_name(key));
+                in_force.iter_mut().zip(&mut doubtful).for_each(|(step, is)| *is |= step.take().is_some());
+                by_octave.clear();
+            }
             change(at, out);
             for (_, chord) in of_bar.iter().filter(|(of, _)| *of == at) {
                 let _ = write!(out, "\"{chord}\"");
@@ -182,8 +188,8 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
             let length = length(event.duration * actual, normal);
             let mut heads = Vec::new();
             for head in &event.heads {
-                let spelling = Spelling::of(head.pitch, bar.key);
-                let usual = spelling.step.altered_by(bar.key.fifths());
+                let spelling = Spelling::of(head.pitch, key);
+                let usual = spelling.step.altered_by(key.fifths());
                 let step = &mut in_force[spelling.step as usize];
                 let line = by_octave.entry((spelling.step, spelling.octave)).or_insert(usual);
                 // Some readers let an accidental hold in its octave only: it is written where either would err.
@@ -191,15 +197,17 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
                     (other.step, other.octave) == (spelling.step, spelling.octave)
                         && (other.alter != spelling.alter || !head.tied_from)
                 };
-                let is_shown =
-                    step.unwrap_or(usual) != spelling.alter || *line != spelling.alter || awaited.iter().any(misleads);
+                let is_shown = std::mem::take(&mut doubtful[spelling.step as usize])
+                    || step.unwrap_or(usual) != spelling.alter
+                    || *line != spelling.alter
+                    || awaited.iter().any(misleads);
                 if is_shown {
                     (*step, *line) = (Some(spelling.alter), spelling.alter);
                 }
                 heads.push(format!("{}{}", letter(spelling, is_shown), if head.tied_to { "-" } else { "" }));
             }
             let tied = event.heads.iter().filter(|head| head.tied_to);
-            awaited = tied.map(|head| Spelling::of(head.pitch, bar.key)).collect();
+            awaited = tied.map(|head| Spelling::of(head.pitch, key)).collect();
             match &heads[..] {
                 [] => {
                     let _ = write!(out, "{}{length}", if leads { 'z' } else { 'x' });

@@ -5,8 +5,9 @@ use cantus_score::{Key, Meter};
 use std::collections::HashMap;
 
 /// For each voice, event and head of bar `k` whether its accidental is shown: where it differs from what the key, or the note before it
-/// on the same line of the staff, says. A note tied over the bar line needs none.
-pub fn shown_accidentals(staff: &Staff, k: usize, key: Key) -> Vec<Vec<Vec<bool>>> {
+/// on the same line of the staff, says. A note tied over the bar line needs none; a new key, `key` at an onset within the bar, ends what
+/// accidentals said.
+pub fn shown_accidentals(staff: &Staff, k: usize, key: impl Fn(u64) -> Key) -> Vec<Vec<Vec<bool>>> {
     let mut shown: Vec<Vec<Vec<bool>>> = staff
         .voices
         .iter()
@@ -20,7 +21,12 @@ pub fn shown_accidentals(staff: &Staff, k: usize, key: Key) -> Vec<Vec<Vec<bool>
     }
     places.sort_unstable();
     let mut current: HashMap<(Step, i32), i32> = HashMap::new();
-    for (_, v, e, h) in places {
+    let mut in_force = key(0);
+    for (onset, v, e, h) in places {
+        let key = key(onset);
+        if std::mem::replace(&mut in_force, key) != key {
+            current.clear();
+        }
         let head = staff.voices[v][k][e].heads[h];
         let spelling = Spelling::of(head.pitch, key);
         let line = (spelling.step, spelling.octave);

@@ -9,7 +9,7 @@ use super::ticks::ticks_per_quarter;
 use super::{MusicXmlError, Oddity, Warning, archive};
 use crate::Limits;
 use crate::midi::last_wins;
-use crate::notation::{join_split_bars, meters_of};
+use crate::notation::{join_split_bars, meters_of, printed_numbers};
 use crate::repeats::{Marks, Order, play_order};
 use crate::text::decode_document;
 use cantus_score::{Key, Meter, Part, Score, Tempo, Ticks, TicksPerQuarter};
@@ -338,12 +338,7 @@ impl<'a> Reader<'a> {
             placed.push(Placed { measure: k, start, time: times[k], pass });
             let jumps = order.bars.get(place + 1).is_some_and(|next| *next != k + 1);
             let opens = measures.get(k + 1).is_some_and(|next| next.marks.forward);
-            let is_open = jumps || opens || measure.marks.backward.is_some();
-            let ends = measure.bars.iter().skip(1).map(|(at, _)| *at).chain([measure.length]);
-            for (&(from, meter), end) in measure.bars.iter().zip(ends) {
-                let is_open = is_open && end == measure.length;
-                spans.push((Ticks(start.saturating_add(from)), Ticks(end - from), meter, is_open));
-            }
+            spans.extend(measure.spans(start, jumps || opens));
             let at = |offset: Ticks| Ticks(start) + offset;
             let changes = measure.keys.iter().map(|(offset, key)| (at(Ticks(*offset)), Some(*key)));
             for (at, change) in std::iter::once((Ticks(start), measure.key_before)).chain(changes) {
@@ -374,7 +369,25 @@ impl<'a> Reader<'a> {
         score.chords.sort_by_key(|(at, _)| *at);
         score.markers.sort_by_key(|(at, _)| *at);
         score.meters = meters_of(join_split_bars(&spans, self.per_quarter).into_iter(), self.per_quarter);
+        if order.bars.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+            let numbers = self.printed(measures);
+            let played = order.bars.iter().flat_map(|k| &numbers[*k]);
+            score.printed = spans.iter().map(|(start, ..)| *start).zip(played.copied()).collect();
+        }
         Ok(placed)
+    }
+
+    /// The numbers of the bars of each measure as they are printed.
+    fn printed(&self, measures: &[Measure]) -> Vec<Vec<usize>> {
+        let mut spans = Vec::with_capacity(measures.len());
+        let mut start = 0u64;
+        for (k, measure) in measures.iter().enumerate() {
+            let opens = measures.get(k + 1).is_some_and(|next| next.marks.forward);
+            spans.extend(measure.spans(start, opens));
+            start = start.saturating_add(measure.length);
+        }
+        let mut numbers = printed_numbers(&spans, self.per_quarter).into_iter();
+        measures.iter().map(|measure| numbers.by_ref().take(measure.bars.len()).collect()).collect()
     }
 }
 
@@ -392,4 +405,15 @@ struct Measure {
     chords: Vec<(Ticks, String)>,
     markers: Vec<(Ticks, String)>,
     marks: Marks,
+}
+
+impl Measure {
+    /// Its bars, where it begins at `start`: see [`join_split_bars`]. `opens` says whether a sign of repetition follows.
+    fn spans(&self, start: u64, opens: bool) -> impl Iterator<Item = (Ticks, Ticks, Meter, bool)> {
+        let is_open = opens || self.marks.backward.is_some();
+        let ends = self.bars.iter().skip(1).map(|(at, _)| *at).chain([self.length]);
+        self.bars.iter().zip(ends).map(move |(&(from, meter), end)| {
+            (Ticks(start.saturating_add(from)), Ticks(end - from), meter, is_open && end == self.length)
+        })
+    }
 }

@@ -10,7 +10,7 @@ use crate::notation::{
     Beside, Clef, Event, Head, MAX_BARS, PartBeside, Sheet, SheetBar, SheetPart, Spelling, Staff, TooManyBars, Value,
     changes_under_notes, gcd, heard_programs,
 };
-use cantus_score::{Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Ticks, Velocity};
+use cantus_score::{Key, Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Ticks, Velocity};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -21,8 +21,8 @@ use std::fmt::Write;
 ///   changes the instrument of another, drums on channel 9.
 /// - Notes are sorted. Those that lie on no place that note values or tuplets can name are moved to the nearest that can (beat by beat,
 ///   as notation programs do); none is lost, and none is without length. Ticks are as coarse as the notes allow.
-/// - Metres are as the bars need them, keys stand at bar lines; without any key the one is written that fits the pitches best.
-/// - Tempos, chord symbols and markers lie on 32nd notes, and none after the last note; pedals lie on 32nd notes, too.
+/// - Metres are as the bars need them; without any key the one is written that fits the pitches best.
+/// - Keys, tempos, chord symbols and markers lie on 32nd notes, and none after the last note; pedals lie on 32nd notes, too.
 /// - Programs change where the first note has them, drums keep the first; words stand at notes, those of one note and verse together.
 /// - Texts are one line without control characters.
 ///
@@ -194,7 +194,7 @@ fn write_part(
         attributes(bar, k == 0, part, sheet, out);
         let mut written = false;
         for (s, staff) in part.staves.iter().enumerate() {
-            let shown = shown_accidentals(staff, k, bar.key);
+            let shown = shown_accidentals(staff, k, |onset| sheet.key_at(bar.start + onset));
             for (v, voice) in staff.voices.iter().enumerate() {
                 let events = &voice[k];
                 if events.is_empty() {
@@ -208,13 +208,21 @@ fn write_part(
                 let place = Place { staff: s, voice: v };
                 let beams = beams(events, bar.meter);
                 for (e, event) in events.iter().enumerate() {
-                    let end = bar.start + event.onset + event.duration;
+                    let start = bar.start + event.onset;
+                    let end = start + event.duration;
+                    let leads = s == 0 && v == 0;
+                    if leads && e > 0 {
+                        keys_within(sheet, (start, start + 1), start, out);
+                    }
                     while let Some((at, item)) = waiting.next_if(|(at, _)| *at < end) {
-                        item.write((at - bar.start - event.onset) / sheet.unit, bar.meter, &context, out);
+                        item.write((at - start) / sheet.unit, bar.meter, &context, out);
                     }
                     let accidentals = shown.get(v).and_then(|voice| voice.get(e)).map_or(&[][..], |heads| heads);
-                    let sung = lyrics.at((bar.start + event.onset) / sheet.unit, event);
+                    let sung = lyrics.at(start / sheet.unit, event);
                     write_event(event, bar, &context, place, (&beams[e], accidentals, &sung), out);
+                    if leads {
+                        keys_within(sheet, (start + 1, end), end, out);
+                    }
                 }
             }
         }
@@ -229,19 +237,16 @@ fn write_part(
 }
 
 fn attributes(bar: &SheetBar, is_first: bool, part: &SheetPart, sheet: &Sheet, out: &mut String) {
-    if !(is_first || bar.key_changes || bar.meter_changes) {
+    let key = sheet.keys.binary_search_by_key(&bar.start, |(at, _)| *at).ok().map(|place| sheet.keys[place].1);
+    if !(is_first || key.is_some() || bar.meter_changes) {
         return;
     }
     line(out, 3, "<attributes>");
     if is_first {
         line(out, 4, &format!("<divisions>{}</divisions>", sheet.divisions().get()));
     }
-    if bar.key_changes {
-        let mode = match bar.key.mode() {
-            Mode::Major => "major",
-            Mode::Minor => "minor",
-        };
-        line(out, 4, &format!("<key><fifths>{}</fifths><mode>{mode}</mode></key>", bar.key.fifths()));
+    if let Some(key) = key {
+        line(out, 4, &key_element(key));
     }
     if bar.meter_changes {
         let (beats, kind) = (bar.meter.numerator(), bar.meter.denominator());
@@ -262,6 +267,30 @@ fn attributes(bar: &SheetBar, is_first: bool, part: &SheetPart, sheet: &Sheet, o
         }
     }
     line(out, 3, "</attributes>");
+}
+
+fn key_element(key: Key) -> String {
+    let mode = match key.mode() {
+        Mode::Major => "major",
+        Mode::Minor => "minor",
+    };
+    format!("<key><fifths>{}</fifths><mode>{mode}</mode></key>", key.fifths())
+}
+
+/// The changes of key from `from` on and before `to`, written where the time is `now`.
+fn keys_within(sheet: &Sheet, (from, to): (u64, u64), now: u64, out: &mut String) {
+    let first = sheet.keys.partition_point(|(at, _)| *at < from);
+    for (at, key) in sheet.keys[first..].iter().take_while(|(at, _)| *at < to) {
+        let (key, away) = (key_element(*key), (now - at) / sheet.unit);
+        // Attributes have no offset: the way there and back is counted out.
+        if away > 0 {
+            line(out, 3, &format!("<backup><duration>{away}</duration></backup>"));
+        }
+        line(out, 3, &format!("<attributes>{key}</attributes>"));
+        if away > 0 {
+            line(out, 3, &format!("<forward><duration>{away}</duration></forward>"));
+        }
+    }
 }
 
 /// Where a voice stands.
@@ -319,7 +348,7 @@ fn write_event(
         if h > 0 {
             note.push_str("<chord/>");
         }
-        let spelling = Spelling::of(head.pitch, bar.key);
+        let spelling = Spelling::of(head.pitch, context.sheet.key_at(bar.start + event.onset));
         if context.part.drums {
             unpitched(head.pitch, &mut note);
         } else {

@@ -22,7 +22,7 @@ pub(crate) use spelling::{Spelling, Step};
 use crate::midi::{clamp, last_wins};
 use cantus_score::{
     Bar, Bars, Key, Meter, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity, find_key,
-    named_meters,
+    named_meters, upbeat,
 };
 
 /// Ticks per quarter inside this module: 2^5 for notes down to 128ths, and tuplets of 3, 5 and 7.
@@ -39,6 +39,8 @@ pub(crate) struct Sheet {
     pub bars: Vec<SheetBar>,
     /// Tempo changes, in order of time.
     pub tempos: Vec<(u64, Tempo)>,
+    /// Key changes, in order of time, within bars, too: the first at the beginning, and none that changes nothing.
+    pub keys: Vec<(u64, Key)>,
     /// Parts with notes.
     pub parts: Vec<SheetPart>,
     /// The notes as they are written, part by part: the score that a reader gets back.
@@ -55,8 +57,6 @@ pub(crate) struct SheetBar {
     pub meter: Meter,
     /// Whether the metre is to be written here.
     pub meter_changes: bool,
-    pub key: Key,
-    pub key_changes: bool,
 }
 
 impl SheetBar {
@@ -151,7 +151,8 @@ impl Sheet {
         if bars.len() > MAX_BARS {
             return Err(TooManyBars);
         }
-        let bars = with_keys(&bars, score, &notes);
+        let bars = sheet_bars(&bars);
+        let keys = keys(score, &notes, bars.last().map_or(0, SheetBar::end));
         let mut tempos: Vec<(Ticks, Tempo)> = Vec::new();
         for &(at, tempo) in &score.tempos {
             // A 32nd note is finer than anybody hears in a change of tempo; beyond the last note nobody hears any.
@@ -167,6 +168,7 @@ impl Sheet {
         bars.iter().for_each(|bar| divide(bar.start));
         bars.iter().for_each(|bar| divide(4 * QUARTER / u64::from(bar.meter.denominator())));
         tempos.iter().for_each(|(at, _)| divide(*at));
+        keys.iter().for_each(|(at, _)| divide(*at));
         bars.iter().for_each(|bar| divide(bar.end()));
         let mut parts = Vec::new();
         let mut written = Vec::new();
@@ -181,7 +183,13 @@ impl Sheet {
         events.for_each(|event| divide(event.onset));
         let events = parts.iter().flat_map(|part| &part.staves).flat_map(|staff| &staff.voices).flatten().flatten();
         events.for_each(|event| divide(event.duration));
-        Ok(Sheet { bars, tempos, parts, notes: written, unit })
+        Ok(Sheet { bars, tempos, keys, parts, notes: written, unit })
+    }
+
+    /// The key in force at `time`.
+    pub fn key_at(&self, time: u64) -> Key {
+        let place = self.keys.partition_point(|(at, _)| *at <= time).saturating_sub(1);
+        self.keys.get(place).map_or(const { Key::new(0, Mode::Major).unwrap() }, |(_, key)| *key)
     }
 
     /// How many units make a quarter.
@@ -194,8 +202,7 @@ impl Sheet {
         let mut score = Score::new(self.divisions());
         let at = |time: u64| Ticks(time / self.unit);
         score.tempos = self.tempos.iter().map(|&(time, tempo)| (at(time), tempo)).collect();
-        let changes = self.bars.iter().filter(|bar| bar.key_changes);
-        score.keys = changes.map(|bar| (at(bar.start), bar.key)).collect();
+        score.keys = self.keys.iter().map(|&(time, key)| (at(time), key)).collect();
         let spans = self.bars.iter().map(|bar| (at(bar.start), at(bar.length), bar.meter));
         score.meters = meters_of(spans, score.ticks_per_quarter);
         for (written, notes) in self.parts.iter().zip(&self.notes) {
@@ -251,36 +258,40 @@ pub(crate) fn join_split_bars(
     joined
 }
 
-fn with_keys(bars: &[Bar], score: &Score, notes: &[Vec<Note>]) -> Vec<SheetBar> {
+/// The numbers of bars (see [`join_split_bars`]) as they are printed: from 1, an upbeat being 0. Two that a sign of repetition parts have
+/// one number.
+pub(crate) fn printed_numbers(bars: &[(Ticks, Ticks, Meter, bool)], per_quarter: TicksPerQuarter) -> Vec<usize> {
+    let joined = join_split_bars(bars, per_quarter);
+    let end = joined.last().map_or(Ticks::ZERO, |(start, length, _)| *start + *length);
+    let meters = meters_of(joined.iter().copied(), per_quarter);
+    let first = usize::from(upbeat(&meters, per_quarter, end).is_none());
+    let number = |(start, ..): &(Ticks, Ticks, Meter, bool)| joined.partition_point(|(bar, ..)| bar <= start);
+    bars.iter().map(|bar| number(bar).saturating_sub(1) + first).collect()
+}
+
+fn sheet_bars(bars: &[Bar]) -> Vec<SheetBar> {
+    let before = std::iter::once(None).chain(bars.iter().map(|bar| Some(bar.meter)));
+    let bar = |(bar, before): (&Bar, Option<Meter>)| SheetBar {
+        start: bar.start.0,
+        length: bar.length.0,
+        meter: bar.meter,
+        meter_changes: before != Some(bar.meter),
+    };
+    bars.iter().zip(before).map(bar).collect()
+}
+
+/// The changes of key before `end`: on 32nd notes, as those of tempo. Before the first one its own key holds; where there is none, it is
+/// the one that fits the notes.
+fn keys(score: &Score, notes: &[Vec<Note>], end: u64) -> Vec<(u64, Key)> {
     let pitched = || score.parts.iter().zip(notes).filter(|(part, _)| !part.drums).flat_map(|(_, notes)| notes);
     let found = || find_key(pitched()).unwrap_or(const { Key::new(0, Mode::Major).unwrap() });
-    let per_quarter = const { TicksPerQuarter::new(RESOLUTION).unwrap() };
-    let at = |ticks: Ticks| ticks.rescale(score.ticks_per_quarter, per_quarter).0;
-    let mut keys = score.keys.iter().peekable();
-    let mut key = None;
-    let mut meter = None;
-    let mut sheet = Vec::with_capacity(bars.len());
-    for bar in bars {
-        let before = key;
-        // A key is written at a bar line: a change within a bar holds from its beginning.
-        while let Some((_, change)) = keys.next_if(|(ticks, _)| at(*ticks) < bar.end().0) {
-            key = Some(*change);
-        }
-        let now = *key.get_or_insert_with(|| match score.keys.first() {
-            Some((_, first)) => *first,
-            None => found(),
-        });
-        sheet.push(SheetBar {
-            start: bar.start.0,
-            length: bar.length.0,
-            meter: bar.meter,
-            meter_changes: meter != Some(bar.meter),
-            key: now,
-            key_changes: before != Some(now),
-        });
-        meter = Some(bar.meter);
-    }
-    sheet
+    let first = score.keys.first().map_or_else(found, |(_, key)| *key);
+    let mut keys = vec![(Ticks::ZERO, first)];
+    let near = |at: Ticks| Ticks(grid::nearest(at, score.ticks_per_quarter, 8));
+    keys.extend(score.keys.iter().map(|(at, key)| (near(*at), *key)).filter(|(at, _)| at.0 < end));
+    last_wins(&mut keys);
+    keys.dedup_by_key(|(_, key)| *key);
+    keys.into_iter().map(|(at, key)| (at.0, key)).collect()
 }
 
 fn staves_of(part: &Part, notes: &[Note], bars: &[SheetBar], may_split: bool) -> Vec<Staff> {

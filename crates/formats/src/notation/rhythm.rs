@@ -351,8 +351,7 @@ mod tests {
     fn written(meter: &str, spans: &[(f64, f64)]) -> String {
         let meter: Meter = meter.parse().unwrap();
         let length = nominal(meter);
-        let key = cantus_score::Key::new(0, cantus_score::Mode::Major).unwrap();
-        let bar = SheetBar { start: 0, length, meter, meter_changes: false, key, key_changes: false };
+        let bar = SheetBar { start: 0, length, meter, meter_changes: false };
         let head = Head { pitch: Pitch::C4, velocity: Velocity::DEFAULT, tied_from: false, tied_to: false };
         let ticks = |quarters: f64| (quarters * QUARTER as f64).round() as u64;
         let chord = |&(from, to): &(f64, f64)| Chord { onset: ticks(from), end: ticks(to), heads: vec![head] };
@@ -425,12 +424,10 @@ mod tests {
     /// Every stretch of 128ths in a beat and a half is written with values that are as long as they say.
     #[test]
     fn values_last_as_long_as_they_say() {
-        let key = cantus_score::Key::new(0, cantus_score::Mode::Major).unwrap();
         let head = Head { pitch: Pitch::C4, velocity: Velocity::DEFAULT, tied_from: false, tied_to: false };
         for meter in ["4/4", "3/4", "6/8", "9/8", "5/8", "2/2"] {
             let meter: Meter = meter.parse().unwrap();
-            let bar =
-                SheetBar { start: 0, length: nominal(meter), meter, meter_changes: false, key, key_changes: false };
+            let bar = SheetBar { start: 0, length: nominal(meter), meter, meter_changes: false };
             for (from, to) in (0..48).flat_map(|from| (from + 1..=48).map(move |to| (from * DYADIC, to * DYADIC))) {
                 let chord = Chord { onset: from, end: to, heads: vec![head] };
                 for event in write_down(&[chord], &[bar], true).remove(0) {

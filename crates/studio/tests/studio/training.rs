@@ -181,3 +181,17 @@ fn a_training_has_the_name_that_it_is_given() {
     let view = studio.get(&path).expect(200).json();
     assert_eq!((&view["name"], &view["stage"]), (&json!("Tonleitern"), &json!("collecting")));
 }
+
+#[test]
+fn the_preflight_says_what_would_help_as_the_command_line_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let training = studio.post("/api/trainings", &json!({ "name": "little" })).expect(201).json();
+    let id = training["id"].as_str().unwrap();
+    let files = format!("/api/trainings/{id}/files?name=broken.mid");
+    studio.send("POST", &files, b"no music").expect(201);
+    let report = studio.get(&format!("/api/trainings/{id}/preflight")).expect(200).json();
+    assert_eq!(report["used"], 0);
+    assert!(report["lack"].as_str().is_some_and(|lack| lack.contains("the only file in")), "{report}");
+    assert!(report["recommended"].is_null());
+}

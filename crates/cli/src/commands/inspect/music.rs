@@ -33,10 +33,13 @@ pub fn file(arguments: &Arguments) -> Result<()> {
     let Some(piece) = pieces.pop() else { return folder(arguments) };
     let reading = piece.reading.into_diagnostic().wrap_err_with(context)?;
     let warnings = files::oddities(&reading);
-    if arguments.json { as_json(path, &reading.score, &warnings) } else { as_table(path, &reading.score, warnings) }
+    // What comes before the first note nobody hears, learns or continues.
+    let (silent, from) = reading.score.silent_bars();
+    let score = if silent > 0 { reading.score.after(from) } else { reading.score };
+    if arguments.json { as_json(path, &score, &warnings, silent) } else { as_table(path, &score, warnings, silent) }
 }
 
-fn as_json(path: &Path, score: &Score, warnings: &[String]) -> Result<()> {
+fn as_json(path: &Path, score: &Score, warnings: &[String], silent: u64) -> Result<()> {
     let part = |part: &Part| {
         serde_json::json!({
             "name": part.name, "channel": part.channel, "port": part.port, "program": part.program().get(), "drums": part.drums,
@@ -48,10 +51,11 @@ fn as_json(path: &Path, score: &Score, warnings: &[String]) -> Result<()> {
         "quarters": score.end().quarters(score.ticks_per_quarter), "seconds": score.tempo_map().seconds(score.end()),
         "meters": meters(score), "keys": keys(score), "parts": score.parts.iter().map(part).collect::<Vec<_>>(),
         "origin": Provenance::find(&score.remarks), "warnings": warnings, "recurrences": recurrences(score),
+        "silent_bars": silent, "printed_bars": (!score.printed.is_empty()).then(|| score.last_bar()),
     }))
 }
 
-fn as_table(path: &Path, score: &Score, warnings: Vec<String>) -> Result<()> {
+fn as_table(path: &Path, score: &Score, warnings: Vec<String>, silent: u64) -> Result<()> {
     let seconds = score.tempo_map().seconds(score.end());
     let quarters = score.end().quarters(score.ticks_per_quarter);
     let range = score.pitch_range().map(|(low, high)| format!("{low} to {high}")).unwrap_or_default();
@@ -59,6 +63,11 @@ fn as_table(path: &Path, score: &Score, warnings: Vec<String>) -> Result<()> {
     let upbeats = 1 - score.first_bar();
     let bars = counted(score.bars().skip(upbeats).take(MOST_BARS).count(), "bar");
     let bars = if upbeats > 0 { format!("{bars} after an upbeat") } else { bars };
+    let left_out = match silent {
+        0 => String::new(),
+        1 => "; the silent bar before is left out".to_owned(),
+        _ => format!("; the {silent} silent bars before are left out"),
+    };
     let notes = match Unpitched::of(score) {
         Some(unpitched) => format!("{}: it holds {unpitched}", score.note_count()),
         None => format!("{} {range}", score.note_count()),
@@ -66,7 +75,8 @@ fn as_table(path: &Path, score: &Score, warnings: Vec<String>) -> Result<()> {
     let mut lines = rows([
         ("file", printable(&path.display().to_string())),
         ("title", score.title.as_deref().map(printable).unwrap_or_default()),
-        ("length", format!("{} ({quarters:.1} quarter notes, {bars})", duration(seconds))),
+        ("length", format!("{} ({quarters:.1} quarter notes, {bars}){left_out}", duration(seconds))),
+        ("repeats", played_out(score).unwrap_or_default()),
         ("notes", notes),
         ("metre", if meters.is_empty() { "none is named; read as 4/4".to_owned() } else { shortened(meters) }),
         ("key", shortened(keys(score))),
@@ -78,6 +88,15 @@ fn as_table(path: &Path, score: &Score, warnings: Vec<String>) -> Result<()> {
     }
     lines.extend(warnings.iter().map(|warning| ("oddity".to_owned(), printable(warning))));
     say(table(&lines))
+}
+
+/// What has become of repeats and jumps; `None` where there are none.
+fn played_out(score: &Score) -> Option<String> {
+    let printed = (!score.printed.is_empty()).then(|| score.last_bar())?;
+    Some(format!(
+        "played out: {} on paper; `harmonise --keep` counts these, the form below those that are played",
+        counted(printed, "bar")
+    ))
 }
 
 fn meters(score: &Score) -> Vec<String> {

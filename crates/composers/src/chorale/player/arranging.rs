@@ -73,8 +73,7 @@ impl ChoraleComposer {
         let last_note = step(lines.iter().flatten().map(|note| note.onset).max().unwrap_or_default());
         let last_quarter = given.len().saturating_sub(grid.get() as usize);
         let from = if given.last()?.voices == 0 { last_quarter } else { last_note.max(last_bar) };
-        let pitched = source.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
-        let keys = source.keys.last().map(|(_, key)| *key).into_iter().chain(find_key(pitched));
+        let keys = source.keys.last().map(|(_, key)| *key).into_iter().chain(find_key(source.pitched_notes()));
         Closing::of(given, from.max(last_bar), keys, self.choir.allowed())
     }
 
@@ -139,8 +138,8 @@ impl ChoraleComposer {
         }
         let chords = voices::read(&on_grid(pitched.iter().map(|part| (*part).clone()).collect()));
         let throughout = arrangement.voices.iter().fold(0u8, |all, voice| all | 1 << voice);
-        let kept: Vec<(u64, u64)> = (source.bars().enumerate())
-            .filter(|(bar, _)| arrangement.bars.iter().any(|range| range.contains(&(bar + source.first_bar()))))
+        let kept: Vec<(u64, u64)> = (source.numbered_bars())
+            .filter(|(number, _)| arrangement.bars.iter().any(|range| range.contains(number)))
             .map(|(_, bar)| (bar.start.0, bar.end().0))
             .collect();
         let is_kept = |at: Ticks| kept.iter().any(|(from, to)| (*from..*to).contains(&at.0));
