@@ -23,6 +23,8 @@ pub mod ngram;
 pub mod plan;
 mod prompt;
 mod sampling;
+mod settings;
+pub mod tokens;
 mod trainable;
 
 pub use arrangement::Arrangement;
