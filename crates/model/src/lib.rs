@@ -23,6 +23,8 @@ pub mod plan;
 mod prompt;
 mod request;
 mod sampling;
+mod settings;
+pub mod tokens;
 mod trainable;
 
 pub use autoregressive::Autoregressive;

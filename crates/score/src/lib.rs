@@ -20,7 +20,7 @@ mod tonality;
 mod unpitched;
 mod words;
 
-pub use drums::names_drums;
+pub use drums::{names_drums, names_pitches};
 pub use grid::{GridReport, quantize};
 pub use line::{Outer, outer_line};
 pub use meter::{Bar, Bars, Key, KeyError, Meter, MeterError, Mode, named_meters, upbeat};
