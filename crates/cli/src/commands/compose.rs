@@ -100,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             None => miette::Report::from_err(error),
         },
     })?;
-    let playing = arguments.sound.load()?;
+    let playing = arguments.sound.load(&outputs.formats)?;
     let mut pieces = Vec::new();
     let seeds: Vec<u64> = (0..arguments.count).map(|k| settings.seed.wrapping_add(u64::from(k))).collect();
     for (batch, seeds) in seeds.chunks(TOGETHER).enumerate() {

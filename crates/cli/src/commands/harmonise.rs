@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             bars: arguments.keep.iter().map(|range| (*range.start(), *range.end())).collect(),
         }),
     };
-    let playing = arguments.sound.load()?;
+    let playing = arguments.sound.load(&outputs.formats)?;
     let is_melody_given = settings.arrangement.as_ref().is_some_and(|given| given.voices.contains(&0));
     let mut pieces = Vec::new();
     for k in 0..arguments.count as usize {
