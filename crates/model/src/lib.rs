@@ -9,6 +9,8 @@ mod autoregressive;
 pub mod checkpoint;
 pub mod checks;
 mod composer;
+pub mod critic;
+pub mod drafts;
 mod expression;
 mod file;
 mod form;

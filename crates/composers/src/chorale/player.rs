@@ -4,12 +4,13 @@ mod arranging;
 mod closing;
 mod drafts;
 
-use super::critic::Critic;
+use super::critic::KINDS;
 use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::profile::Profile;
 use super::trainer::past_of;
 use super::{Choir, SPEC, Settings, two_bars};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
+use cantus_model::critic::Critic;
 use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation, moments};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
@@ -70,7 +71,7 @@ impl ChoraleComposer {
             let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
             Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
         };
-        let critic = Critic::read(file)?;
+        let critic = Critic::read(file, KINDS)?;
         let shape = settings.own.shape(settings.features());
         Ok(ChoraleComposer {
             cells: (0..settings.shared.layers).map(cell).collect::<Result<_, _>>()?,

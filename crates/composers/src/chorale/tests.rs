@@ -373,7 +373,7 @@ fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
     assert_eq!(line(&found.parts[0]), line(&melody.parts[0]));
 
     let mut damaged = finished.clone();
-    let critic = damaged.tensors.get_mut(critic::TENSOR).unwrap();
+    let critic = damaged.tensors.get_mut("critic.turns").unwrap();
     critic.values.pop();
     critic.shape[0] -= 1;
     assert!((SPEC.load)(&damaged).is_err());
