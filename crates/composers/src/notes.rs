@@ -12,16 +12,20 @@
 //!
 //! Cost: the default, 1.6 million parameters; time of a note does not grow with the piece.
 
+mod critic;
+mod form;
 mod layout;
+mod loops;
 mod network;
 mod past;
 mod player;
 #[cfg(test)]
 mod tests;
 mod trainer;
+mod usual;
 mod view;
 
-use cantus_model::{ComposerSpec, Configuration, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Sampling};
 use cantus_score::Reading;
 
 /// The registry's entry.
@@ -36,13 +40,14 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "quarters entered and places in them for time; notes of a moment downwards; copying by matching contexts; ends of what sounds",
     reads: &Reading::ALL,
     encoding: "note_events",
-    abilities: &[],
+    around: &[Around::Beginning],
+    controls: &Control::ALL,
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",
         settings: r#"{}"#,
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"units_dropout":0.0,"heard_dropout":0.0,
-              "transposition":0,"learning_rate":0.01,"averaging":0.5,"units":16,"channels":16,"reach":6}"#,
+              "transposition":0,"learning_rate":0.01,"averaging":0.5,"units":16,"channels":16,"reach":6,"critic":0}"#,
     }],
     create: trainer::create,
     load: player::load,

@@ -10,7 +10,7 @@
 use burn::tensor::Bytes;
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty};
 use std::mem::MaybeUninit;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Mutex;
 
 /// One cache line: the unit of allocation, which gives every buffer its alignment.
@@ -212,6 +212,12 @@ impl AllocationController for PooledBytes {
         // A copy, so that burn's copy on write stays within the pool too.
         Some(Box::new(PooledBytes(self.0.clone())))
     }
+}
+
+/// A slice of rows of `width` values, cut into each chunk's rows; nothing each where the width is 0.
+pub(crate) fn pieces<'a>(values: &'a mut [f32], chunks: &[Range<usize>], width: usize) -> Vec<&'a mut [f32]> {
+    let mut rest = values;
+    chunks.iter().map(|chunk| rest.split_off_mut(..chunk.len() * width).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]

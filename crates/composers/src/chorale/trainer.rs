@@ -1,6 +1,6 @@
 //! Training.
 
-use super::critic::{TENSOR, learn};
+use super::critic::learn;
 use super::given::{AHEAD, Given, Mask, write_ahead};
 use super::player::{ChoraleComposer, counted, protocol};
 use super::profile::Profile;
@@ -8,12 +8,13 @@ use super::{Choir, Network, SPEC, Settings};
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::TokenId;
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
+use cantus_model::critic::Critic;
 use cantus_model::frames::FrameSettings;
 use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
-    StepAt, StepReport, TensorData as TensorValues, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::joint::{CLASSES, Noise, Place};
 use cantus_nn::lstm::LstmState;
@@ -358,7 +359,7 @@ impl Trainable for ChoraleTrainer {
 
     fn finishing(&self, model: &ModelFile) -> Option<String> {
         let rounds = self.settings.own.critic;
-        let learnt = model.tensors.contains_key(TENSOR);
+        let learnt = Critic::is_in(model);
         (rounds > 0 && !learnt).then(|| {
             format!(
                 "a critic learns, in {}, what tells its pieces from the corpus; the model is there already, and stays as it is if you \
@@ -381,10 +382,7 @@ impl Trainable for ChoraleTrainer {
         let pieces: Vec<&[Chord]> = self.train.iter().map(|piece| &piece.chords[..]).collect();
         let rounds = (self.settings.own.critic, self.seed);
         let Some(critic) = learn(&mut composer, &pieces, rounds, stop, progress) else { return Ok(None) };
-        let mut finished = model.clone();
-        let values = critic.weights().to_vec();
-        finished.tensors.insert(TENSOR.to_owned(), TensorValues { shape: vec![values.len()], values });
-        Ok(Some(finished))
+        Ok(Some(critic.write(model)))
     }
 
     fn checkpoint(&self) -> ModelFile {

@@ -252,11 +252,10 @@ impl Layout {
         }
         let mut mark = |part: usize, value: usize, x: f32| row[begins[part] + value.min(sizes[part] - 1)] += x;
         let notes = &past.notes()[..j];
-        let bars = past.bars();
         let place = InBar::of(past, notes.last().map_or(0, |note| note.onset), self.beat);
         mark(6, place.quarter, 1.0);
         mark(13, place.bar_quarters, 1.0);
-        mark(14, class_of_left(bars.len() - 1 - place.bar.min(bars.len() - 1)), 1.0);
+        mark(14, class_of_left(past.left(place.bar)), 1.0);
         let Some(last) = notes.last() else { return mark(0, 0, 1.0) };
         let moved = |note: &cantus_encoding::note_events::Event| {
             key_of(note.pitch, if is_drums(note.instrument) { 0 } else { shift })

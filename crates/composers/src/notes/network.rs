@@ -56,6 +56,8 @@ pub(super) struct NoteSettings {
     pub patience: u32,
     /// Epochs where nothing else bounds the training.
     pub epochs: u32,
+    /// Rounds in which a critic learns, once the network has, to tell its pieces from the corpus's; 0 for none.
+    pub critic: usize,
 }
 
 impl Default for NoteSettings {
@@ -83,6 +85,7 @@ impl Default for NoteSettings {
             warmup: 60,
             patience: 4,
             epochs: 200,
+            critic: 12,
         }
     }
 }
@@ -104,6 +107,7 @@ impl NoteSettings {
         within("reach", self.reach, 0, 127)?;
         within("batch", self.batch, 1, 4096)?;
         within("window", self.window, 2, 65_536)?;
+        within("critic", self.critic, 0, 1000)?;
         if !self.channels.is_multiple_of(16) {
             return Err(format!("channels = {} is no multiple of 16", self.channels));
         }

@@ -1,5 +1,6 @@
 //! The notes of a piece so far, and which earlier places resemble the present.
 
+use super::layout::LOOK;
 use cantus_encoding::note_events::{Clock, Event};
 use cantus_nn::random::mix;
 use cantus_score::Bar;
@@ -20,6 +21,8 @@ const WHOLE: usize = 14;
 const BY_INTERVAL: usize = 8;
 /// The longest match that is told from a longer one.
 const LONGEST: usize = 64;
+/// Bars before the end from which on a piece takes leave.
+const LEAVE: usize = 4;
 const NOWHERE: u32 = u32::MAX;
 
 /// As what notes are compared.
@@ -44,6 +47,8 @@ pub(super) struct Past {
     latest: HashMap<(u8, u64), u32>,
     /// The pitch of each note; of a drum that of the note with a pitch before.
     pitches: Vec<u8>,
+    /// Bars that the piece is taken to go on for after its last.
+    beyond: usize,
     /// How often each pitch class came before each note and after the last one; drums do not count.
     classes: Vec<[u32; 12]>,
 }
@@ -120,6 +125,17 @@ impl Past {
         self.classes.push(classes);
     }
 
+    /// Ends notes of an instrument that would sound beside one that begins at `time`, the earliest first, until fewer than `most` do.
+    pub fn give_way(&mut self, instrument: u8, time: u32, most: usize) {
+        let latest = self.notes.len().saturating_sub(LOOK);
+        let held = |note: &Event| note.instrument == instrument && note.onset < time && note.end() > time;
+        let count =
+            self.notes[latest..].iter().filter(|note| note.instrument == instrument && note.end() > time).count();
+        let too_many = (count + 1).saturating_sub(most);
+        let held = self.notes[latest..].iter_mut().filter(|note| held(note)).take(too_many);
+        held.for_each(|note| note.length = time - note.onset);
+    }
+
     fn clock(&self) -> Clock {
         self.clock.unwrap_or(Clock::Seconds)
     }
@@ -130,6 +146,18 @@ impl Past {
 
     pub fn bars(&self) -> &[Bar] {
         &self.bars
+    }
+
+    /// How many bars are left after one. A piece that is shorter than those of its corpus does not take leave from its beginning on:
+    /// until its last bars it goes on as if it had `beyond` more.
+    pub fn left(&self, bar: usize) -> usize {
+        let left = self.bars.len().saturating_sub(1 + bar);
+        if left < LEAVE { left } else { left + self.beyond }
+    }
+
+    /// The same piece, taken to go on for so many bars more.
+    pub fn going_on(self, beyond: usize) -> Past {
+        Past { beyond, ..self }
     }
 
     /// How much of the notes before note `j` is of each pitch class.
@@ -254,6 +282,27 @@ mod tests {
             [of(0), of(1), of(2), of(3), of(4)],
             [Some((8, 28)), Some((7, 24)), Some((5, 16)), Some((1, 0)), None]
         );
+    }
+
+    #[test]
+    fn what_sounds_gives_way_where_there_are_no_more_voices() {
+        let mut past = Past::of(&[note(0, 60), note(2, 64), note(3, 67)], bars(1), Clock::Beats(4), |_| false);
+        let lengths = |past: &Past| past.notes().iter().map(|note| note.length).collect::<Vec<_>>();
+        past.give_way(0, 3, 4);
+        past.give_way(1, 3, 1);
+        assert_eq!(lengths(&past), [4, 4, 4]);
+        past.give_way(0, 3, 3);
+        assert_eq!(lengths(&past), [3, 4, 4]);
+        past.give_way(0, 5, 1);
+        assert_eq!(lengths(&past), [3, 3, 2]);
+    }
+
+    #[test]
+    fn a_short_piece_takes_leave_in_its_last_bars_alone() {
+        let past = Past::new(bars(8), Clock::Beats(4));
+        assert_eq!([0, 3, 4, 7].map(|bar| past.left(bar)), [7, 4, 3, 0]);
+        let past = past.going_on(20);
+        assert_eq!([0, 3, 4, 7].map(|bar| past.left(bar)), [27, 24, 3, 0]);
     }
 
     #[test]

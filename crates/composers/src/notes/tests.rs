@@ -1,10 +1,14 @@
+use super::SPEC;
 use super::layout::{Layout, choice};
 use super::past::Past;
 use super::view::View;
 use cantus_encoding::note_events::{Vocabulary, encode};
+use cantus_model::{Composer, ModelFile, Precision, Prompt, Request, TrainingSet};
 use cantus_nn::cascade::NONE;
 use cantus_nn::random::{below, seeded};
 use cantus_score::{Note, Part, Pitch, Program, Reading, Score, Ticks, TicksPerQuarter, Velocity};
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
 
 /// A band that plays by chance: two instruments and drums, with triplets, chords, notes over bar lines.
 fn band(seed: u64, moved: i32) -> Score {
@@ -136,4 +140,122 @@ fn what_sounds_offers_its_end_and_what_came_offers_itself() {
         (0..choice::COUNT).filter(|v| sight.targets[*v] != NONE).all(|v| candidate.offers[v] == sight.targets[v])
     };
     assert!(sight.candidates.iter().any(|candidate| whole(&candidate)), "{sight:?}");
+}
+
+/// Quarters over a bass, in C, as so many bars; no two pieces alike.
+fn tune(bars: u64, seed: u64) -> Score {
+    let rng = &mut seeded(seed);
+    let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
+    let mut notes = Vec::new();
+    for quarter in 0..4 * bars {
+        let pitch = [60, 62, 64, 65, 67, 69, 71, 72][below(rng, 8)];
+        let note = |pitch: u8, duration| Note {
+            onset: Ticks(4 * quarter),
+            pitch: Pitch::try_from(pitch).unwrap(),
+            duration: Ticks(duration),
+            velocity: Velocity::DEFAULT,
+        };
+        notes.push(note(pitch, 4));
+        if quarter % 4 == 0 {
+            notes.push(note([36, 41, 43][below(rng, 3)], 16));
+        }
+    }
+    notes.sort_unstable();
+    score.parts.push(Part { notes, ..Part::default() });
+    score.meters.push((Ticks::ZERO, cantus_score::Meter::COMMON));
+    score
+}
+
+fn tunes() -> TrainingSet {
+    let train = (1..7).map(|seed| tune(8, seed)).collect();
+    TrainingSet { train, valid: vec![tune(6, 8)], ..TrainingSet::default() }
+}
+
+fn made(composer: &dyn Composer, request: &Request, seed: u64) -> Score {
+    composer.compose(request, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).unwrap().score
+}
+
+/// What begins in each bar, counted from its beginning.
+fn by_bars(score: &Score) -> Vec<Vec<(u64, u8)>> {
+    let score = score.rescaled(TicksPerQuarter::new(4).unwrap());
+    let notes = |bar: u64| {
+        let inside = score.notes().filter(move |note| note.onset.0 / 16 == bar);
+        let mut inside: Vec<(u64, u8)> = inside.map(|note| (note.onset.0 % 16, note.pitch.get())).collect();
+        inside.sort_unstable();
+        inside
+    };
+    (0..8).map(notes).collect()
+}
+
+#[test]
+fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
+    let set = tunes();
+    let mut settings = SPEC.tiny_settings("default").unwrap();
+    settings["critic"] = 2.into();
+    let trainable = (SPEC.create)(&settings, &set, 1).unwrap();
+    let (model, going) = (trainable.save(), AtomicBool::new(false));
+    let finish = |model: &ModelFile, stop: &AtomicBool| {
+        let mut told = Vec::new();
+        (trainable.finish(model, stop, &mut |done| told.push(done)).unwrap(), told)
+    };
+    assert!(finish(&model, &AtomicBool::new(true)).0.is_none(), "whoever stops it has no critic");
+    let (finished, told) = finish(&model, &going);
+    let finished = finished.unwrap();
+    assert_eq!(told, [0.0, 0.5, 1.0], "a round is half of two");
+    assert_eq!(finish(&model, &going).0.as_ref(), Some(&finished), "the same again");
+    assert!(finish(&finished, &going).0.is_none(), "it has learnt already");
+
+    let (without, with) = ((SPEC.load)(&model).unwrap(), (SPEC.load)(&finished).unwrap());
+    let judged = |composer: &dyn Composer| composer.judge().unwrap().judge(&set.valid[0]).figures;
+    assert_eq!(judged(without.as_ref()), judged(with.as_ref()));
+    let request = Request::new(4, with.default_sampling());
+    assert_ne!(made(without.as_ref(), &request, 3), made(with.as_ref(), &request, 3));
+    let bytes = finished.to_bytes(Precision::Full).unwrap();
+    let loaded = (SPEC.load)(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
+    assert_eq!(made(with.as_ref(), &request, 3), made(loaded.as_ref(), &request, 3));
+
+    let mut damaged = finished.clone();
+    let critic = damaged.tensors.get_mut("critic.turns").unwrap();
+    critic.values.pop();
+    critic.shape[0] -= 1;
+    assert!((SPEC.load)(&damaged).is_err());
+}
+
+#[test]
+fn what_a_form_repeats_comes_again_note_for_note() {
+    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &tunes(), 1).unwrap().save();
+    let composer = (SPEC.load)(&model).unwrap();
+    let mut request = Request::new(8, composer.default_sampling()).formed("ABAC".parse().unwrap());
+    for seed in 1..5 {
+        let bars = by_bars(&made(composer.as_ref(), &request, seed));
+        assert_eq!((&bars[4], &bars[5]), (&bars[0], &bars[1]), "seed {seed}");
+        assert_ne!((&bars[2], &bars[3]), (&bars[0], &bars[1]), "seed {seed}");
+    }
+    // A prompt is part of the form.
+    request = request.after(Prompt::new(&tune(8, 3), 2).unwrap());
+    let bars = by_bars(&made(composer.as_ref(), &request, 1));
+    assert_eq!(&bars[..2], &by_bars(&tune(8, 3))[..2]);
+    assert_eq!(&bars[4..6], &bars[..2]);
+}
+
+#[test]
+fn a_piece_has_the_form_of_one_of_the_corpus() {
+    // All pieces say their first two bars again as fifth and sixth.
+    let again = |seed: u64| {
+        let mut score = tune(8, seed);
+        let notes = &mut score.parts[0].notes;
+        let first: Vec<Note> = notes.iter().filter(|note| note.onset.0 < 32).copied().collect();
+        notes.retain(|note| !(64..96).contains(&note.onset.0));
+        notes.extend(first.into_iter().map(|note| Note { onset: note.onset + Ticks(64), ..note }));
+        notes.sort_unstable();
+        score
+    };
+    let set = TrainingSet { train: (1..7).map(again).collect(), ..tunes() };
+    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap().save();
+    let composer = (SPEC.load)(&model).unwrap();
+    let request = Request::new(8, composer.default_sampling());
+    for seed in 1..5 {
+        let bars = by_bars(&made(composer.as_ref(), &request, seed));
+        assert_eq!(&bars[4..6], &bars[..2], "seed {seed}");
+    }
 }

@@ -1,14 +1,17 @@
 //! Training.
 
+use super::critic::learn;
 use super::layout::{Layout, choice};
 use super::network::{Network, NoteSettings};
 use super::past::Past;
 use super::player::NoteComposer;
+use super::usual::Usual;
 use super::view::View;
 use super::{PROTOCOL, SPEC};
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
 use cantus_encoding::note_events::{Vocabulary, encode};
+use cantus_model::critic::Critic;
 use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
@@ -20,10 +23,11 @@ use cantus_nn::dropout::MaskKey;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, derive};
-use cantus_score::Score;
+use cantus_score::{Score, counted};
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
 /// Windows to a segment.
 const SEGMENT_WINDOWS: usize = 8;
@@ -44,12 +48,14 @@ struct NoteTrainer {
     layout: Layout,
     train: Vec<Learnt>,
     valid: Vec<Score>,
+    /// Notes of these.
+    valid_notes: usize,
     /// The choices of the training and the validation pieces as tokens, for counting models.
     tokens: [Vec<Vec<TokenId>>; 2],
     learner: Learner<Network>,
     plan: Plan,
     quarters_per_note: f64,
-    usual: super::player::Usual,
+    usual: Usual,
     habits: Habits,
 }
 
@@ -75,13 +81,11 @@ impl NoteTrainer {
             .collect();
         let valid: Vec<Score> = set.valid.iter().filter(|piece| piece.note_count() > 0).cloned().collect();
         let sizes: Vec<usize> = settings.shape(&layout).choices.iter().map(|choice| choice.classes).collect();
-        let tokens = [
-            train.iter().map(|piece| tokens(&piece.past, &vocabulary, &layout, &sizes)).collect::<Vec<_>>(),
-            valid
-                .iter()
-                .map(|piece| tokens(&Learnt::new(piece, &vocabulary, 0).past, &vocabulary, &layout, &sizes))
-                .collect(),
-        ];
+        let kept: Vec<Learnt> = valid.iter().map(|piece| Learnt::new(piece, &vocabulary, 0)).collect();
+        let of = |pieces: &[Learnt]| -> Vec<Vec<TokenId>> {
+            pieces.iter().map(|piece| tokens(&piece.past, &vocabulary, &layout, &sizes)).collect()
+        };
+        let tokens = [of(&train), of(&kept)];
         let frequencies = frequencies(&tokens[0], &sizes);
         let device = Device::flex().autodiff();
         let network = Network::new(&settings, &layout, &frequencies, &mut derive(seed, "parameters", &[]), &device);
@@ -93,7 +97,8 @@ impl NoteTrainer {
             plan: plan(&train, &settings, seed, 0),
             learner: Learner::new(network, optimizer, settings.averaging),
             quarters_per_note: quarters / f64::from(notes.max(1) as u32),
-            usual: super::player::Usual::of(set, &vocabulary),
+            usual: Usual::of(&train.iter().map(|piece| &piece.past).collect::<Vec<_>>(), &vocabulary),
+            valid_notes: kept.iter().map(|piece| piece.past.notes().len()).sum(),
             habits: Habits::of(set),
             settings,
             seed,
@@ -141,6 +146,13 @@ impl NoteTrainer {
             }
         }
         batch
+    }
+
+    /// The network as the optimiser moves it, without any average.
+    fn as_trained(&self) -> ModelFile {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
+        checkpoint::save(&SPEC, self.learner.network(), settings, encoding, &self.habits)
     }
 
     fn loaded(&self) -> NoteComposer {
@@ -311,25 +323,47 @@ impl Trainable for NoteTrainer {
             1 + self.settings.shape(&self.layout).choices.iter().map(|choice| choice.classes).sum::<usize>();
         let mut found = ngram::baselines(train, valid, vocabulary);
         let predicted: usize = valid.iter().map(|tokens| tokens.len() - 1).sum();
-        let notes: usize = self.valid.iter().map(|piece| encode(piece, &self.vocabulary).0.notes.len()).sum();
-        found.iter_mut().for_each(|baseline| baseline.nats_per_token *= predicted as f64 / notes.max(1) as f64);
+        let per_note = predicted as f64 / self.valid_notes.max(1) as f64;
+        found.iter_mut().for_each(|baseline| baseline.nats_per_token *= per_note);
         found
     }
 
     fn save(&self) -> ModelFile {
-        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
-        self.learner.save(checkpoint::save(&SPEC, self.learner.network(), settings, encoding, &self.habits))
+        self.learner.save(self.as_trained())
+    }
+
+    fn finishing(&self, model: &ModelFile) -> Option<String> {
+        let rounds = self.settings.critic;
+        (rounds > 0 && !Critic::is_in(model)).then(|| {
+            format!(
+                "a critic learns, in {}, what tells its pieces from the corpus; the model is there already, and stays as it is if you \
+                 stop now",
+                counted(rounds, "round")
+            )
+        })
+    }
+
+    fn finish(
+        &self,
+        model: &ModelFile,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Option<ModelFile>, ModelError> {
+        if self.finishing(model).is_none() {
+            return Ok(None);
+        }
+        let mut composer = NoteComposer::load(model)?;
+        let pieces: Vec<&Past> = self.train.iter().map(|piece| &piece.past).collect();
+        let rounds = (self.settings.critic, self.seed);
+        Ok(learn(&mut composer, &pieces, rounds, stop, progress).map(|critic| critic.write(model)))
     }
 
     fn checkpoint(&self) -> ModelFile {
-        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
-        self.learner.checkpoint(checkpoint::save(&SPEC, self.learner.network(), settings, encoding, &self.habits))
+        self.learner.checkpoint(self.as_trained())
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
-        let expected = self.save().header;
+        let expected = self.as_trained().header;
         self.learner.resume(file, &expected)
     }
 

@@ -101,7 +101,7 @@ impl<'a> View<'a> {
         // The first note's onset is counted from the beginning of the piece.
         let notes = self.before();
         let of_moment = notes.iter().rev().take_while(|note| note.onset == self.now).count();
-        let left = self.past.bars().len().saturating_sub(1 + here.bar);
+        let left = self.past.left(here.bar);
         let known = [
             (Known::PlaceBefore, (self.now % self.places()) as usize),
             (Known::Quarter, here.quarter),
@@ -112,6 +112,12 @@ impl<'a> View<'a> {
         self.know(choice::QUARTERS, &known);
         let (later, same) = (self.now % self.places() + 1 < self.places(), self.may_go_on());
         self.sight.allowed[choice::QUARTERS] = if later || same { all(NUMBERS) } else { all(NUMBERS) & !1 };
+    }
+
+    /// Leaves out what came before: nothing is offered but the ends of what sounds.
+    pub fn forget(&mut self) {
+        self.sight.candidates.drain(..self.earlier.len());
+        self.earlier.clear();
     }
 
     /// Whether another note may come at the moment of the one before.
@@ -342,7 +348,7 @@ impl<'a> View<'a> {
         let chord = self.of_moment().find(own);
         let before = self.latest().find(own);
         let here = InBar::of(self.past, onset, self.beat());
-        let left = self.past.bars().len().saturating_sub(1 + here.bar);
+        let left = self.past.left(here.bar);
         let known = [
             (Known::Instrument, usize::from(self.note.instrument)),
             (Known::Pitch, usize::from(key)),
@@ -468,7 +474,7 @@ fn length_of(note: Option<&Event>, places: u32) -> usize {
 }
 
 /// The first `n` classes.
-fn all(n: usize) -> u128 {
+pub(super) fn all(n: usize) -> u128 {
     if n >= 128 { u128::MAX } else { (1 << n) - 1 }
 }
 

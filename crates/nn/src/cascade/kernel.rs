@@ -5,7 +5,7 @@
 
 use super::copying::{Attention, TableDerivatives, Tables};
 use super::{Candidate, CascadeShape, KeyShape, MOST_CHOICES, NONE, Noise, Sight};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, pieces};
 use crate::joint::softmax;
 use crate::logistic::CoinKey;
 use crate::packed::PackedMatrix;
@@ -113,14 +113,14 @@ pub(super) fn train(
     let sentinels = if shape.kinds > 0 { count } else { 0 };
     let mut of_chunks: Vec<Vec<&mut [f32]>> = chunks.iter().map(|_| Vec::with_capacity(count)).collect();
     for (logits, choice) in logits.iter_mut().zip(&shape.choices) {
-        let parts = split(logits, &chunks, choice.classes);
+        let parts = pieces(logits, &chunks, choice.classes);
         of_chunks.iter_mut().zip(parts).for_each(|(chunk, part)| chunk.push(part));
     }
     let found: Vec<Chunk> = of_chunks
         .into_par_iter()
         .zip(&chunks)
-        .zip(split(&mut to_context, &chunks, wide))
-        .zip(split(&mut to_sentinel, &chunks, sentinels))
+        .zip(pieces(&mut to_context, &chunks, wide))
+        .zip(pieces(&mut to_sentinel, &chunks, sentinels))
         .map(|(((logits, chunk), to_context), to_sentinel)| job.run(chunk.clone(), logits, to_context, to_sentinel))
         .collect();
 
@@ -166,12 +166,6 @@ pub(super) fn train(
         }
     }
     (figures, Inputs { state: to_state, context: to_context, sentinel: to_sentinel }, to)
-}
-
-/// The rows of each chunk.
-fn split<'a>(values: &'a mut [f32], chunks: &[Range<usize>], width: usize) -> Vec<&'a mut [f32]> {
-    let mut rest = values;
-    chunks.iter().map(|chunk| rest.split_off_mut(..chunk.len() * width).unwrap_or_default()).collect()
 }
 
 /// What the rows have in common.

@@ -7,7 +7,7 @@
 use super::pointer::{self, Derivatives, Offers};
 use super::shared::{self, Heard};
 use super::{JointShape, Noise, Place};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, pieces};
 use crate::logistic::CoinKey;
 use crate::packed::PackedMatrix;
 use crate::product::{column_sums, transposed_product};
@@ -261,12 +261,6 @@ fn split<'a>(
     let mut rest = values;
     let rows = chunks.iter().map(|chunk| starts[chunk.end] - starts[chunk.start]);
     rows.map(|rows| rest.split_off_mut(..rows * width).unwrap_or_default()).collect()
-}
-
-/// The places of each chunk; nothing where the width is 0.
-fn pieces<'a>(values: &'a mut [f32], chunks: &[std::ops::Range<usize>], width: usize) -> Vec<&'a mut [f32]> {
-    let mut rest = values;
-    chunks.iter().map(|chunk| rest.split_off_mut(..chunk.len() * width).unwrap_or_default()).collect()
 }
 
 /// What the chunks have in common.

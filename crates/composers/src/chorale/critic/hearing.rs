@@ -1,9 +1,10 @@
 //! What the critic has heard of a piece that is being written.
 
-use super::{KINDS, OF_KIND, TURNS};
 use cantus_encoding::voices::{Chord, VOICES};
-use cantus_nn::random::mix;
+use cantus_model::critic::Turns;
 
+/// Kinds of turns.
+pub(in super::super) const KINDS: usize = 13;
 /// A passage, in quarters: twelve bars of four.
 const PASSAGE: usize = 48;
 /// Larger intervals, in semitones, are all alike.
@@ -39,13 +40,7 @@ pub(in super::super) struct Hearing {
     of_passage: (u16, u128),
     /// The steps of this bar at which notes were begun, and those of the bar before.
     bars: [u64; 2],
-    /// How often each turn has occurred in this passage.
-    counts: Vec<u16>,
-    /// Of each kind of turn in the passage: how many there were, and the sum of weights times roots.
-    totals: [f64; KINDS],
-    sums: [f64; KINDS],
-    /// The verdict on the passages before.
-    closed: f64,
+    turns: Turns,
 }
 
 impl Hearing {
@@ -59,10 +54,7 @@ impl Hearing {
             classes: [0; 12],
             of_passage: (0, 0),
             bars: [0; 2],
-            counts: vec![0; TURNS],
-            totals: [0.0; KINDS],
-            sums: [0.0; KINDS],
-            closed: 0.0,
+            turns: Turns::new(KINDS),
         }
     }
 
@@ -73,16 +65,14 @@ impl Hearing {
     /// The next chord.
     pub(in super::super) fn push(&mut self, weights: &[f32], chord: Chord) {
         if self.at > 0 && self.at.is_multiple_of(self.passage()) {
-            self.closed = self.verdict();
-            self.counts.fill(0);
+            self.turns.close();
             self.of_passage = (0, 0);
-            (self.totals, self.sums) = ([0.0; KINDS], [0.0; KINDS]);
         }
         let bar = BAR * self.steps_per_quarter;
         if self.at.is_multiple_of(bar) {
             if self.at >= 2 * bar {
                 let unlike = (self.bars[0] ^ self.bars[1]).count_ones();
-                self.hear(weights, 12, &[u64::from(unlike)]);
+                self.turns.hear(weights, 12, &[u64::from(unlike)]);
             }
             self.bars = [0, self.bars[0]];
         }
@@ -113,15 +103,6 @@ impl Hearing {
         (0..12).rev().max_by_key(inside).unwrap_or(0)
     }
 
-    /// A turn of a kind.
-    fn hear(&mut self, weights: &[f32], kind: usize, what: &[u64]) {
-        let turn = turn(kind, what);
-        let count = f64::from(self.counts[turn]);
-        self.counts[turn] = self.counts[turn].saturating_add(1);
-        self.totals[kind] += 1.0;
-        self.sums[kind] += f64::from(weights[turn]) * ((count + 1.0).sqrt() - count.sqrt());
-    }
-
     fn moment(&mut self, weights: &[f32], chord: Chord, struck: &[i32]) {
         let mut pitches: Vec<i32> =
             (0..VOICES).filter_map(|voice| chord.pitch(voice)).map(|pitch| i32::from(pitch.get())).collect();
@@ -147,7 +128,7 @@ impl Hearing {
         let outside = struck.iter().filter(is_outside).count();
         let [b, a] = self.moments;
         let (classes, used) = self.of_passage;
-        let mut hear = |kind: usize, what: &[u64]| self.hear(weights, kind, what);
+        let mut hear = |kind: usize, what: &[u64]| self.turns.hear(weights, kind, what);
         // Sonorities, spacings, how many voices move where in the beat.
         hear(0, &[c.classes]);
         hear(1, &[spacing]);
@@ -181,16 +162,12 @@ impl Hearing {
             0 => self.passage().min(self.at),
             begun => begun,
         };
-        let of_kind = |(sum, total): (&f64, &f64)| sum / total.max(1.0).sqrt();
-        let said: f64 = self.sums.iter().zip(&self.totals).map(of_kind).sum();
-        self.closed + said * begun as f64 / self.passage() as f64
+        self.turns.verdict(begun as f64 / self.passage() as f64)
     }
 
     /// The roots of how often turns occur in the passage that is being heard; the squares of each kind's sum to 1.
     pub(super) fn turns(&self) -> Vec<(usize, f64)> {
-        let root = |turn: usize, count: u16| (f64::from(count) / self.totals[turn / OF_KIND].max(1.0)).sqrt();
-        let heard = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        heard.map(|(turn, count)| (turn, root(turn, *count))).collect()
+        self.turns.roots()
     }
 
     /// Whether the next chord begins a passage.
@@ -204,16 +181,15 @@ impl Hearing {
     }
 }
 
-/// The number of a turn, each kind's by themselves.
-fn turn(kind: usize, what: &[u64]) -> usize {
-    let mixed = what.iter().fold(mix(kind as u64), |turn, part| mix(turn ^ *part));
-    kind * OF_KIND + (mixed % OF_KIND as u64) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cantus_model::critic::Critic;
     use cantus_score::Pitch;
+
+    fn indifferent() -> Vec<f32> {
+        Critic::indifferent(KINDS).weights().to_vec()
+    }
 
     fn chord(pitches: [u8; VOICES]) -> Chord {
         Chord::new(pitches.map(|pitch| Pitch::try_from(pitch).ok()))
@@ -227,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_whole_passage_is_judged_by_the_roots_of_its_turns_and_a_begun_one_by_as_much_as_there_is() {
-        let weights: Vec<f32> = (0..TURNS).map(|turn| (turn % 7) as f32 - 3.0).collect();
+        let weights: Vec<f32> = (0..indifferent().len()).map(|turn| (turn % 7) as f32 - 3.0).collect();
         let mut hearing = Hearing::new(4);
         music(PASSAGE / 2).for_each(|chord| hearing.push(&weights, chord));
         let said = |hearing: &Hearing| -> f64 {
@@ -249,7 +225,7 @@ mod tests {
     fn what_is_held_or_moved_to_another_key_is_heard_as_the_same() {
         let heard = |up: i32, quarters: usize| {
             let mut hearing = Hearing::new(4);
-            let weights = vec![0.0; TURNS];
+            let weights = indifferent();
             let moved = |chord: Chord| Chord::from_bits(cantus_encoding::voices::moved(chord.bits(), up));
             music(quarters).for_each(|chord| hearing.push(&weights, moved(chord)));
             hearing.turns()
@@ -257,33 +233,32 @@ mod tests {
         assert_eq!(heard(0, 6), heard(3, 6));
         assert_ne!(heard(0, 6), heard(0, 7));
         let mut held = Hearing::new(4);
-        (0..64).for_each(|_| held.push(&vec![0.0; TURNS], chord([72, 67, 64, 48])));
+        (0..64).for_each(|_| held.push(&indifferent(), chord([72, 67, 64, 48])));
         assert_eq!(held.turns().len(), 8, "one moment, and two pairs of bars");
     }
 
     #[test]
     fn what_leaves_the_key_and_what_breaks_the_rhythm_is_heard() {
         let said = |kind: usize, what: &[u64], music: &[Chord]| {
-            let mut weights = vec![0.0; TURNS];
-            weights[turn(kind, what)] = 1.0;
+            let critic = Critic::indifferent(KINDS);
             let mut hearing = Hearing::new(4);
-            music.iter().for_each(|chord| hearing.push(&weights, *chord));
-            hearing.sums[kind]
+            music.iter().for_each(|chord| hearing.push(critic.weights(), *chord));
+            hearing.turns.count(kind, what)
         };
         let usual: Vec<Chord> = music(12).collect();
         let strange = [chord([73, 69, 64, 45]); 4];
         let (before, after) = ([&usual[..], &strange].concat(), [&strange, &usual[..]].concat());
         // C sharp, where all was C major; where it came first, nothing was known yet.
-        assert_eq!(said(9, &[1], &usual), 0.0);
-        assert_eq!(said(9, &[1], &before), 1.0);
-        assert_eq!(said(9, &[1], &after), 0.0);
+        assert_eq!(said(9, &[1], &usual), 0);
+        assert_eq!(said(9, &[1], &before), 1);
+        assert_eq!(said(9, &[1], &after), 0);
         // C, E, G, then B and D, then C sharp and A; of pitches four, then three more, and three more.
-        assert_eq!(said(11, &[3, 4], &usual), 1.0);
-        assert_eq!(said(11, &[7, 10], &before), 1.0);
+        assert_eq!(said(11, &[3, 4], &usual), 1);
+        assert_eq!(said(11, &[7, 10], &before), 1);
         // In the second bar the first chord lasts until the last.
         let mut broken = usual.clone();
         (20..24).for_each(|step| broken[step] = broken[19]);
-        assert_eq!(said(12, &[0], &usual), 1.0);
-        assert_eq!((said(12, &[0], &broken), said(12, &[2], &broken)), (0.0, 1.0));
+        assert_eq!(said(12, &[0], &usual), 1);
+        assert_eq!((said(12, &[0], &broken), said(12, &[2], &broken)), (0, 1));
     }
 }

@@ -1,11 +1,12 @@
-//! How the critic learns: round after round it is told which passages are the corpus's, and which were composed under its own eyes.
+//! How the critic learns: from the pieces that the network learnt from.
 
 use super::super::given::Given;
 use super::super::player::{ChoraleComposer, Task};
-use super::{Critic, Hearing, TURNS};
+use super::{Hearing, KINDS};
 use cantus_encoding::voices::Chord;
-use cantus_evaluation::regression::{Row, fit};
+use cantus_evaluation::regression::fit;
 use cantus_model::Composer;
+use cantus_model::critic::{self, Critic, Lesson, Row};
 use cantus_nn::random::derive;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
@@ -17,25 +18,20 @@ const ENOUGH: f64 = 0.5;
 const PIECES: usize = 115;
 /// Their length at most, in quarters.
 const LONGEST: usize = 128;
-/// How much the weights that are found in a round are held down.
-const PENALTY: f64 = 1e-3;
-/// The share of what is found in a round that is taken over: what was found of the pieces of one round is partly chance.
-const RATE: f64 = 0.7;
 
-/// The passages of a piece, each with a constant as its last value.
+/// The passages of a piece.
 fn passages(chords: &[Chord], steps_per_quarter: u32) -> Vec<Row> {
-    let weights = vec![0.0; TURNS];
+    let indifferent = Critic::indifferent(KINDS);
     let mut hearing = Hearing::new(steps_per_quarter);
-    let row = |hearing: &Hearing| hearing.turns().into_iter().chain([(TURNS, 1.0)]).collect();
     let mut rows = Vec::new();
     for chord in chords {
-        hearing.push(&weights, *chord);
+        hearing.push(indifferent.weights(), *chord);
         if hearing.is_whole() {
-            rows.push(row(&hearing));
+            rows.push(hearing.turns());
         }
     }
     if hearing.begun() >= ENOUGH {
-        rows.push(row(&hearing));
+        rows.push(hearing.turns());
     }
     rows
 }
@@ -52,18 +48,9 @@ pub(in super::super) fn learn(
     let grid = composer.steps_per_quarter();
     let longest = LONGEST * grid as usize;
     let pieces: Vec<&[Chord]> = pieces.iter().map(|piece| &piece[..piece.len().min(longest)]).collect();
-    let mut rows: Vec<(Row, bool)> =
-        pieces.iter().flat_map(|piece| passages(piece, grid)).map(|row| (row, true)).collect();
-    let real = rows.len();
-    if real == 0 {
-        return None;
-    }
-    let mut weights = vec![0.0; TURNS];
-    // What a single round finds is partly chance: the mean of the later rounds is what stays.
-    let (mut sums, later) = (vec![0.0; TURNS], rounds - rounds / 3);
-    progress(0.0);
-    for round in 0..rounds {
-        composer.critic = Some(Critic::new(single(&weights)));
+    let real = pieces.iter().flat_map(|piece| passages(piece, grid)).collect();
+    let compose = |round: usize, critic: Critic| {
+        composer.critic = Some(critic);
         let count = PIECES.min(pieces.len());
         let chosen = (0..count).map(|k| (round * count + k) % pieces.len());
         let compose = |piece: usize| {
@@ -78,19 +65,7 @@ pub(in super::super) fn learn(
             composer.sing(&task, &mut rng, go_on).ok()
         };
         let composed: Option<Vec<Vec<Chord>>> = chosen.collect::<Vec<usize>>().into_par_iter().map(compose).collect();
-        let composed = composed?;
-        rows.truncate(real);
-        rows.extend(composed.iter().flat_map(|piece| passages(piece, grid)).map(|row| (row, false)));
-        let found = fit(&rows, TURNS + 1, PENALTY);
-        weights.iter_mut().zip(&found).for_each(|(weight, found)| *weight += RATE * found);
-        if round >= rounds - later {
-            sums.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum += weight / later as f64);
-        }
-        progress((round + 1) as f64 / rounds as f64);
-    }
-    Some(Critic::new(single(&sums)))
-}
-
-fn single(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|value| *value as f32).collect()
+        Some(composed?.iter().flat_map(|piece| passages(piece, grid)).collect())
+    };
+    critic::learn(Lesson { real, kinds: KINDS, rounds }, fit, compose, progress)
 }

@@ -1,32 +1,22 @@
 //! Writing step by step: one draft, or, where there is a critic, several at once.
-//!
-//! Source: sequential importance resampling, N. Gordon, D. Salmond and A. Smith, IEE Proceedings F 140(2), 1993; that weights accumulate
-//! and drafts are drawn anew once too few of them carry the weight, and that they are drawn at equal distances: A. Doucet and
-//! A. Johansen, A Tutorial on Particle Filtering and Smoothing, 2009, section 3.
 
 use super::closing::Closing;
 use super::{ChoraleComposer, Here, Memory};
 use crate::chorale::critic::Hearing;
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::Chord;
+use cantus_model::drafts::{self, BREACH, DRAFTS, Draft};
 use cantus_model::frames::{Leave, Runs};
 use cantus_model::{ComposeError, Progress, Rng, Sampling};
 use cantus_nn::joint::{Decision, Place};
-use cantus_nn::random::{derive, uniform_f64};
+use cantus_nn::random::derive;
 use cantus_nn::suffix::SuffixIndex;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
 
-/// How many drafts are written at once under a critic's eyes.
-const DRAFTS: usize = 8;
-/// Drafts are drawn anew where the weight lies on fewer than this share of them.
-const SHARE: f64 = 0.5;
-/// What repeats itself for longer than the corpus ever does is given up, unless all do: the logarithm of its weight.
-const OVERDUE: f64 = -1000.0;
-
 /// A piece as far as it is written.
 #[derive(Clone)]
-struct Draft {
+struct Sung {
     memory: Memory,
     past: SuffixIndex,
     runs: Runs,
@@ -66,14 +56,14 @@ impl Task<'_> {
     }
 }
 
-impl Draft {
+impl Draft for Sung {
     fn weight(&self) -> f64 {
         self.breach + self.hearing.as_ref().map_or(0.0, |hearing| hearing.verdict() - self.verdict)
     }
 
-    fn drawn(&self) -> Draft {
-        let verdict = self.hearing.as_ref().map_or(0.0, Hearing::verdict);
-        Draft { verdict, breach: 0.0, ..self.clone() }
+    fn settle(&mut self) {
+        self.verdict = self.hearing.as_ref().map_or(0.0, Hearing::verdict);
+        self.breach = 0.0;
     }
 }
 
@@ -88,7 +78,7 @@ impl ChoraleComposer {
         let end = task.given.len();
         let steps_per_quarter = self.choir.steps_per_quarter;
         let critic = self.critic.as_ref().filter(|_| task.sampling.temperature > 0.0);
-        let first = Draft {
+        let first = Sung {
             memory: self.memory(),
             past: SuffixIndex::default(),
             runs: Runs::within(&self.choir.repetition),
@@ -101,7 +91,7 @@ impl ChoraleComposer {
         let mut desks = vec![(self.head.decision(), Vec::new()); drafts.len()];
         for at in 0..end {
             let chances: Vec<u64> = drafts.iter().map(|_| rng.next_u64()).collect();
-            let go_on = |((draft, (decision, features)), chance): ((&mut Draft, &mut (_, _)), u64)| {
+            let go_on = |((draft, (decision, features)), chance): ((&mut Sung, &mut (_, _)), u64)| {
                 let rng = &mut derive(chance, "draft", &[]);
                 self.go_on(draft, at, task, (decision, features), rng)?;
                 if let (Some(critic), Some(hearing), Some(chord)) = (critic, &mut draft.hearing, draft.chords.last()) {
@@ -110,7 +100,7 @@ impl ChoraleComposer {
                 Ok::<_, ComposeError>(())
             };
             drafts.par_iter_mut().zip(&mut desks).zip(chances).try_for_each(go_on)?;
-            drafts = choose(drafts, rng);
+            drafts = drafts::choose(drafts, rng);
             if (at + 1).is_multiple_of(steps_per_quarter as usize) || at + 1 == end {
                 let done = (at + 1) as f64 / end as f64;
                 if progress(done).is_break() {
@@ -118,15 +108,13 @@ impl ChoraleComposer {
                 }
             }
         }
-        let weights = weights(&drafts);
-        let chosen = places(&weights, 1, rng).first().copied().unwrap_or(0);
-        Ok(drafts.swap_remove(chosen).chords)
+        Ok(drafts::one(drafts, rng).chords)
     }
 
     /// A step more.
     fn go_on(
         &self,
-        draft: &mut Draft,
+        draft: &mut Sung,
         at: usize,
         task: &Task<'_>,
         (decision, features): (&mut Decision<'_>, &mut Vec<f32>),
@@ -161,7 +149,7 @@ impl ChoraleComposer {
                     chord = draw(&Sampling { top_k: 0, top_p: 1.0, ..*task.sampling })?;
                 }
                 if leave.forbids(chord.bits()) {
-                    draft.breach += OVERDUE;
+                    draft.breach += BREACH;
                 }
                 chord
             }
@@ -170,62 +158,5 @@ impl ChoraleComposer {
         draft.runs.push(chord.bits());
         draft.chords.push(chord);
         Ok(())
-    }
-}
-
-/// The drafts' weights, which sum to 1.
-fn weights(drafts: &[Draft]) -> Vec<f64> {
-    let logarithms: Vec<f64> = drafts.iter().map(Draft::weight).collect();
-    let most = logarithms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = logarithms.iter().map(|weight| (weight - most).exp()).collect();
-    let total: f64 = weights.iter().sum();
-    weights.into_iter().map(|weight| weight / total).collect()
-}
-
-/// The drafts as they are, or, where few of them have all the weight, drawn anew by it.
-fn choose(drafts: Vec<Draft>, rng: &mut Rng) -> Vec<Draft> {
-    let weights = weights(&drafts);
-    let carried = 1.0 / weights.iter().map(|weight| weight * weight).sum::<f64>();
-    if carried >= SHARE * drafts.len() as f64 {
-        return drafts;
-    }
-    places(&weights, drafts.len(), rng).into_iter().map(|k| drafts[k].drawn()).collect()
-}
-
-/// So many indices, drawn by weights that sum to 1 at equal distances.
-fn places(weights: &[f64], count: usize, rng: &mut Rng) -> Vec<usize> {
-    let offset = uniform_f64(rng);
-    let (mut reached, mut k) = (weights.first().copied().unwrap_or(0.0), 0);
-    let place = |n: usize| {
-        while (n as f64 + offset) / count as f64 >= reached && k + 1 < weights.len() {
-            k += 1;
-            reached += weights[k];
-        }
-        k
-    };
-    (0..count).map(place).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cantus_model::seeded;
-
-    #[test]
-    fn drafts_are_drawn_by_weight_at_equal_distances() {
-        let weights = [0.5, 0.0, 0.3, 0.2];
-        let rng = &mut seeded(5);
-        let mut counts = [0; 4];
-        for _ in 0..500 {
-            let drawn = places(&weights, 10, rng);
-            assert!(drawn.is_sorted() && drawn.len() == 10);
-            // Each comes as often as its weight says, but for one.
-            for (k, weight) in weights.iter().enumerate() {
-                let count = drawn.iter().filter(|drawn| **drawn == k).count();
-                assert!((count as f64 - 10.0 * weight).abs() < 1.0 + 1e-9, "{k}: {drawn:?}");
-            }
-            counts[places(&weights, 1, rng)[0]] += 1;
-        }
-        assert!(counts[1] == 0 && (200..300).contains(&counts[0]) && (60..140).contains(&counts[3]), "{counts:?}");
     }
 }

@@ -1,0 +1,7 @@
+//! What a critic hears of notes, and how it learns; see [`cantus_model::critic`].
+
+mod hearing;
+mod learning;
+
+pub(super) use hearing::{Hearing, KINDS};
+pub(super) use learning::learn;

@@ -1,0 +1,262 @@
+//! What comes again in a piece: found in those of the corpus, quarter by quarter, and kept to while one is written.
+
+use super::past::Past;
+use cantus_encoding::note_events::{Clock, Event};
+use cantus_model::Rng;
+use cantus_nn::random::{below, mix};
+use cantus_score::Bar;
+use serde::{Deserialize, Serialize};
+
+/// Forms that a model remembers at most, and bars of each.
+const MOST_FORMS: usize = 200;
+const MOST_BARS: usize = 96;
+/// So many forms are enough to draw one from.
+const ENOUGH_FORMS: usize = 8;
+/// Quarters of a bar that are told apart in a form.
+const MOST_QUARTERS: usize = 16;
+
+/// What comes again in the pieces of a corpus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Plans(Vec<Plan>);
+
+/// What comes again in a piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Plan {
+    /// Steps of a bar.
+    bar: u32,
+    /// For each bar the earlier one that it repeats, and, as bits, which of its quarters; none of them where it repeats none.
+    bars: Vec<(u16, u16)>,
+}
+
+impl Plans {
+    pub fn of(pieces: &[&Past], clock: Clock) -> Plans {
+        let beat = match clock {
+            Clock::Beats(steps) => u32::from(steps),
+            // What is played as it comes never comes again to the hundredth.
+            Clock::Seconds => return Plans::default(),
+        };
+        let spread = pieces.len().min(MOST_FORMS);
+        let chosen = (0..spread).map(|k| pieces[k * pieces.len() / spread]);
+        Plans(chosen.filter_map(|piece| Plan::of(piece, beat)).collect())
+    }
+
+    /// Whether nothing comes before it was there.
+    pub fn is_sound(&self) -> bool {
+        let earlier = |plan: &Plan| {
+            plan.bars.iter().enumerate().all(|(bar, (from, quarters))| *quarters == 0 || usize::from(*from) < bar)
+        };
+        self.0.iter().all(earlier)
+    }
+
+    /// What comes again in a piece of these bars, as in some piece of the corpus whose bars are as long.
+    pub fn draw(&self, bars: &[Bar], beat: u32, rng: &mut Rng) -> Form {
+        let chance = below(rng, 1 << 30);
+        let Some(bar) = bars.first() else { return Form::default() };
+        let alike = || self.0.iter().filter(|plan| u64::from(plan.bar) == bar.length.0);
+        // One of a piece that is about as long, or longer, or any.
+        let of_length = |most: usize| -> Vec<&Plan> {
+            alike().filter(|plan| (bars.len()..=most).contains(&plan.bars.len())).collect()
+        };
+        let near = of_length(bars.len() * 3 / 2);
+        let long = if near.len() >= ENOUGH_FORMS { near } else { of_length(usize::MAX) };
+        let plans = if long.is_empty() { alike().collect() } else { long };
+        let Some(plan) = plans.get(chance * plans.len() >> 30) else { return Form::default() };
+        let recall = |number: usize| plan.bars.get(number).filter(|(_, quarters)| *quarters > 0).copied();
+        // How it ends is the piece's own.
+        let last = bars.len().saturating_sub(1);
+        Form::new(bars, beat, |bar, quarter| {
+            let (from, quarters) = recall(bar).filter(|_| bar < last)?;
+            (quarters >> quarter & 1 == 1).then_some(from.into())
+        })
+    }
+}
+
+impl Plan {
+    fn of(piece: &Past, beat: u32) -> Option<Plan> {
+        let bars = piece.bars();
+        let upbeat = usize::from(bars.len() > 1 && bars[0].length < bars[1].length);
+        let bars = bars.get(upbeat..)?;
+        let bars = &bars[..bars.len().min(MOST_BARS)];
+        let length = bars.first()?.length;
+        let quarters: Vec<Vec<u64>> = bars
+            .iter()
+            .map(|bar| quarters_of(bar, beat).map(|(from, to)| content(piece, from, to)).collect())
+            .collect();
+        let mut lag = 0;
+        let recall = |(number, own): (usize, &Vec<u64>)| {
+            // Of equals the one that goes on with what the bar before repeats, then the first one.
+            let alike = |from: usize| {
+                let (mut bits, mut sounding) = (0u16, 0);
+                for (quarter, (there, here)) in quarters[from].iter().zip(own).enumerate() {
+                    // Where nothing begins, what began before may be held: it comes again where that does.
+                    let held = *here == SILENT && (quarter == 0 || bits >> (quarter - 1) & 1 == 0);
+                    if there == here && !held {
+                        bits |= 1 << quarter;
+                        sounding += usize::from(*here != SILENT);
+                    }
+                }
+                (sounding, bits)
+            };
+            let fits = |from: &usize| bars[*from].length == bars[number].length;
+            let best = (0..number)
+                .filter(fits)
+                .map(|from| (from, alike(from)))
+                .max_by_key(|(from, (sounding, _))| (*sounding, number - from == lag, usize::MAX - from));
+            let struck = own.iter().filter(|content| **content != SILENT).count();
+            match best {
+                Some((from, (sounding, bits))) if sounding > 0 && 2 * sounding >= struck => {
+                    lag = number - from;
+                    (from as u16, bits)
+                }
+                _ => (0, 0),
+            }
+        };
+        let found = quarters.iter().enumerate().map(recall).collect();
+        Some(Plan { bar: u32::try_from(length.0).ok()?, bars: found })
+    }
+}
+
+/// The content of a stretch in which nothing begins.
+pub(super) const SILENT: u64 = 0;
+
+/// The quarters of a bar: when they begin and end. Of a long one the last is what is left.
+fn quarters_of(bar: &Bar, beat: u32) -> impl Iterator<Item = (u32, u32)> {
+    let (start, end) = (bar.start.0 as u32, bar.end().0.min(u32::MAX.into()) as u32);
+    let count = (end - start).div_ceil(beat.max(1)).clamp(1, MOST_QUARTERS as u32);
+    (0..count).map(move |k| (start + k * beat, if k + 1 == count { end } else { start + (k + 1) * beat }))
+}
+
+/// What begins from one time to another, as a number.
+pub(super) fn content(piece: &Past, from: u32, to: u32) -> u64 {
+    let notes = piece.notes();
+    let first = notes.partition_point(|note| note.onset < from);
+    let inside = notes[first..].iter().take_while(|note| note.onset < to);
+    inside.fold(SILENT, |all, note| {
+        mix(all ^ u64::from(note.onset - from) << 32 ^ u64::from(note.instrument) << 8 ^ u64::from(note.pitch))
+    })
+}
+
+/// What comes again in a piece that is being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Form {
+    /// Stretches one after another: begin, end, and when what it repeats began.
+    stretches: Vec<(u32, u32, Option<u32>)>,
+}
+
+/// What the next note is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// That one, again.
+    Again(Event),
+    /// Any, from a time on.
+    Free(u32),
+}
+
+impl Form {
+    /// For each quarter of each bar the earlier bar whose quarter it is to repeat.
+    pub fn new(bars: &[Bar], beat: u32, recall: impl Fn(usize, usize) -> Option<usize>) -> Form {
+        let mut form = Form::default();
+        for (number, bar) in bars.iter().enumerate() {
+            for (quarter, (from, to)) in quarters_of(bar, beat).enumerate() {
+                let earlier = recall(number, quarter).and_then(|earlier| bars.get(earlier));
+                let source = earlier.and_then(|earlier| quarters_of(earlier, beat).nth(quarter));
+                let source = source.filter(|(begins, ends)| ends - begins == to - from && *ends <= from);
+                form.stretches.push((from, to, source.map(|(begins, _)| begins)));
+            }
+        }
+        form
+    }
+
+    /// Whether something comes again at or after a time.
+    pub fn goes_on(&self, time: u32) -> bool {
+        self.stretches.iter().any(|(_, to, source)| *to > time && source.is_some())
+    }
+
+    /// When the stretches began that come again without a gap up to a time at which something does.
+    pub fn begins_again(&self, time: u32) -> u32 {
+        let at = self.stretches.partition_point(|(_, to, _)| *to <= time);
+        let again = self.stretches[..(at + 1).min(self.stretches.len())].iter().rev();
+        again.take_while(|(_, _, source)| source.is_some()).map(|(from, _, _)| *from).last().unwrap_or(time)
+    }
+
+    /// What comes at or after `time`, when of the notes there `passed` have been already.
+    pub fn next(&self, piece: &Past, time: u32, passed: usize) -> Next {
+        let first = self.stretches.partition_point(|(_, to, _)| *to <= time);
+        for (from, to, source) in &self.stretches[first..] {
+            let Some(source) = source else { return Next::Free(time.max(*from)) };
+            let (begin, passed) = if time > *from {
+                (source + (time - from), passed)
+            } else {
+                (*source, if time == *from { passed } else { 0 })
+            };
+            let notes = piece.notes();
+            let at = notes.partition_point(|note| note.onset < begin);
+            let struck = notes[at..].iter().take_while(|note| note.onset == begin).count();
+            if let Some(note) = notes.get(at + passed.min(struck)).filter(|note| note.onset < source + (to - from)) {
+                return Next::Again(Event { onset: from + (note.onset - source), ..*note });
+            }
+        }
+        Next::Free(self.stretches.last().map_or(time, |(_, to, _)| time.max(*to)))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use cantus_score::{Meter, Ticks};
+
+    pub fn bars(count: u64) -> Vec<Bar> {
+        (0..count).map(|k| Bar { start: Ticks(16 * k), length: Ticks(16), meter: Meter::COMMON }).collect()
+    }
+
+    fn note(onset: u32, pitch: u8) -> Event {
+        Event { onset, instrument: 0, pitch, length: 4, level: 0 }
+    }
+
+    /// Bars of four quarters; a letter names a bar, and what stands after it how much higher its last quarter is.
+    pub fn piece(named: &[(u8, u8)]) -> Past {
+        let of_bar = |(bar, (name, above)): (usize, &(u8, u8))| -> Vec<Event> {
+            let high = |quarter: u32| if quarter == 3 { *above } else { 0 };
+            (0..4).map(|quarter| note(16 * bar as u32 + 4 * quarter, name + quarter as u8 + high(quarter))).collect()
+        };
+        let notes: Vec<Event> = named.iter().enumerate().flat_map(of_bar).collect();
+        Past::of(&notes, bars(named.len() as u64), Clock::Beats(4), |_| false)
+    }
+
+    #[test]
+    fn what_comes_again_in_a_piece_is_found_quarter_by_quarter() {
+        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 7), (70, 0), (60, 0), (50, 0)]), 4).unwrap();
+        assert_eq!(plan.bar, 16);
+        assert_eq!(plan.bars, [(0, 0), (0, 0), (0, 0b0111), (0, 0), (0, 0b1111), (1, 0b1111)]);
+        assert!(Plans(vec![plan.clone()]).is_sound());
+        let before_it_was_there = Plan { bars: vec![(0, 1)], ..plan };
+        assert!(!Plans(vec![before_it_was_there]).is_sound());
+        // Of equals the one that goes on.
+        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), 4).unwrap();
+        assert_eq!(plan.bars.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_form_gives_what_comes_again_note_by_note_and_leaves_the_rest_free() {
+        // The third bar is the first, but for its last quarter; the fourth is the first as well.
+        let form = Form::new(&bars(5), 4, |bar, quarter| (bar == 2 && quarter < 3 || bar == 3).then_some(0));
+        let mut past = piece(&[(60, 0), (50, 0)]);
+        let mut written = past.notes().to_vec();
+        written.push(note(16, 40));
+        written.sort_by_key(Event::order);
+        past = Past::of(&written, bars(5), Clock::Beats(4), |_| false);
+        assert_eq!(form.next(&past, 28, 1), Next::Free(28));
+        assert_eq!(form.next(&past, 32, 0), Next::Again(note(32, 60)), "after the second bar");
+        assert_eq!(form.next(&past, 32, 1), Next::Again(note(36, 61)));
+        assert_eq!(form.next(&past, 40, 1), Next::Free(44));
+        assert_eq!(form.next(&past, 44, 0), Next::Free(44));
+        assert_eq!(form.next(&past, 20, 1), Next::Free(20));
+        assert_eq!(form.begins_again(40), 32);
+        assert_eq!(form.begins_again(20), 20);
+        assert!(form.goes_on(50) && !form.goes_on(64));
+        // A stretch that is not written yet, or longer than what it would repeat, is free.
+        let odd = Form::new(&bars(2), 4, |bar, _| (bar == 0).then_some(1));
+        assert_eq!(odd, Form::new(&bars(2), 4, |_, _| None));
+    }
+}
