@@ -10,7 +10,7 @@
 //! root of the repository.
 #![no_main]
 
-use cantus_formats::midi::{Limits, canonicalize, read, write};
+use cantus_formats::midi::{Limits, Oddity, Warning, canonicalize, read, write};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -40,7 +40,9 @@ fuzz_target!(|bytes: &[u8]| {
         // One track more than parts: the limit on tracks may refuse what it let in before.
         let again = read(&written, &Limits { max_tracks: usize::MAX, ..limits }).expect("what is written can be read");
         assert_eq!(again.score, canonical);
-        assert!(again.warnings.is_empty());
+        // Drums at random may look like anything.
+        let odd = |warning: &Warning| !matches!(warning.oddity, Oddity::MelodicDrums(_));
+        assert!(!again.warnings.iter().any(odd));
         assert_eq!(write(&again.score).expect("again"), written);
     }
 });

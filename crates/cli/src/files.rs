@@ -10,8 +10,8 @@ use cantus_workshop as workshop;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::path::{Path, PathBuf};
 
-use crate::Usage;
 use crate::terminal::{note, printable};
+use crate::{Usage, soundfonts};
 
 /// What one file may cost, for commands that read music.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -52,7 +52,7 @@ impl LimitArguments {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Sound")]
 pub struct SoundArguments {
-    /// A SoundFont (.sf2) that plays a .wav or .flac instead of the built-in piano
+    /// A SoundFont (.sf2) that plays a .wav or .flac instead of the built-in instruments
     #[arg(long, value_name = "SF2")]
     soundfont: Option<PathBuf>,
     /// Refuse to write sound longer than this
@@ -67,10 +67,21 @@ pub struct Playing {
 }
 
 impl SoundArguments {
-    /// The built-in piano, or the SoundFont; it is read once for all pieces.
-    pub fn load(&self) -> Result<Playing> {
+    /// The built-in instruments, or the SoundFont; it is read once for all pieces. Where one of the `outputs` is sound and a SoundFont lies
+    /// in a usual place, a note says how it would be used.
+    pub fn load(&self, outputs: &[Format]) -> Result<Playing> {
+        let is_sound = outputs.iter().any(|format| matches!(format, Format::Wav | Format::Flac));
+        if self.soundfont.is_none()
+            && is_sound
+            && let Some(path) = soundfonts::first(&soundfonts::usual_folders(|name| std::env::var_os(name)))
+        {
+            note(format!(
+                "the built-in instruments play; with `--soundfont {}` that SoundFont does",
+                printable(&path.display().to_string())
+            ));
+        }
         let sound = match &self.soundfont {
-            None => Sound::Piano,
+            None => Sound::BuiltIn,
             Some(path) => Sound::soundfont(&read(path)?)
                 .into_diagnostic()
                 .wrap_err_with(|| format!("reading the SoundFont `{}`", path.display()))?,

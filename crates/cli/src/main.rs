@@ -6,6 +6,7 @@ mod commands;
 mod files;
 mod pieces;
 mod reading;
+mod soundfonts;
 mod terminal;
 
 use clap::{Parser, Subcommand};

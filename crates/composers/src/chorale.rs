@@ -33,7 +33,7 @@ use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{BarSteps, FrameSettings, Limits, Reading, check_time};
 use cantus_model::learner::Recurrent;
-use cantus_model::{Ability, ComposerSpec, Configuration, Rng, TrainingSet};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Rng, TrainingSet};
 use cantus_nn::joint::{CLASSES, JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
@@ -53,7 +53,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "the steps ahead are seen as far as they are given, in the place of resampling",
     reads: &[cantus_score::Reading::Merged],
     encoding: "voices",
-    abilities: &[Ability::Form, Ability::Arrange],
+    around: &[Around::Beginning, Around::Cells],
+    controls: &Control::ALL,
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head, a critic",

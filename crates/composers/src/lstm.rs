@@ -12,17 +12,17 @@
 //!
 //! Cost: the default, 1.0 million parameters for a vocabulary of 130, takes 6 MFLOP a token in training.
 
-mod batches;
 mod chords;
 #[cfg(test)]
 mod fixture;
-mod network;
 mod player;
 mod window_player;
 mod windows;
 
+use cantus_model::tokens::TokenTrainer;
 use cantus_model::{
-    ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable, TrainingSet,
+    Around, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable,
+    TrainingSet,
 };
 use cantus_score::Reading;
 use serde::Deserialize;
@@ -40,7 +40,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
                  classic, softology: the sources' networks and encoding, with a validation split, state carried in composing",
     reads: &[Reading::Merged],
     encoding: "note_chord (default), pitch_class_chord (classic, softology)",
-    abilities: &[],
+    around: &[Around::Beginning],
+    controls: &[Control::Key, Control::Meter],
     configurations: &[
         Configuration {
             name: "default",
@@ -91,14 +92,9 @@ fn bad_settings(problem: impl std::fmt::Display) -> CreateError {
 }
 
 fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError> {
-    for (pieces, what) in [(&set.train, "training"), (&set.valid, "validation")] {
-        if pieces.iter().all(|piece| piece.note_count() == 0) {
-            return Err(CreateError::EmptyCorpus { what });
-        }
-    }
     let which: Which = serde_json::from_value(settings.clone()).map_err(bad_settings)?;
     Ok(match which.network {
-        Family::Chords => Box::new(chords::ChordTrainer::new(settings, set, seed)?),
+        Family::Chords => Box::new(TokenTrainer::<chords::Chords>::new(settings, set, seed)?),
         Family::Windows => Box::new(windows::WindowTrainer::new(settings, set, seed)?),
     })
 }

@@ -20,7 +20,7 @@ use cantus_model::frames::{
     Learning, Step,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::bernoulli::{self, bernoulli};
 use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
@@ -41,7 +41,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "the output sees the last frame, too; a clock is read; dropout; the first frame is predicted from nothing",
     reads: &[Reading::Merged],
     encoding: "piano_roll",
-    abilities: &[],
+    around: &[Around::Beginning],
+    controls: &[Control::Key, Control::Meter],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256",

@@ -24,7 +24,7 @@ use cantus_model::frames::{
     Learning, Past, Recalling, Step,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{Ability, ComposerSpec, Configuration, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::coins::Coins;
 use cantus_nn::joint::{CLASSES, Decision, JointHead, JointScorer, JointShape, Noise, Place};
 use cantus_nn::lstm::Lstm;
@@ -49,7 +49,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "a softmax over the keys below the last note; the pointer attends by the length of matching suffixes",
     reads: &[Reading::Merged],
     encoding: "piano_roll",
-    abilities: &[Ability::Form],
+    around: &[Around::Beginning],
+    controls: &Control::ALL,
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",

@@ -25,7 +25,7 @@ mod trainer;
 mod usual;
 mod view;
 
-use cantus_model::{Ability, ComposerSpec, Configuration, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Sampling};
 use cantus_score::Reading;
 
 /// The registry's entry.
@@ -40,7 +40,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "quarters entered and places in them for time; notes of a moment downwards; copying by matching contexts; ends of what sounds",
     reads: &Reading::ALL,
     encoding: "note_events",
-    abilities: &[Ability::Form],
+    around: &[Around::Beginning],
+    controls: &Control::ALL,
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",

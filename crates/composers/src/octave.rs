@@ -28,7 +28,8 @@ mod trainer;
 
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::{
-    Composer, ComposerSpec, Configuration, CreateError, ModelError, ModelFile, Settings, Trainable, TrainingSet,
+    Around, Composer, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Settings, Trainable,
+    TrainingSet,
 };
 use cantus_score::Reading;
 
@@ -61,7 +62,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
                  exact: decisions in order, whose likelihood is exact",
     reads: &[Reading::Merged],
     encoding: "octave_roll and piano_roll",
-    abilities: &[],
+    around: &[Around::Beginning],
+    controls: &[Control::Key, Control::Meter],
     configurations: &[
         Configuration {
             name: "default",

@@ -1,7 +1,7 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{chorale, lstm, lstm_frames, memory, notes, octave, rnn_rbm};
-use cantus_model::{Composer, ComposerSpec, ModelError, ModelFile};
+use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
 /// The composers; the first is the default.
 pub static COMPOSERS: &[&ComposerSpec] =
@@ -56,6 +56,20 @@ pub enum NoComposer {
 
 fn list(names: impl Iterator<Item = &'static str>) -> String {
     names.collect::<Vec<_>>().join(", ")
+}
+
+/// The pieces of these generators, as they are asked for: the one door to all composers.
+///
+/// # Errors
+/// [`ComposeError`]; where this composer cannot do what is asked for, those that can are named.
+pub fn compose(
+    composer: &dyn Composer,
+    request: &Request,
+    rngs: &mut [Rng],
+    progress: Progress<'_>,
+) -> Result<Vec<Composition>, ComposeError> {
+    request.check(composer, COMPOSERS)?;
+    composer.compose_all(request, rngs, progress)
 }
 
 /// The composer that a model file is for.

@@ -1,4 +1,4 @@
-//! Renders a MIDI file with the built-in piano and prints how fast.
+//! Renders a MIDI file with the built-in instruments and prints how fast.
 //!
 //! `cargo run --release -p cantus-formats --example render_wav -- in.mid out.wav`
 
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let score = read(&std::fs::read(input)?, &Limits::default())?.score;
     let start = Instant::now();
     let out = std::io::BufWriter::new(std::fs::File::create(output)?);
-    let written = write(&score, &Sound::Piano, &Settings::default(), out)?;
+    let written = write(&score, &Sound::BuiltIn, &Settings::default(), out)?;
     let took = start.elapsed().as_secs_f64();
     println!(
         "{} notes, {:.1} s of sound, peak {:.3}: {took:.3} s, {:.0} times faster than real time",

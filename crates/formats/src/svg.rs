@@ -1,7 +1,7 @@
 //! Pictures: a score as a piano roll.
 //!
 //! Time runs to the right and wraps into rows, like a printed score; every row shows the same pitches. Octaves have lines and
-//! names, bars have lines and numbers, notes are rectangles: one colour a part, the fainter the softer.
+//! names, bars have lines and numbers, notes are rectangles: one colour a part, the fainter the softer. Drums are strokes.
 
 use cantus_score::{Bar, Note, Pitch, Score, Ticks};
 use plotters::coord::Shift;
@@ -91,6 +91,8 @@ const LEFT: i32 = 46;
 const RIGHT: i32 = 14;
 /// Between rows: room for a label below the one and bar numbers above the other.
 const GAP: i32 = 34;
+/// The width of a drum's stroke.
+const STROKE: i32 = 3;
 const INK: RGBColor = RGBColor(40, 42, 48);
 const FAINT: RGBColor = RGBColor(228, 230, 235);
 const BAR_LINE: RGBColor = RGBColor(176, 180, 190);
@@ -286,11 +288,13 @@ impl Picture<'_> {
         let by_part = self.by_part();
         for (k, part) in self.score.parts.iter().enumerate() {
             // Notes are sorted by onset, but a long one may reach into this row from any earlier one.
-            let inside = |note: &&Note| note.onset < row.end() && note.end().max(note.onset + Ticks(1)) > row.start();
+            // A stroke of a drum has no length, whatever is written.
+            let end = |note: &Note| if part.drums { note.onset } else { note.end() };
+            let inside = |note: &&Note| note.onset < row.end() && end(note).max(note.onset + Ticks(1)) > row.start();
             for note in part.notes.iter().filter(inside) {
                 let left = row.x(note.onset.max(row.start()));
                 // A pixel less, so that a repeated note shows as two.
-                let right = (row.x(note.end().min(row.end())) - 1).max(left + 2);
+                let right = (row.x(end(note).min(row.end())) - 1).max(left + if part.drums { STROKE } else { 2 });
                 let y = self.y(row, i32::from(note.pitch.get()), semitone);
                 let force = f64::from(note.velocity.get()) / 127.0;
                 let style = if by_part {

@@ -284,3 +284,21 @@ fn controllers_beyond_the_limit_are_dropped_with_a_warning() {
     let reading = read(&bytes, &Limits { max_controls: 20, ..limits }).expect("read");
     assert_eq!(reading.score.parts[0].controls.len(), 20);
 }
+
+#[test]
+fn what_looks_like_a_tune_on_the_tenth_channel_is_warned_of() {
+    let warned = |bytes: &[u8]| {
+        let warnings = reading(bytes).warnings;
+        warnings.iter().filter(|warning| matches!(warning.oddity, Oddity::MelodicDrums(1))).count()
+    };
+    let tune: Vec<u8> = (0..24).flat_map(|k| stroke(9, 60 + (k * 5) % 12)).collect();
+    let kit: Vec<u8> = (0..24).flat_map(|k| stroke(9, [36, 38, 42][k % 3])).collect();
+    let off = b"\0\xF0\x0A\x41\x10\x42\x12\x40\x10\x15\x00\x1B\xF7";
+    let named = b"\0\xFF\x03\x05Drums";
+    assert_eq!(warned(&file(&[&[&tune]])), 1);
+    assert_eq!(warned(&file(&[&[&kit]])), 0);
+    // The file says what it is.
+    assert_eq!(warned(&file(&[&[GS_RESET, off, &tune]])), 0);
+    assert_eq!(warned(&file(&[&[&[0, 0xB9, 0, 120], &tune]])), 0);
+    assert_eq!(warned(&file(&[&[named, &tune]])), 0);
+}

@@ -50,6 +50,22 @@ fn a_note_over_the_end_of_a_row_goes_on_in_the_next() {
 }
 
 #[test]
+fn drums_are_strokes_however_long_they_are_written() {
+    let mut score = scale(1);
+    score.parts[0].notes = vec![note(0, 36, 4 * 1920, 80), note(960, 38, 10, 80)];
+    let roll = Roll { bars_per_row: 1, ..Roll::default() };
+    let widths = |score: &Score| -> Vec<u32> {
+        let svg = piano_roll(score, &roll).expect("a picture");
+        let notes = svg.lines().filter(|line| line.contains(velocity_80()));
+        let width = |line: &str| line.split("width=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok());
+        notes.map(|line| width(line).expect("a width")).collect()
+    };
+    assert!(widths(&score).len() > 2);
+    score.parts[0].drums = true;
+    assert_eq!(widths(&score), [3, 3]);
+}
+
+#[test]
 fn a_metre_that_comes_a_tick_late_makes_no_bar_of_its_own() {
     let mut score = scale(3);
     score.meters.push((Ticks(1), Meter::COMMON));

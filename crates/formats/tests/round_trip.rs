@@ -2,7 +2,7 @@
 
 mod common;
 
-use cantus_formats::midi::{Limits, Oddity, WriteError, canonicalize, read, write};
+use cantus_formats::midi::{Limits, Oddity, Warning, WriteError, canonicalize, read, write};
 use cantus_score::{Part, Score, Tempo, Ticks, TicksPerQuarter};
 use common::{any_score_at_all, note};
 use proptest::prelude::*;
@@ -10,6 +10,11 @@ use proptest::prelude::*;
 /// No bound on the length: generated scores have silences of any size.
 fn limits() -> Limits {
     Limits { max_quarters: u64::MAX, ..Limits::default() }
+}
+
+/// Drums at random may look like anything.
+fn is_of_music(warning: &Warning) -> bool {
+    matches!(warning.oddity, Oddity::MelodicDrums(_))
 }
 
 /// What must hold of any bytes: if they are read, the limits hold and writing keeps everything.
@@ -31,7 +36,7 @@ fn check_any_bytes(bytes: &[u8], limits: &Limits) {
     let written = write(&score).expect("what is read can be written");
     let again = read(&written, limits).expect("what is written can be read");
     assert_eq!(again.score, canonical);
-    assert_eq!(again.warnings, []);
+    assert!(again.warnings.iter().all(is_of_music), "{:?}", again.warnings);
     assert_eq!(write(&again.score).expect("again"), written);
 }
 
@@ -44,7 +49,7 @@ proptest! {
         let reading = read(&bytes, &limits()).expect("what is written can be read");
         let canonical = canonicalize(&score);
         prop_assert_eq!(&reading.score, &canonical);
-        prop_assert_eq!(reading.warnings, vec![]);
+        prop_assert!(reading.warnings.iter().all(is_of_music), "{:?}", reading.warnings);
         prop_assert_eq!(canonicalize(&canonical), canonical.clone());
         prop_assert_eq!(write(&canonical).expect("again"), bytes);
     }

@@ -3,47 +3,11 @@
 mod common;
 
 use cantus_formats::wav::{Audio, PEAK, Settings, Sound, WavError, render, write};
-use cantus_score::{Control, Note, Part, PedalSpan, Score, Ticks, TicksPerQuarter};
+use cantus_score::{Control, PedalSpan, Score, Ticks};
+use common::hearing::{audio, milliseconds, mono, peak, rms, strength};
 use common::note;
 use std::f64::consts::TAU;
 use std::io::Cursor;
-
-/// A score in which a tick is a millisecond.
-fn milliseconds(notes: Vec<Note>) -> Score {
-    let mut score = Score::new(TicksPerQuarter::new(500).expect("not zero"));
-    score.parts.push(Part { notes, ..Part::default() });
-    score
-}
-
-fn audio(score: &Score) -> Audio {
-    render(score, &Sound::Piano, &Settings::default()).expect("short enough")
-}
-
-/// The mean of both channels from one millisecond to another.
-fn mono(audio: &Audio, from: usize, to: usize) -> Vec<f64> {
-    let at = |ms: usize| (ms * audio.sample_rate as usize / 1000).min(audio.samples.len());
-    audio.samples[at(from)..at(to)].iter().map(|[left, right]| f64::from(left + right) / 2.0).collect()
-}
-
-fn rms(samples: &[f64]) -> f64 {
-    (samples.iter().map(|x| x * x).sum::<f64>() / samples.len().max(1) as f64).sqrt()
-}
-
-fn peak(audio: &Audio) -> f32 {
-    audio.samples.as_flattened().iter().fold(0.0, |peak, x| peak.max(x.abs()))
-}
-
-/// How much of a frequency there is (Goertzel's sum, written plainly, under a Hann window).
-fn strength(samples: &[f64], frequency: f64) -> f64 {
-    let (mut re, mut im) = (0.0, 0.0);
-    for (k, sample) in samples.iter().enumerate() {
-        let window = 0.5 - 0.5 * (TAU * k as f64 / samples.len() as f64).cos();
-        let phase = TAU * frequency * k as f64 / 44_100.0;
-        re += sample * window * phase.cos();
-        im += sample * window * phase.sin();
-    }
-    re.hypot(im)
-}
 
 #[test]
 fn the_pitch_is_right() {
@@ -152,7 +116,7 @@ fn the_file_is_the_sound_in_16_bits_and_the_same_every_time() {
     let score = milliseconds(vec![note(0, 60, 200, 80), note(100, 64, 200, 80)]);
     let write = || {
         let mut out = Cursor::new(Vec::new());
-        let written = write(&score, &Sound::Piano, &Settings::default(), &mut out).expect("written");
+        let written = write(&score, &Sound::BuiltIn, &Settings::default(), &mut out).expect("written");
         (written, out.into_inner())
     };
     let (written, bytes) = write();
@@ -172,11 +136,11 @@ fn the_file_is_the_sound_in_16_bits_and_the_same_every_time() {
 #[test]
 fn what_cannot_be_heard_is_an_error_by_name() {
     let long = milliseconds(vec![note(0, 60, 1, 80), note(4_000_000, 60, 1, 80)]);
-    let result = render(&long, &Sound::Piano, &Settings::default());
+    let result = render(&long, &Sound::BuiltIn, &Settings::default());
     assert!(matches!(result, Err(WavError::TooLong { limit: 3600.0, .. })), "{result:?}");
     let short = milliseconds(vec![note(0, 60, 1, 80)]);
     for sample_rate in [0, 7_999, 192_001, u32::MAX] {
-        let result = render(&short, &Sound::Piano, &Settings { sample_rate, ..Settings::default() });
+        let result = render(&short, &Sound::BuiltIn, &Settings { sample_rate, ..Settings::default() });
         assert!(matches!(result, Err(WavError::SampleRate { found, .. }) if found == sample_rate));
     }
 }
@@ -254,7 +218,7 @@ fn controller(number: u8, value: u8) -> Control {
     Control::Controller { number, value }
 }
 
-/// What the built-in piano and a SoundFont make of a score.
+/// What the built-in instruments and a SoundFont make of a score.
 fn both(score: &Score) -> [Audio; 2] {
     let font = Sound::soundfont(&tiny_soundfont()).expect("a SoundFont");
     [audio(score), render(score, &font, &Settings::default()).expect("short enough")]
@@ -330,6 +294,15 @@ fn a_broken_soundfont_is_an_error() {
 }
 
 #[test]
+fn a_compressed_soundfont_is_refused_by_name() {
+    let mut bytes = tiny_soundfont();
+    let at = bytes.windows(4).position(|name| name == b"ifil").expect("a version") + 8;
+    bytes[at] = 3;
+    let message = Sound::soundfont(&bytes).expect_err("compressed").to_string();
+    assert!(message.contains("SF3") && message.contains("SF2"), "{message}");
+}
+
+#[test]
 fn flac_holds_the_same_samples_as_wav() {
     use cantus_formats::flac;
     // Lengths that end in the first frame, just after one, and within a later one.
@@ -337,8 +310,8 @@ fn flac_holds_the_same_samples_as_wav() {
         let score = milliseconds(vec![note(0, 60, duration, 90), note(duration / 2, 40 + k as u8, duration, 110)]);
         let settings = Settings { sample_rate: 44_100, ..Settings::default() };
         let (mut wav, mut packed) = (Cursor::new(Vec::new()), Cursor::new(Vec::new()));
-        let written = write(&score, &Sound::Piano, &settings, &mut wav).expect("sound");
-        let again = flac::write(&score, &Sound::Piano, &settings, &mut packed).expect("sound");
+        let written = write(&score, &Sound::BuiltIn, &settings, &mut wav).expect("sound");
+        let again = flac::write(&score, &Sound::BuiltIn, &settings, &mut packed).expect("sound");
         assert_eq!(again, written);
         let plain: Vec<i32> = hound::WavReader::new(Cursor::new(wav.get_ref()))
             .expect("WAV")
@@ -363,9 +336,9 @@ fn flac_names_what_it_cannot_do() {
     use cantus_formats::flac::{self, FlacError};
     let score = milliseconds(vec![note(0, 60, 100, 90)]);
     let fast = Settings { sample_rate: 192_000, ..Settings::default() };
-    let error = flac::write(&score, &Sound::Piano, &fast, Cursor::new(Vec::new()));
+    let error = flac::write(&score, &Sound::BuiltIn, &fast, Cursor::new(Vec::new()));
     assert!(matches!(error, Err(FlacError::SampleRate { found: 192_000 })));
     let short = Settings { max_seconds: 0.01, ..Settings::default() };
-    let error = flac::write(&score, &Sound::Piano, &short, Cursor::new(Vec::new()));
+    let error = flac::write(&score, &Sound::BuiltIn, &short, Cursor::new(Vec::new()));
     assert!(matches!(error, Err(FlacError::Sound(WavError::TooLong { .. }))));
 }

@@ -2,10 +2,10 @@
 
 use crate::frames::JudgesFrames;
 use crate::{
-    Arrangement, CreateError, Form, FormError, Judge, ModelError, ModelFile, Prompt, Rng, Sampling, SamplingError,
+    Around, Control, CreateError, FormError, Judge, ModelError, ModelFile, Request, Rng, Sampling, SamplingError,
     Trainable, TrainingSet,
 };
-use cantus_score::{Reading, Score, Unpitched, counted};
+use cantus_score::{Meter, Reading, Score, Unpitched, counted};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -39,24 +39,16 @@ pub struct ComposerSpec {
     pub reads: &'static [Reading],
     /// The encodings that it reads and writes.
     pub encoding: &'static str,
-    /// What it can be asked for besides a new piece and one that goes on from a prompt.
-    pub abilities: &'static [Ability],
+    /// What it can work around.
+    pub around: &'static [Around],
+    /// What it can be asked for besides a length and what is given.
+    pub controls: &'static [Control],
     /// Its named configurations; the first is the default.
     pub configurations: &'static [Configuration],
     /// A network that has learnt nothing yet, for a corpus.
     pub create: Create,
     /// A composer out of a model file.
     pub load: fn(&ModelFile) -> Result<Box<dyn Composer>, ModelError>,
-}
-
-/// What not every composer can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ability {
-    /// To be told which bars come again: [`Request::form`].
-    Form,
-    /// To work around what is given: [`Composer::arrange`].
-    Arrange,
 }
 
 /// A named choice of settings.
@@ -89,45 +81,8 @@ impl ComposerSpec {
     }
 }
 
-/// What is asked of a composer.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Length of the whole piece in bars, the prompt's included.
-    pub bars: usize,
-    /// How tokens are drawn.
-    pub sampling: Sampling,
-    /// The beginning that is given.
-    pub prompt: Option<Prompt>,
-    /// Which bars come again; without it the composer's own choice.
-    pub form: Option<Form>,
-}
-
-impl Request {
-    /// A piece without anything given.
-    pub fn new(bars: usize, sampling: Sampling) -> Request {
-        Request { bars, sampling, prompt: None, form: None }
-    }
-
-    /// Whether it can be fulfilled by `composer`, which writes at most `most` bars.
-    ///
-    /// # Errors
-    /// [`ComposeError`], naming what is wrong.
-    pub fn check(&self, composer: &dyn Composer, most: usize) -> Result<(), ComposeError> {
-        self.sampling.check()?;
-        if self.form.is_some() && !composer.spec().abilities.contains(&Ability::Form) {
-            return Err(ComposeError::CannotFollowForm { composer: composer.spec().id });
-        }
-        if self.bars == 0 || self.bars > most {
-            return Err(ComposeError::Bars { bars: self.bars, most });
-        }
-        match &self.prompt {
-            Some(prompt) if prompt.bars() >= self.bars => {
-                Err(ComposeError::PromptTooLong { prompt: prompt.bars(), bars: self.bars })
-            }
-            _ => Ok(()),
-        }
-    }
-}
+/// The most bars that a composer writes at once, unless it says otherwise.
+const MOST_BARS: usize = 10_000;
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -175,7 +130,18 @@ pub trait Composer: Send + Sync {
         None
     }
 
-    /// A new piece. The same request and the same generator give the same score.
+    /// What it can be asked for: what its entry says, where the model can do all of that.
+    fn controls(&self) -> &'static [Control] {
+        self.spec().controls
+    }
+
+    /// The most bars that it writes at once.
+    fn most_bars(&self) -> usize {
+        MOST_BARS
+    }
+
+    /// The piece that is asked for; what is given stays note for note. The same request and the same generator give the same score. The
+    /// request is one that [`Request::check`] has found nothing wrong with.
     ///
     /// # Errors
     /// [`ComposeError`]; nothing is half written.
@@ -198,19 +164,6 @@ pub trait Composer: Send + Sync {
                 |(k, rng): (usize, &mut Rng)| self.compose(request, rng, &mut |done| progress((k as f64 + done) / all));
             rngs.iter_mut().enumerate().map(&mut piece).collect()
         })
-    }
-
-    /// The piece with what is missing composed, where it has [`Ability::Arrange`]; what is given stays note for note.
-    ///
-    /// # Errors
-    /// [`ComposeError`]; [`ComposeError::CannotArrange`] where it only writes from left to right.
-    fn arrange(
-        &self,
-        _arrangement: &Arrangement,
-        _rng: &mut Rng,
-        _progress: Progress<'_>,
-    ) -> Result<Composition, ComposeError> {
-        Err(ComposeError::CannotArrange { composer: self.spec().id })
     }
 
     /// The composer as a judge of music, or `None` where it cannot say how likely a piece is.
@@ -289,19 +242,45 @@ pub enum ComposeError {
     Unpitched(Unpitched),
     /// The composer only writes from left to right.
     #[error(
-        "a model of the composer {composer} writes from left to right and cannot work around what is given; use a model that writes voices, such as the built-in `chorales`"
+        "a model of the composer {composer} writes from left to right and cannot work around what is given; use one of {able} (`cantus models` lists models with their composers)"
     )]
     CannotArrange {
         /// Which.
         composer: &'static str,
+        /// Who can.
+        able: String,
     },
-    /// It remembers nothing that could come again.
+    /// It does not know what is asked for.
     #[error(
-        "a model of the composer {composer} cannot follow a form; use one that remembers its themes, such as the built-in `chorales`"
+        "a model of the composer {composer} cannot be asked for a {control}; use one of {able} (`cantus models` lists models with their composers)"
     )]
-    CannotFollowForm {
+    Control {
         /// Which.
         composer: &'static str,
+        /// What was asked for.
+        control: &'static str,
+        /// Who can be asked for it.
+        able: String,
+    },
+    /// A control that is asked for in words that it does not know.
+    #[error("{problem}")]
+    Unreadable {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What is given says it.
+    #[error("a {control} is asked for, but what is given has its own: leave it out")]
+    Settled {
+        /// What was asked for.
+        control: &'static str,
+    },
+    /// A metre that the corpus never had.
+    #[error("the model's music is never in {meter}; it is in {known}")]
+    Meter {
+        /// What was asked for.
+        meter: Meter,
+        /// What there is.
+        known: String,
     },
     /// A form that does not fit.
     #[error(transparent)]

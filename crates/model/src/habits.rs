@@ -2,12 +2,12 @@
 //! which. Counted, and drawn from: a composition has nothing that no piece of the corpus has, however short the training was.
 
 use crate::keys::Transposition;
-use crate::{Request, Rng, TrainingSet};
+use crate::{ComposeError, Request, Rng, TrainingSet};
 use cantus_encoding::note_chord::BarKind;
 use cantus_nn::random::below;
 use cantus_score::{Key, Meter, Mode, Score, Tempo, Ticks, find_key_in, key_of};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the pieces to learn from have, each with how many have it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,12 @@ impl Habits {
         Intent { habits: Some(self), tempo, opening, key: drawn(&self.keys, key) }
     }
 
+    /// The metres that the corpus has, in words.
+    fn meters(&self) -> String {
+        let meters: BTreeSet<String> = self.openings.keys().map(|opening| opening.meter.to_string()).collect();
+        meters.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
     /// Which kinds of bars follow one another in the corpus, and how often.
     pub fn follows(&self) -> impl Iterator<Item = (BarKind, BarKind, u32)> {
         self.follows.iter().map(|((bar, next), count)| (*bar, *next, *count))
@@ -78,10 +84,23 @@ impl Habits {
 }
 
 impl<'h> Intent<'h> {
-    /// What is drawn for a request; nothing, and nothing is taken from `rng`, where a prompt says it all or no habits are known.
-    pub fn of(habits: Option<&'h Habits>, request: &Request, rng: &mut Rng) -> Intent<'h> {
-        let known = habits.filter(|habits| request.prompt.is_none() && **habits != Habits::default());
-        known.map_or_else(Intent::default, |habits| habits.intent(rng))
+    /// What is asked for by a request, and drawn where it leaves that open; nothing, and nothing is taken from `rng`, where a prompt says it
+    /// all or no habits are known.
+    ///
+    /// # Errors
+    /// [`ComposeError::Meter`], where a metre is asked for that the corpus never has.
+    pub fn of(habits: Option<&'h Habits>, request: &Request, rng: &mut Rng) -> Result<Intent<'h>, ComposeError> {
+        let known = habits.filter(|habits| request.prompt().is_none() && **habits != Habits::default());
+        let Some(habits) = known else { return Ok(Intent::default()) };
+        let mut intent = habits.intent(rng);
+        intent.key = request.controls.key.or(intent.key);
+        if let Some(meter) = request.controls.meter.filter(|meter| intent.meter() != Some(*meter)) {
+            // As most pieces in it begin.
+            let openings = habits.openings.iter().filter(|(opening, _)| opening.meter == meter);
+            let found = openings.max_by_key(|(_, count)| **count).map(|(opening, _)| *opening);
+            intent.opening = Some(found.ok_or_else(|| ComposeError::Meter { meter, known: habits.meters() })?);
+        }
+        Ok(intent)
     }
 
     /// Whether it is known what the corpus has.

@@ -5,7 +5,6 @@
 //! [`Trainable`] learns, [`Judge`] says how likely music is, [`Autoregressive`] predicts token by token. Here, too, is what all of them share: the model file, the
 //! sampler, the prompt, the baselines.
 
-mod arrangement;
 mod autoregressive;
 pub mod checkpoint;
 pub mod checks;
@@ -24,15 +23,16 @@ mod likelihood;
 pub mod ngram;
 pub mod plan;
 mod prompt;
+mod request;
 mod sampling;
+mod settings;
+pub mod tokens;
 mod trainable;
 
-pub use arrangement::Arrangement;
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
 pub use composer::{
-    Ability, Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Request, Settings,
-    together,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Settings, together,
 };
 pub use expression::accentuate;
 pub use file::{
@@ -43,5 +43,6 @@ pub use habits::{Habits, Intent, Opening};
 pub use judge::{Judge, Judgement, Moment};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit};
 pub use prompt::Prompt;
+pub use request::{Around, Cell, Control, Controls, Given, Length, Request};
 pub use sampling::{Sampling, SamplingError};
 pub use trainable::{CreateError, Regime, Schedule, StepAt, StepReport, Trainable, TrainingSet};

@@ -26,6 +26,19 @@ impl TrainingSet {
         self.train.iter().chain(&self.valid)
     }
 
+    /// Whether there is a note to learn from, and one to be judged by.
+    ///
+    /// # Errors
+    /// [`CreateError::EmptyCorpus`], where there is none.
+    pub fn check_sounding(&self) -> Result<(), CreateError> {
+        for (pieces, what) in [(&self.train, "training"), (&self.valid, "validation")] {
+            if pieces.iter().all(|piece| piece.note_count() == 0) {
+                return Err(CreateError::EmptyCorpus { what });
+            }
+        }
+        Ok(())
+    }
+
     /// The metre of most bars; 4/4 where there is none.
     pub fn usual_meter(&self) -> Meter {
         let mut meters: BTreeMap<Meter, u64> = BTreeMap::new();

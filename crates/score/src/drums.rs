@@ -189,6 +189,15 @@ const SENTENCE: &[&str] = &[
     "la", "les", "de", "del", "di",
 ];
 
+/// Whether the name of a track or an instrument speaks of pitches, and of no drum: `Lead Vocal`, `Piano`, `Melody`.
+pub fn names_pitches(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let any = |lists: &[&[&str]]| {
+        name.split(|c: char| !c.is_alphabetic()).any(|word| lists.iter().any(|list| list.contains(&word)))
+    };
+    any(&[PITCHED]) && !any(&[KITS, DRUMS])
+}
+
 /// Whether the name of a track, a voice or an instrument says drums: `Drums`, `Rock Drum Kit`, `Perc 2`, `Schlagzeug`, `Kick`.
 ///
 /// Whole words count, in whatever case. A name that speaks of something with pitches (`Steel Drums`, `Timpani`, `Drum & Bass
@@ -220,6 +229,16 @@ pub fn names_drums(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instruments_with_pitches_are_told_from_drums() {
+        for name in ["Piano", "Lead Vocal", "melody 1", "Fretless Bass", "STRINGS"] {
+            assert!(names_pitches(name), "{name}");
+        }
+        for name in ["", "Track 10", "Drums", "Bass Drum", "Kick", "Drum & Bass lead", "Perc"] {
+            assert!(!names_pitches(name), "{name}");
+        }
+    }
 
     #[test]
     fn kits_and_percussion_are_drums() {

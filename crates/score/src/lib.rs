@@ -20,10 +20,10 @@ mod tonality;
 mod unpitched;
 mod words;
 
-pub use drums::names_drums;
+pub use drums::{names_drums, names_pitches};
 pub use grid::{GridReport, quantize};
 pub use line::{Outer, outer_line};
-pub use meter::{Bar, Bars, Key, Meter, MeterError, Mode, named_meters, upbeat};
+pub use meter::{Bar, Bars, Key, KeyError, Meter, MeterError, Mode, named_meters, upbeat};
 pub use note::{Note, Pitch, RangeError, Velocity};
 pub use part::{Control, Lyric, Part, PedalSpan, Program};
 pub use reading::{Reading, STEPS_PER_SECOND, performed};

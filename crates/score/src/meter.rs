@@ -134,15 +134,60 @@ impl Key {
     }
 }
 
+/// Tonics in the order of fifths, from that of seven flats in major to that of seven sharps in minor.
+const TONICS: [&str; 18] =
+    ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#"];
+
+impl Mode {
+    /// Its name, and where C major's or C minor's signature has its tonic in [`TONICS`].
+    const fn told(self) -> (&'static str, i32) {
+        match self {
+            Mode::Major => ("major", 7),
+            Mode::Minor => ("minor", 10),
+        }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const FIFTHS: [&str; 18] =
-            ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#"];
-        let (shift, mode) = match self.mode {
-            Mode::Major => (7, "major"),
-            Mode::Minor => (10, "minor"),
+        let (mode, shift) = self.mode.told();
+        write!(f, "{} {mode}", TONICS[(i32::from(self.fifths) + shift) as usize])
+    }
+}
+
+/// What names no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyError;
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no key; write one as D, Bb, F# minor or Am")
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// A tonic and a mode, as in `D`, `Bb major`, `F# minor`, `Am`; sharps and flats also as signs.
+impl FromStr for Key {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Key, KeyError> {
+        let text = text.trim();
+        let tonic_ends = text.find(|c: char| !matches!(c, 'A'..='G' | 'a'..='g' | '#' | '\u{266f}' | '\u{266d}'));
+        let (tonic, mode) = text.split_at(tonic_ends.unwrap_or(text.len()));
+        let mut letters = tonic.chars();
+        let letter = letters.next().ok_or(KeyError)?.to_ascii_uppercase();
+        let sign = letters.as_str().replace('\u{266f}', "#").replace('\u{266d}', "b");
+        let mode = match mode.trim() {
+            "M" | "" => Mode::Major,
+            "m" => Mode::Minor,
+            word => match word.to_lowercase().as_str() {
+                "maj" | "major" => Mode::Major,
+                "min" | "minor" => Mode::Minor,
+                _ => return Err(KeyError),
+            },
         };
-        write!(f, "{} {mode}", FIFTHS[(i32::from(self.fifths) + shift) as usize])
+        let place = TONICS.iter().position(|known| *known == format!("{letter}{sign}")).ok_or(KeyError)?;
+        Key::new((place as i32 - mode.told().1) as i8, mode).ok_or(KeyError)
     }
 }
 
@@ -244,6 +289,29 @@ impl Iterator for Bars<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_read_as_they_are_said() {
+        for fifths in -7..=7 {
+            for mode in [Mode::Major, Mode::Minor] {
+                let key = Key::new(fifths, mode).unwrap();
+                assert_eq!(key.to_string().parse(), Ok(key));
+            }
+        }
+        let said = |text: &str| text.parse::<Key>().map(|key| key.to_string());
+        for (text, key) in [
+            ("D", "D major"),
+            ("am", "A minor"),
+            ("F# Minor", "F# minor"),
+            ("B\u{266d}", "Bb major"),
+            ("bbm", "Bb minor"),
+        ] {
+            assert_eq!(said(text).as_deref(), Ok(key), "{text}");
+        }
+        for text in ["", "H", "D dorian", "G#", "Fb minor", "##"] {
+            assert_eq!(said(text), Err(KeyError), "{text}");
+        }
+    }
 
     #[test]
     fn metres_are_read_and_written() {

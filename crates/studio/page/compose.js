@@ -13,24 +13,44 @@ let models = [];
 
 function order() {
   const number = (/** @type {string} */ id) => ($(id).value === "" ? null : Number($(id).value));
-  const form = can("form") && !prompt.arranges() && $("form").value.trim() !== "" ? $("form").value : null;
+  const asked = wishes().map(({ name }) => [name, $(`control-${name}`).value.trim()]);
   return {
     model: $("model").value,
     bars: Number($("bars").value),
     seed: number("seed"),
     temperature: number("temperature"),
     tempo: number("tempo"),
-    form,
+    controls: Object.fromEntries(asked.filter(([, text]) => text !== "")),
     ...prompt.order(),
   };
 }
 
-/** Whether the chosen model can do more than write new pieces. */
-const can = (/** @type {string} */ ability, id = $("model").value) => models.some((model) => model.id === id && model.abilities.includes(ability));
+/** The chosen model. */
+const chosen = () => models.find((model) => model.id === $("model").value);
+/** Whether a model can work around any cells, and not only go on from a beginning. */
+const arranges = (/** @type {any} */ model) => model?.around.includes("cells") ?? false;
+
+/** What the chosen model can be asked for, with this start: what is given has its own key and metre, and all of its form where it is arranged. */
+function wishes() {
+  const all = /** @type {any[]} */ (chosen()?.controls ?? []);
+  if (prompt.arranges()) return [];
+  return prompt.isGiven() ? all.filter(({ name }) => name === "form") : all;
+}
+
+/** A field for each of the model's controls; what was written stays. */
+function showControls() {
+  const written = new Map([...$("controls").querySelectorAll("input")].map((input) => [input.id, input.value]));
+  const field = (/** @type {any} */ { name, label, help }) => {
+    const id = `control-${name}`;
+    const input = element("input", { id, maxLength: 200, placeholder: "as it comes", title: help, value: written.get(id) ?? "" });
+    return element("label", { title: help }, label, input);
+  };
+  $("controls").replaceChildren(...wishes().map(field));
+}
 
 /** Shows the settings that mean something for this model and this start. */
 function suit() {
-  $("form-set").hidden = prompt.arranges() || !can("form");
+  showControls();
   $("bars-set").hidden = prompt.arranges();
 }
 
@@ -78,8 +98,8 @@ async function showModels() {
 
 /** Composing voices takes a model that can: where the chosen one cannot, another is chosen. */
 function startChanged() {
-  const able = models.find((model) => model.abilities.includes("arrange"));
-  if (prompt.arranges() && !can("arrange") && able) {
+  const able = models.find(arranges);
+  if (prompt.arranges() && !arranges(chosen()) && able) {
     say(`${able.title} can do that, and is chosen for it.`);
     $("model").value = able.id;
   }
@@ -87,7 +107,7 @@ function startChanged() {
 }
 
 function modelChanged() {
-  if (prompt.arranges() && !can("arrange")) {
+  if (prompt.arranges() && !arranges(chosen())) {
     prompt.useOnly("continue");
     say("This model goes on from a beginning; it cannot compose around what is given.");
   }

@@ -13,6 +13,9 @@ let changed = () => {};
 /** How it is to be used: `continue`, `harmonise`, `rewrite`, or nothing without a file. */
 export const use = () => (prompt ? $("prompt-use").value : "");
 
+/** Whether something is given. */
+export const isGiven = () => prompt !== null;
+
 /** Whether it takes a model that composes around what is given. */
 export const arranges = () => use() === "harmonise" || use() === "rewrite";
 

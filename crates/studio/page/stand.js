@@ -56,7 +56,8 @@ export const isEmpty = () => stand.address === "";
 export function describe(/** @type {any} */ piece) {
   const { origin } = piece;
   const seed = `seed ${origin.seed}`;
-  const form = origin.form ? ` · form ${origin.form}` : "";
+  const asked = Object.entries({ ...(origin.form ? { form: origin.form } : {}), ...origin.controls });
+  const form = asked.map(([name, text]) => ` · ${name} ${text}`).join("");
   return `${piece.model} · ${origin.bars} bars${form} · ${clock(piece.seconds)} · ♩ = ${Math.round(piece.tempo)} · temperature ${origin.sampling.temperature} · ${seed}`;
 }
 

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cantus_composers::registry;
 use cantus_formats::Format;
-use cantus_model::{Ability, Form};
+use cantus_model::{Around, Controls};
 use cantus_workshop as workshop;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -181,11 +181,19 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
             "a prompt keeps at least one bar, and fewer than the piece has".to_owned(),
         )?;
     }
-    if let Some(form) = &order.form {
-        form.parse::<Form>().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let mut controls = Controls::default();
+    for (name, text) in
+        order.form.iter().map(|form| ("form", form)).chain(order.controls.iter().map(|(k, v)| (&**k, v)))
+    {
+        controls.set(name, text).map_err(ApiError::bad_request)?;
     }
+    let is_new = order.prompt.is_none() && order.arrangement.is_none();
     check(
-        order.arrangement.is_none() || order.prompt.is_none() && order.form.is_none(),
+        is_new || controls.key.is_none() && controls.meter.is_none(),
+        "what is given has its own key and metre: leave them out".to_owned(),
+    )?;
+    check(
+        order.arrangement.is_none() || order.prompt.is_none() && controls.form.is_none(),
         "a piece that is arranged has neither a prompt nor a form asked for".to_owned(),
     )?;
     order.seed.get_or_insert_with(workshop::fresh_seed);
@@ -193,14 +201,16 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
         let Some(model) = shared.models.find(&shared, &order.model) else {
             return Err(ApiError::bad_request(format!("there is no model `{}`", order.model)));
         };
-        let check = |asked: bool, ability: Ability, what: &str| {
-            if !asked || model.abilities.contains(&ability) {
+        let check = |can: bool, what: &str| {
+            if can {
                 return Ok(());
             }
             Err(ApiError::bad_request(format!("the model `{}` cannot {what}; choose another", order.model)))
         };
-        check(order.form.is_some(), Ability::Form, "follow a form")?;
-        check(order.arrangement.is_some(), Ability::Arrange, "work around what is given")?;
+        for name in order.form.iter().map(|_| "form").chain(order.controls.keys().map(String::as_str)) {
+            check(model.controls.iter().any(|known| known.name == name), &format!("be asked for a {name}"))?;
+        }
+        check(order.arrangement.is_none() || model.around.contains(&Around::Cells), "work around what is given")?;
         let given = |sha256: &str| {
             shared.prompts.find(sha256).ok_or_else(|| ApiError::bad_request("there is no such upload; upload it first"))
         };

@@ -4,9 +4,9 @@
 //! was interrupted is simply fulfilled again.
 
 use crate::library::{Originality, Passage, Piece};
-use crate::{Shared, StudioError, make_folder, manifests, now, prompts};
+use crate::{Shared, StudioError, make_folder, manifests, now};
 use cantus_formats::midi;
-use cantus_model::{Arrangement, ComposeError, Sampling};
+use cantus_model::{ComposeError, Sampling};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use cantus_workshop::{self as workshop, ArrangementOrigin, LoadError, Model, PromptOrigin, Provenance};
@@ -40,9 +40,12 @@ pub struct Order {
     /// Quarters a minute; what suits the model, or the prompt's, where it is missing.
     #[serde(default)]
     pub tempo: Option<f64>,
-    /// Which bars come again, as `AABA`.
+    /// Which bars come again, as `AABA`; as orders of before have it, now it is one of the controls.
     #[serde(default)]
     pub form: Option<String>,
+    /// What is asked for of each control of the model, by its name.
+    #[serde(default)]
+    pub controls: BTreeMap<String, String>,
     /// An upload that the piece begins with.
     #[serde(default)]
     pub prompt: Option<PromptOrigin>,
@@ -280,25 +283,17 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         sampling: Sampling { temperature: order.temperature.unwrap_or(usual.temperature), ..usual },
         tempo: order.tempo,
         form: order.form.clone(),
+        controls: order.controls.clone(),
         prompt: order.prompt.clone(),
         arrangement: order.arrangement.clone(),
     };
     let given = |sha256: &str| shared.prompts.find(sha256).ok_or(Unfulfilled::NoPrompt);
-    let composition = if let Some(ArrangementOrigin { sha256, voices, bars }) = &order.arrangement {
-        let score = given(sha256)?.score;
-        let bars = bars.iter().map(|(first, last)| *first..=*last).collect();
-        let arrangement = Arrangement { score, voices: voices.clone(), bars, sampling: settings.sampling };
-        workshop::arrange(model, &settings, settings.seed, &arrangement, &mut progress)?
-    } else {
-        let begin = |origin: &PromptOrigin| -> Result<workshop::Given, Unfulfilled> {
-            let prompts::Prompt { sha256, score, .. } = given(&origin.sha256)?;
-            Ok(workshop::Given::known(&score, sha256, origin.bars)?)
-        };
-        let given = order.prompt.as_ref().map(begin).transpose()?;
-        let composed = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut progress)?.pop();
-        // One seed, one piece.
-        composed.ok_or(ComposeError::Stopped)?
-    };
+    let named = order.arrangement.as_ref().map(|given| &given.sha256);
+    let named = named.or(order.prompt.as_ref().map(|given| &given.sha256));
+    let given = named.map(|sha256| given(sha256)).transpose()?.map(|upload| upload.score);
+    let composed = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut progress)?.pop();
+    // One seed, one piece.
+    let composition = composed.ok_or(ComposeError::Stopped)?;
     let score = &composition.score;
     let is_given = order.arrangement.as_ref().is_some_and(|given| given.voices.contains(&0));
     let originality = originality(model, score, is_given);

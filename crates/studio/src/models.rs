@@ -4,7 +4,7 @@
 
 use crate::Shared;
 use cantus_composers::registry;
-use cantus_model::Ability;
+use cantus_model::{Around, ComposerSpec, Control};
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
 use cantus_workshop::{self as workshop, LoadError, Model};
@@ -20,14 +20,35 @@ pub struct Entry {
     pub title: String,
     /// Composer and size.
     pub detail: String,
-    /// What it can be asked for besides new pieces and ones that go on from a prompt.
-    pub abilities: &'static [Ability],
+    /// What it can work around.
+    pub around: &'static [Around],
+    /// What it can be asked for besides a length and what is given.
+    pub controls: Vec<Described>,
     /// What the command line calls it.
     #[serde(skip)]
     name: String,
     /// The run folder that it comes from.
     #[serde(skip)]
     run: Option<PathBuf>,
+}
+
+/// A control, as a page shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Described {
+    /// What it is called in an order.
+    pub name: &'static str,
+    /// What a person calls it.
+    pub label: &'static str,
+    /// What it does, and how it is written.
+    pub help: &'static str,
+}
+
+/// What models of a composer can work around, and be asked for.
+fn asked(spec: Option<&ComposerSpec>) -> (&'static [Around], Vec<Described>) {
+    let Some(spec) = spec else { return (&[], Vec::new()) };
+    let described =
+        |control: &Control| Described { name: control.name(), label: control.label(), help: control.help() };
+    (spec.around, spec.controls.iter().map(described).collect())
 }
 
 impl Entry {
@@ -46,13 +67,17 @@ pub struct Models {
 
 impl Models {
     pub fn new(runs: PathBuf) -> Models {
-        let built_in = workshop::BUILT_IN.iter().map(|model| Entry {
-            id: model.name.to_owned(),
-            title: model.title.to_owned(),
-            detail: "built in".to_owned(),
-            abilities: model.abilities(),
-            name: model.name.to_owned(),
-            run: None,
+        let built_in = workshop::BUILT_IN.iter().map(|model| {
+            let (around, controls) = asked(model.spec());
+            Entry {
+                id: model.name.to_owned(),
+                title: model.title.to_owned(),
+                detail: "built in".to_owned(),
+                around,
+                controls,
+                name: model.name.to_owned(),
+                run: None,
+            }
         });
         Models { built_in: built_in.collect(), runs }
     }
@@ -94,12 +119,13 @@ fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
     }
     let RunDescription { composer, configuration, parameters, corpus, .. } = description;
     let title = title.unwrap_or(corpus.name);
-    let abilities = registry::find(&composer).map_or(&[][..], |spec| spec.abilities);
+    let (around, controls) = asked(registry::find(&composer));
     let best = Entry {
         id: id.to_owned(),
         title: title.clone(),
         detail: format!("{composer}:{configuration}, {parameters} parameters"),
-        abilities,
+        around,
+        controls: controls.clone(),
         name: run.to_string_lossy().into_owned(),
         run: Some(run.to_owned()),
     };
@@ -108,7 +134,8 @@ fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
         id: format!("{id}:{}", checkpoint.step),
         title: title.clone(),
         detail: format!("its checkpoint after step {}", checkpoint.step),
-        abilities,
+        around,
+        controls: controls.clone(),
         name: checkpoint.path.to_string_lossy().into_owned(),
         run: Some(run.to_owned()),
     });

@@ -60,7 +60,7 @@ pub fn render(file: &[u8], name: &str, wanted: &Wanted<'_>) -> Result<Response, 
             score.title = Some(title.to_owned());
         }
         let settings = Settings { max_seconds: MAX_SECONDS, ..Settings::default() };
-        let rendering = Rendering { sound: &Sound::Piano, settings, roll: Roll::default() };
+        let rendering = Rendering { sound: &Sound::BuiltIn, settings, roll: Roll::default() };
         formats::write(format, &score, &rendering)
             .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error))?
     };

@@ -1,7 +1,8 @@
 //! Composing: pieces that say how they came to be.
 
 use crate::{Model, Provenance};
-use cantus_model::{Arrangement, ComposeError, Composition, Form, Progress, Prompt, Request, Rng, digest, seeded};
+use cantus_composers::registry;
+use cantus_model::{ComposeError, Composition, Progress, Prompt, Request, Rng, seeded};
 use cantus_score::{Score, Tempo, Ticks, TicksPerQuarter, counted, find_key};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,38 +14,6 @@ pub const PROMPT_BARS: usize = 4;
 const USUAL_TICKS: Option<TicksPerQuarter> = TicksPerQuarter::new(480);
 /// Of the parts that stop so many are named.
 const MOST_NAMED: usize = 6;
-
-/// A prompt as it was given: the music and the file's digest.
-#[derive(Clone, Debug)]
-pub struct Given {
-    /// The bars that are kept.
-    pub prompt: Prompt,
-    /// The SHA-256 of its file.
-    pub sha256: String,
-    /// Whole bars of silence before its first note, which are left out.
-    pub silent_bars: u64,
-}
-
-impl Given {
-    /// The first `bars` bars of `score`, which was read from `bytes`, from its first note's on.
-    ///
-    /// # Errors
-    /// [`ComposeError::EmptyPrompt`] and [`ComposeError::Unpitched`], which say what the piece holds.
-    pub fn new(score: &Score, bytes: &[u8], bars: usize) -> Result<Given, ComposeError> {
-        Given::known(score, digest(bytes), bars)
-    }
-
-    /// The same of a file whose SHA-256 is known.
-    ///
-    /// # Errors
-    /// As for [`Given::new`].
-    pub fn known(score: &Score, sha256: String, bars: usize) -> Result<Given, ComposeError> {
-        let (silent_bars, from) = score.silent_bars();
-        let sounding = (silent_bars > 0).then(|| score.after(from));
-        let prompt = Prompt::new(sounding.as_ref().unwrap_or(score), bars)?;
-        Ok(Given { prompt, sha256, silent_bars })
-    }
-}
 
 /// A seed short enough to be read aloud.
 pub fn fresh_seed() -> u64 {
@@ -61,7 +30,8 @@ pub fn tempo(quarters_per_minute: f64) -> Option<Tempo> {
     }
 }
 
-/// The pieces of these seeds, each with its title and with `settings` (but for the seed) among its remarks.
+/// The pieces of these seeds, as `settings` (but for the seed) ask for them, which stand among their remarks; `given` is the music that the
+/// settings name.
 ///
 /// # Errors
 /// [`ComposeError`]; [`ComposeError::Stopped`] where `progress` broke it off.
@@ -69,48 +39,39 @@ pub fn compose(
     model: &Model,
     settings: &Provenance,
     seeds: &[u64],
-    given: Option<&Given>,
+    given: Option<&Score>,
     progress: Progress<'_>,
 ) -> Result<Vec<Composition>, ComposeError> {
-    let form = settings.form.as_deref().map(str::parse::<Form>).transpose()?;
-    let prompt = given.map(|given| given.prompt.clone());
-    let request = Request { bars: settings.bars, sampling: settings.sampling, prompt, form };
+    let request = settings.request(given)?;
     let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
-    let mut compositions = model.composer.compose_all(&request, &mut rngs, progress)?;
+    let mut compositions = registry::compose(model.composer.as_ref(), &request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {
-        composition.score.title = Some(match given.and_then(|given| given.prompt.score().title.as_deref()) {
-            Some(title) => format!("{}, continued", title.strip_suffix(", continued").unwrap_or(title)),
-            None => "Composition".to_owned(),
-        });
-        if let Some(bars @ 1..) = given.map(|given| given.silent_bars) {
-            let bars = counted(usize::try_from(bars).unwrap_or(usize::MAX), "bar");
-            composition.remarks.push(format!("{bars} of silence before the prompt's first note were left out"));
-        }
-        if let Some(given) = given {
-            composition.remarks.extend(stopped(&given.prompt, &composition.score));
+        composition.score.title = Some(title(&request));
+        if let Some(prompt) = request.prompt() {
+            composition.remarks.extend(given.and_then(left_out));
+            composition.remarks.extend(stopped(prompt, &composition.score));
         }
         finish(&mut composition.score, settings, *seed);
     }
     Ok(compositions)
 }
 
-/// A piece with what is missing composed; with `settings` (but for the seed) among its remarks.
-///
-/// # Errors
-/// [`ComposeError`]; [`ComposeError::Stopped`] where `progress` broke it off.
-pub fn arrange(
-    model: &Model,
-    settings: &Provenance,
-    seed: u64,
-    arrangement: &Arrangement,
-    progress: Progress<'_>,
-) -> Result<Composition, ComposeError> {
-    let mut composition = model.composer.arrange(arrangement, &mut seeded(seed), progress)?;
-    let score = &mut composition.score;
-    // The piece that was given keeps its name.
-    score.title.get_or_insert_with(|| "Arrangement".to_owned());
-    finish(score, settings, seed);
-    Ok(composition)
+/// What a piece is called: the piece that was given keeps its name.
+fn title(request: &Request) -> String {
+    let given = request.given.as_ref().and_then(|given| given.score().title.as_deref());
+    match (given, request.prompt()) {
+        (Some(title), Some(_)) => format!("{}, continued", title.strip_suffix(", continued").unwrap_or(title)),
+        (Some(title), None) => title.to_owned(),
+        (None, _) if request.given.is_some() && request.prompt().is_none() => "Arrangement".to_owned(),
+        (None, _) => "Composition".to_owned(),
+    }
+}
+
+/// Says that a prompt began with silence.
+fn left_out(given: &Score) -> Option<String> {
+    let (bars, _) = given.silent_bars();
+    let bars = (bars > 0).then(|| counted(usize::try_from(bars).unwrap_or(usize::MAX), "bar"))?;
+    Some(format!("{bars} of silence before the prompt's first note were left out"))
 }
 
 /// Says that a piece begins late. A bar to count in is nothing strange; several are.
@@ -177,6 +138,7 @@ mod tests {
             sampling: Sampling::default(),
             tempo: None,
             form: None,
+            controls: Default::default(),
             prompt: None,
             arrangement: None,
         };

@@ -4,7 +4,7 @@ use crate::files::{self, ReadError};
 use crate::shelf::{RUNS, advice};
 use cantus_composers::registry;
 use cantus_evaluation::originality::{Digest, Sketch};
-use cantus_model::{Ability, Composer, Header, ModelError, ModelFile, Sampling, digest};
+use cantus_model::{Composer, ComposerSpec, Header, ModelError, ModelFile, Sampling, digest};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::path::{Path, PathBuf};
@@ -30,10 +30,9 @@ impl BuiltIn {
         self.bytes
     }
 
-    /// What it can be asked for besides new pieces and ones that go on from a prompt.
-    pub fn abilities(&self) -> &'static [Ability] {
-        let file = ModelFile::from_bytes(self.bytes).ok();
-        file.and_then(|file| registry::find(&file.header.composer)).map_or(&[], |spec| spec.abilities)
+    /// The entry of its composer.
+    pub fn spec(&self) -> Option<&'static ComposerSpec> {
+        registry::find(&ModelFile::from_bytes(self.bytes).ok()?.header.composer)
     }
 }
 

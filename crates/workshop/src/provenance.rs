@@ -1,7 +1,9 @@
 //! How a piece came to be, written into its file, so that it can be made again.
 
-use cantus_model::Sampling;
+use cantus_model::{Cell, ComposeError, Given, Length, Prompt, Request, Sampling};
+use cantus_score::Score;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What stands before the JSON in the text event.
 const MARK: &str = "composed by cantus ";
@@ -24,9 +26,12 @@ pub struct Provenance {
     /// Quarters a minute, where they were chosen.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tempo: Option<f64>,
-    /// The form asked for.
+    /// The form asked for, as pieces of before have it; now it is one of the controls.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub form: Option<String>,
+    /// What was asked for of each [`Control`](cantus_model::Control), by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub controls: BTreeMap<String, String>,
     /// The prompt.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prompt: Option<PromptOrigin>,
@@ -56,6 +61,34 @@ pub struct PromptOrigin {
 }
 
 impl Provenance {
+    /// What was asked for of controls: their names, and in which words.
+    pub fn asked(&self) -> impl Iterator<Item = (&str, &str)> {
+        let form = self.form.iter().map(|form| ("form", form.as_str()));
+        form.chain(self.controls.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    }
+
+    /// The same as a request, of which `given` is the music that it names.
+    ///
+    /// # Errors
+    /// [`ComposeError`], where a control cannot be read or what is kept of the music is not there.
+    pub fn request(&self, given: Option<&Score>) -> Result<Request, ComposeError> {
+        let mut request = Request::new(self.bars, self.sampling);
+        for (name, text) in self.asked() {
+            request.controls.set(name, text).map_err(|problem| ComposeError::Unreadable { problem })?;
+        }
+        if let (Some(PromptOrigin { bars, .. }), Some(score)) = (&self.prompt, given) {
+            let (silent, from) = score.silent_bars();
+            let sounding = (silent > 0).then(|| score.after(from));
+            request.given = Some(Given::beginning(Prompt::new(sounding.as_ref().unwrap_or(score), *bars)?));
+        } else if let (Some(ArrangementOrigin { voices, bars, .. }), Some(score)) = (&self.arrangement, given) {
+            let voices = voices.iter().map(|voice| Cell::voice(*voice));
+            let bars = bars.iter().map(|(first, last)| Cell::bars(*first..=*last));
+            request.given = Some(Given::new(score.clone(), voices.chain(bars).collect())?);
+            request.length = Length::AsGiven;
+        }
+        Ok(request)
+    }
+
     /// The text event.
     pub fn to_remark(&self) -> String {
         // Through `Value`, so that keys stand in order.
@@ -84,6 +117,7 @@ mod tests {
             sampling: Sampling { temperature: 0.95, top_k: 3, top_p: 0.9 },
             tempo: Some(96.0),
             form: Some("AABA".into()),
+            controls: [("key".to_owned(), "D minor".to_owned())].into(),
             prompt: Some(PromptOrigin { sha256: "cd".into(), bars: 4 }),
             arrangement: Some(ArrangementOrigin { sha256: "ef".into(), voices: vec![0], bars: vec![(1, 4)] }),
         };

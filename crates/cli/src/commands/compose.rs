@@ -1,14 +1,15 @@
 //! `cantus compose`: new music.
 
 use crate::Usage;
-use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
+use crate::files::{self, LimitArguments, Outputs, SoundArguments};
 use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
 use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_model::{ComposeError, Composition, Form};
-use cantus_workshop::{self as workshop, BARS, Given, Model, PROMPT_BARS, PromptOrigin, Provenance};
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use cantus_model::{ComposeError, Composition, Form, digest};
+use cantus_score::{Key, Meter, Score};
+use cantus_workshop::{self as workshop, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance};
+use miette::{IntoDiagnostic, Result, miette};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,12 @@ pub struct Arguments {
     /// Which sections come again, for composers with a memory: AABA, AA'BA (' is varied), or with bars A8 A'8 B8 A8
     #[arg(long, value_name = "FORM")]
     form: Option<Form>,
+    /// The key in which the piece stands, as in D, Bb, "F# minor" or Am [default: as often as the corpus has each]
+    #[arg(long, value_name = "KEY")]
+    key: Option<Key>,
+    /// The metre of the piece, one that the model's music has, as in 3/4 [default: as often as the corpus has each]
+    #[arg(long, value_name = "METRE")]
+    meter: Option<Meter>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -54,7 +61,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "form", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "form", "key", "meter", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -70,26 +77,38 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let like = arguments.like.as_deref().map(origin).transpose()?;
     let model = workshop::load(&arguments.model).into_diagnostic()?;
     let mut settings = settle(arguments, like.as_ref(), &model)?;
-    let (given, warnings) = given_prompt(arguments, &settings)?.unzip();
-    let warnings = warnings.unwrap_or_default();
+    let (mut given, mut warnings) = (None, Vec::new());
+    if let Some(path) = &arguments.prompt {
+        let (music, bytes) = files::read_music(path, &arguments.limits.over(Limits::default()))?;
+        warnings = music.warnings;
+        given = Some((music.score, digest(&bytes)));
+    }
     if let (Some(origin), Some(path)) = (&like, &arguments.like) {
-        let found = given.as_ref().map(|given| &given.sha256);
+        let found = given.as_ref().map(|(_, sha256)| sha256);
         if origin.prompt.as_ref().map(|prompt| &prompt.sha256) != found {
             return Err(miette!("`{}` continues a prompt: give the same file with --prompt", path.display()));
         }
     }
-    if let (Some(origin), Some(given)) = (&mut settings.prompt, &given) {
-        origin.sha256.clone_from(&given.sha256);
+    if let (Some(origin), Some((_, sha256))) = (&mut settings.prompt, &given) {
+        origin.sha256.clone_from(sha256);
     }
-    let playing = arguments.sound.load()?;
+    let given = given.as_ref().map(|(score, _)| score);
+    let request = settings.request(given).map_err(|error| match error {
+        error @ (ComposeError::Unreadable { .. } | ComposeError::Form(_)) => Usage(error.to_string()).into(),
+        error => match &arguments.prompt {
+            Some(path) => miette::Report::from_err(error).wrap_err(format!("`{}` cannot be continued", path.display())),
+            None => miette::Report::from_err(error),
+        },
+    })?;
+    let playing = arguments.sound.load(&outputs.formats)?;
     let mut pieces = Vec::new();
     let seeds: Vec<u64> = (0..arguments.count).map(|k| settings.seed.wrapping_add(u64::from(k))).collect();
     for (batch, seeds) in seeds.chunks(TOGETHER).enumerate() {
-        let compositions = compose(&model, &settings, seeds, given.as_ref())?;
+        let compositions = compose(&model, &settings, seeds, given)?;
         for (k, (composition, seed)) in compositions.iter().zip(seeds).enumerate() {
             let origin = Provenance { seed: *seed, ..settings.clone() };
             let written = outputs.of(batch * TOGETHER + k);
-            let prompt_end = given.as_ref().map(|given| given.prompt.end_in(&composition.score));
+            let prompt_end = request.prompt().map(|prompt| prompt.end_in(&composition.score));
             for path in &written {
                 files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
             }
@@ -134,6 +153,11 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         sha256: String::new(),
         bars: arguments.prompt_bars.unwrap_or(PROMPT_BARS.min(bars / 2).max(1)),
     });
+    let controls = [
+        ("form", arguments.form.as_ref().map(Form::to_string)),
+        ("key", arguments.key.map(|key| key.to_string())),
+        ("meter", arguments.meter.map(|meter| meter.to_string())),
+    ];
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.name.clone(),
@@ -142,22 +166,15 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         bars,
         sampling,
         tempo: arguments.tempo,
-        form: arguments.form.as_ref().map(Form::to_string),
+        form: None,
+        controls: controls.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect(),
         prompt,
         arrangement: None,
     })
 }
 
-/// The prompt, and what its reader had to say.
-fn given_prompt(arguments: &Arguments, settings: &Provenance) -> Result<Option<(Given, Vec<String>)>> {
-    let (Some(path), Some(PromptOrigin { bars, .. })) = (&arguments.prompt, &settings.prompt) else { return Ok(None) };
-    let (Music { score, warnings }, bytes) = files::read_music(path, &arguments.limits.over(Limits::default()))?;
-    let given = Given::new(&score, &bytes, *bars).into_diagnostic();
-    Ok(Some((given.wrap_err_with(|| format!("`{}` cannot be continued", path.display()))?, warnings)))
-}
-
 /// The pieces of these seeds; `settings` but for the seed.
-fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&Given>) -> Result<Vec<Composition>> {
+fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&Score>) -> Result<Vec<Composition>> {
     let bar = bar(1000, "composing {wide_bar} {percent}%");
     let composed = workshop::compose(model, settings, seeds, given, &mut |done| {
         bar.set_position((done * 1000.0) as u64);
@@ -165,7 +182,12 @@ fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&G
     });
     bar.finish_and_clear();
     match composed {
-        Err(error @ (ComposeError::Bars { .. } | ComposeError::Form(_))) => Err(Usage(error.to_string()).into()),
+        Err(
+            error @ (ComposeError::Bars { .. }
+            | ComposeError::Form(_)
+            | ComposeError::Settled { .. }
+            | ComposeError::Meter { .. }),
+        ) => Err(Usage(error.to_string()).into()),
         composed => composed.into_diagnostic(),
     }
 }

@@ -6,9 +6,10 @@ use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
 use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_model::{Arrangement, ComposeError, digest};
+use cantus_model::{ComposeError, digest};
 use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, WrapErr};
+use std::collections::BTreeMap;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::PathBuf;
 
@@ -81,40 +82,42 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         [] if arguments.keep.is_empty() => vec![0],
         voices => voices.iter().map(|voice| *voice as usize).collect(),
     };
-    let arrangement = Arrangement { score, voices, bars: arguments.keep.clone(), sampling };
     let settings = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.name.clone(),
         model_sha256: model.digest.clone(),
         seed: arguments.seed.unwrap_or_else(workshop::fresh_seed),
-        bars: arrangement.score.bar_count(),
+        bars: score.bar_count(),
         sampling,
         tempo: None,
         form: None,
+        controls: BTreeMap::new(),
         prompt: None,
         arrangement: Some(ArrangementOrigin {
             sha256: digest(&bytes),
-            voices: arrangement.voices.clone(),
-            bars: arrangement.bars.iter().map(|range| (*range.start(), *range.end())).collect(),
+            voices,
+            bars: arguments.keep.iter().map(|range| (*range.start(), *range.end())).collect(),
         }),
     };
-    let playing = arguments.sound.load()?;
-    let is_melody_given = arrangement.voices.contains(&0);
+    let playing = arguments.sound.load(&outputs.formats)?;
+    let is_melody_given = settings.arrangement.as_ref().is_some_and(|given| given.voices.contains(&0));
     let mut pieces = Vec::new();
     for k in 0..arguments.count as usize {
         let seed = settings.seed.wrapping_add(k as u64);
         let bar = bar(1000, "composing {wide_bar} {percent}%");
-        let arranged = workshop::arrange(&model, &settings, seed, &arrangement, &mut |done| {
+        let arranged = workshop::compose(&model, &settings, &[seed], Some(&score), &mut |done| {
             bar.set_position((done * 1000.0) as u64);
             ControlFlow::Continue(())
         });
         bar.finish_and_clear();
-        let composition = match arranged {
+        let mut compositions = match arranged {
             Err(error @ ComposeError::KeptBars { .. }) => return Err(Usage(error.to_string()).into()),
             arranged => arranged
                 .into_diagnostic()
                 .wrap_err_with(|| format!("`{}` cannot be harmonised", arguments.file.display()))?,
         };
+        // One seed, one piece.
+        let Some(composition) = compositions.pop() else { continue };
         let written = outputs.of(k);
         for path in &written {
             files::write_score(path, &composition.score, &playing, &Roll::default())?;

@@ -32,14 +32,15 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut formats = Vec::new();
     for path in &arguments.output {
-        files::output_format(path)?;
+        formats.push(files::output_format(path)?);
         if path == &arguments.music {
             return Err(Usage(format!("`{}` would be overwritten by itself; write elsewhere", path.display())).into());
         }
     }
     let (mut pieces, _) = files::read_pieces(&arguments.music, &arguments.limits.over(Limits::default()))?;
-    let playing = arguments.sound.load()?;
+    let playing = arguments.sound.load(&formats)?;
     let count = pieces.len();
     for (k, Music { score, warnings }) in pieces.iter_mut().enumerate() {
         if let Some(silence) = files::silence(&arguments.music, score) {

@@ -54,7 +54,8 @@ fn a_training_says_what_it_reads_and_what_it_does() {
 #[test]
 fn a_run_holds_all_that_it_should() {
     let run = trained().join("run");
-    let expected = ["best.safetensors", "checkpoints", "curves.svg", "lock", "metrics.jsonl", "run.json", "samples"];
+    let expected =
+        ["best.safetensors", "checkpoints", "curves.svg", "lock", "metrics.jsonl", "music.json", "run.json", "samples"];
     assert_eq!(names(&run), expected);
     let description: serde_json::Value = serde_json::from_slice(&bytes(&run, "run.json")).unwrap();
     assert_eq!((&description["composer"], &description["settings"]["hidden"]), (&"lstm".into(), &24.into()));
@@ -284,7 +285,7 @@ fn minutes_bound_a_training() {
     fill(&folder.path().join("music"), 4);
     let arguments = ["train", "music", "-o", "run", "-c", "lstm", "--minutes", "0.005"];
     let out = cantus(folder.path(), &[&arguments[..], &TINY].concat()).fine();
-    assert!(out.contains("at most 0.005 minutes") && out.contains("epochs in "), "{out}");
+    assert!(out.contains("at most 0.005 minutes") && out.contains("the time is over: "), "{out}");
     cantus(folder.path(), &["compose", "-m", "run", "--bars", "2"]).fine();
 }
 

@@ -13,8 +13,8 @@ use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::critic::Critic;
 use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation, moments};
 use cantus_model::{
-    Arrangement, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind,
-    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
+    Length, ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -23,9 +23,6 @@ use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
 pub(super) use drafts::Task;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
-
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
 
 /// A trained network, ready to judge and to compose.
 pub(super) struct ChoraleComposer {
@@ -337,23 +334,26 @@ impl Composer for ChoraleComposer {
         Some(self)
     }
 
+    fn controls(&self) -> &'static [Control] {
+        if self.settings.own.candidates > 0 { SPEC.controls } else { Control::without_form(SPEC.controls) }
+    }
+
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(self, MOST_BARS)?;
-        if request.form.is_some() && self.settings.own.candidates == 0 {
-            return Err(ComposeError::CannotFollowForm { composer: SPEC.id });
+        if let (Length::AsGiven, Some(given)) = (request.length, &request.given) {
+            return self.arranged(given, &request.sampling, rng, progress);
         }
-        let prompt = request.prompt.as_ref();
+        let prompt = request.prompt();
         let grid = self.choir.grid();
         let heard = prompt.map_or_else(Vec::new, |prompt| heard(prompt, grid));
         let meter = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let meter = meter.or(intent.meter()).unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
-        let bars = request.bars - prompt.map_or(0, Prompt::bars);
+        let bars = request.bars() - prompt.map_or(0, Prompt::bars);
         let in_bars = BarSteps::new(grid, meter);
         let steps = in_bars.first_step(bars);
         let mut given: Vec<Given> = heard.iter().map(|chord| Given { voices: ALL, chord: *chord }).collect();
         given.resize(heard.len() + steps, Given::default());
-        let recalls = match &request.form {
+        let recalls = match &request.controls.form {
             Some(form) => {
                 let rng = &mut derive(rng.next_u64(), "variation", &[]);
                 in_bars.recalled_steps(form, (prompt, heard.len()), bars, grid, rng)?
@@ -361,7 +361,7 @@ impl Composer for ChoraleComposer {
             None => Vec::new(),
         };
         // A piece of its own: its beginning comes again as that of some piece of the corpus does.
-        let opening = if prompt.is_none() && request.form.is_none() { self.opening(rng) } else { None };
+        let opening = if prompt.is_none() && request.controls.form.is_none() { self.opening(rng) } else { None };
         let task = Task { given: &given, recalls: &recalls, opening, closing: None, sampling: &request.sampling };
         let mut chords = self.sing(&task, rng, progress)?.split_off(heard.len());
         if chords[in_bars.first_step(bars - 1).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
@@ -378,15 +378,6 @@ impl Composer for ChoraleComposer {
         let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
         let remarks = prompt.and_then(|prompt| self.strange(prompt.score(), "prompt")).into_iter().collect();
         Ok(Composition { score, remarks })
-    }
-
-    fn arrange(
-        &self,
-        arrangement: &Arrangement,
-        rng: &mut Rng,
-        progress: Progress<'_>,
-    ) -> Result<Composition, ComposeError> {
-        self.arranged(arrangement, rng, progress)
     }
 }
 

@@ -1,11 +1,12 @@
 use super::*;
+use crate::registry;
 use cantus_encoding::voices::{self, NAMES, VOICES};
 use cantus_model::{
-    Arrangement, ComposeError, Composer, ModelFile, Precision, Request, Sampling, StepAt, Trainable, TrainingSet,
-    seeded,
+    Cell, ComposeError, Composer, Composition, Given, ModelFile, Precision, Request, Sampling, StepAt, Trainable,
+    TrainingSet, seeded,
 };
 use cantus_score::{Note, Part, Pitch, Velocity};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::atomic::AtomicBool;
 
 fn chord(pitches: [u8; VOICES]) -> Chord {
@@ -43,8 +44,28 @@ fn trained(epochs: u64) -> (Box<dyn Trainable>, TrainingSet) {
     (trainable, set)
 }
 
+/// A piece of which these voices, and these bars in all voices, are given.
+#[derive(Clone)]
+struct Arrangement {
+    score: Score,
+    voices: Vec<usize>,
+    bars: Vec<RangeInclusive<usize>>,
+    sampling: Sampling,
+}
+
+fn arranged(composer: &dyn Composer, arrangement: &Arrangement, seed: u64) -> Result<Composition, ComposeError> {
+    let Arrangement { score, voices, bars, sampling } = arrangement.clone();
+    let cells = voices.into_iter().map(Cell::voice).chain(bars.into_iter().map(Cell::bars)).collect();
+    asked(composer, &Request::around(Given::new(score, cells)?, sampling), seed)
+}
+
 fn arrange(composer: &dyn Composer, arrangement: &Arrangement, seed: u64) -> Result<Score, ComposeError> {
-    composer.arrange(arrangement, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).map(|found| found.score)
+    arranged(composer, arrangement, seed).map(|found| found.score)
+}
+
+fn asked(composer: &dyn Composer, request: &Request, seed: u64) -> Result<Composition, ComposeError> {
+    let found = registry::compose(composer, request, &mut [seeded(seed)], &mut |_| ControlFlow::Continue(()))?.pop();
+    found.ok_or(ComposeError::Stopped)
 }
 
 fn arrangement(score: Score, voices: &[usize]) -> Arrangement {
@@ -163,10 +184,10 @@ fn a_harmonised_line_ends_on_the_tonic_with_all_voices_at_once() {
     melody.parts.push(Part { notes: pitches.iter().enumerate().map(note).collect(), ..Part::default() });
     let word = cantus_score::Lyric { at: Ticks(72), verse: 1, text: "sing".to_owned(), goes_on: false };
     melody.parts[0].lyrics.push(word.clone());
-    let mut arranged = arrangement(melody, &[0]);
+    let mut legato = arrangement(melody, &[0]);
     for seed in 0..12 {
-        arranged.sampling.temperature = if seed == 11 { 0.0 } else { 1.0 };
-        let found = composer.arrange(&arranged, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).unwrap();
+        legato.sampling.temperature = if seed == 11 { 0.0 } else { 1.0 };
+        let found = arranged(composer.as_ref(), &legato, seed).unwrap();
         assert!(found.remarks.iter().any(|remark| remark.contains("4/4, this piece in 3/4")), "{:?}", found.remarks);
         let last: Vec<&Note> = found.score.parts.iter().map(|part| part.notes.last().unwrap()).collect();
         assert!(last.iter().all(|note| note.onset == Ticks(24 * 9) && note.end() == Ticks(24 * 11)), "{last:?}");
@@ -176,8 +197,8 @@ fn a_harmonised_line_ends_on_the_tonic_with_all_voices_at_once() {
         assert!(found.score.parts[1].lyrics.is_empty());
     }
     // A whole phrase further, the tune stops in the air: nobody forces it home.
-    arranged.score.parts[0].notes[9].pitch = Pitch::try_from(74u8).unwrap();
-    arrange(composer.as_ref(), &arranged, 1).unwrap();
+    legato.score.parts[0].notes[9].pitch = Pitch::try_from(74u8).unwrap();
+    arrange(composer.as_ref(), &legato, 1).unwrap();
 }
 
 #[test]
@@ -188,7 +209,7 @@ fn a_line_beyond_its_voice_says_so_and_nothing_lies_below_a_piano() {
         let mut melody = piece(4, 5);
         melody.parts.truncate(1);
         let melody = melody.transposed(semitones).unwrap();
-        composer.arrange(&arrangement(melody, &[voice]), &mut seeded(3), &mut |_| ControlFlow::Continue(())).unwrap()
+        arranged(composer.as_ref(), &arrangement(melody, &[voice]), 3).unwrap()
     };
     let remarks = |semitones, voice| found(semitones, voice).remarks.join("; ");
     assert_eq!(remarks(0, 0), "");
@@ -262,7 +283,7 @@ fn what_a_form_asks_for_comes_again() {
         score.notes().filter(within).map(|note| (note.onset.0 % 256, note.pitch, note.duration)).collect()
     };
     let compose = |form: &str, bars: usize, seed: u64| {
-        let request = Request { form: Some(form.parse().unwrap()), ..Request::new(bars, Sampling::default()) };
+        let request = Request::new(bars, Sampling::default()).formed(form.parse().unwrap());
         composer.compose(&request, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).map(|found| found.score)
     };
     let (mut same, mut varied, mut other) = (0, 0, 0);
@@ -279,7 +300,7 @@ fn what_a_form_asks_for_comes_again() {
     // A theme that is given comes back.
     let theme = piece(2, 5);
     let prompt = cantus_model::Prompt::new(&theme, 2).unwrap();
-    let request = Request { prompt: Some(prompt), form: "ABA".parse().ok(), ..Request::new(6, Sampling::default()) };
+    let request = Request::new(6, Sampling::default()).after(prompt).formed("ABA".parse().unwrap());
     let found = composer.compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(())).unwrap().score;
     let chords = voices::read(&found.rescaled(TicksPerQuarter::new(4).unwrap()));
     let again = chords[64..].iter().zip(&voices::read(&theme)).filter(|(found, theme)| found == theme).count();
@@ -293,9 +314,9 @@ fn a_composer_without_memory_refuses_a_form() {
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["candidates"] = 0.into();
     let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
-    let request = Request { form: "AA".parse().ok(), ..Request::new(4, Sampling::default()) };
-    let found = trainable.composer().compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(()));
-    assert!(matches!(found, Err(ComposeError::CannotFollowForm { composer: "chorale" })));
+    let request = Request::new(4, Sampling::default()).formed("AA".parse().unwrap());
+    let found = asked(trainable.composer().as_ref(), &request, 1);
+    assert!(matches!(found, Err(ComposeError::Control { composer: "chorale", control: "form", .. })));
 }
 
 #[test]
@@ -389,7 +410,7 @@ fn the_beginning_comes_again_as_often_as_in_the_corpus() {
     let share = (0..100).filter(|seed| comes_again(&compose(&own, *seed))).count() as f64 / 100.0;
     assert!((share - 4.0 / 6.0).abs() < 0.15, "{share}");
     // A form says itself what comes again, and so does a piece that ends before.
-    let formed = Request { form: "ABCD".parse().ok(), ..own.clone() };
+    let formed = own.clone().formed("ABCD".parse().unwrap());
     assert!((0..10).all(|seed| !comes_again(&compose(&formed, seed))));
-    assert_eq!(compose(&Request { bars: 2, ..own }, 1).bars().count(), 2);
+    assert_eq!(compose(&Request { length: cantus_model::Length::Bars(2), ..own }, 1).bars().count(), 2);
 }

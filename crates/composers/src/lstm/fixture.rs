@@ -1,14 +1,14 @@
 //! Small music and small networks for this folder's tests.
 
-use super::batches::Encoded;
-use super::network::ChordSettings;
-use cantus_encoding::note_chord::{Vocabulary, encode};
+use super::chords::{Chords, Own};
+use cantus_encoding::note_chord::Vocabulary;
 use cantus_model::TrainingSet;
+use cantus_model::tokens::{Grammar, Piece, TokenSettings};
 use cantus_score::{Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 
-pub(super) fn settings() -> ChordSettings {
+pub(super) fn settings() -> TokenSettings {
     let text = r#"{"network":"chords","embedding":9,"hidden":14,"batch":3,"window":16,"transposition":0}"#;
-    ChordSettings::read(&serde_json::from_str(text).unwrap()).unwrap()
+    TokenSettings::read::<Own>(&serde_json::from_str(text).unwrap()).unwrap().0
 }
 
 /// Pieces of 3 to 9 bars, in two metres: a bass note a bar, a melody in shorter ones.
@@ -42,11 +42,11 @@ pub(super) fn pieces() -> Vec<Score> {
         .collect()
 }
 
-pub(super) fn encoded() -> (Vocabulary, Vec<Encoded>) {
+pub(super) fn encoded() -> (Chords, Vec<Piece>) {
     let pieces = pieces();
-    let vocabulary = Vocabulary::build(&pieces, 0).unwrap();
-    let encoded = pieces.iter().map(|piece| Encoded::new(encode(piece, &vocabulary).0, 1.0, &vocabulary, 0)).collect();
-    (vocabulary, encoded)
+    let chords = Chords(Vocabulary::build(&pieces, 0).unwrap());
+    let encoded = pieces.iter().map(|piece| Piece::new(chords.encode(piece).0, 1.0, &chords, 0)).collect();
+    (chords, encoded)
 }
 
 pub(super) fn set() -> TrainingSet {

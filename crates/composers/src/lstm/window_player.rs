@@ -16,8 +16,6 @@ use cantus_score::{Meter, Pitch, Ticks, TicksPerQuarter};
 const PIANO: (u8, u8) = (Pitch::PIANO.0.get(), Pitch::PIANO.1.get());
 /// Words to a 4/4 bar: one every half quarter.
 const WORDS_A_BAR: usize = 8;
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
 
 /// One of the sources' networks, ready to compose.
 #[derive(Debug)]
@@ -132,16 +130,15 @@ impl Composer for WindowComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(self, MOST_BARS)?;
         let mut layers: Vec<_> =
             self.cells.iter().map(|cell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()])).collect();
         let mut scratch = Scratch::new();
         let mut logits = vec![0.0; self.vocabulary.len()];
         let mut remarks = Vec::new();
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let mut meter = intent.meter().unwrap_or(Meter::COMMON);
-        let (start, bars) = match &request.prompt {
-            None => (self.windows[below(rng, self.windows.len())].clone(), request.bars),
+        let (start, bars) = match request.prompt() {
+            None => (self.windows[below(rng, self.windows.len())].clone(), request.bars()),
             Some(prompt) => {
                 let grid = TicksPerQuarter::new(4).unwrap_or(TicksPerQuarter::DEFAULT);
                 let (words, replaced) = encode(&prompt.on_grid(grid), &self.vocabulary);
@@ -152,7 +149,7 @@ impl Composer for WindowComposer {
                     ));
                 }
                 meter = prompt.score().meters.last().map_or(meter, |(_, meter)| *meter);
-                (words, request.bars - prompt.bars())
+                (words, request.bars() - prompt.bars())
             }
         };
         // The sources know no bars: as many words as fill those asked for, in the prompt's metre.
@@ -170,7 +167,7 @@ impl Composer for WindowComposer {
         }
         // The last word sounds on for half a quarter; the piece ends with its bar.
         let mut composed = decode(&tokens, &self.vocabulary).before(end);
-        let score = match &request.prompt {
+        let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => {
                 composed.meters.extend(intent.meter().map(|meter| (Ticks::ZERO, meter)));

@@ -171,6 +171,7 @@ pub(super) struct WindowTrainer {
 
 impl WindowTrainer {
     pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<WindowTrainer, CreateError> {
+        set.check_sounding()?;
         let settings: WindowSettings = serde_json::from_value(settings.clone()).map_err(bad_settings)?;
         settings.check().map_err(bad_settings)?;
         let vocabulary = Vocabulary::build(set.all())?;

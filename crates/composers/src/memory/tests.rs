@@ -162,7 +162,7 @@ fn a_section_that_a_form_asks_for_comes_again() {
         let composer = trainable.composer();
         let (mut same, mut other) = (0, 0);
         for seed in 0..6 {
-            let request = Request { form: "ABA".parse().ok(), ..Request::new(6, Sampling::default()) };
+            let request = Request::new(6, Sampling::default()).formed("ABA".parse().unwrap());
             let rng = &mut derive(seed, "test", &[]);
             let composed = composer.compose(&request, rng, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
             let steps = composed.score.rescaled(TicksPerQuarter::new(4).unwrap());
@@ -176,10 +176,12 @@ fn a_section_that_a_form_asks_for_comes_again() {
         assert!(same > 140 && other < 60, "{reading:?}: {same} {other}");
     }
     let without = trainer(&[("candidates", 0.into())]);
-    let request = Request { form: "AA".parse().ok(), ..Request::new(4, Sampling::default()) };
-    let refused =
-        without.composer().compose(&request, &mut derive(1, "test", &[]), &mut |_| std::ops::ControlFlow::Continue(()));
-    assert!(matches!(refused, Err(cantus_model::ComposeError::CannotFollowForm { composer: "memory" })));
+    let request = Request::new(4, Sampling::default()).formed("AA".parse().unwrap());
+    let refused = request.check(without.composer().as_ref(), crate::registry::COMPOSERS).unwrap_err();
+    assert!(
+        matches!(&refused, cantus_model::ComposeError::Control { composer: "memory", control: "form", .. }),
+        "{refused}"
+    );
 }
 
 #[test]

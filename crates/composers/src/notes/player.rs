@@ -27,8 +27,6 @@ pub(super) use drafts::Task;
 use opening::Opening;
 use rand_chacha::rand_core::Rng as _;
 
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
 /// Stretches of a bar that are varied each for itself where a section comes again so, and the share of them that is composed anew.
 const FORM_STRETCHES: usize = 8;
 const ANEW: f32 = 0.4;
@@ -113,10 +111,10 @@ impl NoteComposer {
     /// What a request asks for, and what is drawn for it.
     pub(super) fn begin(&self, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let first = starts.len();
-        let bars = request.bars - request.prompt.as_ref().map_or(0, Prompt::bars);
+        let bars = request.bars() - request.prompt().map_or(0, Prompt::bars);
         let steps = BarSteps::new(grid, meter);
         let mut starts = starts;
         starts.extend((0..=bars).map(|bar| (u64::from(heard) + steps.first_step(bar) as u64, meter)));
@@ -133,18 +131,18 @@ impl NoteComposer {
         let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
         let form = self.form_of(request, &bars, first, rng)?;
         let past = Past::of(&notes, bars, self.vocabulary.clock(), |k| self.is_drums(k));
-        let past = past.going_on(self.usual.bars.saturating_sub(request.bars));
+        let past = past.going_on(self.usual.bars.saturating_sub(request.bars()));
         Ok(Begun { past, given: notes.len(), heard, first, playing, form, grid, meter, intent, remarks })
     }
 
     /// What comes again: what is asked for, or, in a piece of its own, what does in some piece of the corpus.
     fn form_of(&self, request: &Request, bars: &[Bar], kept: usize, rng: &mut Rng) -> Result<Form, ComposeError> {
         let beat = self.vocabulary.clock().beat();
-        match &request.form {
+        match &request.controls.form {
             Some(form) => {
-                let upbeat = kept - request.prompt.as_ref().map_or(0, Prompt::bars);
+                let upbeat = kept - request.prompt().map_or(0, Prompt::bars);
                 let rng = &mut derive(rng.next_u64(), "variation", &[]);
-                let recalls = form.recalls(request.bars)?;
+                let recalls = form.recalls(request.bars())?;
                 // What is varied is composed anew by stretches of two quarters.
                 let mut recall = |number: usize| -> Option<(usize, Vec<bool>)> {
                     let Recall { bar, is_varied } = (*recalls.get(number.checked_sub(upbeat)?)?)?;
@@ -157,7 +155,7 @@ impl NoteComposer {
                     (!anew.get(quarter / 2).copied().unwrap_or(false)).then_some(*from)
                 }))
             }
-            None if request.prompt.is_none() => Ok(self.usual.forms.draw(bars, beat, rng)),
+            None if request.prompt().is_none() => Ok(self.usual.forms.draw(bars, beat, rng)),
             None => Ok(Form::default()),
         }
     }
@@ -308,7 +306,6 @@ impl Composer for NoteComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(self, MOST_BARS)?;
         let begun = self.begin(request, rng)?;
         let written = self.write(&Task::of(&begun, &request.sampling), rng, progress)?;
         let Begun { past, given, heard, first, grid, meter, intent, remarks, .. } = begun;
@@ -323,7 +320,7 @@ impl Composer for NoteComposer {
         composed.meters.push((Ticks::ZERO, meter));
         let mut composed = composed.before(Ticks(bars as u64 * steps.ticks));
         intent.finish(&mut composed, self.pitches());
-        let score = match &request.prompt {
+        let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,
         };

@@ -225,14 +225,14 @@ fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
 fn what_a_form_repeats_comes_again_note_for_note() {
     let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &tunes(), 1).unwrap().save();
     let composer = (SPEC.load)(&model).unwrap();
-    let mut request = Request { form: Some("ABAC".parse().unwrap()), ..Request::new(8, composer.default_sampling()) };
+    let mut request = Request::new(8, composer.default_sampling()).formed("ABAC".parse().unwrap());
     for seed in 1..5 {
         let bars = by_bars(&made(composer.as_ref(), &request, seed));
         assert_eq!((&bars[4], &bars[5]), (&bars[0], &bars[1]), "seed {seed}");
         assert_ne!((&bars[2], &bars[3]), (&bars[0], &bars[1]), "seed {seed}");
     }
     // A prompt is part of the form.
-    request.prompt = Some(Prompt::new(&tune(8, 3), 2).unwrap());
+    request = request.after(Prompt::new(&tune(8, 3), 2).unwrap());
     let bars = by_bars(&made(composer.as_ref(), &request, 1));
     assert_eq!(&bars[..2], &by_bars(&tune(8, 3))[..2]);
     assert_eq!(&bars[4..6], &bars[..2]);

@@ -325,7 +325,7 @@ impl OctaveComposer {
     /// the states after it.
     fn open(&self, request: &Request, rng: &mut Rng) -> Result<Opened, ComposeError> {
         let mut remarks = Vec::new();
-        let Some(prompt) = &request.prompt else {
+        let Some(prompt) = request.prompt() else {
             let reading = self.before_the_first();
             return Ok(Opened { keys: Vec::new(), reading, decoding: self.decoder.start(), remarks });
         };
@@ -534,18 +534,17 @@ impl Composer for OctaveComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(self, MOST_BARS)?;
         let Opened { mut keys, mut reading, mut decoding, remarks } = self.open(request, rng)?;
         let from = keys.len();
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
-        let (meter, kept) = match &request.prompt {
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
+        let (meter, kept) = match request.prompt() {
             Some(prompt) => {
                 let last = prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter);
                 (last, prompt.bars())
             }
             None => (intent.meter().unwrap_or(Meter::COMMON), 0),
         };
-        let (bar, bars) = (meter.bar(self.grid).0.max(1) as usize, request.bars - kept);
+        let (bar, bars) = (meter.bar(self.grid).0.max(1) as usize, request.bars() - kept);
         let mut silent = false;
         for k in 0..bars {
             let mut sounded = false;
@@ -565,7 +564,7 @@ impl Composer for OctaveComposer {
             }
         }
         let mut composed = self.score(&keys, from).before(Ticks((bar * bars) as u64));
-        let score = match &request.prompt {
+        let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => {
                 composed.meters.push((Ticks::ZERO, meter));

@@ -295,7 +295,7 @@ fn no_key_outside_of_the_pitch_classes_ever_sounds() {
 fn a_touch_that_has_hardly_learnt_is_neither_silent_nor_loud() {
     let settings = tiny(json!({}));
     let player = OctaveComposer::load(&trained(&settings, 1).save()).unwrap();
-    let request = Request { bars: 4, sampling: Sampling::default(), prompt: None, form: None };
+    let request = Request::new(4, Sampling::default());
     for seed in 0..3 {
         let piece = player.compose(&request, &mut seeded(seed), &mut |_| ControlFlow::Continue(())).unwrap().score;
         let velocities: Vec<u8> = piece.notes().map(|note| note.velocity.get()).collect();

@@ -26,8 +26,9 @@ fn a_saved_model_composes_what_the_trained_one_composes() {
         assert_eq!(loaded.describe(), composer.describe());
         assert!(!loaded.describe().is_empty());
         assert_eq!(loaded.default_sampling(), composer.default_sampling());
-        let prompt = Some(Prompt::new(&corpus::piece(0), 2).unwrap());
-        for request in [request(6), Request { sampling: loaded.default_sampling(), prompt, ..request(6) }] {
+        let prompt = Prompt::new(&corpus::piece(0), 2).unwrap();
+        let asked = Request { sampling: loaded.default_sampling(), ..request(6) };
+        for request in [request(6), asked.after(prompt)] {
             let found = compose(loaded.as_ref(), &request, 3).unwrap();
             let expected = compose(composer.as_ref(), &request, 3).unwrap();
             assert_eq!(found.score, expected.score);
@@ -217,9 +218,9 @@ fn altered_metadata_are_refused_or_composed_with_but_never_panic() {
         cut_short.meters.push((Ticks(6), Meter::COMMON));
         let requests = [
             request(3),
-            Request { prompt: Some(Prompt::new(&corpus::piece(0), 2).unwrap()), ..request(3) },
-            Request { prompt: Some(Prompt::new(&corpus::piece(1).rescaled(ODD), 2).unwrap()), ..request(3) },
-            Request { prompt: Some(Prompt::new(&cut_short, 2).unwrap()), ..request(3) },
+            request(3).after(Prompt::new(&corpus::piece(0), 2).unwrap()),
+            request(3).after(Prompt::new(&corpus::piece(1).rescaled(ODD), 2).unwrap()),
+            request(3).after(Prompt::new(&cut_short, 2).unwrap()),
         ];
         let (mut refused, mut composed) = (0, 0);
         let settings = altered(&whole.header.settings, &with).into_iter().map(|settings| {

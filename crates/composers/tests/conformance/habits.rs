@@ -2,7 +2,7 @@
 
 use crate::corpus;
 use crate::subject::{compose, each, request};
-use cantus_model::{Habits, Prompt, Request, TrainingSet};
+use cantus_model::{Habits, Prompt, TrainingSet};
 use cantus_score::{Meter, Score, Tempo, Ticks};
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ fn a_prompt_keeps_its_tempo_and_key() {
     each(|subject| {
         let composer = subject.create(&waltzes(), 1).composer();
         let prompt = piece(0, 4, tempo(90.0));
-        let asked = Request { prompt: Some(Prompt::new(&prompt, 2).unwrap()), ..request(4) };
+        let asked = request(4).after(Prompt::new(&prompt, 2).unwrap());
         let score = compose(composer.as_ref(), &asked, 1).unwrap().score;
         assert_eq!((score.tempos, score.keys), (prompt.tempos, prompt.keys));
     });

@@ -6,6 +6,7 @@ mod files;
 mod habits;
 mod hostile;
 mod prompts;
+mod requests;
 mod settings;
 mod subject;
 mod training;

@@ -3,7 +3,7 @@
 use crate::composing::{composer, has_bars};
 use crate::corpus::{self, note};
 use crate::subject::{BEGINNING, compose, each, request, steps};
-use cantus_model::{ComposeError, Prompt, Request};
+use cantus_model::{ComposeError, Prompt};
 use cantus_score::{Key, Meter, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter};
 use serde_json::json;
 
@@ -62,7 +62,7 @@ fn the_prompt_is_kept_note_for_note_and_continued() {
             for (kept, bars) in [(1, 2), (1, 9), (3, 4), (4, 8)] {
                 let prompt = Prompt::new(&score, kept).unwrap();
                 assert_eq!(prompt.bars(), kept);
-                let request = Request { prompt: Some(prompt), ..request(bars) };
+                let request = request(bars).after(prompt);
                 for seed in 0..2 {
                     continues(&score, kept, &compose(composer.as_ref(), &request, seed).unwrap().score, bars);
                 }
@@ -76,7 +76,7 @@ fn a_prompt_of_the_corpus_needs_no_remark_and_the_seed_decides_what_follows() {
     each(|subject| {
         let composer = composer(subject);
         let score = corpus::piece(0);
-        let request = Request { prompt: Some(Prompt::new(&score, 4).unwrap()), ..request(10) };
+        let request = request(10).after(Prompt::new(&score, 4).unwrap());
         let music = |seed| compose(composer.as_ref(), &request, seed).unwrap();
         assert_eq!(music(1).remarks, Vec::<String>::new());
         assert_eq!(music(1).score, music(1).score);
@@ -94,9 +94,9 @@ fn what_follows_depends_on_the_prompt() {
         let composer = trainable.composer();
         let (one, other) = (corpus::piece(0), corpus::piece(1));
         let after = |score: &Score, seed| {
-            let request = Request { prompt: Some(Prompt::new(score, 4).unwrap()), ..request(12) };
+            let request = request(12).after(Prompt::new(score, 4).unwrap());
             let joined = compose(composer.as_ref(), &request, seed).unwrap().score;
-            let end = request.prompt.unwrap().end_in(&joined);
+            let end = request.prompt().unwrap().end_in(&joined);
             joined.notes().filter(|note| note.onset >= end).map(|note| (note.onset, note.pitch)).collect::<Vec<_>>()
         };
         assert!((0..4).any(|seed| after(&one, seed) != after(&other, seed)));
@@ -111,7 +111,7 @@ fn silent_bars_before_within_and_after_the_prompts_notes_are_kept() {
         for (bars, kept) in [(vec![3, 5], 6), (vec![0, 1, 7], 5), (vec![0, 4], 5), (vec![2, 9], 8), (vec![0, 1], 2)] {
             let score = corpus::score(4, "4/4", notes(&bars));
             for more in [1, 2, 6] {
-                let request = Request { prompt: Some(Prompt::new(&score, kept).unwrap()), ..request(kept + more) };
+                let request = request(kept + more).after(Prompt::new(&score, kept).unwrap());
                 for seed in 0..3 {
                     let joined = compose(composer.as_ref(), &request, seed).unwrap().score;
                     continues(&score, kept, &joined, kept + more);
@@ -130,7 +130,7 @@ fn notes_that_the_grid_moves_over_the_bar_line_are_kept_where_they_were() {
             let kept = onsets.len().min(2);
             for bars in [kept + 1, kept + 4] {
                 let prompt = Prompt::new(&score, kept).unwrap();
-                let request = Request { prompt: Some(prompt), ..request(bars) };
+                let request = request(bars).after(prompt);
                 continues(&score, kept, &compose(composer.as_ref(), &request, 5).unwrap().score, bars);
             }
         }
@@ -146,7 +146,7 @@ fn what_the_model_does_not_know_is_remarked_and_kept() {
             let bar = meter.parse::<Meter>().unwrap().bar(TicksPerQuarter::new(4).unwrap()).0;
             let notes = (0..3).flat_map(|k| [note(k * bar, 3, 13), note(k * bar, 61, 11), note(k * bar + 1, 125, 1)]);
             let score = corpus::score(4, meter, notes.collect());
-            let request = Request { prompt: Some(Prompt::new(&score, 3).unwrap()), ..request(7) };
+            let request = request(7).after(Prompt::new(&score, 3).unwrap());
             let composition = compose(composer.as_ref(), &request, 0).unwrap();
             println!("{meter}: {:?}", composition.remarks);
             assert!(composition.remarks.iter().any(|remark| remark.contains("kept as it is")));
@@ -164,7 +164,7 @@ fn a_metre_that_changes_within_the_prompt_is_kept() {
         // Cuts a bar of three quarters after two.
         score.meters.push((Ticks(36), "4/4".parse().unwrap()));
         for kept in 1..=4 {
-            let request = Request { prompt: Some(Prompt::new(&score, kept).unwrap()), ..request(8) };
+            let request = request(8).after(Prompt::new(&score, kept).unwrap());
             continues(&score, kept, &compose(composer.as_ref(), &request, 1).unwrap().score, 8);
         }
     });
@@ -176,7 +176,7 @@ fn prompts_that_leave_nothing_to_compose_are_refused_by_name() {
         let composer = composer(subject);
         let prompt = Prompt::new(&corpus::piece(0), 6).unwrap();
         for bars in [1, 5, 6] {
-            let request = Request { prompt: Some(prompt.clone()), ..request(bars) };
+            let request = request(bars).after(prompt.clone());
             match compose(composer.as_ref(), &request, 0) {
                 Err(ComposeError::PromptTooLong { prompt: 6, bars: found }) => assert_eq!(found, bars),
                 other => panic!("{bars}: {other:?}"),

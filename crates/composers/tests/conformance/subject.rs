@@ -1,7 +1,7 @@
 //! What is tested: every configuration of every composer, small.
 
 use crate::corpus;
-use cantus_composers::registry::COMPOSERS;
+use cantus_composers::registry::{self, COMPOSERS};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Request, Sampling, Settings, StepAt, StepReport, Trainable,
     TrainingSet, seeded,
@@ -77,5 +77,6 @@ pub fn request(bars: usize) -> Request {
 }
 
 pub fn compose(composer: &dyn Composer, request: &Request, seed: u64) -> Result<Composition, ComposeError> {
-    composer.compose(request, &mut seeded(seed), &mut |_| ControlFlow::Continue(()))
+    let found = registry::compose(composer, request, &mut [seeded(seed)], &mut |_| ControlFlow::Continue(()))?.pop();
+    found.ok_or(ComposeError::Stopped)
 }

@@ -1,7 +1,7 @@
 //! When a channel is for drums, and when for pitches.
 
 use super::sysex::Rules;
-use cantus_score::Part;
+use cantus_score::{Note, Part, names_pitches};
 use std::borrow::Cow;
 
 /// Bank numbers (controller 0) that decide: General MIDI 2's rhythm and melody, Yamaha's effects and drums.
@@ -109,9 +109,27 @@ impl Sayings {
     }
 }
 
+/// Whether a part that is drums by its channel alone looks like pitches: by its name; by keys that no kit has (General MIDI 2's end at 87,
+/// Yamaha's begin at 13); or as one line over many keys, where drums would be struck together.
+pub(super) fn looks_melodic(part: &Part) -> bool {
+    /// So many keys, and notes, one line may be played on drums.
+    const KEYS: u32 = 8;
+    const NOTES: usize = 16;
+    let notes = &part.notes;
+    let strange = notes.iter().filter(|note| !(13..=87).contains(&note.pitch.get())).count();
+    let keys = |notes: &[Note]| notes.iter().fold(0_u128, |keys, note| keys | 1 << note.pitch.get()).count_ones();
+    // One after the other, and most of them held: players of drums strike some at almost the same time.
+    let follow = |a: &Note, b: &Note| a.onset < b.onset && a.end() <= b.onset;
+    let held = || notes.windows(2).filter(|pair| pair[0].duration.0 * 2 >= pair[1].onset.0 - pair[0].onset.0).count();
+    let is_line =
+        || notes.len() > NOTES && keys(notes) > KEYS && notes.is_sorted_by(follow) && held() * 4 > notes.len() * 3;
+    part.name.as_deref().is_some_and(names_pitches) || strange * 4 > notes.len() || is_line()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cantus_score::{Pitch, Ticks, Velocity};
 
     fn kinds(channel: u8, sayings: &[(u64, What)]) -> Vec<(u64, bool)> {
         let sayings = sayings.iter().map(|&(at, what)| Saying { at, port: 0, what }).collect();
@@ -120,6 +138,30 @@ mod tests {
 
     fn bank(channel: u8, bank: u8) -> What {
         What::Bank { channel, bank }
+    }
+
+    #[test]
+    fn a_tune_or_a_strange_key_looks_melodic_and_a_beat_does_not() {
+        let part = |name: Option<&str>, notes: &[(u64, u8)]| {
+            let note = |&(onset, pitch): &(u64, u8)| Note {
+                onset: Ticks(onset),
+                pitch: Pitch::try_from(pitch).unwrap(),
+                duration: Ticks(1),
+                velocity: Velocity::DEFAULT,
+            };
+            let notes = notes.iter().map(note).collect();
+            looks_melodic(&Part { name: name.map(str::to_owned), notes, ..Part::default() })
+        };
+        let tune: Vec<(u64, u8)> = (0..20).map(|k| (k, 60 + (k % 12) as u8)).collect();
+        let beat: Vec<(u64, u8)> =
+            (0..40).map(|k| (k / 2, [36, 42, 38, 46, 41, 43, 45, 47, 49, 51][k as usize % 10])).collect();
+        assert!(part(None, &tune));
+        assert!(!part(None, &tune[..12]), "a few strokes one after the other are no tune");
+        assert!(!part(None, &beat));
+        assert!(part(Some("Lead Vocal"), &beat));
+        assert!(part(None, &[(0, 36), (1, 100)]));
+        // The rims of electronic hi-hats.
+        assert!(!part(None, &[(0, 22), (1, 26)]));
     }
 
     #[test]

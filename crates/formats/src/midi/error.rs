@@ -208,6 +208,9 @@ pub enum Oddity {
     /// What a score has no place for.
     #[error("not kept: {0}")]
     NotKept(NotKept),
+    /// Parts on channel 10 that look like melodies.
+    #[error("{}", melodic_drums(*.0))]
+    MelodicDrums(usize),
     /// More controllers and the like than the limit.
     #[error(
         "controllers, bends, pedal and program changes, syllables and markers beyond {0} were dropped (raise the limit with `max-controls`)"
@@ -216,6 +219,15 @@ pub enum Oddity {
     /// More remarks than the limit.
     #[error("remarks beyond {0} bytes were dropped (raise the limit with `max-remark-bytes`)")]
     Remarks(usize),
+}
+
+fn melodic_drums(parts: usize) -> String {
+    let said = "as nothing in the file says otherwise; what has pitches belongs on another channel";
+    if parts == 1 {
+        format!("a part on channel 10 looks like a melody: it was read as drums, {said}")
+    } else {
+        format!("{parts} parts on channel 10 look like melodies: they were read as drums, {said}")
+    }
 }
 
 /// How much of what a score has no place for.
@@ -250,7 +262,9 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.track {
             // Of the whole file.
-            None if matches!(self.oddity, Oddity::NotKept(_) | Oddity::Controls(_)) => self.oddity.fmt(f),
+            None if matches!(self.oddity, Oddity::NotKept(_) | Oddity::Controls(_) | Oddity::MelodicDrums(_)) => {
+                self.oddity.fmt(f)
+            }
             Some(track) => write!(f, "track {track}, byte {}: {}", self.offset, self.oddity),
             None => write!(f, "byte {}: {}", self.offset, self.oddity),
         }

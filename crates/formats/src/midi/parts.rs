@@ -1,7 +1,7 @@
 //! The parts of a score out of what all tracks said.
 
 use super::canonical::{first_in_first_out, keeps};
-use super::drums::{Kind, Sayings};
+use super::drums::{self, Kind, Sayings};
 use super::reader::{Lane, Reader};
 use super::stream::Share;
 use super::track::{TrackEnd, Unreleased};
@@ -162,6 +162,7 @@ impl Reader<'_> {
     fn hand_out_settings(&mut self, lanes: Vec<Lane>, sayings: &Sayings) -> Vec<Part> {
         let mut kinds: BTreeMap<usize, Cow<[Kind]>> = BTreeMap::new();
         let mut left = self.limits.max_controls;
+        let mut melodic = 0;
         lanes.iter().for_each(|lane| self.streams[lane.stream()].parts_left += 1);
         let mut parts = Vec::with_capacity(lanes.len());
         for mut lane in lanes {
@@ -181,13 +182,16 @@ impl Reader<'_> {
                 }
             };
             let (port, channel) = (lane.port, lane.part.channel);
+            let looks_melodic = channel == Part::DRUM_CHANNEL && !lane.names_drums && drums::looks_melodic(&lane.part);
             lane.part.port = self.ports[port as usize].number;
-            if sayings.is_empty() {
-                split(lane, share, &sayings.kinds(port, channel), &mut parts);
-            } else {
-                let kinds = kinds.entry(index).or_insert_with(|| sayings.kinds(port, channel));
-                split(lane, share, kinds, &mut parts);
-            }
+            let own = sayings.is_empty().then(|| sayings.kinds(port, channel));
+            let kinds =
+                own.as_ref().unwrap_or_else(|| kinds.entry(index).or_insert_with(|| sayings.kinds(port, channel)));
+            melodic += usize::from(looks_melodic && kinds.iter().all(|kind| kind.drums && !kind.is_said));
+            split(lane, share, kinds, &mut parts);
+        }
+        if melodic > 0 {
+            self.warn(None, 0, Oddity::MelodicDrums(melodic));
         }
         parts
     }

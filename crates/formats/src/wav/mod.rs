@@ -1,23 +1,32 @@
 //! Sound: scores as WAV files.
 //!
-//! Built in is a piano made of decaying sine waves ([`Sound::Piano`]): slightly stretched partials, two detuned strings for the
-//! lowest of them, brightness and loudness by velocity, faster decay for higher partials, hammer noise, dampers, sustain pedal,
-//! bass on the left. Every program plays it; drums get short bursts of noise. Or a SoundFont plays ([`Sound::soundfont`]), with
-//! programs and drums. Both follow each part's volume, expression, place and bends.
+//! Built in is a band ([`Sound::BuiltIn`]): the piano, made of decaying sine waves (`piano`); what is plucked or hit, made of the same waves
+//! (`struck`); what sounds while it is held, read from a period of sound (`tone`); a drum kit (`kit`, `drums`). `programs` says
+//! which plays what: each family of General MIDI has a voice of its own. Or a SoundFont plays ([`Sound::soundfont`]). Both follow each part's
+//! programs, volume, expression, place, bends and pedal; a drum rings out, unless a stroke of the same player ends it.
 //!
 //! Sound is made in blocks and leaves through a look-ahead limiter, so that memory does not grow with the piece, and no
 //! sample exceeds [`PEAK`]. The same score gives the same bytes on machines with the same mathematical library.
 
 mod curves;
+mod cycles;
 mod drums;
+mod filter;
+mod kit;
 mod limiter;
 mod noise;
 mod piano;
+mod programs;
+mod ringing;
 mod schedule;
 mod soundfont;
+mod struck;
+mod tone;
 
 use cantus_score::Score;
 use curves::{Curves, Shape};
+use cycles::Cycles;
+use programs::Player;
 use schedule::{Schedule, Strike};
 use std::io::{self, Seek, Write};
 use std::rc::Rc;
@@ -37,9 +46,9 @@ const BLOCK: usize = 256;
 /// What plays.
 #[derive(Debug, Default)]
 pub enum Sound {
-    /// The built-in piano.
+    /// The built-in instruments: a piano where the music does not say otherwise.
     #[default]
-    Piano,
+    BuiltIn,
     /// A SoundFont of the user's.
     SoundFont(Box<SoundFont>),
 }
@@ -178,12 +187,17 @@ fn write_error(error: hound::Error) -> WavError {
     })
 }
 
+/// The level of a stroke of `force` 0-1, the same law for all that has a pitch: a band stays balanced from soft to loud.
+fn loudness(force: f32) -> f32 {
+    0.24 * (0.03 + 0.97 * force.powf(1.7))
+}
+
 /// Where finished blocks go.
 type Sink<'a> = dyn FnMut(&[[f32; 2]]) -> Result<(), WavError> + 'a;
 
 fn stream(score: &Score, sound: &Sound, settings: &Settings, sink: &mut Sink) -> Result<(), WavError> {
     let lowest = match sound {
-        Sound::Piano => 8_000,
+        Sound::BuiltIn => 8_000,
         Sound::SoundFont(_) => 16_000,
     };
     if !(lowest..=192_000).contains(&settings.sample_rate) {
@@ -195,7 +209,7 @@ fn stream(score: &Score, sound: &Sound, settings: &Settings, sink: &mut Sink) ->
     }
     let mut limiter = limiter::Limiter::new(settings.sample_rate);
     match sound {
-        Sound::Piano => play(&Schedule::new(score, settings.sample_rate), settings.sample_rate, &mut limiter, sink)?,
+        Sound::BuiltIn => play(&Schedule::new(score, settings.sample_rate), settings.sample_rate, &mut limiter, sink)?,
         Sound::SoundFont(font) => font.play(score, settings.sample_rate, &mut limiter, sink)?,
     }
     limiter.finish(sink)
@@ -225,11 +239,15 @@ struct Sounding {
 }
 
 impl Sounding {
-    fn new(strike: &Strike, curves: &[Rc<Curves>], sample_rate: u32) -> Sounding {
+    fn new(strike: &Strike, curves: &[Rc<Curves>], sample_rate: u32, cycles: &mut Cycles) -> Sounding {
         let voice: Box<dyn Voice> = if strike.is_drum {
             Box::new(drums::Drum::new(strike, sample_rate))
         } else {
-            Box::new(piano::Strings::new(strike, sample_rate))
+            match programs::player(strike.program) {
+                Player::Piano => Box::new(piano::strike(strike, sample_rate)),
+                Player::Struck(instrument) => Box::new(instrument.strike(strike, sample_rate)),
+                Player::Held(timbre) => Box::new(tone::Tone::new(timbre, strike, sample_rate, cycles)),
+            }
         };
         let curves = strike.curves.map(|index| &curves[index as usize]);
         let curves = curves.map(|curves| (Rc::clone(curves), curves.at(strike.start)));
@@ -281,6 +299,7 @@ fn play(
 ) -> Result<(), WavError> {
     let mut waiting = schedule.strikes.iter().peekable();
     let mut sounding: Vec<Sounding> = Vec::new();
+    let mut cycles = Cycles::default();
     let mut now = 0;
     while now < schedule.end || !sounding.is_empty() || waiting.peek().is_some() {
         let mut block = [[0.0; 2]; BLOCK];
@@ -289,7 +308,7 @@ fn play(
             voice.play(now, &mut block);
         }
         while let Some(strike) = waiting.next_if(|strike| strike.start < next) {
-            let mut voice = Sounding::new(strike, &schedule.curves, sample_rate);
+            let mut voice = Sounding::new(strike, &schedule.curves, sample_rate, &mut cycles);
             voice.play(strike.start, &mut block[(strike.start - now) as usize..]);
             sounding.push(voice);
         }

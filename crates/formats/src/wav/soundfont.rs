@@ -121,6 +121,11 @@ fn check_chunks(bytes: &[u8]) -> Result<(), WavError> {
         let end = at + 8 + length_at(at).ok_or_else(|| cut_off(at))?;
         at += 12;
         while at < end {
+            // The first word is the version of the format; from 3 on, samples are compressed, which rustysynth does not read.
+            let version = bytes.get(at + 8..at + 10).and_then(|word| word.try_into().ok()).map(u16::from_le_bytes);
+            if bytes.get(at..at + 4) == Some(b"ifil") && version.is_some_and(|version| version >= 3) {
+                return Err(broken("its samples are compressed (SF3); use one with plain samples (SF2)"));
+            }
             at += 8 + length_at(at).ok_or_else(|| cut_off(at))?;
         }
     }

@@ -1,6 +1,8 @@
 //! What several test programs share: scores made by proptest, and where the real data is.
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+pub mod hearing;
+
 use cantus_score::{
     Control, Key, Lyric, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter,
     Velocity,

@@ -7,8 +7,8 @@ use super::{
     Recalling, Roll, Step, evaluation,
 };
 use crate::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
-    ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
+    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_encoding::piano_roll::{self, Frame, Key, Keys};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -16,8 +16,6 @@ use cantus_nn::random::derive;
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
 
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
 /// Pieces that are judged side by side.
 const ROWS: usize = 32;
 /// Frames whose features are kept before they are judged.
@@ -305,24 +303,25 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         (N::Head::kind() == Kind::Exact).then_some(self)
     }
 
+    fn controls(&self) -> &'static [Control] {
+        let all = N::spec().controls;
+        if self.head.remembers() { all } else { Control::without_form(all) }
+    }
+
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        request.check(self, MOST_BARS)?;
-        if request.form.is_some() && !self.head.remembers() {
-            return Err(ComposeError::CannotFollowForm { composer: N::spec().id });
-        }
         let Opened { mut memory, mut past, mut since, frames: mut piece, meter, bars, remarks } =
-            self.open_with(request.prompt.as_ref());
-        let intent = Intent::of(self.habits.as_ref(), request, rng);
+            self.open_with(request.prompt());
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let heard = piece.len();
-        let bars = request.bars - bars;
+        let bars = request.bars() - bars;
         let grid = self.roll.grid();
         let steps = BarSteps::new(grid, meter);
         let (end, last_bar) = (steps.first_step(bars), steps.first_step(bars - 1));
-        let recalls = match &request.form {
+        let recalls = match &request.controls.form {
             Some(form) => {
                 let rng = &mut derive(rng.next_u64(), "variation", &[]);
-                steps.recalled_steps(form, (request.prompt.as_ref(), heard), bars, grid, rng)?
+                steps.recalled_steps(form, (request.prompt(), heard), bars, grid, rng)?
             }
             None => Vec::new(),
         };
@@ -380,7 +379,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         composed.meters = vec![(Ticks::ZERO, meter)];
         intent.finish(&mut composed, self.roll.pitches());
         accentuate(&mut composed, Ticks::ZERO);
-        let score = match &request.prompt {
+        let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,
         };

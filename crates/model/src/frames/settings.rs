@@ -114,25 +114,14 @@ impl FrameSettings {
     /// # Errors
     /// What is wrong, beginning with the setting's name.
     pub fn read<S: DeserializeOwned>(settings: &Settings) -> Result<(FrameSettings, S), String> {
-        let list =
-            settings.as_object().ok_or_else(|| format!("invalid settings: {settings} is no list of settings"))?;
-        let known = serde_json::to_value(FrameSettings::default()).unwrap_or_default();
-        let (shared, own): (serde_json::Map<_, _>, _) =
-            list.clone().into_iter().partition(|(key, _)| known.get(key).is_some());
-        let shared: FrameSettings = serde_json::from_value(shared.into()).map_err(|e| e.to_string())?;
-        let own = serde_json::from_value(own.into()).map_err(|e| e.to_string())?;
+        let (shared, own) = crate::settings::divide::<FrameSettings, S>(settings)?;
         shared.check()?;
         Ok((shared, own))
     }
 
     /// Both as one list again.
     pub fn write<S: Serialize>(&self, own: &S) -> Settings {
-        let (mut all, own) =
-            (serde_json::to_value(self).unwrap_or_default(), serde_json::to_value(own).unwrap_or_default());
-        if let (Some(all), serde_json::Value::Object(mut own)) = (all.as_object_mut(), own) {
-            all.append(&mut own);
-        }
-        all
+        crate::settings::joined(self, own)
     }
 
     /// Which keys are read, once that is settled.

@@ -99,11 +99,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
     /// # Errors
     /// [`CreateError`], for settings and for a corpus without music.
     pub fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError> {
-        for (pieces, what) in [(&set.train, "training"), (&set.valid, "validation")] {
-            if pieces.iter().all(|piece| piece.note_count() == 0) {
-                return Err(CreateError::EmptyCorpus { what });
-            }
-        }
+        set.check_sounding()?;
         let bad = |problem: String| CreateError::Settings { composer: N::spec().id, problem };
         let (settings, own) = FrameSettings::read::<N::OwnSettings>(settings).map_err(bad)?;
         N::check(&own).map_err(bad)?;

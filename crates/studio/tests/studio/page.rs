@@ -25,6 +25,8 @@ pub fn with_page(test: impl FnOnce(&mut Browser, &Open, &Path)) {
     let studio = open(folder.path());
     browser.look(WINDOWS[0], "light");
     browser.open(&format!("http://{}/", studio.host()));
+    // Once the models are there, nothing moves any more: a file is dropped where it was aimed at.
+    browser.wait("document.querySelector('#control-key')");
     test(&mut browser, &studio, folder.path());
     assert_eq!(browser.complaints(), Vec::<String>::new());
     let own = format!("http://{}/", studio.host());

@@ -29,7 +29,7 @@ fn voices_are_composed_to_a_melody_that_was_dropped() {
     with_page(|browser, studio, folder| {
         browser.drop_files("#prompt-drop", &music(folder)[..1]);
         browser.wait("!document.querySelector('#prompt-set').hidden");
-        assert_eq!(browser.eval("document.querySelector('#form-set').hidden"), true);
+        assert_eq!(browser.eval("document.querySelector('#control-form')"), json!(null));
         browser.choose("#prompt-use", "harmonise");
         assert_eq!(browser.eval("document.querySelector('#model').value"), "chorales");
         assert_eq!(
@@ -42,18 +42,20 @@ fn voices_are_composed_to_a_melody_that_was_dropped() {
         assert_eq!((&piece["origin"]["arrangement"]["voices"], &piece["origin"]["bars"]), (&json!([0]), &json!(8)));
         // Without what was given, the same model follows a form.
         browser.click("#prompt-clear");
-        browser.wait("!document.querySelector('#form-set').hidden");
-        browser.fill("#form", "ABA");
+        browser.wait("document.querySelector('#control-form')");
+        browser.fill("#control-form", "ABA");
+        browser.fill("#control-key", "D");
         browser.fill("#bars", "12");
         browser.click("#do-compose");
         browser.wait("document.querySelector('#piece-detail').textContent.includes('form ABA')");
-        assert_eq!(newest(studio)["origin"]["form"], "ABA");
+        assert_eq!(newest(studio)["origin"]["controls"], json!({ "form": "ABA", "key": "D" }));
         // A model that cannot is asked for nothing of the kind.
         browser.choose("#model", "default");
-        browser.wait("document.querySelector('#form-set').hidden");
+        browser.wait("!document.querySelector('#control-form')");
+        browser.fill("#control-key", "");
         browser.click("#do-compose");
         browser.wait("document.querySelector('#piece-detail').textContent.startsWith('Hymns')");
-        assert_eq!(newest(studio)["origin"].get("form"), None);
+        assert_eq!(newest(studio)["origin"].get("controls"), None);
     });
 }
 

@@ -143,7 +143,8 @@ fn form(recurrences: &[Recurrence]) -> String {
 /// How a piece was composed, and the command that composes it again.
 fn composed(path: &Path, origin: &Provenance) -> Vec<(String, String)> {
     let digest = |sha256: &str| printable(sha256.get(..16).unwrap_or(sha256));
-    let form = origin.form.as_deref().map(|form| format!(", form {}", printable(form))).unwrap_or_default();
+    let form: String =
+        origin.asked().map(|(name, text)| format!(", {} {}", printable(name), printable(text))).collect();
     let tempo = origin.tempo.map(|tempo| format!(", {tempo} quarters a minute")).unwrap_or_default();
     let prompt = origin.prompt.as_ref();
     let prompt = prompt

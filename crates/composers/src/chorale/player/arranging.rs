@@ -4,7 +4,7 @@ use super::closing::Closing;
 use super::{ChoraleComposer, Task, touch};
 use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
-use cantus_model::{Arrangement, ComposeError, Composition, Progress, Rng};
+use cantus_model::{Cell, ComposeError, Composition, Progress, Rng, Sampling};
 use cantus_score::{
     Lyric, Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize,
 };
@@ -20,23 +20,27 @@ struct Read {
 }
 
 impl ChoraleComposer {
-    /// The piece with what is missing composed, see [`cantus_model::Composer::arrange`].
+    /// The piece with what is missing composed.
     pub(super) fn arranged(
         &self,
-        arrangement: &Arrangement,
+        asked: &cantus_model::Given,
+        sampling: &Sampling,
         rng: &mut Rng,
         progress: Progress<'_>,
     ) -> Result<Composition, ComposeError> {
-        arrangement.check(VOICES)?;
+        let voice = asked.cells().iter().filter_map(|cell| cell.voice).find(|voice| *voice >= VOICES);
+        if let Some(voice) = voice {
+            return Err(ComposeError::Voice { voice: voice + 1, voices: VOICES });
+        }
         let grid = self.choir.grid();
-        let Read { given, lines, octaves } = self.read(arrangement)?;
+        let Read { given, lines, octaves } = self.read(asked)?;
         if given.iter().all(|given| given.voices == ALL) {
             return Err(ComposeError::EverythingGiven);
         }
-        let (source, from) = (&arrangement.score, arrangement.score.ticks_per_quarter);
+        let (source, from) = (asked.score(), asked.score().ticks_per_quarter);
         let closing = self.closing_of(source, &given, &lines);
         let seen = closing.as_ref().map_or_else(|| given.clone(), |closing| closing.seen_ahead(&given));
-        let task = Task { given: &seen, recalls: &[], opening: None, closing, sampling: &arrangement.sampling };
+        let task = Task { given: &seen, recalls: &[], opening: None, closing, sampling };
         let chords = self.sing(&task, rng, progress)?;
         let fine = from.common(grid);
         let starts: Vec<usize> = source.bars().map(|bar| bar.start.rescale(from, grid).0 as usize).collect();
@@ -58,7 +62,7 @@ impl ChoraleComposer {
             part.lyrics.iter_mut().for_each(|lyric| lyric.at = lyric.at.rescale(from, fine));
         }
         let strange = self.strange(source, "piece").filter(|_| octaves == 0);
-        let beyond = || self.beyond(arrangement, &lines, octaves);
+        let beyond = || self.beyond(asked, &lines, octaves);
         let remarks = strange.or_else(beyond).into_iter().chain(self.other_meter(source)).collect();
         Ok(Composition { score, remarks })
     }
@@ -99,13 +103,14 @@ impl ChoraleComposer {
     }
 
     /// What of the piece is given.
-    fn read(&self, arrangement: &Arrangement) -> Result<Read, ComposeError> {
-        let (source, grid) = (&arrangement.score, self.choir.grid());
+    fn read(&self, asked: &cantus_model::Given) -> Result<Read, ComposeError> {
+        let (source, grid) = (asked.score(), self.choir.grid());
         let pitched: Vec<&Part> = source.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
         let in_parts = pitched.len() == VOICES;
         // A line that is harmonised: the only one, or the outermost.
-        let line = match arrangement.voices[..] {
-            [voice] if arrangement.bars.is_empty() && !in_parts => {
+        let line = match asked.cells() {
+            [Cell { voice: Some(voice), bars: None }] if !in_parts => {
+                let voice = *voice;
                 let outer = if voice + 1 == VOICES { Outer::Lowest } else { Outer::Highest };
                 let notes = merge_parts(pitched.iter().copied()).notes;
                 Some((voice, outer_line(&notes, outer, source.ticks_per_quarter, grid)))
@@ -137,16 +142,16 @@ impl ChoraleComposer {
             return Ok(Read { given, lines, octaves });
         }
         let chords = voices::read(&on_grid(pitched.iter().map(|part| (*part).clone()).collect()));
-        let throughout = arrangement.voices.iter().fold(0u8, |all, voice| all | 1 << voice);
-        let kept: Vec<(u64, u64)> = (source.numbered_bars())
-            .filter(|(number, _)| arrangement.bars.iter().any(|range| range.contains(number)))
-            .map(|(_, bar)| (bar.start.0, bar.end().0))
-            .collect();
-        let is_kept = |at: Ticks| kept.iter().any(|(from, to)| (*from..*to).contains(&at.0));
+        // Until when which voices are given, bar by bar.
+        let of_bar =
+            |bar: usize| (0..VOICES).filter(|voice| asked.has(*voice, bar)).fold(0u8, |all, voice| all | 1 << voice);
+        let bars = source.numbered_bars().map(|(number, bar)| (bar.end(), of_bar(number)));
+        let mut bars = bars.peekable();
         for (step, given) in given.iter_mut().enumerate() {
             let at = Ticks(step as u64).rescale(grid, source.ticks_per_quarter);
+            while bars.next_if(|(end, _)| *end <= at).is_some() {}
             *given = Given {
-                voices: if is_kept(at) { ALL } else { throughout },
+                voices: bars.peek().map_or(0, |(_, voices)| *voices),
                 chord: chords.get(step).copied().unwrap_or_default(),
             };
         }
@@ -170,15 +175,15 @@ impl ChoraleComposer {
                 }
             }
         }
-        if kept.is_empty() {
+        if asked.cells().iter().all(|cell| cell.bars.is_none()) {
             end_with(&mut given);
         }
         Ok(Read { given, lines, octaves })
     }
 
     /// Says by how many octaves a line lies beyond its voice, and which voice it would suit.
-    fn beyond(&self, arrangement: &Arrangement, lines: &[Vec<Note>; VOICES], octaves: i32) -> Option<String> {
-        let voice = *arrangement.voices.first()?;
+    fn beyond(&self, asked: &cantus_model::Given, lines: &[Vec<Note>; VOICES], octaves: i32) -> Option<String> {
+        let voice = asked.voices().next()?;
         let (name, line) = (voices::NAMES.get(voice)?.to_lowercase(), lines.get(voice)?);
         let (many, side) = match octaves {
             0 => return None,

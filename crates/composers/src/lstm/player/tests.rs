@@ -1,20 +1,19 @@
 use super::*;
-use crate::lstm::batches::{Batch, Encoded, Row, Segment};
-use crate::lstm::network::Network;
 use crate::lstm::{SPEC, fixture};
 use burn::tensor::Device;
-use cantus_model::checkpoint;
 use cantus_model::learner::Recurrent;
-use cantus_model::seeded;
+use cantus_model::plan::{Row, Segment};
+use cantus_model::tokens::{Batch, TokenNetwork};
+use cantus_model::{checkpoint, seeded};
 use cantus_nn::params::values_of;
 use cantus_score::{Meter, Note, Part, Pitch, TicksPerQuarter, Velocity};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-fn network_and_player(vocabulary: &Vocabulary, seed: u64) -> (Network, ChordComposer) {
+fn network_and_player(chords: &Chords, seed: u64) -> (TokenNetwork, ChordComposer) {
     let settings = fixture::settings();
-    let network = Network::new(&settings, vocabulary, &mut seeded(seed), &Device::flex());
-    let encoding = serde_json::json!({ "note_chord": vocabulary });
+    let network = TokenNetwork::new(&settings, chords, &mut seeded(seed), &Device::flex());
+    let encoding = serde_json::json!({ "note_chord": chords });
     let file =
         checkpoint::save(&SPEC, &network, serde_json::to_value(&settings).unwrap(), encoding, &Habits::default());
     (network, ChordComposer::load(&file).unwrap())
@@ -22,19 +21,19 @@ fn network_and_player(vocabulary: &Vocabulary, seed: u64) -> (Network, ChordComp
 
 #[test]
 fn token_by_token_is_the_whole_sequence() {
-    let (vocabulary, pieces) = fixture::encoded();
-    let (network, player) = network_and_player(&vocabulary, 1);
-    for (piece, Encoded { tokens, .. }) in pieces.iter().enumerate() {
+    let (chords, pieces) = fixture::encoded();
+    let vocabulary = &chords.0;
+    let (network, player) = network_and_player(&chords, 1);
+    for (piece, tokens) in pieces.iter().map(|piece| &piece.tokens).enumerate() {
         let predicted = pieces[piece].predicted();
         let row = Row { segment: Segment { piece, shift: 0, tokens: 0..predicted }, begins: true };
-        let batch = Batch::gather(&pieces, [Some(&row)].into_iter(), &vocabulary);
+        let batch = Batch::gather(&pieces, [Some(&row)].into_iter(), &chords);
         let whole = values_of(network.forward(&batch, &mut network.zeros(1), (0.0, 0.0), None));
         let bars = tokens.iter().filter(|token| vocabulary.token(**token) == Some(Token::Bar)).count();
         let mut state = player.start(bars);
         for (token, expected) in tokens[..predicted].iter().zip(whole.chunks(vocabulary.len())) {
             player.advance(&mut state, *token);
-            let mut raw = vec![0.0; vocabulary.len()];
-            player.output.forward(&state.rows.layers.last().unwrap().0, &mut raw);
+            let raw = player.model.predict(&mut state.rows).to_vec();
             // Composing reads weights of 16 bits.
             assert!(raw.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "{raw:?} {expected:?}");
             // The mask takes away, and changes nothing else.
@@ -46,9 +45,10 @@ fn token_by_token_is_the_whole_sequence() {
 
 #[test]
 fn what_the_corpus_does_is_always_allowed() {
-    let (vocabulary, pieces) = fixture::encoded();
-    let (_, player) = network_and_player(&vocabulary, 1);
-    for Encoded { tokens, .. } in &pieces {
+    let (chords, pieces) = fixture::encoded();
+    let vocabulary = &chords.0;
+    let (_, player) = network_and_player(&chords, 1);
+    for tokens in pieces.iter().map(|piece| &piece.tokens) {
         let bars = tokens.iter().filter(|token| vocabulary.token(**token) == Some(Token::Bar)).count();
         let mut state = player.start(bars);
         for pair in tokens.windows(2) {
@@ -61,8 +61,9 @@ fn what_the_corpus_does_is_always_allowed() {
 
 #[test]
 fn everything_that_is_sampled_decodes_to_the_length_asked_for() {
-    let (vocabulary, _) = fixture::encoded();
-    let (_, player) = network_and_player(&vocabulary, 2);
+    let (chords, _) = fixture::encoded();
+    let vocabulary = &chords.0;
+    let (_, player) = network_and_player(&chords, 2);
     let sampling = Sampling { temperature: 5.0, ..Sampling::default() };
     for seed in 0..50 {
         let (bars, rng) = (1 + seed as usize % 9, &mut seeded(seed));
@@ -72,14 +73,14 @@ fn everything_that_is_sampled_decodes_to_the_length_asked_for() {
         while !state.place.cursor.ended() {
             let next = TokenId(sampling.draw(player.logits(&mut state), rng).unwrap() as u32);
             assert!(state.place.cursor.allows(next), "{:?} after {tokens:?}", vocabulary.token(next));
-            if state.place.completes(next, &vocabulary) {
+            if state.place.completes(next) {
                 break;
             }
             player.advance(&mut state, next);
             tokens.push(next);
         }
         assert_eq!(state.place.cursor.bars(), bars);
-        let decoded = decode(&tokens, &vocabulary);
+        let decoded = decode(&tokens, vocabulary);
         let pitches = tokens.iter().filter(|token| matches!(vocabulary.token(**token), Some(Token::Pitch(_)))).count();
         assert_eq!(decoded.note_count(), pitches, "every note that was written is heard");
         assert_eq!(decoded.before(state.place.cursor.bar_end()).bars().count(), bars);
@@ -92,7 +93,7 @@ fn everything_that_is_sampled_decodes_to_the_length_asked_for() {
 }
 
 /// A vocabulary whose pieces of one bar can be counted: a bar of two steps, two durations, two pitches.
-fn countable() -> Vocabulary {
+fn countable() -> Chords {
     let mut score = Score::new(TicksPerQuarter::new(1).unwrap());
     score.meters.push((Ticks::ZERO, "2/4".parse::<Meter>().unwrap()));
     let note = |onset, pitch: u8, duration| Note {
@@ -102,7 +103,7 @@ fn countable() -> Vocabulary {
         velocity: Velocity::DEFAULT,
     };
     score.parts.push(Part { notes: vec![note(0, 60, 2), note(1, 61, 1)], ..Part::default() });
-    Vocabulary::build([&score], 0).unwrap()
+    Chords(Vocabulary::build([&score], 0).unwrap())
 }
 
 type Notes = Vec<(u64, u8, u64)>;
@@ -116,8 +117,8 @@ fn enumerate(player: &ChordComposer, tokens: &mut Vec<TokenId>, probability: f64
     let total: f64 = logits.iter().map(|x| (x - highest).exp()).sum();
     for (k, logit) in logits.iter().enumerate().filter(|(_, logit)| logit.is_finite()) {
         let (token, share) = (TokenId(k as u32), probability * (logit - highest).exp() / total);
-        if state.place.completes(token, &player.vocabulary) {
-            let score = decode(tokens, &player.vocabulary).before(state.place.cursor.bar_end());
+        if state.place.completes(token) {
+            let score = decode(tokens, player.vocabulary()).before(state.place.cursor.bar_end());
             *heard.entry(notes(&score)).or_default() += share;
         } else {
             tokens.push(token);
@@ -133,8 +134,9 @@ fn notes(score: &Score) -> Notes {
 
 #[test]
 fn the_probabilities_of_all_pieces_sum_to_one_and_pieces_come_as_often_as_they_say() {
-    let vocabulary = countable();
-    let (_, player) = network_and_player(&vocabulary, 3);
+    let chords = countable();
+    let vocabulary = &chords.0;
+    let (_, player) = network_and_player(&chords, 3);
     let mut heard = BTreeMap::new();
     enumerate(&player, &mut vec![vocabulary.id(Token::Start)], 1.0, &mut heard);
     let total: f64 = heard.values().sum();
@@ -159,9 +161,10 @@ fn the_probabilities_of_all_pieces_sum_to_one_and_pieces_come_as_often_as_they_s
 
 #[test]
 fn a_grid_beyond_reason_is_refused() {
-    let (vocabulary, _) = fixture::encoded();
+    let (chords, _) = fixture::encoded();
+    let vocabulary = &chords.0;
     let settings = fixture::settings();
-    let network = Network::new(&settings, &vocabulary, &mut seeded(0), &Device::flex());
+    let network = TokenNetwork::new(&settings, &chords, &mut seeded(0), &Device::flex());
     for (steps, good) in [(4, true), (960, true), (961, false), (u32::MAX, false)] {
         let mut encoding = serde_json::json!({ "note_chord": vocabulary });
         encoding["note_chord"]["steps_per_quarter"] = serde_json::json!(steps);

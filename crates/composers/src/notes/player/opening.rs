@@ -32,7 +32,7 @@ impl NoteComposer {
             meter: Meter::COMMON,
             remarks: Vec::new(),
         };
-        if let Some(prompt) = &request.prompt {
+        if let Some(prompt) = request.prompt() {
             let (kept, from) = (prompt.score(), prompt.score().ticks_per_quarter);
             let (end, tempo) = (prompt.end_in(kept), kept.tempo_map());
             let seconds = |ticks: Ticks| (tempo.seconds(ticks) * f64::from(STEPS_PER_SECOND)).round() as u64;

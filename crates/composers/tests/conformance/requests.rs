@@ -1,0 +1,86 @@
+//! One request for any wish: what is given stays note for note, what is asked for comes, and whoever cannot do it says who can.
+
+use crate::corpus;
+use crate::subject::{Subject, compose, each, request};
+use cantus_model::{Around, Cell, ComposeError, Composer, Control, Given, Length, Prompt, Request, Sampling};
+use cantus_score::{Note, Score, Ticks};
+use std::collections::BTreeSet;
+
+fn composer(subject: &Subject) -> Box<dyn Composer> {
+    subject.create(&corpus::set(), 1).composer()
+}
+
+/// The notes of a piece that begin in these bars of 16 ticks, numbered from 1, in ticks of `per_quarter` 4.
+fn notes_in(score: &Score, bars: std::ops::RangeInclusive<u64>) -> BTreeSet<(u64, u8)> {
+    let fine = u64::from(score.ticks_per_quarter.get());
+    let place = |note: &Note| (note.onset.0 * 4 / fine, note.pitch.get());
+    score.notes().map(place).filter(|(onset, _)| bars.contains(&(onset / 16 + 1))).collect()
+}
+
+/// The beginning of a piece, wherever it is said, and any cells of it, where the composer works around them.
+#[test]
+fn what_is_given_stays_note_for_note() {
+    each(|subject| {
+        let composer = composer(subject);
+        let source = corpus::piece(0);
+        let bars = source.bar_count();
+        // The rest of a piece is what goes on from its beginning, as long as it.
+        let rest = Request::around(Given::new(source.clone(), vec![Cell::bars(1..=3)]).unwrap(), Sampling::default());
+        let found = compose(composer.as_ref(), &rest, 2).unwrap().score;
+        assert_eq!(found.bar_count(), bars);
+        assert_eq!(notes_in(&found, 1..=3), notes_in(&source, 1..=3));
+        let last = source.bars().last().unwrap();
+        let cells = vec![Cell::bars(2..=2), Cell { voice: Some(0), bars: Some(4..=4) }];
+        let asked = Request::around(Given::new(source.clone(), cells).unwrap(), Sampling::default());
+        match (compose(composer.as_ref(), &asked, 3), subject.spec.around.contains(&Around::Cells)) {
+            (Ok(found), true) => {
+                assert_eq!(notes_in(&found.score, 2..=2), notes_in(&source, 2..=2));
+                let line: BTreeSet<u8> = notes_in(&source, 4..=4).into_iter().map(|(_, pitch)| pitch).collect();
+                let found_line: BTreeSet<u8> =
+                    notes_in(&found.score, 4..=4).into_iter().map(|(_, pitch)| pitch).collect();
+                let highest = |pitches: &BTreeSet<u8>| pitches.last().copied();
+                assert_eq!(highest(&found_line), highest(&line));
+                assert!(found.score.end() <= Ticks(last.end().0 * u64::from(found.score.ticks_per_quarter.get()) / 4));
+            }
+            (Err(error @ ComposeError::CannotArrange { .. }), false) => {
+                assert!(error.to_string().contains("use one of chorale"), "{error}");
+            }
+            (other, can) => panic!("{can}: {other:?}"),
+        }
+        let nothing = Request { length: Length::AsGiven, ..request(4) };
+        assert!(matches!(compose(composer.as_ref(), &nothing, 1), Err(ComposeError::NothingGiven)));
+    });
+}
+
+#[test]
+fn what_is_asked_for_comes_and_who_cannot_says_who_can() {
+    each(|subject| {
+        let composer = composer(subject);
+        let with = |name: &str, text: &str| {
+            let mut request = request(6);
+            request.controls.set(name, text).unwrap();
+            request
+        };
+        for key in ["F# major", "C minor"] {
+            let found = compose(composer.as_ref(), &with("key", key), 1).unwrap().score;
+            assert_eq!(found.keys.iter().map(|(_, key)| key.to_string()).collect::<Vec<_>>(), [key]);
+        }
+        for meter in ["4/4", "3/4"] {
+            let found = compose(composer.as_ref(), &with("meter", meter), 1).unwrap().score;
+            assert_eq!(found.bars().next().unwrap().meter.to_string(), meter);
+        }
+        let never = compose(composer.as_ref(), &with("meter", "17/16"), 1).unwrap_err();
+        assert!(matches!(never, ComposeError::Meter { .. }), "{never}");
+        // What is given has a key and a metre of its own.
+        let prompt = Prompt::new(&corpus::piece(0), 2).unwrap();
+        let twice = compose(composer.as_ref(), &with("key", "D").after(prompt), 1).unwrap_err();
+        assert!(twice.to_string().contains("what is given has its own"), "{twice}");
+        let formed = compose(composer.as_ref(), &with("form", "AB"), 1);
+        if !composer.controls().contains(&Control::Form) {
+            let error = formed.unwrap_err();
+            assert!(error.to_string().contains("cannot be asked for a form; use one of notes, memory, chorale"), "{error}");
+        } else {
+            formed.unwrap();
+        }
+    });
+}

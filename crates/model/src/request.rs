@@ -1,0 +1,302 @@
+//! What is asked of a composer: what is given of a piece, and what is wanted of the rest. Continuing, harmonising, filling in and composing
+//! anew are one thing, said in different words.
+
+use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling};
+use cantus_score::{Key, Meter, Score, Unpitched};
+use serde::Serialize;
+use std::ops::RangeInclusive;
+
+/// What is asked of a composer.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// How long the whole piece is to be, what is given included.
+    pub length: Length,
+    /// What of it is given, and stays note for note.
+    pub given: Option<Given>,
+    /// What else it is to be like.
+    pub controls: Controls,
+    /// How choices are drawn.
+    pub sampling: Sampling,
+}
+
+/// How long a piece is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// So many bars; an upbeat is none.
+    Bars(usize),
+    /// As long as the piece that is given.
+    AsGiven,
+}
+
+/// A piece of which some cells, voices by bars, are given.
+#[derive(Clone, Debug)]
+pub struct Given {
+    score: Score,
+    cells: Vec<Cell>,
+    /// The same, where the cells are the first bars in all voices.
+    beginning: Option<Prompt>,
+}
+
+/// Some voices in some bars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The voice, 0 the highest; all of them where it is `None`.
+    pub voice: Option<usize>,
+    /// The bars, by the numbers that they have on paper: from 1, an upbeat being 0; each time that they are played. All of them where it is
+    /// `None`.
+    pub bars: Option<RangeInclusive<usize>>,
+}
+
+impl Cell {
+    /// A voice throughout.
+    pub fn voice(voice: usize) -> Cell {
+        Cell { voice: Some(voice), bars: None }
+    }
+
+    /// Bars in all voices.
+    pub fn bars(bars: RangeInclusive<usize>) -> Cell {
+        Cell { voice: None, bars: Some(bars) }
+    }
+
+    /// Whether it has a voice in a bar.
+    pub fn has(&self, voice: usize, bar: usize) -> bool {
+        self.voice.is_none_or(|of| of == voice) && self.bars.as_ref().is_none_or(|bars| bars.contains(&bar))
+    }
+}
+
+impl Given {
+    /// These cells of a piece.
+    ///
+    /// # Errors
+    /// [`ComposeError`]: bars that are not there, nothing or no pitch in what is given.
+    pub fn new(score: Score, cells: Vec<Cell>) -> Result<Given, ComposeError> {
+        if let Some(unpitched) = Unpitched::of(&score) {
+            return Err(ComposeError::Unpitched(unpitched));
+        }
+        if cells.is_empty() {
+            return Err(ComposeError::NothingGiven);
+        }
+        let (first_bar, bars) = (score.first_bar(), score.last_bar());
+        let beyond = |range: &&RangeInclusive<usize>| {
+            *range.start() < first_bar || range.end() < range.start() || *range.end() > bars
+        };
+        if let Some(range) = cells.iter().filter_map(|cell| cell.bars.as_ref()).find(beyond) {
+            return Err(ComposeError::KeptBars { first: *range.start(), last: *range.end(), bars });
+        }
+        let beginning = match &cells[..] {
+            // Of bars that are played again there is no one beginning.
+            [Cell { voice: None, bars: Some(range) }]
+                if score.printed.is_empty() && *range.start() <= 1 && *range.end() < bars =>
+            {
+                Some(Prompt::new(&score, *range.end())?)
+            }
+            _ => None,
+        };
+        Ok(Given { score, cells, beginning })
+    }
+
+    /// The beginning of a piece, which is gone on with.
+    pub fn beginning(prompt: Prompt) -> Given {
+        let cells = vec![Cell::bars(1..=prompt.bars())];
+        Given { score: prompt.score().clone(), cells, beginning: Some(prompt) }
+    }
+
+    /// The piece, in its own ticks.
+    pub fn score(&self) -> &Score {
+        &self.score
+    }
+
+    /// What of it is given.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// The voices that are given throughout.
+    pub fn voices(&self) -> impl Iterator<Item = usize> {
+        self.cells.iter().filter(|cell| cell.bars.is_none()).filter_map(|cell| cell.voice)
+    }
+
+    /// Whether a voice is given in a bar.
+    pub fn has(&self, voice: usize, bar: usize) -> bool {
+        self.cells.iter().any(|cell| cell.has(voice, bar))
+    }
+}
+
+/// What a composer can work around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Around {
+    /// The beginning of a piece: it goes on from there.
+    Beginning,
+    /// Any cells of it, voices as well as bars.
+    Cells,
+}
+
+/// A wish that not every composer can fulfil, beside length and what is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// Which sections come again.
+    Form,
+    /// In which key the piece stands.
+    Key,
+    /// Its metre.
+    Meter,
+}
+
+impl Control {
+    /// All of them.
+    pub const ALL: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
+
+    /// The controls of a model that remembers nothing: [`Control::Form`], the first of those that have it, is none of them.
+    pub fn without_form(controls: &'static [Control]) -> &'static [Control] {
+        match controls {
+            [Control::Form, others @ ..] => others,
+            others => others,
+        }
+    }
+
+    /// The control of a name.
+    pub fn named(name: &str) -> Option<Control> {
+        Control::ALL.into_iter().find(|control| control.name() == name)
+    }
+
+    /// What it is called where it is asked for.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Control::Form => "form",
+            Control::Key => "key",
+            Control::Meter => "meter",
+        }
+    }
+
+    /// What a page calls it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Control::Form => "Form",
+            Control::Key => "Key",
+            Control::Meter => "Metre",
+        }
+    }
+
+    /// What it does, and how it is written, in a line.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Control::Form => "which sections come again: AABA, AA'BA (' is varied), or with bars A8 A'8 B8 A8",
+            Control::Key => "the key in which the piece stands: D, Bb, F# minor, Am",
+            Control::Meter => "its metre, one that the model's music has, as 3/4",
+        }
+    }
+}
+
+/// What is asked for of each [`Control`]; where nothing is, the composer does as it likes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Controls {
+    /// Which bars come again.
+    pub form: Option<Form>,
+    /// The key of a piece that begins with nothing.
+    pub key: Option<Key>,
+    /// The metre of a piece that begins with nothing.
+    pub meter: Option<Meter>,
+}
+
+impl Controls {
+    /// Those that are asked for.
+    pub fn asked(&self) -> impl Iterator<Item = Control> {
+        let asked = [self.form.is_some(), self.key.is_some(), self.meter.is_some()];
+        Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
+    }
+
+    /// Asks for `text` of the control of a name.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let control = Control::named(name).ok_or_else(|| {
+            let names = Control::ALL.map(Control::name).join(", ");
+            format!("nothing can be asked for that is called `{name}`; there are: {names}")
+        })?;
+        let told = |error: &dyn std::error::Error| format!("{} `{text}`: {error}", control.name());
+        match control {
+            Control::Form => self.form = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Key => self.key = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Meter => self.meter = Some(text.parse().map_err(|error| told(&error))?),
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    /// A piece of so many bars, without anything given.
+    pub fn new(bars: usize, sampling: Sampling) -> Request {
+        Request { length: Length::Bars(bars), given: None, controls: Controls::default(), sampling }
+    }
+
+    /// The same, going on from a prompt.
+    pub fn after(self, prompt: Prompt) -> Request {
+        Request { given: Some(Given::beginning(prompt)), ..self }
+    }
+
+    /// The same, with bars that come again.
+    pub fn formed(mut self, form: Form) -> Request {
+        self.controls.form = Some(form);
+        self
+    }
+
+    /// The rest of a piece of which something is given.
+    pub fn around(given: Given, sampling: Sampling) -> Request {
+        Request { length: Length::AsGiven, given: Some(given), controls: Controls::default(), sampling }
+    }
+
+    /// Bars of the whole piece, an upbeat not counted.
+    pub fn bars(&self) -> usize {
+        match (self.length, &self.given) {
+            (Length::Bars(bars), _) => bars,
+            (Length::AsGiven, Some(given)) => given.score.bar_count(),
+            (Length::AsGiven, None) => 0,
+        }
+    }
+
+    /// The beginning that is given, where that is all.
+    pub fn prompt(&self) -> Option<&Prompt> {
+        self.given.as_ref()?.beginning.as_ref()
+    }
+
+    /// Whether `composer`, which writes at most `most` bars, can fulfil it. `all` are the composers that there are: those that can are
+    /// named where this one cannot.
+    ///
+    /// # Errors
+    /// [`ComposeError`], naming what is wrong.
+    pub fn check(&self, composer: &dyn Composer, all: &[&ComposerSpec]) -> Result<(), ComposeError> {
+        self.sampling.check()?;
+        let spec = composer.spec();
+        let able = |can: &dyn Fn(&ComposerSpec) -> bool| {
+            let ids: Vec<&str> = all.iter().filter(|spec| can(spec)).map(|spec| spec.id).collect();
+            ids.join(", ")
+        };
+        if let Some(control) = self.controls.asked().find(|control| !composer.controls().contains(control)) {
+            let able = able(&|spec| spec.controls.contains(&control));
+            return Err(ComposeError::Control { composer: spec.id, control: control.name(), able });
+        }
+        let settled = self.controls.asked().find(|control| *control != Control::Form || self.length == Length::AsGiven);
+        if let (Some(_), Some(control)) = (&self.given, settled) {
+            return Err(ComposeError::Settled { control: control.name() });
+        }
+        match &self.given {
+            None if self.length == Length::AsGiven => return Err(ComposeError::NothingGiven),
+            Some(given) if given.beginning.is_none() && !spec.around.contains(&Around::Cells) => {
+                let able = able(&|spec| spec.around.contains(&Around::Cells));
+                return Err(ComposeError::CannotArrange { composer: spec.id, able });
+            }
+            _ => {}
+        }
+        let (bars, most) = (self.bars(), composer.most_bars());
+        if bars == 0 || bars > most {
+            return Err(ComposeError::Bars { bars, most });
+        }
+        match self.prompt() {
+            Some(prompt) if prompt.bars() >= bars => Err(ComposeError::PromptTooLong { prompt: prompt.bars(), bars }),
+            _ => Ok(()),
+        }
+    }
+}

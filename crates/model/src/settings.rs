@@ -1,0 +1,30 @@
+//! Settings that all composers of a family share, and those of one composer, in one list.
+
+use crate::Settings;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The shared settings and a composer's own; each key belongs to one of the two.
+pub(crate) fn divide<Shared, Own>(settings: &Settings) -> Result<(Shared, Own), String>
+where
+    Shared: Default + Serialize + DeserializeOwned,
+    Own: DeserializeOwned,
+{
+    let list = settings.as_object().ok_or_else(|| format!("invalid settings: {settings} is no list of settings"))?;
+    let known = serde_json::to_value(Shared::default()).unwrap_or_default();
+    let (shared, own): (serde_json::Map<_, _>, _) =
+        list.clone().into_iter().partition(|(key, _)| known.get(key).is_some());
+    let shared = serde_json::from_value(shared.into()).map_err(|e| e.to_string())?;
+    let own = serde_json::from_value(own.into()).map_err(|e| e.to_string())?;
+    Ok((shared, own))
+}
+
+/// Both as one list again.
+pub(crate) fn joined(shared: &impl Serialize, own: &impl Serialize) -> Settings {
+    let (mut all, own) =
+        (serde_json::to_value(shared).unwrap_or_default(), serde_json::to_value(own).unwrap_or_default());
+    if let (Some(all), serde_json::Value::Object(mut own)) = (all.as_object_mut(), own) {
+        all.append(&mut own);
+    }
+    all
+}

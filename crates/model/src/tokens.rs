@@ -1,0 +1,105 @@
+//! Composers of token sequences: each token predicted from those before it, and from what is known of its place.
+//!
+//! Everything that such composers share is here: how pieces become batches, the network, training, judging, composing, counting
+//! models beside them. What tells one from another is its [`Grammar`]: which tokens there are, what is known beside a token, where a piece
+//! may be cut, what transposition does to it. How a piece is written to the length that is asked for is a [`Draft`]'s.
+
+mod batches;
+mod model;
+mod network;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod trainer;
+
+pub use batches::{Batch, Piece, plan};
+pub use model::{Rows, TokenModel};
+pub use network::{Masks, TokenNetwork};
+pub use settings::TokenSettings;
+pub use trainer::TokenTrainer;
+
+use crate::{ComposerSpec, CreateError, TrainingSet};
+use cantus_encoding::TokenId;
+use cantus_score::{Score, Ticks, TicksPerQuarter};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::ops::Range;
+
+/// A vocabulary, and what holds of sequences of its tokens. A model file keeps it.
+pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The composer's settings, beside those of [`TokenSettings`].
+    type OwnSettings: Clone + PartialEq + std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// A place in a sequence.
+    type Place<'g>: Place;
+
+    /// What a model file calls it.
+    const NAME: &'static str;
+    /// Which tokens count and what is given, in a sentence.
+    const PROTOCOL: &'static str;
+
+    /// The composer.
+    fn spec() -> &'static ComposerSpec;
+
+    /// The grammar of a corpus whose pieces are moved by so many semitones.
+    ///
+    /// # Errors
+    /// [`CreateError`], where the corpus gives none.
+    fn of(set: &TrainingSet, transposition: u8) -> Result<Self, CreateError>;
+
+    /// How many tokens there are.
+    fn size(&self) -> usize;
+
+    /// How many values each thing has that is known beside a token.
+    fn contexts(&self) -> Vec<usize>;
+
+    /// A piece from its first token, which is given, to its last; and whether it could not be said as it is.
+    fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool);
+
+    /// Before the first token of a sequence whose length is known, where that is told.
+    fn begin(&self, tokens: &[TokenId]) -> Self::Place<'_>;
+
+    /// Whether learning may begin with this token in the midst of a piece.
+    fn may_begin(&self, token: TokenId) -> bool;
+
+    /// By how many semitones a sequence may be moved, where so many are asked for.
+    fn shifts(&self, tokens: &[TokenId], transposition: u8) -> Range<i32>;
+
+    /// A token of a sequence that is moved by so many semitones.
+    fn moved(&self, token: TokenId, semitones: i32) -> TokenId;
+}
+
+/// A place in a sequence.
+pub trait Place {
+    /// Takes a token as the next one.
+    fn read(&mut self, token: TokenId);
+
+    /// When what the last token says stands in the piece, in ticks of the [`TicksPerQuarter`].
+    fn at(&self, last: TokenId) -> (Ticks, TicksPerQuarter);
+
+    /// Adds what is known after the last token: a number below each of [`Grammar::contexts`].
+    fn contexts(&self, known: &mut Vec<u32>);
+}
+
+/// A piece that is being written.
+pub trait Draft {
+    /// A place in it.
+    type Place: Place;
+
+    /// Where it stands.
+    fn place(&self) -> &Self::Place;
+
+    /// What comes next where it is not for the network to say.
+    fn intended(&self) -> Option<TokenId>;
+
+    /// Takes away what may not follow, and weighs what may.
+    ///
+    /// # Shapes
+    /// `[V]`
+    fn mask(&self, logits: &mut [f32]);
+
+    /// Takes the next token; false where the piece is complete, and would be left by it.
+    fn take(&mut self, token: TokenId) -> bool;
+
+    /// How much of it is written, of how much.
+    fn written(&self) -> (usize, usize);
+}

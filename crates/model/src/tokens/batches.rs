@@ -1,0 +1,127 @@
+//! How pieces become batches: see [`Plan`].
+
+use super::{Grammar, Place};
+use crate::Rng;
+use crate::plan::{Plan, Row, Segment};
+use cantus_encoding::TokenId;
+use cantus_nn::random::{below, derive};
+use std::ops::Range;
+
+/// Windows to a segment.
+const SEGMENT_WINDOWS: usize = 8;
+
+/// A piece as the network reads it: before each token but the first, what is known.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// From the first, which is given, to the last.
+    pub tokens: Vec<TokenId>,
+    /// What is known after each token, one after another.
+    ///
+    /// # Shapes
+    /// `[tokens, C]`
+    contexts: Vec<u32>,
+    /// Length in quarter notes.
+    pub quarters: f64,
+    /// Indices of the tokens before which a segment may be cut.
+    cuts: Vec<usize>,
+    /// Transpositions that keep all pitches within the vocabulary.
+    shifts: Range<i32>,
+}
+
+impl Piece {
+    /// A sequence of tokens, whose music is so many quarters long.
+    pub fn new(tokens: Vec<TokenId>, quarters: f64, grammar: &impl Grammar, transposition: u8) -> Piece {
+        let mut place = grammar.begin(&tokens);
+        let mut contexts = Vec::new();
+        for token in &tokens {
+            place.read(*token);
+            place.contexts(&mut contexts);
+        }
+        let cuts = (0..tokens.len()).filter(|k| grammar.may_begin(tokens[*k])).collect();
+        let shifts = grammar.shifts(&tokens, transposition);
+        Piece { tokens, contexts, quarters, cuts, shifts }
+    }
+
+    /// Tokens that are predicted: all but the first.
+    pub fn predicted(&self) -> usize {
+        self.tokens.len() - 1
+    }
+
+    /// The piece as segments of about `longest` tokens each, cut where that is allowed from a random place on.
+    fn segments(&self, piece: usize, longest: usize, shift: i32, rng: &mut Rng) -> Vec<Segment> {
+        let mut starts = vec![0];
+        if self.predicted() > longest + longest / 2 {
+            // The first segment has a random length, so that the cuts fall elsewhere in every epoch.
+            let mut next = longest / 2 + below(rng, longest);
+            for &cut in &self.cuts {
+                if cut >= next && self.predicted() - cut > longest / 4 {
+                    starts.push(cut);
+                    next = cut + longest;
+                }
+            }
+        }
+        let ends = starts.iter().skip(1).copied().chain([self.predicted()]).collect::<Vec<usize>>();
+        starts.iter().zip(ends).map(|(&start, end)| Segment { piece, shift, tokens: start..end }).collect()
+    }
+}
+
+/// The plan of `epoch`: a function of the seed and the epoch alone. A long piece is cut into segments of about eight windows, elsewhere in
+/// every epoch, so that rows stay busy to its end.
+pub fn plan(pieces: &[Piece], rows: usize, window: usize, seed: u64, epoch: u64) -> Plan {
+    let mut rng = derive(seed, "batches", &[epoch]);
+    let mut segments: Vec<Segment> = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        let keys = (piece.shifts.end - piece.shifts.start) as usize;
+        let shift = piece.shifts.start + below(&mut rng, keys) as i32;
+        segments.extend(piece.segments(index, window * SEGMENT_WINDOWS, shift, &mut rng));
+    }
+    Plan::new(epoch, segments, rows, window, &mut rng)
+}
+
+/// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Rows.
+    pub rows: usize,
+    /// Steps of the longest row.
+    pub steps: usize,
+    /// What is read.
+    pub tokens: Vec<u32>,
+    /// What is known beside it, each of its own.
+    pub contexts: Vec<Vec<u32>>,
+    /// What is to be predicted.
+    pub targets: Vec<u32>,
+    /// 1 where it counts, 0 for padding.
+    pub weights: Vec<f32>,
+}
+
+impl Batch {
+    /// Gathers `rows`; absent rows and the ends of short ones are padding.
+    pub fn gather<'r>(pieces: &[Piece], rows: impl Iterator<Item = Option<&'r Row>>, grammar: &impl Grammar) -> Batch {
+        let rows: Vec<Option<&Row>> = rows.collect();
+        let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
+        let (size, known) = (rows.len() * steps, grammar.contexts().len());
+        let mut batch = Batch {
+            rows: rows.len(),
+            steps,
+            tokens: vec![0; size],
+            contexts: vec![vec![0; size]; known],
+            targets: vec![0; size],
+            weights: vec![0.0; size],
+        };
+        for (b, row) in rows.iter().enumerate() {
+            let Some(Row { segment, .. }) = row else { continue };
+            let piece = &pieces[segment.piece];
+            for (t, k) in segment.tokens.clone().enumerate() {
+                let at = t * rows.len() + b;
+                batch.tokens[at] = grammar.moved(piece.tokens[k], segment.shift).0;
+                batch.targets[at] = grammar.moved(piece.tokens[k + 1], segment.shift).0;
+                batch.weights[at] = 1.0;
+                for (list, value) in batch.contexts.iter_mut().zip(&piece.contexts[k * known..]) {
+                    list[at] = *value;
+                }
+            }
+        }
+        batch
+    }
+}

@@ -1,0 +1,253 @@
+//! A trained network: judging and composing token by token, the state carried, one step of work a token.
+
+use super::{Draft, Grammar, Place, TokenSettings};
+use crate::{
+    ComposeError, Evaluation, Habits, Judge, Judgement, Kind, ModelError, ModelFile, Moment, Progress, Rng, Sampling,
+    checkpoint,
+};
+use cantus_encoding::TokenId;
+use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
+use cantus_score::Score;
+
+/// A trained network.
+#[derive(Debug)]
+pub struct TokenModel<G> {
+    /// Its settings.
+    pub settings: TokenSettings,
+    /// Its vocabulary.
+    pub grammar: G,
+    /// What its corpus was like beside the notes, where that is known.
+    pub habits: Option<Habits>,
+    /// Number of parameters.
+    pub parameters: usize,
+    token: Lookup,
+    contexts: Vec<Lookup>,
+    cells: Vec<LstmCell>,
+    output: Dense,
+}
+
+impl<G: Grammar> TokenModel<G> {
+    /// Out of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError`], naming what does not fit.
+    pub fn load(file: &ModelFile) -> Result<TokenModel<G>, ModelError> {
+        let metadata = |problem: String| ModelError::Metadata { problem };
+        let (settings, _) = TokenSettings::read::<G::OwnSettings>(&file.header.settings).map_err(metadata)?;
+        let grammar: G =
+            serde_json::from_value(file.header.encoding[G::NAME].clone()).map_err(|e| metadata(e.to_string()))?;
+        let TokenSettings { embedding, hidden, layers, .. } = settings;
+        let table = |name: &str, rows: usize| {
+            Ok::<_, ModelError>(Lookup::new(embedding, file.tensor(name, &[rows, embedding])?.to_vec()))
+        };
+        let cell = |layer: usize| {
+            let input = if layer == 0 { embedding } else { hidden };
+            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
+            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
+            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+        };
+        let (size, sizes) = (grammar.size(), grammar.contexts());
+        Ok(TokenModel {
+            token: table("token.table", size)?,
+            contexts: (0..sizes.len())
+                .map(|k| table(&format!("contexts.{k}.table"), sizes[k]))
+                .collect::<Result<_, _>>()?,
+            cells: (0..layers).map(cell).collect::<Result<_, _>>()?,
+            output: Dense::new(
+                hidden,
+                size,
+                file.tensor("output.weight", &[size, hidden])?,
+                file.tensor("output.bias", &[size])?,
+            ),
+            habits: file.header.habits.clone(),
+            parameters: checkpoint::parameters(file),
+            settings,
+            grammar,
+        })
+    }
+
+    /// What a person would want to know of the network, in a line.
+    pub fn describe(&self) -> String {
+        let TokenSettings { embedding, hidden, layers, .. } = self.settings;
+        format!("embedding {embedding}, {layers} LSTM layers of {hidden}, {} parameters", self.parameters)
+    }
+
+    /// What the network holds before the first token of a piece.
+    pub fn rows(&self) -> Rows {
+        let zeros = |cell: &LstmCell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()]);
+        Rows {
+            input: vec![0.0; self.token.width()],
+            layers: self.cells.iter().map(zeros).collect(),
+            logits: vec![0.0; self.grammar.size()],
+            scratch: Scratch::new(),
+            n: 1,
+        }
+    }
+
+    /// Reads a token of a single piece, which now stands at `place`.
+    pub fn read(&self, token: TokenId, place: &impl Place, rows: &mut Rows) {
+        self.embed(token, place, &mut rows.input);
+        self.step(rows);
+    }
+
+    /// The network's own logits of the next tokens, all of them.
+    ///
+    /// # Shapes
+    /// `[n, V]`
+    pub fn predict<'r>(&self, rows: &'r mut Rows) -> &'r mut [f32] {
+        let last = rows.layers.last().map_or(&rows.input, |(h, _)| h);
+        self.output.forward(last, &mut rows.logits);
+        &mut rows.logits
+    }
+
+    /// A row's input for the token that was read last.
+    fn embed(&self, token: TokenId, place: &impl Place, input: &mut [f32]) {
+        input.copy_from_slice(self.token.row(token.0));
+        let mut known = Vec::with_capacity(self.contexts.len());
+        place.contexts(&mut known);
+        for (table, index) in self.contexts.iter().zip(known) {
+            input.iter_mut().zip(table.row(index)).for_each(|(sum, x)| *sum += x);
+        }
+    }
+
+    /// Advances the network by a token, all rows at once.
+    fn step(&self, rows: &mut Rows) {
+        for (k, cell) in self.cells.iter().enumerate() {
+            let (below, here) = rows.layers.split_at_mut(k);
+            let x = below.last().map_or(&rows.input, |(h, _)| h);
+            let (h, c) = &mut here[0];
+            cell.step(x, h, c, &mut rows.scratch);
+        }
+    }
+
+    /// Writes drafts to their ends, all going forward a token at a time: the weights are read once for all of them. Each becomes what it
+    /// would be alone. A draft comes with what the network holds of it, and has a generator of its own. `progress` is told the share
+    /// that is written.
+    ///
+    /// # Errors
+    /// [`ComposeError`], where the model gives no number or `progress` says to stop.
+    pub fn write<D: Draft>(
+        &self,
+        drafts: Vec<(D, &Rows)>,
+        sampling: &Sampling,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<D>, ComposeError> {
+        let (drafts, states): (Vec<D>, Vec<&Rows>) = drafts.into_iter().unzip();
+        let mut rows = Rows::stacked(&states);
+        let mut done: Vec<Option<D>> = drafts.iter().map(|_| None).collect();
+        let all = drafts.iter().map(|draft| draft.written().1).sum::<usize>() as f64;
+        let mut drafts: Vec<(usize, D)> = drafts.into_iter().enumerate().collect();
+        let (size, width) = (self.grammar.size(), self.token.width());
+        let (mut finished, mut reported) = (0, 0);
+        while !drafts.is_empty() {
+            self.predict(&mut rows);
+            // From the last to the first: a piece that is finished leaves, and the last one takes its row.
+            for k in (0..drafts.len()).rev() {
+                let (number, draft) = &mut drafts[k];
+                let next = match draft.intended() {
+                    Some(token) => token,
+                    None => {
+                        let logits = &mut rows.logits[k * size..(k + 1) * size];
+                        draft.mask(logits);
+                        let next = sampling.draw(logits, &mut rngs[*number]);
+                        TokenId(next.ok_or(ComposeError::NoToken)? as u32)
+                    }
+                };
+                if draft.take(next) {
+                    self.embed(next, draft.place(), &mut rows.input[k * width..(k + 1) * width]);
+                } else {
+                    let (number, draft) = drafts.swap_remove(k);
+                    rows.swap_remove(k);
+                    finished += draft.written().1;
+                    done[number] = Some(draft);
+                }
+            }
+            self.step(&mut rows);
+            let written = finished + drafts.iter().map(|(_, draft)| draft.written().0).sum::<usize>();
+            if written > reported {
+                reported = written;
+                if progress(written as f64 / all).is_break() {
+                    return Err(ComposeError::Stopped);
+                }
+            }
+        }
+        Ok(done.into_iter().flatten().collect())
+    }
+}
+
+impl<G: Grammar> Judge for TokenModel<G> {
+    fn kind(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn protocol(&self) -> String {
+        G::PROTOCOL.to_owned()
+    }
+
+    fn judge(&self, piece: &Score) -> Judgement {
+        let (tokens, is_adjusted) = self.grammar.encode(piece);
+        let (mut place, mut rows) = (self.grammar.begin(&tokens), self.rows());
+        let quarters = piece.end().quarters(piece.ticks_per_quarter);
+        let mut figures = Evaluation { quarters, ..Evaluation::default() };
+        let mut moments = Vec::new();
+        tokens.iter().take(1).for_each(|token| place.read(*token));
+        for pair in tokens.windows(2) {
+            self.read(pair[0], &place, &mut rows);
+            let (logits, target) = (self.predict(&mut rows), pair[1].index());
+            let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
+            let nats = sum.ln() - f64::from(logits[target] - highest);
+            figures.nats += nats;
+            figures.tokens += 1.0;
+            // The first of several likeliest, as in training.
+            figures.correct += if logits.iter().position(|z| *z == highest) == Some(target) { 1.0 } else { 0.0 };
+            place.read(pair[1]);
+            let (at, steps) = place.at(pair[1]);
+            moments.push(Moment { at: at.rescale(steps, piece.ticks_per_quarter), nats });
+        }
+        Judgement { figures, moments, is_adjusted }
+    }
+}
+
+/// What the network holds of pieces that go forward together, a row for each.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// `[n, E]`
+    input: Vec<f32>,
+    /// Outputs and cells of each layer, `[n, H]`.
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    /// `[n, V]`
+    logits: Vec<f32>,
+    scratch: Scratch,
+    n: usize,
+}
+
+impl Rows {
+    /// Copies of single rows, one after another.
+    fn stacked(rows: &[&Rows]) -> Rows {
+        let all = |values: &dyn Fn(&Rows) -> &[f32]| -> Vec<f32> {
+            rows.iter().flat_map(|row| values(row).iter().copied()).collect()
+        };
+        let layers = rows.first().map_or(0, |row| row.layers.len());
+        Rows {
+            input: all(&|row| &row.input),
+            layers: (0..layers).map(|k| (all(&|row| &row.layers[k].0), all(&|row| &row.layers[k].1))).collect(),
+            logits: all(&|row| &row.logits),
+            scratch: Scratch::new(),
+            n: rows.len(),
+        }
+    }
+
+    /// Takes row `k` away and puts the last one in its place.
+    fn swap_remove(&mut self, k: usize) {
+        let last = self.n - 1;
+        let states = self.layers.iter_mut().flat_map(|(h, c)| [h, c]);
+        for values in states.chain([&mut self.input, &mut self.logits]) {
+            let width = values.len() / (last + 1);
+            values.copy_within(last * width.., k * width);
+            values.truncate(last * width);
+        }
+        self.n = last;
+    }
+}

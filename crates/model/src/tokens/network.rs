@@ -1,0 +1,76 @@
+//! The network: summed embeddings, fused LSTM layers, a dense layer over the vocabulary.
+
+use super::{Batch, Grammar, TokenSettings};
+use crate::Rng;
+use crate::learner::{Recurrent, unroll};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use cantus_nn::dropout::{MaskKey, dropout};
+use cantus_nn::embedding::Embedding;
+use cantus_nn::linear::Linear;
+use cantus_nn::lstm::{Lstm, LstmState};
+
+/// The network.
+#[derive(Module, Debug)]
+pub struct TokenNetwork {
+    token: Embedding,
+    /// Of what is known beside the token: added to the token's.
+    contexts: Vec<Embedding>,
+    lstms: Vec<Lstm>,
+    output: Linear,
+}
+
+/// Where dropout's masks come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Masks {
+    /// The run's.
+    pub seed: u64,
+    /// Steps since the beginning of the training.
+    pub step: u64,
+}
+
+impl Recurrent for TokenNetwork {
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
+}
+
+impl TokenNetwork {
+    /// A network that has learnt nothing yet.
+    pub fn new(settings: &TokenSettings, grammar: &impl Grammar, rng: &mut Rng, device: &Device) -> TokenNetwork {
+        let TokenSettings { embedding, hidden, layers, .. } = *settings;
+        // Wide enough to move the gates from the first step on: with 1 / sqrt(width) the first epochs pass without learning.
+        let token = Embedding::with_deviation(grammar.size(), embedding, 0.5, rng, device);
+        let context = |size| Embedding::with_deviation(size, embedding, 0.25, rng, device);
+        let contexts = grammar.contexts().into_iter().map(context).collect();
+        let lstms = (0..layers)
+            .map(|layer| Lstm::new(if layer == 0 { embedding } else { hidden }, hidden, rng, device))
+            .map(|lstm| lstm.with_precision(settings.precision))
+            .collect();
+        TokenNetwork { token, contexts, lstms, output: Linear::new(hidden, grammar.size(), rng, device) }
+    }
+
+    /// Logits of a batch; the states move on. Dropout on the summed embeddings and after each layer, without masks none.
+    ///
+    /// # Shapes
+    /// `[T * B, V]`
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        states: &mut [LstmState],
+        dropouts: (f32, f32),
+        masks: Option<Masks>,
+    ) -> Tensor<2> {
+        let key = |layer: usize| masks.map(|Masks { seed, step }| MaskKey { seed, step, layer: layer as u64 });
+        let embedded = self
+            .contexts
+            .iter()
+            .zip(&batch.contexts)
+            .fold(self.token.forward(&batch.tokens), |sum, (table, indices)| sum + table.forward(indices));
+        let width = self.token.width();
+        let x = dropout(embedded, dropouts.0, key(0)).reshape([batch.steps, batch.rows, width]);
+        let x = unroll(&self.lstms, states, x, dropouts.1, key);
+        let [steps, rows, hidden] = x.dims();
+        self.output.forward(x.reshape([steps * rows, hidden]))
+    }
+}
