@@ -78,7 +78,10 @@ fn what_is_asked_for_comes_and_who_cannot_says_who_can() {
         let formed = compose(composer.as_ref(), &with("form", "AB"), 1);
         if !composer.controls().contains(&Control::Form) {
             let error = formed.unwrap_err();
-            assert!(error.to_string().contains("cannot be asked for a form; use one of notes, memory, chorale"), "{error}");
+            assert!(
+                error.to_string().contains("cannot be asked for a form; use one of notes, memory, chorale"),
+                "{error}"
+            );
         } else {
             formed.unwrap();
         }
