@@ -2,7 +2,7 @@
 
 mod common;
 
-use cantus_formats::wav::{Audio, PEAK};
+use cantus_formats::wav::{Audio, PEAK, Settings, Sound, render};
 use cantus_score::{Control, Note, Part, PedalSpan, Program, Score, Ticks};
 use common::hearing::{audio, milliseconds, mono, peak, rms, strength};
 use common::note;
@@ -235,6 +235,25 @@ fn a_dense_band_does_not_clip_and_is_the_same_every_time() {
     assert!(peak(&sound) <= PEAK && peak(&sound) > 0.6, "{}", peak(&sound));
     assert!(sound.samples.as_flattened().iter().all(|sample| sample.is_finite()));
     assert_eq!(sound, audio(&score));
+}
+
+#[test]
+fn the_lowest_and_highest_notes_are_sound_at_any_sample_rate() {
+    for sample_rate in [8_000, 96_000] {
+        let settings = Settings { sample_rate, ..Settings::default() };
+        for k in 0..128u8 {
+            let notes = vec![note(0, 0, 20, 127), note(5, 127, 20, 1), note(10, k, 20, 127)];
+            let mut score = drums(notes.clone());
+            // At the high rate, some.
+            if sample_rate == 8_000 || k % 16 == 3 {
+                score.parts.extend(played(k, notes).parts);
+            }
+            score.parts.iter_mut().for_each(|part| part.controls.push((Ticks(15), Control::Bend(8191))));
+            let sound = render(&score, &Sound::BuiltIn, &settings).expect("a sound");
+            let is_fine = |sample: &f32| sample.is_finite() && sample.abs() <= PEAK;
+            assert!(sound.samples.as_flattened().iter().all(is_fine), "{k} at {sample_rate} Hz");
+        }
+    }
 }
 
 #[test]

@@ -330,7 +330,7 @@ mod tests {
             assert_eq!((cell.input(), cell.hidden()), (input, hidden));
             let (mut h, mut c) = (vec![0.0; 2 * hidden], vec![0.0; 2 * hidden]);
             for step in 0..5 {
-                let told = |k: usize| if (k * 7 + step) % 31 == 0 { 0.1 + k as f32 } else { 0.0 };
+                let told = |k: usize| if (k * 7 + step).is_multiple_of(31) { 0.1 + k as f32 } else { 0.0 };
                 let x: Vec<f32> = (0..2 * input).map(told).collect();
                 cell.step(&x, &mut h, &mut c, &mut Scratch::new());
             }

@@ -61,7 +61,7 @@ impl Plans {
         let near = of_length(bars.len() * 3 / 2);
         let long = if near.len() >= ENOUGH_FORMS { near } else { of_length(usize::MAX) };
         let plans = if long.is_empty() { alike().collect() } else { long };
-        let Some(plan) = plans.get(chance * plans.len() >> 30) else { return Form::default() };
+        let Some(plan) = plans.get((chance * plans.len()) >> 30) else { return Form::default() };
         let recall = |number: usize| plan.bars.get(number).filter(|(_, quarters)| *quarters > 0).copied();
         // How it ends is the piece's own.
         let last = bars.len().saturating_sub(1);
