@@ -205,7 +205,7 @@ fn plans_are_a_function_of_seed_and_epoch() {
 fn batches_are_transposed_as_a_whole() {
     let (grammar, pieces) = pieces(6);
     let batch = |shift| {
-        let row = Row { segment: Segment { piece: 0, shift, tokens: 0..20 }, begins: true };
+        let row = Row { segment: Segment { piece: 1, shift, tokens: 0..20 }, begins: true };
         Batch::gather(&pieces, [Some(&row), None].into_iter(), &grammar)
     };
     let (plain, moved) = (batch(0), batch(3));
