@@ -194,6 +194,17 @@ fn repeats_endings_and_parts_are_played() {
     };
     assert_eq!(parts("ABA"), [60, 62, 62, 60]);
     assert_eq!(parts("(AB)2A2"), [60, 62, 62, 60, 62, 62, 60, 60]);
+    // A part begins where it is written, within a bar too; a jump and other words are no parts.
+    let parts = |order: &str, body: &str| {
+        let (notes, odd) = tune(&format!("X:1\nP:{order}\nL:1/8\nK:C\n{body}\n"));
+        assert_eq!(odd, []);
+        notes.into_iter().map(|(_, _, pitch)| pitch).collect::<Vec<_>>()
+    };
+    assert_eq!(parts("AAB", "C\\\nP:A\nD|E|\nP:B\nF|"), [60, 62, 64, 62, 64, 65]);
+    assert_eq!(parts("ABA", "P:A\nC|\nP:B\nD|\\\nP:dc\nE|"), [60, 62, 64, 60]);
+    assert_eq!(parts("ABAD", "P:A\nC|\nP:B\nD|\\\nP:D.S.\nE|\nP:D\nF|"), [60, 62, 64, 60, 65]);
+    assert_eq!(parts("A", "P:A\nC|\nP:B\nD|"), [60]);
+    assert_eq!(parts("VCV", "P:Verse\nC|\nP:Chorus\nD|"), [60, 62, 60]);
     // An ending for a seventh pass that never comes is all there is.
     let (notes, odd) = tune("X:1\nL:1/8\nK:C\n[7C|D\n");
     assert_eq!(notes, [(0, 1, 60), (1, 1, 62)]);

@@ -198,6 +198,15 @@ fn repeats_are_found_in_bar_lines_of_any_shape() {
         assert_eq!(order(&format!("|:C D{line}|E|")), [60, 62, 60, 62, 64], "{line}");
     }
     assert_eq!(order("C|:|D:|"), [60, 62, 62]);
+    // Back to the double bar line that came last, where no beginning is written; one that is not seen is none.
+    for line in ["||", "|]", "[|", "||\n"] {
+        assert_eq!(order(&format!("C|D{line}E|F:|")), [60, 62, 64, 65, 64, 65], "{line}");
+    }
+    assert_eq!(order("C:|D||E|1F:|2G||"), [60, 60, 62, 64, 65, 64, 67]);
+    assert_eq!(order("C|D||[1E:|[2F||"), [60, 62, 64, 60, 62, 65]);
+    assert_eq!(order("|:C||D:|"), [60, 62, 60, 62]);
+    assert_eq!(order("C[|]D:|"), [60, 62, 60, 62]);
+    assert_eq!(order("C4 \"^D.C.\"||D4:|E4|"), [60, 60, 62, 62, 64]);
     // The number of an ending at the beginning of the next line, or after a blank.
     assert_eq!(order("|:C|\\\n1 D:|\\\n2 E||F"), [60, 62, 60, 64, 65]);
     assert_eq!(order("|:C| 1 D:| 2 E||F"), [60, 62, 60, 64, 65]);

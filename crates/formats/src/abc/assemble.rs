@@ -1,7 +1,7 @@
 //! Voices to a score: repeats, jumps and the order of parts are played.
 
 use super::fields::Metre;
-use super::jumps::settle_codas;
+use super::jumps::{begin_sections, part_label, settle_codas};
 use super::ornaments::ornament;
 use super::reader::Reading;
 use super::tune::{Tune, Voice, VoiceBar};
@@ -145,10 +145,11 @@ fn channels(voices: &[Voice]) -> Vec<u8> {
 
 /// Which bars are played, in order.
 fn order_of_bars(tune: &mut Tune, bars: &[VoiceBar]) -> Vec<usize> {
-    let marks: Vec<Marks> = bars.iter().map(|bar| bar.marks.clone()).collect();
-    let labels = tune.order.take().map(|order| spelled_out(&order)).unwrap_or_default();
-    if !labels.is_empty() && !tune.parts.is_empty() {
-        match by_parts(&labels, &tune.parts, bars, &marks) {
+    let mut marks: Vec<Marks> = bars.iter().map(|bar| bar.marks.clone()).collect();
+    begin_sections(&mut marks, bars);
+    let order = tune.order.take().unwrap_or_default();
+    if !spelled_out(&order).is_empty() && !tune.parts.is_empty() {
+        match by_parts(&order, &tune.parts, bars, &marks) {
             Some(order) => return order,
             None => tune.warn(Oddity::PartOrder),
         }
@@ -165,20 +166,21 @@ fn order_of_bars(tune: &mut Tune, bars: &[VoiceBar]) -> Vec<usize> {
     }
 }
 
-/// The bars of the parts in the order of their labels, each part with its repeats; what this order says, no jump need say.
-fn by_parts(labels: &[char], parts: &[(u64, String)], bars: &[VoiceBar], marks: &[Marks]) -> Option<Vec<usize>> {
+/// The bars of the parts in the order of a header, each part with its repeats; what this order says, no jump need say.
+fn by_parts(order: &str, parts: &[(u64, String)], bars: &[VoiceBar], marks: &[Marks]) -> Option<Vec<usize>> {
     let mut starts: Vec<(char, usize)> = Vec::new();
     for (at, name) in parts {
-        let Some(label) = name.chars().next().filter(char::is_ascii_alphabetic) else { continue };
+        let Some(label) = part_label(name, order) else { continue };
         let bar = bars.partition_point(|bar| bar.start < *at);
         if bar < bars.len() && starts.iter().all(|(known, _)| *known != label) {
             starts.push((label, bar));
         }
     }
     starts.sort_by_key(|(_, bar)| *bar);
+    let labels = spelled_out(order);
     let mut order: Vec<usize> = (0..starts.first().map_or(0, |(_, bar)| *bar)).collect();
     for label in labels {
-        let part = starts.iter().position(|(known, _)| known == label)?;
+        let part = starts.iter().position(|(known, _)| *known == label)?;
         let from = starts[part].1;
         let to = starts.get(part + 1).map_or(bars.len(), |(_, bar)| *bar);
         let marks: Vec<Marks> =

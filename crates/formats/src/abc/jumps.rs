@@ -1,8 +1,8 @@
-//! Da capo, dal segno, coda and fine (standard 2.1, section 4.14; the longer names are of the drafts of 2.2).
+//! Da capo, dal segno, coda and fine (standard 2.1, section 4.14; the longer names are of the drafts of 2.2), sections and parts.
 
 use super::tune::{Sign, Voice, VoiceBar};
 use crate::musicxml::words_of_jump;
-use crate::repeats::{Leap, LeapKind, Until};
+use crate::repeats::{Leap, LeapKind, Marks, Until};
 
 /// What a decoration's name says about the order of playing.
 pub fn decoration(name: &str) -> Option<Sign> {
@@ -26,7 +26,41 @@ pub fn annotation(text: &str) -> Option<Sign> {
     }
 }
 
+/// Which part of `order` begins at a `P:` that says `name` (section 3.1.9): `A`, `A slow`, and `Verse` for an order that has a `V`; words
+/// like `D.S.` and `Fine` name none.
+pub fn part_label(name: &str, order: &str) -> Option<char> {
+    let label = name.chars().next().filter(char::is_ascii_alphabetic)?;
+    let word = name.split_whitespace().next().unwrap_or_default();
+    let is_alone = word.trim_end_matches(['.', ':']).len() == 1;
+    (is_alone || order.contains(label) && annotation(name).is_none()).then_some(label)
+}
+
+/// A repeat whose beginning is not written goes back to the double bar line that came last (section 4.8).
+pub fn begin_sections(marks: &mut [Marks], bars: &[VoiceBar]) {
+    let (mut is_begun, mut section) = (false, None);
+    for k in 0..marks.len() {
+        if marks[k].forward {
+            is_begun = true;
+        } else if bars[k].is_section && marks[k].ending.is_empty() {
+            section = Some(k);
+        }
+        if marks[k].backward.is_some() {
+            if let Some(from) = section.filter(|_| !is_begun) {
+                marks[from].forward = true;
+            }
+            (is_begun, section) = (false, None);
+        }
+    }
+}
+
 impl Voice {
+    /// A double bar line has been written.
+    pub fn begin_section(&mut self) {
+        if let Some(bar) = self.bars.last_mut() {
+            bar.is_section = true;
+        }
+    }
+
     /// Gives the signs of the bar that was written from `start` on to the bars that they belong to. A sign to which a jump leads
     /// begins a bar; a jump, "to coda" and "fine" end one: that in which they stand.
     pub fn settle_signs(&mut self, start: u64) {

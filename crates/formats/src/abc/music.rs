@@ -462,6 +462,10 @@ impl<'t, 'a> Line<'t, 'a> {
             Some(BarLine { before, after, ends }) => {
                 let times = (before > 0).then(|| before.min(100) as u32 + 1);
                 self.tune.bar_line(times, after, ends);
+                // `[|]` is not seen at all (section 4.8).
+                if ends && self.signs[from..self.at] != ['[', '|', ']'] {
+                    self.tune.voice().begin_section();
+                }
             }
         }
         if self.peek(0) == Some('[') && self.peek(1).is_some_and(|c| c.is_ascii_digit()) {

@@ -3,6 +3,7 @@
 use super::assemble::assemble;
 use super::book::Line;
 use super::directives::directive;
+use super::jumps::part_label;
 use super::keys::{key_field, words};
 use super::tune::Tune;
 use super::{AbcError, Oddity, Warning, fields, keys, music};
@@ -224,6 +225,12 @@ fn body_field(tune: &mut Tune, name: char, text: &str) -> Result<(), AbcError> {
         'P' => {
             let text = plain(text);
             if !text.is_empty() && tune.has_room(&text) {
+                // A part begins where it is written, be it within a bar (section 3.1.9).
+                let begins = tune.order.as_deref().is_some_and(|order| part_label(&text, order).is_some());
+                let voice = tune.voice();
+                if begins && voice.bar_start() != voice.cursor {
+                    tune.bar_line(None, false, false);
+                }
                 let at = tune.voice().cursor;
                 tune.parts.push((at, text));
             }

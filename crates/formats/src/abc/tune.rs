@@ -94,6 +94,8 @@ pub struct VoiceBar {
     pub marks: Marks,
     /// Signs of a coda, the way there or the coda itself, that stand before it.
     pub coda_signs: usize,
+    /// Whether a double bar line stands before it.
+    pub is_section: bool,
 }
 
 /// What a decoration or an annotation says about the order of playing.
