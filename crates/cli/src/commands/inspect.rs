@@ -148,7 +148,7 @@ fn folder(arguments: &Arguments) -> Result<()> {
     // As a training reads it, which has to have two pieces.
     let (report, verdict) = match workshop::gather(&arguments.what, &options, asked, &mut |_| ()) {
         Ok(found) => {
-            let verdict = if asked.is_none() { Some(format!("Of composers, {}", found.why())) } else { None };
+            let verdict = if asked.is_none() { Some(format!("In a training, {}", found.why())) } else { None };
             (found.corpus.report, verdict)
         }
         Err(error) => {
