@@ -109,7 +109,11 @@ fn names_of(models: &[serde_json::Value]) -> String {
 fn an_unknown_model_lists_those_there_are() {
     let folder = folder();
     let there_are = format!("There are: {}", names_of(&models(folder.path())));
-    assert!(there_are.starts_with("There are: default, chorales"), "{there_are}");
+    assert!(
+        there_are
+            .starts_with("There are: default, chorales, hymns, reels, airs, chopin, beethoven, mozart, drums, band"),
+        "{there_are}"
+    );
     assert_eq!(
         refusal(folder.path(), &["compose", "-m", "chorale"], 1),
         format!("there is no model `chorale`: did you mean `chorales`? {there_are}")
