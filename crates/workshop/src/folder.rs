@@ -26,7 +26,7 @@ impl Gathered {
 
     /// Why this composer learns from this music, in a sentence.
     pub fn why(&self) -> String {
-        format!("the composer `{}` is the one for it: it writes {}", self.spec.id, self.spec.writes)
+        format!("the composer for it is `{}`, which writes {}", self.spec.id, self.spec.writes)
     }
 }
 

@@ -36,15 +36,31 @@ impl BuiltIn {
     }
 }
 
+/// A built-in model, whose file in `assets/` has its name.
+macro_rules! style {
+    ($name:literal, $title:literal) => {
+        BuiltIn { name: $name, title: $title, bytes: include_bytes!(concat!("../assets/", $name, ".safetensors")) }
+    };
+}
+
 /// The models that are part of the program.
-pub static BUILT_IN: [BuiltIn; 2] = [
-    BuiltIn { name: DEFAULT, title: "Hymns", bytes: include_bytes!("../assets/default.safetensors") },
-    BuiltIn { name: CHORALES, title: "Bach chorales", bytes: include_bytes!("../assets/chorales.safetensors") },
+pub static BUILT_IN: &[BuiltIn] = &[
+    style!("default", "Hymns"),
+    style!("chorales", "Bach chorales"),
+    style!("hymns", "Hymns, note by note"),
+    style!("reels", "Reels, jigs and hornpipes"),
+    style!("airs", "Airs of the 18th century"),
+    style!("chopin", "Piano after Chopin"),
+    style!("beethoven", "Piano after Beethoven"),
+    style!("mozart", "Piano after Mozart"),
+    style!("drums", "Drums"),
+    style!("band", "A rock band with drums"),
 ];
 
-/// The built-in model of a name; a file or folder of that name comes first.
+/// The built-in model of a name; a file or a run of that name comes first, a folder of music does not.
 pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
-    BUILT_IN.iter().find(|model| model.name == name && !Path::new(name).exists())
+    let is_model = |path: &Path| path.is_file() || RunFiles::at(path).is_ok();
+    BUILT_IN.iter().find(|model| model.name == name && !is_model(Path::new(name)))
 }
 
 /// A model, loaded.

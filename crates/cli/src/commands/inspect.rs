@@ -42,7 +42,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return draw(&workshop::load(&path.to_string_lossy()).into_diagnostic()?, plot);
     }
     let is_model = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
-    if is_model || workshop::built_in(&path.to_string_lossy()).is_some() {
+    // A folder of music is looked at itself, whatever is built in under its name.
+    if is_model || !path.is_dir() && workshop::built_in(&path.to_string_lossy()).is_some() {
         return model(&workshop::load(&path.to_string_lossy()).into_diagnostic()?, arguments.json);
     }
     if path.is_dir() {
@@ -148,7 +149,7 @@ fn folder(arguments: &Arguments) -> Result<()> {
     // As a training reads it, which has to have two pieces.
     let (report, verdict) = match workshop::gather(&arguments.what, &options, asked, &mut |_| ()) {
         Ok(found) => {
-            let verdict = if asked.is_none() { Some(format!("Of composers, {}", found.why())) } else { None };
+            let verdict = if asked.is_none() { Some(format!("In a training, {}", found.why())) } else { None };
             (found.corpus.report, verdict)
         }
         Err(error) => {

@@ -95,10 +95,25 @@ fn what_a_reader_has_to_say_reaches_every_reader() {
     );
 }
 
+/// The models of a folder, as `cantus models` lists them.
+fn models(folder: &Path) -> Vec<serde_json::Value> {
+    let json = cantus(folder, &["models", "--json"]).fine();
+    json.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn names_of(models: &[serde_json::Value]) -> String {
+    models.iter().map(|model| model["name"].as_str().unwrap()).collect::<Vec<_>>().join(", ")
+}
+
 #[test]
 fn an_unknown_model_lists_those_there_are() {
     let folder = folder();
-    let there_are = "There are: default, chorales";
+    let there_are = format!("There are: {}", names_of(&models(folder.path())));
+    assert!(
+        there_are
+            .starts_with("There are: default, chorales, hymns, reels, airs, chopin, beethoven, mozart, drums, band"),
+        "{there_are}"
+    );
     assert_eq!(
         refusal(folder.path(), &["compose", "-m", "chorale"], 1),
         format!("there is no model `chorale`: did you mean `chorales`? {there_are}")
@@ -128,17 +143,24 @@ fn models_are_listed_and_called_by_name() {
     let rows: Vec<Vec<&str>> =
         listed.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
     assert_eq!(rows[0], ["name", "composer", "learnt from", "on other pieces", "licence"]);
-    assert_eq!((rows[1][0], rows[2][0], rows[3][0]), ("default", "chorales", "tunes-lstm"), "{listed}");
-    assert_eq!((rows[3][1], rows[3][2], rows[3][4]), ("lstm:default", "music (12 pieces)", "not said"), "{listed}");
-    assert!(rows[3][3].contains(" nats a quarter, ") && rows[3][3].ends_with(" a token (exact)"), "{listed}");
-    let json = cantus(folder.path(), &["models", "--json"]).fine();
-    let models: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((models.len(), &models[2]["name"]), (3, &"tunes-lstm".into()));
+    assert_eq!((rows[1][0], rows[2][0]), ("default", "chorales"), "{listed}");
+    let tunes = rows.iter().find(|row| row.first() == Some(&"tunes-lstm")).unwrap();
+    assert_eq!((tunes[1], tunes[2], tunes[4]), ("lstm:default", "music (12 pieces)", "not said"), "{listed}");
+    assert!(tunes[3].contains(" nats a quarter, ") && tunes[3].ends_with(" a token (exact)"), "{listed}");
+    let models = models(folder.path());
+    assert_eq!(models.last().unwrap()["name"], "tunes-lstm");
+    // Whatever is built in says from what it learnt, under which licence, and composes.
+    for model in &models[..models.len() - 1] {
+        assert!(model["corpus"]["licence"].is_string() && model["corpus"]["credit"].is_string(), "{model}");
+        let name = model["name"].as_str().unwrap();
+        let made = cantus(folder.path(), &["compose", "-m", name, "--bars", "4", "--seed", "1", "-o", "x.mid"]).fine();
+        assert!(made.contains("x.mid"), "{made}");
+    }
     for command in [&["compose", "--bars", "2", "-m"][..], &["inspect"]] {
         cantus(folder.path(), &[command, &["tunes-lstm"]].concat()).fine();
     }
     let said = refusal(folder.path(), &["compose", "-m", "tune"], 1);
-    assert!(said.contains("did you mean `tunes-lstm`?") && said.contains("default, chorales, tunes-lstm"), "{said}");
+    assert!(said.contains("did you mean `tunes-lstm`?") && said.contains(&names_of(&models)), "{said}");
 }
 
 #[test]
