@@ -190,7 +190,7 @@ export function openTrain() {
   api.on("gone", ({ kind, id }) => {
     if (kind !== "training") return;
     trainings.delete(id);
-    if (open.id === id) open = { id: "", view: null, report: null };
+    if (open.id === id) open = { id: "", view: null, report: null, reads: {} };
     showList();
     show();
   });
