@@ -83,7 +83,6 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let kept_drums = chosen.iter().any(|part| part.drums);
     let chosen = notes_alone(score, chosen);
     let drums = score.parts.iter().filter(|part| part.drums && !kept_drums).map(|part| part.notes.len()).sum();
-    let free = knows_no_beat(&chosen);
     let (score, quantization) = match reading {
         Reading::Merged => on_grid(&chosen, options),
         Reading::Parts => apart(&chosen, options),
@@ -99,7 +98,7 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     if !outside.is_empty() {
         return Err(Reason::Meter { found: outside.iter().map(Meter::to_string).collect() });
     }
-    if quantization.off_grid > options.max_off_grid && (merges || free) {
+    if quantization.off_grid > options.max_off_grid && (merges || knows_no_beat(&chosen)) {
         return Err(Reason::OffGrid { share: quantization.off_grid, allowed: options.max_off_grid });
     }
     let (notes, with_upbeat) = (score.note_count(), span.bars(&score));
@@ -139,14 +138,12 @@ fn notes_alone(score: &Score, chosen: Vec<&Part>) -> Score {
 /// What a piece is known by, however it is read: its notes on the usual grid, those with a pitch where there are any. So whatever reads
 /// it, the same pieces are duplicates, and fall to the same side of the split.
 fn known_by(chosen: &Score, options: &Options) -> ContentHash {
-    let mut pitched = chosen.clone();
-    pitched.parts.retain(|part| !part.drums);
-    let merged = Options { grid: None, ..options.clone() };
-    if pitched.parts.is_empty() {
-        // Drums are not transposed, but repeated: their strokes are all that they are known by.
-        return ContentHash::of(&on_grid(chosen, &merged).0);
+    let mut known = chosen.clone();
+    // Drums alone are known by their strokes.
+    if known.parts.iter().any(|part| !part.drums) {
+        known.parts.retain(|part| !part.drums);
     }
-    ContentHash::of(&on_grid(&pitched, &merged).0)
+    ContentHash::of(&on_grid(&known, &Options { grid: None, ..options.clone() }).0)
 }
 
 /// The notes of all parts on the grid, in one part.

@@ -260,18 +260,8 @@ impl ModelFile {
     /// # Errors
     /// [`ModelError`]: damaged, foreign, newer, not finite.
     pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile, ModelError> {
+        let header = Header::from_bytes(bytes)?;
         let damaged = |e: &dyn std::fmt::Display| ModelError::Damaged { problem: e.to_string() };
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(&e))?;
-        let text = metadata.metadata().as_ref().and_then(|tags| tags.get(METADATA_KEY)).ok_or(ModelError::Foreign)?;
-        let problem = |e: serde_json::Error| ModelError::Metadata { problem: e.to_string() };
-        let value: serde_json::Value = serde_json::from_str(text).map_err(problem)?;
-        // Before anything else is understood: a newer format may mean anything by its fields.
-        match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(found) if found > u64::from(FORMAT_VERSION) => return Err(ModelError::NewerFormat { found }),
-            Some(_) => {}
-            None => return Err(ModelError::Metadata { problem: "no format is named".to_owned() }),
-        }
-        let header: Header = serde_json::from_value(value).map_err(problem)?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(&e))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
@@ -288,6 +278,27 @@ impl ModelFile {
             tensors.insert(name, TensorData { shape: view.shape().to_vec(), values });
         }
         Ok(ModelFile { header, tensors })
+    }
+}
+
+impl Header {
+    /// The header of a file, without its tensors.
+    ///
+    /// # Errors
+    /// [`ModelError`]: not a model of ours, a newer format, or metadata that cannot be read.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Header, ModelError> {
+        let damaged = |e| ModelError::Damaged { problem: format!("{e}") };
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let text = metadata.metadata().as_ref().and_then(|tags| tags.get(METADATA_KEY)).ok_or(ModelError::Foreign)?;
+        let problem = |e: serde_json::Error| ModelError::Metadata { problem: e.to_string() };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(problem)?;
+        // Before anything else is understood: a newer format may mean anything by its fields.
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(FORMAT_VERSION) => return Err(ModelError::NewerFormat { found }),
+            Some(_) => {}
+            None => return Err(ModelError::Metadata { problem: "no format is named".to_owned() }),
+        }
+        serde_json::from_value(value).map_err(problem)
     }
 }
 

@@ -262,7 +262,7 @@ impl Request {
         self.given.as_ref()?.beginning.as_ref()
     }
 
-    /// Whether `composer`, which writes at most `most` bars, can fulfil it. `all` are the composers that there are: those that can are
+    /// Whether `composer` can fulfil it. `all` are the composers that there are: those that can are
     /// named where this one cannot.
     ///
     /// # Errors

@@ -77,25 +77,30 @@ fn gather_for_any(
     // Some are made for music of one kind, and read it as one instrument.
     if corpus.report.music() == Some(Music::Voices) && options.reading.is_none_or(|reading| reading == Reading::Merged)
     {
-        let merged = match way {
-            Reading::Merged => Ok(corpus.clone()),
-            _ => cantus_corpus::read(folder, &Options { reading: Some(Reading::Merged), ..options.clone() }, progress),
-        };
-        if let Some(chosen) = merged.ok().and_then(made_for) {
-            return Ok(chosen);
+        if way == Reading::Merged {
+            return Ok(Gathered::of(made_for(&corpus).unwrap_or_else(|| first_for(way)), corpus));
+        }
+        let merged = Options { reading: Some(Reading::Merged), ..options.clone() };
+        // Too little to learn from when it is merged: it is none of these.
+        if let Ok(merged) = cantus_corpus::read(folder, &merged, progress)
+            && let Some(spec) = made_for(&merged)
+        {
+            return Ok(Gathered::of(spec, merged));
         }
     }
-    let able = |spec: &&&'static ComposerSpec| spec.reads.contains(&way);
-    let spec = registry::COMPOSERS.iter().find(able).copied().unwrap_or_else(registry::default);
-    Ok(Gathered::of(spec, corpus))
+    Ok(Gathered::of(first_for(way), corpus))
+}
+
+/// The first composer that reads music so.
+fn first_for(reading: Reading) -> &'static ComposerSpec {
+    let able = registry::COMPOSERS.iter().copied().find(|spec| spec.reads.contains(&reading));
+    able.unwrap_or_else(registry::default)
 }
 
 /// The composer that is made for a corpus more than others are.
-fn made_for(corpus: Corpus) -> Option<Gathered> {
-    let set = training_set(&corpus);
-    let is_made_for = |spec: &&&'static ComposerSpec| spec.is_made_for.is_some_and(|is_made_for| is_made_for(&set));
-    let spec = registry::COMPOSERS.iter().find(is_made_for).copied()?;
-    Some(Gathered::of(spec, corpus))
+fn made_for(corpus: &Corpus) -> Option<&'static ComposerSpec> {
+    let set = training_set(corpus);
+    registry::COMPOSERS.iter().copied().find(|spec| spec.is_made_for.is_some_and(|is_made_for| is_made_for(&set)))
 }
 
 /// How the music of a model was read, as far as its file says.

@@ -32,7 +32,7 @@ impl BuiltIn {
 
     /// The entry of its composer.
     pub fn spec(&self) -> Option<&'static ComposerSpec> {
-        registry::find(&ModelFile::from_bytes(self.bytes).ok()?.header.composer)
+        registry::find(&Header::from_bytes(self.bytes).ok()?.composer)
     }
 }
 

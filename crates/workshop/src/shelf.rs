@@ -2,7 +2,7 @@
 
 use crate::models::BUILT_IN;
 use cantus_composers::registry;
-use cantus_model::{CorpusCard, Kind, ModelFile, Unit};
+use cantus_model::{CorpusCard, Header, Kind, Unit};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription};
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub struct Figure {
 /// The built-in models, then those of the runs in the folder `runs` that have one, by name.
 pub fn models(runs: &Path) -> Vec<Listed> {
     let mut listed: Vec<Listed> =
-        BUILT_IN.iter().filter_map(|model| of_file(model.name, &ModelFile::from_bytes(model.bytes()).ok()?)).collect();
+        BUILT_IN.iter().filter_map(|model| of_file(model.name, Header::from_bytes(model.bytes()).ok()?)).collect();
     let folders = std::fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut trained: Vec<Listed> = folders.filter_map(|folder| of_run(&folder)).collect();
     trained.sort_by(|a, b| a.name.cmp(&b.name));
@@ -50,21 +50,14 @@ pub fn models(runs: &Path) -> Vec<Listed> {
     listed
 }
 
-fn of_file(name: &str, file: &ModelFile) -> Option<Listed> {
-    let header = &file.header;
+fn of_file(name: &str, header: Header) -> Option<Listed> {
     let figure = header.training.as_ref().map(|training| Figure {
         nats_per_unit: training.validation.nats_per_token,
         unit: training.validation.unit,
         nats_per_quarter: training.validation.nats_per_quarter,
         kind: training.validation.kind,
     });
-    Some(Listed {
-        name: name.to_owned(),
-        run: None,
-        composer: header.composer.clone(),
-        corpus: header.corpus.clone(),
-        figure,
-    })
+    Some(Listed { name: name.to_owned(), run: None, composer: header.composer, corpus: header.corpus, figure })
 }
 
 fn of_run(folder: &Path) -> Option<Listed> {

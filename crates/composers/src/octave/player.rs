@@ -20,8 +20,6 @@ use serde::Deserialize;
 
 /// The most that is added to the log-odds of silence, or taken from it.
 const MOST_SILENCE: f32 = 1.0;
-/// The longest piece that is composed at once.
-const MOST_BARS: usize = 10_000;
 
 /// An LSTM of a file.
 pub(super) fn cell(file: &ModelFile, name: &str, input: usize, hidden: usize) -> Result<LstmCell, ModelError> {
@@ -338,7 +336,7 @@ impl OctaveComposer {
             ));
         }
         if end > piano_roll::MOST_STEPS {
-            return Err(ComposeError::Bars { bars: prompt.bars(), most: MOST_BARS });
+            return Err(ComposeError::Bars { bars: prompt.bars(), most: self.most_bars() });
         }
         let frames = piano_roll::encode(&score, Outside::Omit).unwrap_or_default();
         let mut keys: Vec<Keys> = frames.iter().map(|frame| frame.struck).collect();
