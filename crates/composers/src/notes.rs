@@ -21,6 +21,7 @@ mod past;
 mod player;
 #[cfg(test)]
 mod tests;
+mod texture;
 mod trainer;
 mod usual;
 mod view;
@@ -54,7 +55,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 };
 
 /// The sampling that pieces are composed with unless told otherwise: a little safer than the model itself.
-const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.98 };
+const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.995 };
 
 /// What the figures of validation and of a loaded model count.
 const PROTOCOL: &str =

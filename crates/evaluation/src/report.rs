@@ -64,6 +64,9 @@ pub struct LikelihoodLine {
     pub nats_per_token: f64,
     /// Nats per quarter note, all quarters alike.
     pub nats_per_quarter: f64,
+    /// The same of the notes themselves, their onsets, pitches and lengths: it compares composers of different kinds where pieces and
+    /// grid are the same. `None` where they cannot be told apart.
+    pub nats_per_quarter_of_notes: Option<f64>,
     /// The mean of the pieces' nats per token: every piece counts alike.
     pub nats_per_token_by_piece: f64,
     /// Share of tokens predicted right, 0-1.

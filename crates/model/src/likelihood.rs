@@ -52,7 +52,7 @@ impl std::fmt::Display for Unit {
 }
 
 /// What a model gives to a set of pieces, summed. "Token" stands for whatever its [`Unit`] is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Negative log-likelihood of all counted tokens, in nats.
     pub nats: f64,
@@ -62,12 +62,22 @@ pub struct Evaluation {
     pub quarters: f64,
     /// Tokens that were the model's first choice; where tokens are frames, the sum of their accuracies `TP / (TP + FP + FN)`.
     pub correct: f64,
+    /// Nats of what is no onset, pitch or length of a note: loudness, instruments, tempo, metre, the end. `None` where these cannot be
+    /// told apart, or where lengths or onsets are no part of the likelihood.
+    pub beside: Option<f64>,
+}
+
+impl Default for Evaluation {
+    fn default() -> Evaluation {
+        Evaluation { nats: 0.0, tokens: 0.0, quarters: 0.0, correct: 0.0, beside: Some(0.0) }
+    }
 }
 
 impl Evaluation {
     /// A batch's figures, for tokens that stand for so many quarter notes.
     pub fn of_batch(figures: Figures, quarters: f64) -> Evaluation {
-        Evaluation { nats: figures.nats, tokens: figures.counted, quarters, correct: figures.correct as f64 }
+        let (nats, tokens, correct) = (figures.nats, figures.counted, figures.correct as f64);
+        Evaluation { nats, tokens, quarters, correct, ..Evaluation::default() }
     }
 
     /// Nats per token; NaN without a token.
@@ -75,9 +85,15 @@ impl Evaluation {
         self.nats / self.tokens
     }
 
-    /// Nats per quarter note: comparable between encodings.
+    /// Nats per quarter note.
     pub fn per_quarter(&self) -> f64 {
         self.nats / self.quarters
+    }
+
+    /// Nats per quarter note of the notes themselves, their onsets, pitches and lengths: what compares composers of different kinds
+    /// where pieces and grid are the same.
+    pub fn of_notes_per_quarter(&self) -> Option<f64> {
+        self.beside.map(|beside| (self.nats - beside) / self.quarters)
     }
 
     /// Share of tokens predicted right, 0-1.
@@ -92,6 +108,7 @@ impl std::ops::AddAssign for Evaluation {
         self.tokens += other.tokens;
         self.quarters += other.quarters;
         self.correct += other.correct;
+        self.beside = self.beside.zip(other.beside).map(|(sum, nats)| sum + nats);
     }
 }
 
@@ -107,8 +124,16 @@ pub struct Likelihood {
     pub nats_per_token: f64,
     /// The same, nats per quarter note.
     pub nats_per_quarter: f64,
+    /// Of the notes themselves, their onsets, pitches and lengths; `None` where they cannot be told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats_per_quarter_of_notes: Option<f64>,
     /// Which tokens count, what is given, how pieces are weighted.
     pub protocol: String,
+}
+
+/// Nats per quarter note of the notes themselves, in words that follow a figure per quarter note; none where they are unknown.
+pub fn of_notes(nats: Option<f64>) -> String {
+    nats.map_or_else(String::new, |nats| format!(", {nats:.3} of the notes alone"))
 }
 
 /// What a simple model gives to the same tokens.

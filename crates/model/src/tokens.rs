@@ -55,6 +55,9 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     /// A piece from its first token, which is given, to its last; and whether it could not be said as it is.
     fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool);
 
+    /// Whether a token says when a note begins, which it is or how long it lasts; not how loud, and nothing of metre, tempo or end.
+    fn is_of_notes(&self, token: TokenId) -> bool;
+
     /// Before the first token of a sequence whose length is known, where that is told.
     fn begin(&self, tokens: &[TokenId]) -> Self::Place<'_>;
 

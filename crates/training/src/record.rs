@@ -67,6 +67,9 @@ pub struct Figures {
     /// Nats per quarter note.
     #[serde(deserialize_with = "number_or_nan")]
     pub nats_per_quarter: f64,
+    /// Nats per quarter note of the notes themselves, where these can be told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats_per_quarter_of_notes: Option<f64>,
     /// Share of tokens predicted right, 0-1.
     #[serde(deserialize_with = "number_or_nan")]
     pub accuracy: f64,
@@ -79,7 +82,12 @@ fn number_or_nan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Er
 
 impl From<Evaluation> for Figures {
     fn from(sum: Evaluation) -> Figures {
-        Figures { nats_per_token: sum.per_token(), nats_per_quarter: sum.per_quarter(), accuracy: sum.accuracy() }
+        Figures {
+            nats_per_token: sum.per_token(),
+            nats_per_quarter: sum.per_quarter(),
+            nats_per_quarter_of_notes: sum.of_notes_per_quarter().filter(|nats| nats.is_finite()),
+            accuracy: sum.accuracy(),
+        }
     }
 }
 

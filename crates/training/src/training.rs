@@ -439,6 +439,7 @@ impl<'a> Training<'a> {
                 unit: self.description.unit,
                 nats_per_token: best.valid.nats_per_token,
                 nats_per_quarter: best.valid.nats_per_quarter,
+                nats_per_quarter_of_notes: best.valid.nats_per_quarter_of_notes,
                 protocol: self.description.protocol.clone(),
             },
             baselines: self.description.baselines.clone(),

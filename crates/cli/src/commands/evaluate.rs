@@ -340,6 +340,7 @@ fn likelihood(
         unit: unit.to_string(),
         nats_per_token: all.per_token(),
         nats_per_quarter: all.per_quarter(),
+        nats_per_quarter_of_notes: all.of_notes_per_quarter().filter(|nats| nats.is_finite()),
         nats_per_token_by_piece: by_piece,
         accuracy: all.accuracy(),
         adjusted: judged.iter().filter(|judgement| judgement.is_adjusted).count(),

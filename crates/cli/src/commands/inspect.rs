@@ -8,6 +8,7 @@ use crate::reading::ReadingArguments;
 use crate::terminal::{command, duration, say, table};
 use cantus_composers::registry;
 use cantus_corpus::{CorpusError, Options};
+use cantus_model::of_notes;
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
@@ -106,8 +107,12 @@ fn model(model: &Model, json: bool) -> Result<()> {
             (
                 "validation",
                 format!(
-                    "{:.3} nats per {}, {:.3} per quarter note ({})",
-                    validation.nats_per_token, validation.unit, validation.nats_per_quarter, validation.kind
+                    "{:.3} nats per {}, {:.3} per quarter note{} ({})",
+                    validation.nats_per_token,
+                    validation.unit,
+                    validation.nats_per_quarter,
+                    of_notes(validation.nats_per_quarter_of_notes),
+                    validation.kind
                 ),
             ),
         ]));
@@ -182,11 +187,12 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
     let best = metrics.iter().rev().find(|line| line.best);
     let figures = |line: &Metrics| {
         format!(
-            "epoch {}: {:.3} nats per {}, {:.3} per quarter note ({}), {:.1}% right",
+            "epoch {}: {:.3} nats per {}, {:.3} per quarter note{} ({}), {:.1}% right",
             line.epoch,
             line.valid.nats_per_token,
             description.unit,
             line.valid.nats_per_quarter,
+            of_notes(line.valid.nats_per_quarter_of_notes),
             description.likelihood,
             100.0 * line.valid.accuracy
         )

@@ -6,7 +6,7 @@ use crate::reading::ReadingArguments;
 use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{CorpusError, Options, Preflight, Progress};
-use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit};
+use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit, of_notes};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
@@ -445,11 +445,12 @@ fn close(outcome: &Outcome, Units { unit, kind }: Units, run: &Path, corpus: &st
     say(format!("\n{why}: {} in {}", counted(outcome.epochs as usize, "epoch"), duration(outcome.seconds)))?;
     match outcome.best {
         Some(best) => say(format!(
-            "best on {corpus}: epoch {}, {:.3} nats per {unit}, {:.3} per quarter note ({kind}), {:.1}% right\n\
+            "best on {corpus}: epoch {}, {:.3} nats per {unit}, {:.3} per quarter note{} ({kind}), {:.1}% right\n\
              model    {}\ncurves   {}\ncompose  {}",
             best.epoch,
             best.valid.nats_per_token,
             best.valid.nats_per_quarter,
+            of_notes(best.valid.nats_per_quarter_of_notes),
             100.0 * best.valid.accuracy,
             run.join("best.safetensors").display(),
             run.join("curves.svg").display(),

@@ -320,6 +320,7 @@ impl Trainable for ChoraleTrainer {
                 tokens: found.counted,
                 quarters: found.counted / f64::from(self.choir.steps_per_quarter),
                 correct: found.accuracies,
+                ..Evaluation::default()
             },
             gradient_norm: report.gradient_norm,
             finite: report.finite && found.nats.is_finite(),

@@ -52,6 +52,10 @@ impl Grammar for Chords {
         (tokens, !adjustments.is_empty())
     }
 
+    fn is_of_notes(&self, token: TokenId) -> bool {
+        matches!(self.0.token(token), Some(Token::Bar | Token::Position(_) | Token::Duration(_) | Token::Pitch(_)))
+    }
+
     fn begin(&self, tokens: &[TokenId]) -> Place<'_> {
         let bar = self.0.id(Token::Bar);
         self.begin_bars(tokens.iter().filter(|token| **token == bar).count())

@@ -1,6 +1,7 @@
 //! What comes again in a piece: found in those of the corpus, quarter by quarter, and kept to while one is written.
 
 use super::past::Past;
+use super::texture::Textures;
 use cantus_encoding::note_events::{Clock, Event};
 use cantus_model::Rng;
 use cantus_nn::random::{below, mix};
@@ -20,25 +21,22 @@ const MOST_QUARTERS: usize = 16;
 #[serde(transparent)]
 pub(super) struct Plans(Vec<Plan>);
 
-/// What comes again in a piece.
+/// What comes again in a piece, and how busy it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Plan {
-    /// Steps of a bar.
+    /// Steps of a bar; 0 where time has none.
     bar: u32,
     /// For each bar the earlier one that it repeats, and, as bits, which of its quarters; none of them where it repeats none.
     bars: Vec<(u16, u16)>,
+    /// How busy it is.
+    textures: Textures,
 }
 
 impl Plans {
     pub fn of(pieces: &[&Past], clock: Clock) -> Plans {
-        let beat = match clock {
-            Clock::Beats(steps) => u32::from(steps),
-            // What is played as it comes never comes again to the hundredth.
-            Clock::Seconds => return Plans::default(),
-        };
         let spread = pieces.len().min(MOST_FORMS);
         let chosen = (0..spread).map(|k| pieces[k * pieces.len() / spread]);
-        Plans(chosen.filter_map(|piece| Plan::of(piece, beat)).collect())
+        Plans(chosen.filter_map(|piece| Plan::of(piece, clock)).collect())
     }
 
     /// Whether nothing comes before it was there.
@@ -46,14 +44,14 @@ impl Plans {
         let earlier = |plan: &Plan| {
             plan.bars.iter().enumerate().all(|(bar, (from, quarters))| *quarters == 0 || usize::from(*from) < bar)
         };
-        self.0.iter().all(earlier)
+        self.0.iter().all(|plan| earlier(plan) && plan.textures.is_sound())
     }
 
-    /// What comes again in a piece of these bars, as in some piece of the corpus whose bars are as long.
-    pub fn draw(&self, bars: &[Bar], beat: u32, rng: &mut Rng) -> Form {
+    /// What comes again in a piece of these bars, and how busy it is, as in some piece of the corpus whose bars are as long.
+    pub fn draw(&self, bars: &[Bar], beat: u32, rng: &mut Rng) -> (Form, Textures) {
         let chance = below(rng, 1 << 30);
-        let Some(bar) = bars.first() else { return Form::default() };
-        let alike = || self.0.iter().filter(|plan| u64::from(plan.bar) == bar.length.0);
+        let Some(bar) = bars.first() else { return Default::default() };
+        let alike = || self.0.iter().filter(|plan| plan.bar == 0 || u64::from(plan.bar) == bar.length.0);
         // One of a piece that is about as long, or longer, or any.
         let of_length = |most: usize| -> Vec<&Plan> {
             alike().filter(|plan| (bars.len()..=most).contains(&plan.bars.len())).collect()
@@ -61,20 +59,28 @@ impl Plans {
         let near = of_length(bars.len() * 3 / 2);
         let long = if near.len() >= ENOUGH_FORMS { near } else { of_length(usize::MAX) };
         let plans = if long.is_empty() { alike().collect() } else { long };
-        let Some(plan) = plans.get((chance * plans.len()) >> 30) else { return Form::default() };
+        let Some(plan) = plans.get((chance * plans.len()) >> 30) else { return Default::default() };
         let recall = |number: usize| plan.bars.get(number).filter(|(_, quarters)| *quarters > 0).copied();
         // How it ends is the piece's own.
         let last = bars.len().saturating_sub(1);
-        Form::new(bars, beat, |bar, quarter| {
+        let form = Form::new(bars, beat, |bar, quarter| {
             let (from, quarters) = recall(bar).filter(|_| bar < last)?;
             (quarters >> quarter & 1 == 1).then_some(from.into())
-        })
+        });
+        (form, plan.textures.clone())
     }
 }
 
 impl Plan {
-    fn of(piece: &Past, beat: u32) -> Option<Plan> {
+    fn of(piece: &Past, clock: Clock) -> Option<Plan> {
         let bars = piece.bars();
+        let end = u32::try_from(bars.last()?.end().0).ok()?;
+        let textures = Textures::of(piece.notes(), end, clock);
+        let beat = match clock {
+            Clock::Beats(steps) => u32::from(steps),
+            // What is played as it comes never comes again to the hundredth.
+            Clock::Seconds => return Some(Plan { bar: 0, bars: Vec::new(), textures }),
+        };
         let upbeat = usize::from(bars.len() > 1 && bars[0].length < bars[1].length);
         let bars = bars.get(upbeat..)?;
         let bars = &bars[..bars.len().min(MOST_BARS)];
@@ -113,7 +119,7 @@ impl Plan {
             }
         };
         let found = quarters.iter().enumerate().map(recall).collect();
-        Some(Plan { bar: u32::try_from(length.0).ok()?, bars: found })
+        Some(Plan { bar: u32::try_from(length.0).ok()?, bars: found, textures })
     }
 }
 
@@ -226,14 +232,14 @@ pub(super) mod tests {
 
     #[test]
     fn what_comes_again_in_a_piece_is_found_quarter_by_quarter() {
-        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 7), (70, 0), (60, 0), (50, 0)]), 4).unwrap();
+        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 7), (70, 0), (60, 0), (50, 0)]), Clock::Beats(4)).unwrap();
         assert_eq!(plan.bar, 16);
         assert_eq!(plan.bars, [(0, 0), (0, 0), (0, 0b0111), (0, 0), (0, 0b1111), (1, 0b1111)]);
         assert!(Plans(vec![plan.clone()]).is_sound());
         let before_it_was_there = Plan { bars: vec![(0, 1)], ..plan };
         assert!(!Plans(vec![before_it_was_there]).is_sound());
         // Of equals the one that goes on.
-        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), 4).unwrap();
+        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), Clock::Beats(4)).unwrap();
         assert_eq!(plan.bars.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
     }
 

@@ -1,6 +1,7 @@
 //! What the network reads of a note, and where each number of it stands.
 
 use super::past::{Past, WAYS};
+use super::texture;
 use cantus_encoding::note_events::{NUMBERS, Vocabulary, number_of};
 use cantus_nn::cascade::{CascadeShape, ChoiceShape, KeyShape, MARKS};
 
@@ -30,6 +31,8 @@ const INTERVALS: usize = 51;
 const LEFT: usize = 10;
 /// Classes of a length in steps.
 const STEPS: usize = 40;
+/// Parts of an input.
+const PARTS: usize = 20;
 /// Sources of what the shared part hears.
 pub(super) const SOURCES: usize = 11;
 
@@ -68,18 +71,21 @@ pub(super) enum Known {
     LengthBefore,
     /// Loudness of the instrument's note before.
     LevelBefore,
+    /// How busy the music is to be: moments to the beat, notes to the moment.
+    Pace,
+    Chords,
 }
 
 use Known::{
-    Advance, Bar, EndOfChord, Held, Instrument, InstrumentBefore, Left, Length, LengthBefore, LengthOfChord,
-    LevelBefore, Moment, Pitch, PitchBefore, Place, PlaceBefore, Quarter, Upper,
+    Advance, Bar, Chords, EndOfChord, Held, Instrument, InstrumentBefore, Left, Length, LengthBefore, LengthOfChord,
+    LevelBefore, Moment, Pace, Pitch, PitchBefore, Place, PlaceBefore, Quarter, Upper,
 };
 
 /// What each choice sees.
 const SEES: [&[Known]; choice::COUNT] = [
-    &[PlaceBefore, Quarter, Bar, Left, Moment],
-    &[Advance, PlaceBefore, Quarter, Bar, Moment],
-    &[Advance, Place, Quarter, Moment, InstrumentBefore],
+    &[PlaceBefore, Quarter, Bar, Left, Moment, Pace, Chords],
+    &[Advance, PlaceBefore, Quarter, Bar, Moment, Pace, Chords],
+    &[Advance, Place, Quarter, Moment, InstrumentBefore, Pace, Chords],
     &[Instrument, Advance, Place, Quarter, Moment, Upper, PitchBefore, Held],
     &[Instrument, Pitch, Place, Quarter, Moment, LengthOfChord, LengthBefore, Left],
     &[Instrument, Length, Place, LengthOfChord, EndOfChord, LengthBefore],
@@ -169,6 +175,7 @@ impl Layout {
             EndOfChord => self.places + 1,
             LengthBefore => STEPS + 1,
             LevelBefore => self.levels + 1,
+            Pace | Chords => texture::CLASSES + 1,
         }
     }
 
@@ -218,8 +225,8 @@ impl Layout {
     }
 
     /// Sizes of an input's parts: beginning, instrument, pitch, interval, advance, place, quarter, length, end, loudness, what sounds, what
-    /// sounded lately, pitch classes, bar, bars left, notes of the moment, keys held, time to the next end.
-    fn of_input(&self) -> [usize; 18] {
+    /// sounded lately, pitch classes, bar, bars left, notes of the moment, keys held, time to the next end, pace and chords.
+    fn of_input(&self) -> [usize; PARTS] {
         [
             1,
             self.instruments,
@@ -239,20 +246,34 @@ impl Layout {
             OF_MOMENT,
             OF_MOMENT,
             NUMBER,
+            texture::CLASSES + 1,
+            texture::CLASSES + 1,
         ]
     }
 
-    /// Writes what the network reads before note `j`, with everything moved by `shift`.
-    pub fn read(&self, past: &Past, j: usize, shift: i32, is_drums: impl Fn(u8) -> bool, row: &mut [f32]) {
+    /// Writes what the network reads before note `j`, with everything moved by `shift`; whether it is told how busy the piece is, is
+    /// said by `told`.
+    pub fn read(
+        &self,
+        past: &Past,
+        j: usize,
+        (shift, told): (i32, bool),
+        is_drums: impl Fn(u8) -> bool,
+        row: &mut [f32],
+    ) {
         row.fill(0.0);
         let sizes = self.of_input();
-        let mut begins = [0usize; 18];
+        let mut begins = [0usize; PARTS];
         for k in 1..begins.len() {
             begins[k] = begins[k - 1] + sizes[k - 1];
         }
         let mut mark = |part: usize, value: usize, x: f32| row[begins[part] + value.min(sizes[part] - 1)] += x;
         let notes = &past.notes()[..j];
-        let place = InBar::of(past, notes.last().map_or(0, |note| note.onset), self.beat);
+        let now = notes.last().map_or(0, |note| note.onset);
+        let place = InBar::of(past, now, self.beat);
+        let [pace, chords] = texture::known(past.texture(now).filter(|_| told));
+        mark(18, pace, 1.0);
+        mark(19, chords, 1.0);
         mark(6, place.quarter, 1.0);
         mark(13, place.bar_quarters, 1.0);
         mark(14, class_of_left(past.left(place.bar)), 1.0);

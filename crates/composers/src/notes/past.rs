@@ -1,6 +1,7 @@
 //! The notes of a piece so far, and which earlier places resemble the present.
 
 use super::layout::LOOK;
+use super::texture::{Texture, Textures};
 use cantus_encoding::note_events::{Clock, Event};
 use cantus_nn::random::mix;
 use cantus_score::Bar;
@@ -49,6 +50,8 @@ pub(super) struct Past {
     pitches: Vec<u8>,
     /// Bars that the piece is taken to go on for after its last.
     beyond: usize,
+    /// How busy it is, or is to be; of none nobody says.
+    textures: Textures,
     /// How often each pitch class came before each note and after the last one; drums do not count.
     classes: Vec<[u32; 12]>,
 }
@@ -158,6 +161,21 @@ impl Past {
     /// The same piece, taken to go on for so many bars more.
     pub fn going_on(self, beyond: usize) -> Past {
         Past { beyond, ..self }
+    }
+
+    /// The same piece, and how busy it is, or is to be.
+    pub fn with_textures(self, textures: Textures) -> Past {
+        Past { textures, ..self }
+    }
+
+    /// How busy the stretch around a time is, where somebody says, and when it begins.
+    pub fn stretch(&self, time: u32) -> Option<(u32, Texture)> {
+        self.textures.stretch(time, self.clock())
+    }
+
+    /// How busy it is at a time, where somebody says.
+    pub fn texture(&self, time: u32) -> Option<Texture> {
+        self.textures.at(time, self.clock())
     }
 
     /// How much of the notes before note `j` is of each pitch class.

@@ -3,12 +3,14 @@
 mod drafts;
 mod drawing;
 mod opening;
+mod pacing;
 
 use super::critic::KINDS;
 use super::form::Form;
 use super::layout::{Layout, choice};
 use super::network::NoteSettings;
 use super::past::Past;
+use super::texture::Textures;
 use super::usual::Usual;
 use super::view::View;
 use super::{PROTOCOL, SAMPLING, SPEC};
@@ -129,14 +131,25 @@ impl NoteComposer {
             notes.iter().map(|note| note.instrument).collect()
         };
         let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
+        let clock = self.clock();
         let form = self.form_of(request, &bars, first, rng)?;
-        let past = Past::of(&notes, bars, self.vocabulary.clock(), |k| self.is_drums(k));
+        // A piece is as busy as some piece of the corpus, stretch by stretch; what goes on from a prompt, as that is.
+        let (drawn, textures) = self.usual.forms.draw(&bars, clock.beat(), rng);
+        let form = form.unwrap_or(drawn);
+        let textures = if notes.is_empty() { textures } else { Textures::of(&notes, heard, clock) };
+        let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures);
         let past = past.going_on(self.usual.bars.saturating_sub(request.bars()));
         Ok(Begun { past, given: notes.len(), heard, first, playing, form, grid, meter, intent, remarks })
     }
 
-    /// What comes again: what is asked for, or, in a piece of its own, what does in some piece of the corpus.
-    fn form_of(&self, request: &Request, bars: &[Bar], kept: usize, rng: &mut Rng) -> Result<Form, ComposeError> {
+    /// What comes again, where it is asked for, or a prompt goes on.
+    fn form_of(
+        &self,
+        request: &Request,
+        bars: &[Bar],
+        kept: usize,
+        rng: &mut Rng,
+    ) -> Result<Option<Form>, ComposeError> {
         let beat = self.vocabulary.clock().beat();
         match &request.controls.form {
             Some(form) => {
@@ -150,20 +163,19 @@ impl NoteComposer {
                     (number >= kept).then_some((bar + upbeat, anew))
                 };
                 let recalls: Vec<_> = (0..bars.len()).map(&mut recall).collect();
-                Ok(Form::new(bars, beat, |bar, quarter| {
+                Ok(Some(Form::new(bars, beat, |bar, quarter| {
                     let (from, anew) = recalls[bar].as_ref()?;
                     (!anew.get(quarter / 2).copied().unwrap_or(false)).then_some(*from)
-                }))
+                })))
             }
-            None if request.prompt().is_none() => Ok(self.usual.forms.draw(bars, beat, rng)),
-            None => Ok(Form::default()),
+            None => Ok(request.prompt().map(|_| Form::default())),
         }
     }
 
     /// Reads the note before note `j`, and what is around it.
     fn advance(&self, past: &Past, j: usize, memory: &mut Memory) {
         let Memory { input, layers, scratch } = memory;
-        self.layout.read(past, j, 0, |number| self.is_drums(number), input);
+        self.layout.read(past, j, (0, true), |number| self.is_drums(number), input);
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = layers.split_at_mut(k);
             let x = below.last().map_or(&*input, |(h, _)| h);
@@ -236,6 +248,7 @@ impl Judge for NoteComposer {
             let (sight, open) = view.of_note(j);
             let before = figures.nats;
             figures.nats += open;
+            let mut beside = 0.0;
             deciding.open(memory.features(), sight.candidates.len());
             let mut hit = true;
             for v in (0..choice::COUNT).filter(|v| sight.targets[*v] != NONE) {
@@ -243,9 +256,12 @@ impl Judge for NoteComposer {
                 let probabilities = deciding.probabilities(v, &sight, None);
                 let own = probabilities[usize::from(target)];
                 hit &= probabilities.iter().all(|p| *p <= own);
-                figures.nats -= f64::from(own.max(f32::MIN_POSITIVE)).ln();
+                let nats = -f64::from(own.max(f32::MIN_POSITIVE)).ln();
+                figures.nats += nats;
+                beside += if matches!(v, choice::INSTRUMENT | choice::LEVEL) { nats } else { 0.0 };
                 deciding.choose(v, &sight, target);
             }
+            figures.beside = figures.beside.map(|sum| sum + beside);
             figures.tokens += 1.0;
             figures.correct += if hit { 1.0 } else { 0.0 };
             let at = Ticks(events.notes[j].onset.into());

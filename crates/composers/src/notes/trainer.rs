@@ -5,6 +5,7 @@ use super::layout::{Layout, choice};
 use super::network::{Network, NoteSettings};
 use super::past::Past;
 use super::player::NoteComposer;
+use super::texture::Textures;
 use super::usual::Usual;
 use super::view::View;
 use super::{PROTOCOL, SPEC};
@@ -120,9 +121,16 @@ impl NoteTrainer {
                 let Some(Row { segment, .. }) = row else { return Vec::new() };
                 let past = &self.train[segment.piece].past;
                 let mut view = View::new(&self.vocabulary, &self.layout, past, segment.shift);
+                view.told = self.is_told(segment.piece);
                 let read = |j: usize| {
                     let mut x = vec![0.0; width];
-                    self.layout.read(past, j, segment.shift, |number| self.vocabulary.is_drums(number), &mut x);
+                    self.layout.read(
+                        past,
+                        j,
+                        (segment.shift, view.told),
+                        |number| self.vocabulary.is_drums(number),
+                        &mut x,
+                    );
                     let (sight, open) = view.of_note(j);
                     (x, sight, open)
                 };
@@ -146,6 +154,11 @@ impl NoteTrainer {
             }
         }
         batch
+    }
+
+    /// Whether the network is told how busy a piece is in this epoch: of every other one, by chance.
+    fn is_told(&self, piece: usize) -> bool {
+        derive(self.seed, "told", &[self.plan.epoch(), piece as u64]).next_u64() & 1 == 0
     }
 
     /// The network as the optimiser moves it, without any average.
@@ -178,8 +191,10 @@ impl Learnt {
         let by = i32::from(transposition);
         let (down, up) = (by.min(5).min(low), by.min(6).min(127 - high));
         let is_drums = |number: u8| vocabulary.is_drums(number);
+        let (clock, end) = (vocabulary.clock(), events.bars.last().map_or(0, |bar| bar.end().0 as u32));
+        let textures = Textures::of(&events.notes, end, clock);
         Learnt {
-            past: Past::of(&events.notes, events.bars, vocabulary.clock(), is_drums),
+            past: Past::of(&events.notes, events.bars, clock, is_drums).with_textures(textures),
             quarters: piece.end().quarters(piece.ticks_per_quarter),
             shifts: -down..up + 1,
         }
@@ -302,6 +317,7 @@ impl Trainable for NoteTrainer {
             tokens: figures.counted,
             quarters: figures.counted * self.quarters_per_note,
             correct: figures.correct,
+            beside: None,
         };
         StepReport { finite: report.finite && batch.nats.is_finite(), gradient_norm: report.gradient_norm, batch }
     }

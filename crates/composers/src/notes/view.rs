@@ -2,6 +2,7 @@
 
 use super::layout::{InBar, KEYS, Known, LOOK, Layout, choice, class_of_left, class_of_match, key_of, kind};
 use super::past::{Earlier, Past, WAYS};
+use super::texture;
 use cantus_encoding::note_events::{Event, NUMBERS, Vocabulary, join, number_of, split, spread_of};
 use cantus_nn::cascade::{CLASSES, Candidate, Heard, KINDS, MARKS, MOST_CHOICES, NONE, Sight};
 
@@ -18,6 +19,8 @@ pub(super) struct View<'a> {
     shift: i32,
     /// Bit k: whether instrument k plays in this piece.
     pub playing: u128,
+    /// Whether the network is told how busy the piece is.
+    pub told: bool,
     earlier: Vec<Earlier>,
     pub sight: Sight,
     /// The onset of the note before.
@@ -37,6 +40,7 @@ impl<'a> View<'a> {
             j: 0,
             shift,
             playing: u128::MAX,
+            told: true,
             earlier: Vec::new(),
             sight: Sight::default(),
             now: 0,
@@ -78,6 +82,11 @@ impl<'a> View<'a> {
         self.sight.known_ends[v..].fill(end);
     }
 
+    fn know_texture(&mut self, v: usize, time: u32) {
+        let [pace, chords] = texture::known(self.past.texture(time).filter(|_| self.told));
+        self.know(v, &[(Known::Pace, pace), (Known::Chords, chords)]);
+    }
+
     /// Begins note `j`: its first choice can be made.
     pub fn open(&mut self, j: usize) {
         self.j = j;
@@ -110,6 +119,7 @@ impl<'a> View<'a> {
             (Known::Moment, of_moment),
         ];
         self.know(choice::QUARTERS, &known);
+        self.know_texture(choice::QUARTERS, self.now);
         let (later, same) = (self.now % self.places() + 1 < self.places(), self.may_go_on());
         self.sight.allowed[choice::QUARTERS] = if later || same { all(NUMBERS) } else { all(NUMBERS) & !1 };
     }
@@ -223,6 +233,7 @@ impl<'a> View<'a> {
             (Known::Moment, of_moment),
         ];
         self.know(choice::PLACE, &known);
+        self.know_texture(choice::PLACE, time);
         let mut allowed = all(self.places() as usize);
         if class == 0 {
             let place = self.now % self.places();
@@ -251,6 +262,7 @@ impl<'a> View<'a> {
             (Known::InstrumentBefore, before.unwrap_or(usize::MAX)),
         ];
         self.know(choice::INSTRUMENT, &known);
+        self.know_texture(choice::INSTRUMENT, onset);
         let instruments = 0..self.vocabulary.instruments().len() as u8;
         let playing = instruments.filter(|instrument| self.keys(*instrument, onset) != 0);
         self.sight.allowed[choice::INSTRUMENT] = playing.fold(0, |allowed, instrument| allowed | 1 << instrument);

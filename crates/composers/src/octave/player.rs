@@ -460,7 +460,9 @@ impl Judge for OctaveComposer {
             }
         }
         let quarters = figures.counted / f64::from(self.grid.get());
-        Judgement { figures: Evaluation::of_batch(figures, quarters), moments, is_adjusted }
+        // What keys are held, and for how long, is no part of it.
+        let figures = Evaluation { beside: None, ..Evaluation::of_batch(figures, quarters) };
+        Judgement { figures, moments, is_adjusted }
     }
 }
 

@@ -140,7 +140,10 @@ impl OctaveTrainer {
     }
 
     fn evaluation(&self, figures: cantus_nn::cross_entropy::Figures) -> Evaluation {
-        Evaluation::of_batch(figures, figures.counted / f64::from(self.steps_per_quarter))
+        Evaluation {
+            beside: None,
+            ..Evaluation::of_batch(figures, figures.counted / f64::from(self.steps_per_quarter))
+        }
     }
 
     /// Batches of the fragments to be judged, always with the same chances.

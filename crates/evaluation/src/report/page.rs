@@ -65,18 +65,19 @@ pub(super) fn page(report: &Report, title: &str, pictures: &[Picture]) -> String
 fn likelihood(report: &Report) -> String {
     let unit = report.likelihood.first().map_or("token", |line| &line.unit);
     let mut html = format!(
-        "<table><tr><th>pieces</th><th>nats per {0}</th><th>per quarter note</th><th>per {0}, every piece alike</th>\
+        "<table><tr><th>pieces</th><th>nats per {0}</th><th>per quarter note</th><th>of the notes alone</th><th>per {0}, every piece alike</th>\
          <th>right</th></tr>",
         escaped(unit)
     );
     for line in &report.likelihood {
         let _ = write!(
             html,
-            "<tr><td>{} ({})</td><td>{:.3}</td><td>{:.3}</td><td>{:.3}</td><td>{:.1}%</td></tr>",
+            "<tr><td>{} ({})</td><td>{:.3}</td><td>{:.3}</td><td>{}</td><td>{:.3}</td><td>{:.1}%</td></tr>",
             escaped(&line.pieces),
             line.count,
             line.nats_per_token,
             line.nats_per_quarter,
+            line.nats_per_quarter_of_notes.map_or_else(|| "-".to_owned(), |nats| format!("{nats:.3}")),
             line.nats_per_token_by_piece,
             100.0 * line.accuracy
         );

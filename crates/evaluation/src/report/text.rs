@@ -143,7 +143,7 @@ impl Report {
 
 /// Several sets beside one corpus, a line each, and what the columns mean. Lines end with a line break.
 pub fn table(reports: &[Report]) -> String {
-    let head = ["", "told from real", "overlap", "copies", "nats per quarter", "in its own unit"];
+    let head = ["", "told from real", "overlap", "copies", "nats per quarter of the notes", "in its own unit"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for report in reports {
         let likelihood = report.likelihood.first();
@@ -155,7 +155,9 @@ pub fn table(reports: &[Report]) -> String {
             or_none(listener.map(|heard| format!("{:.0}% ± {:.0}%", 100.0 * heard.right, 100.0 * heard.error))),
             or_none(report.comparison.overlap().map(|overlap| format!("{:.0}%", 100.0 * overlap))),
             format!("{copied} of {}", report.pieces.len()),
-            or_none(likelihood.map(|line| format!("{:.3} ({})", line.nats_per_quarter, line.kind))),
+            or_none(
+                likelihood.and_then(|line| Some(format!("{:.3} ({})", line.nats_per_quarter_of_notes?, line.kind))),
+            ),
             or_none(likelihood.map(|line| format!("{:.3} per {}", line.nats_per_token, line.unit))),
         ]);
     }
@@ -174,7 +176,8 @@ pub fn table(reports: &[Report]) -> String {
         text.push_str(if others.iter().all(|(_, line)| alike(line)) {
             "Nats: how surprised the model is by pieces that it did not learn from; fewer are better.\n"
         } else {
-            "Nats: how surprised each model is by pieces that it did not learn from. They count different things, and do not compare:\n"
+            "Nats: how surprised each model is by pieces that it did not learn from. Those of the notes (onset, \
+             pitch, length) compare where kind and grid are the same; in their own units they count different things:\n"
         });
         for (set, line) in &protocols {
             // Writing to a string cannot fail.
@@ -197,11 +200,12 @@ impl LikelihoodLine {
         };
         let of = if self.count < self.of { format!("{} of {}", self.count, self.of) } else { self.count.to_string() };
         format!(
-            "{} ({of}{adjusted}): {:.3} nats per {unit}, {:.3} per quarter note, {:.1}% right; every piece alike {:.3} nats per {unit}\n  \
+            "{} ({of}{adjusted}): {:.3} nats per {unit}, {:.3} per quarter note{}, {:.1}% right; every piece alike {:.3} nats per {unit}\n  \
              {kind}; {protocol}",
             self.pieces,
             self.nats_per_token,
             self.nats_per_quarter,
+            self.nats_per_quarter_of_notes.map_or_else(String::new, |nats| format!(", {nats:.3} of the notes alone")),
             100.0 * self.accuracy,
             self.nats_per_token_by_piece,
         )

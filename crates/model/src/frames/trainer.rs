@@ -206,6 +206,7 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
                 tokens: sums.frames,
                 quarters: sums.frames / f64::from(self.roll.steps_per_quarter),
                 correct: sums.accuracies,
+                ..Evaluation::default()
             },
             gradient_norm: report.gradient_norm,
             finite: report.finite && sums.nats.is_finite(),

@@ -199,6 +199,8 @@ impl<G: Grammar> Judge for TokenModel<G> {
             let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
             let nats = sum.ln() - f64::from(logits[target] - highest);
             figures.nats += nats;
+            let beside = if self.grammar.is_of_notes(pair[1]) { 0.0 } else { nats };
+            figures.beside = figures.beside.map(|sum| sum + beside);
             figures.tokens += 1.0;
             // The first of several likeliest, as in training.
             figures.correct += if logits.iter().position(|z| *z == highest) == Some(target) { 1.0 } else { 0.0 };

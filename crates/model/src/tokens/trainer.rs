@@ -103,8 +103,15 @@ impl<G: Grammar> TokenTrainer<G> {
                 states.iter_mut().for_each(|state| *state = first_rows(state, rows.len()));
                 let batch = Batch::gather(pieces, rows.iter().map(Some), &self.grammar);
                 let logits = network.forward(&batch, &mut states, (0.0, 0.0), None);
-                let (_, figures) = cross_entropy(logits, &batch.targets, &batch.weights);
-                total += Evaluation::of_batch(figures, 0.0);
+                let is_beside = |target: &u32| !self.grammar.is_of_notes(TokenId(*target));
+                let targets = batch.targets.iter();
+                let beside: Vec<f32> = targets
+                    .zip(&batch.weights)
+                    .map(|(target, weight)| if is_beside(target) { *weight } else { 0.0 })
+                    .collect();
+                let (_, figures) = cross_entropy(logits.clone(), &batch.targets, &batch.weights);
+                let (_, of_beside) = cross_entropy(logits, &batch.targets, &beside);
+                total += Evaluation { beside: Some(of_beside.nats), ..Evaluation::of_batch(figures, 0.0) };
             }
         }
         total

@@ -73,7 +73,7 @@ fn loops_are_found_and_those_of_the_corpus_are_its_style() {
 /// The pulse after these losses, and at which of them it found a collapse.
 fn collapses(losses: &[f64]) -> Vec<usize> {
     let mut pulse = Pulse::default();
-    let batch = |nats: f64| Evaluation { nats, tokens: 1.0, quarters: 1.0, correct: 0.0 };
+    let batch = |nats: f64| Evaluation { nats, tokens: 1.0, quarters: 1.0, correct: 0.0, beside: None };
     (0..losses.len()).filter(|k| pulse.beat(&batch(losses[*k])).is_some()).collect()
 }
 

@@ -1,20 +1,26 @@
 //! Writing note by note: one draft, or, where there is a critic, several at once.
 
 use super::drawing::Limits;
+use super::pacing::Pacing;
 use super::{Begun, Memory, NoteComposer};
 use crate::notes::critic::Hearing;
 use crate::notes::form::Next;
 use crate::notes::loops::Looping;
 use crate::notes::past::Past;
+use crate::notes::texture::silent;
 use crate::notes::view::View;
 use cantus_encoding::note_events::Event;
-use cantus_model::drafts::{self, BREACH, DRAFTS, Draft};
+use cantus_model::drafts::{self, BREACH, Draft};
 use cantus_model::{ComposeError, Progress, Rng, Sampling};
 use cantus_nn::cascade::Deciding;
 use cantus_nn::random::derive;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
 
+/// What a beat weighs in which nothing sounds, where the piece is to have no such beat any more; a logarithm.
+const SILENCE: f64 = -3.0;
+/// How many drafts are written at once under the critic's eyes: notes are cheap.
+const DRAFTS: usize = 16;
 /// Bars without an onset that may follow one another.
 const EMPTY_BARS: usize = 1;
 
@@ -85,7 +91,8 @@ impl NoteComposer {
             breach: 0.0,
             is_done: false,
         };
-        let mut drafts = vec![first; if critic.is_some() { DRAFTS } else { 1 }];
+        let count = if critic.is_some() { DRAFTS } else { 1 };
+        let mut drafts = vec![first; count];
         let mut desks = vec![self.head.deciding(); drafts.len()];
         let (end, beat) = (task.end(), clock.beat());
         let mut time = task.begun.heard;
@@ -125,6 +132,14 @@ impl NoteComposer {
                 }
                 None => draft.is_done = true,
             }
+        }
+        let clock = self.clock();
+        let before = time.saturating_sub(clock.beat());
+        let silent = |from: u32| silent(draft.past.notes(), from, time, clock);
+        if silent(before) > 0
+            && draft.past.stretch(before).is_some_and(|(from, texture)| silent(from) > texture.silent())
+        {
+            draft.breach += SILENCE;
         }
         draft.looping.upto(&draft.past, time);
         if draft.looping.is_beyond(&self.usual.loops) {
@@ -168,6 +183,10 @@ impl NoteComposer {
             None => task.begins(task.begun.first + 1 + EMPTY_BARS),
             Some(_) => task.begins(here + 2 + EMPTY_BARS),
         };
+        let clock = self.clock();
+        let texture = draft.past.texture(now);
+        let pacing =
+            texture.map(|texture| Pacing::of(&draft.past, texture, task.begun.heard, clock)).unwrap_or_default();
         loop {
             let may_end = sounded && !task.begun.form.goes_on(from);
             if from >= end {
@@ -175,7 +194,7 @@ impl NoteComposer {
             }
             // After a long rest that comes again the next bar at the latest.
             let latest = if from < latest { latest } else { task.begins(draft.past.bar_at(from) + 1) };
-            let limits = Limits { from, latest: latest.min(end), may_end, end };
+            let limits = Limits { from, latest: latest.min(end), may_end, end, pacing };
             let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
             view.playing = task.begun.playing;
             view.open(notes.len());

@@ -1,6 +1,7 @@
 //! Drawing a note, choice after choice.
 
 use super::NoteComposer;
+use super::pacing::Pacing;
 use crate::notes::layout::choice;
 use crate::notes::view::{View, all};
 use cantus_encoding::note_events::{Event, join, number_of, split, spread_of};
@@ -18,6 +19,8 @@ pub(super) struct Limits {
     pub may_end: bool,
     /// The piece's end.
     pub end: u32,
+    /// How its time is weighed.
+    pub pacing: Pacing,
 }
 
 impl NoteComposer {
@@ -42,7 +45,14 @@ impl NoteComposer {
         let earliest = split(now, limits.from.max(now), places).0;
         allowed &= !all(usize::from(number_of(earliest)));
         view.sight.allowed[choice::QUARTERS] = allowed;
-        let class = pick(deciding, choice::QUARTERS, view, sampling, rng)?;
+        let (beat, place_before) = (f64::from(self.clock().beat()), f64::from(now % places));
+        let class = weigh(deciding, choice::QUARTERS, view, sampling, rng, |class| {
+            let (first, width) = spread_of(class as u8);
+            // Where places are told apart, the same moment is a matter of these.
+            let is_same = first == 0 && places == 1;
+            let later = f64::from(first * places) + f64::from((width - 1) * places) / 2.0;
+            limits.pacing.weigh((!is_same).then_some(later / beat))
+        })?;
         let (first, width) = spread_of(class);
         let mut quarters = (first + if width > 1 { below(rng, width as usize) as u32 } else { 0 }).max(earliest);
         if join(now, quarters, 0, places) >= limits.latest {
@@ -61,7 +71,11 @@ impl NoteComposer {
             }
             allowed &= !before(limits.from);
             view.sight.allowed[choice::PLACE] = allowed;
-            begins + u32::from(pick(deciding, choice::PLACE, view, sampling, rng)?)
+            let place = weigh(deciding, choice::PLACE, view, sampling, rng, |place| {
+                let later = if quarters == 0 { place as f64 - place_before } else { place as f64 };
+                limits.pacing.weigh((quarters > 0 || later != 0.0).then_some(later / beat))
+            })?;
+            begins + u32::from(place)
         } else {
             now + quarters
         };
@@ -110,7 +124,20 @@ fn pick(
     sampling: &Sampling,
     rng: &mut Rng,
 ) -> Result<u8, ComposeError> {
-    let logits: Vec<f32> = deciding.probabilities(v, &view.sight, None).iter().map(|p| p.ln()).collect();
+    weigh(deciding, v, view, sampling, rng, |_| 0.0)
+}
+
+/// The same, where the logarithms of the classes' probabilities become more by some number.
+fn weigh(
+    deciding: &mut Deciding<'_>,
+    v: usize,
+    view: &View<'_>,
+    sampling: &Sampling,
+    rng: &mut Rng,
+    more: impl Fn(usize) -> f32,
+) -> Result<u8, ComposeError> {
+    let probabilities = deciding.probabilities(v, &view.sight, None);
+    let logits: Vec<f32> = probabilities.iter().enumerate().map(|(class, p)| p.ln() + more(class)).collect();
     if logits.iter().any(|z| z.is_nan()) {
         return Err(ComposeError::NoToken);
     }

@@ -1,0 +1,144 @@
+//! How busy the music is, stretch by stretch: told to the network, so that a piece keeps the pace of some piece of the corpus.
+//!
+//! Left to itself a network that reads notes drifts to where little happens: a rest makes rests likelier. What it is told of each stretch
+//! is what this piece has there, in half of the training; in the other half, and where pieces are judged, nothing is told, and the
+//! likelihood is that of the notes alone. Told and untold in one network: J. Ho and T. Salimans, 2022, arXiv:2207.12598v1, section 3.2.
+
+use super::layout::LOOK;
+use cantus_encoding::note_events::{Clock, Event};
+use serde::{Deserialize, Serialize};
+
+/// Beats of a stretch.
+const STRETCH: u32 = 16;
+/// Stretches that are remembered of a piece at most.
+const MOST: usize = 64;
+/// Classes of either figure; beyond them stands that nothing is known.
+pub(super) const CLASSES: usize = 16;
+
+/// How busy a stretch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u8, u8, u8)", into = "(u8, u8, u8)")]
+pub(super) struct Texture {
+    /// Moments at which something begins, to the beat, as a class.
+    pace: u8,
+    /// Notes to such a moment, as a class.
+    chords: u8,
+    /// Beats in which nothing sounds.
+    silent: u8,
+}
+
+impl From<(u8, u8, u8)> for Texture {
+    fn from((pace, chords, silent): (u8, u8, u8)) -> Texture {
+        Texture { pace, chords, silent }
+    }
+}
+
+impl From<Texture> for (u8, u8, u8) {
+    fn from(Texture { pace, chords, silent }: Texture) -> (u8, u8, u8) {
+        (pace, chords, silent)
+    }
+}
+
+/// The textures of a piece, stretch by stretch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Textures(Vec<Texture>);
+
+impl Textures {
+    /// Those of a piece up to a time.
+    pub fn of(notes: &[Event], end: u32, clock: Clock) -> Textures {
+        let length = STRETCH * clock.beat();
+        let count = (end.div_ceil(length) as usize).min(MOST);
+        let of_stretch = |k: usize| {
+            let (from, to) = (k as u32 * length, ((k as u32 + 1) * length).min(end));
+            let first = notes.partition_point(|note| note.onset < from);
+            let inside = &notes[first..notes.partition_point(|note| note.onset < to)];
+            let moments = inside.chunk_by(|a, b| a.onset == b.onset).count();
+            let beats = f64::from(to - from) / f64::from(clock.beat());
+            Texture { silent: silent(notes, from, to, clock), ..Texture::new(inside.len(), moments, beats) }
+        };
+        Textures((0..count).map(of_stretch).collect())
+    }
+
+    /// The texture at a time; beyond the last stretch, which seldom is a whole one, that of the last whole one.
+    pub fn at(&self, time: u32, clock: Clock) -> Option<Texture> {
+        let k = (time / (STRETCH * clock.beat())) as usize;
+        self.0.get(k).or(self.0.iter().rev().nth(1)).or(self.0.last()).copied()
+    }
+
+    /// The texture at a time, and when its stretch begins.
+    pub fn stretch(&self, time: u32, clock: Clock) -> Option<(u32, Texture)> {
+        let length = STRETCH * clock.beat();
+        Some((time / length * length, self.at(time, clock)?))
+    }
+
+    /// Whether all classes are such.
+    pub fn is_sound(&self) -> bool {
+        self.0.len() <= MOST && self.0.iter().all(|texture| usize::from(texture.pace.max(texture.chords)) < CLASSES)
+    }
+}
+
+impl Texture {
+    /// Moments to the beat.
+    pub fn moments(self) -> f64 {
+        (f64::from(self.pace) / 2.0).exp2() / 8.0
+    }
+
+    /// Beats of a stretch in which nothing sounds.
+    pub fn silent(self) -> u8 {
+        self.silent
+    }
+
+    /// Notes to a moment.
+    pub fn notes(self) -> f64 {
+        (f64::from(self.chords) / 4.0).exp2()
+    }
+
+    /// Of so many notes at so many moments in so many beats.
+    fn new(notes: usize, moments: usize, beats: f64) -> Texture {
+        // Half octaves above a moment in eight beats, quarters of one above a note to the moment.
+        let class = |ratio: f64, steps: f64| (steps * ratio.log2()).round().clamp(0.0, CLASSES as f64 - 1.0) as u8;
+        let pace = class(8.0 * moments as f64 / beats.max(0.25), 2.0);
+        Texture { pace, silent: 0, chords: class(notes as f64 / moments.max(1) as f64, 4.0) }
+    }
+}
+
+/// Whole beats between two times in which nothing sounds.
+pub(super) fn silent(notes: &[Event], from: u32, to: u32, clock: Clock) -> u8 {
+    let first = notes.partition_point(|note| note.onset < from).saturating_sub(LOOK);
+    let near = &notes[first..notes.partition_point(|note| note.onset < to)];
+    let begins = (from..to).step_by(clock.beat() as usize).filter(|begin| begin + clock.beat() <= to);
+    let is_silent = |begin: &u32| {
+        !near.iter().any(|note| note.onset < begin + clock.beat() && note.end().max(note.onset + 1) > *begin)
+    };
+    begins.filter(is_silent).count().min(u8::MAX.into()) as u8
+}
+
+/// A class of either figure, or that it is not known.
+pub(super) fn known(texture: Option<Texture>) -> [usize; 2] {
+    texture.map_or([CLASSES; 2], |texture| [texture.pace.into(), texture.chords.into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_is_as_busy_as_what_begins_in_it() {
+        let note = |onset, pitch| Event { onset, instrument: 0, pitch, length: 2, level: 0 };
+        // Sixteen beats of eighths alone, sixteen of chords of four on the beat, and half a stretch of nothing.
+        let eighths = (0..32).map(|k| note(2 * k, 60));
+        let chords = (16..32u32).flat_map(|beat| (0..4).map(move |k| note(4 * beat, 60 + k)));
+        let notes: Vec<Event> = eighths.chain(chords).collect();
+        let clock = Clock::Beats(4);
+        let textures = Textures::of(&notes, 4 * 40, clock);
+        let at = |beat: u32| textures.at(4 * beat, clock).map(|texture| (texture.pace, texture.chords));
+        assert_eq!([at(0), at(15), at(16), at(32)], [Some((8, 0)), Some((8, 0)), Some((6, 8)), Some((0, 0))]);
+        assert_eq!(at(100), Some((6, 8)), "as the last whole stretch");
+        let quiet = |beat: u32| textures.stretch(4 * beat, clock).map(|(from, texture)| (from, texture.silent()));
+        assert_eq!([quiet(3), quiet(20), quiet(39)], [Some((0, 0)), Some((64, 0)), Some((128, 8))]);
+        assert!(textures.is_sound());
+        assert_eq!(Textures::default().at(0, clock), None);
+        assert_eq!(known(None), [CLASSES; 2]);
+    }
+}
