@@ -142,11 +142,13 @@ pub enum Control {
     Key,
     /// Its metre.
     Meter,
+    /// How busy it is.
+    Density,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
+    pub const ALL: [Control; 4] = [Control::Form, Control::Key, Control::Meter, Control::Density];
 
     /// The controls of a model that remembers nothing: [`Control::Form`], the first of those that have it, is none of them.
     pub fn without_form(controls: &'static [Control]) -> &'static [Control] {
@@ -167,6 +169,7 @@ impl Control {
             Control::Form => "form",
             Control::Key => "key",
             Control::Meter => "meter",
+            Control::Density => "density",
         }
     }
 
@@ -176,6 +179,7 @@ impl Control {
             Control::Form => "Form",
             Control::Key => "Key",
             Control::Meter => "Metre",
+            Control::Density => "Density",
         }
     }
 
@@ -185,6 +189,9 @@ impl Control {
             Control::Form => "which sections come again: AABA, AA'BA (' is varied), or with bars A8 A'8 B8 A8",
             Control::Key => "the key in which the piece stands: D, Bb, F# minor, Am",
             Control::Meter => "its metre, one that the model's music has, as 3/4",
+            Control::Density => {
+                "how busy it is: from 0, as the calmest of the pieces learnt from, to 1, as the busiest"
+            }
         }
     }
 }
@@ -198,12 +205,14 @@ pub struct Controls {
     pub key: Option<Key>,
     /// The metre of a piece that begins with nothing.
     pub meter: Option<Meter>,
+    /// How busy a piece that begins with nothing is, among the pieces learnt from, 0-1.
+    pub density: Option<f64>,
 }
 
 impl Controls {
     /// Those that are asked for.
     pub fn asked(&self) -> impl Iterator<Item = Control> {
-        let asked = [self.form.is_some(), self.key.is_some(), self.meter.is_some()];
+        let asked = [self.form.is_some(), self.key.is_some(), self.meter.is_some(), self.density.is_some()];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
 
@@ -221,6 +230,10 @@ impl Controls {
             Control::Form => self.form = Some(text.parse().map_err(|error| told(&error))?),
             Control::Key => self.key = Some(text.parse().map_err(|error| told(&error))?),
             Control::Meter => self.meter = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Density => {
+                let density = text.parse().ok().filter(|density| (0.0..=1.0).contains(density));
+                self.density = Some(density.ok_or_else(|| format!("density `{text}`: give a number from 0 to 1"))?);
+            }
         }
         Ok(())
     }

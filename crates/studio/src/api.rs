@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cantus_composers::registry;
 use cantus_formats::Format;
-use cantus_model::{Around, Controls};
+use cantus_model::{Around, Control, Controls};
 use cantus_workshop as workshop;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -189,8 +189,8 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
     }
     let is_new = order.prompt.is_none() && order.arrangement.is_none();
     check(
-        is_new || controls.key.is_none() && controls.meter.is_none(),
-        "what is given has its own key and metre: leave them out".to_owned(),
+        is_new || !controls.asked().any(|control| control != Control::Form),
+        "what is given has its own key, metre and density: leave them out".to_owned(),
     )?;
     check(
         order.arrangement.is_none() || order.prompt.is_none() && controls.form.is_none(),

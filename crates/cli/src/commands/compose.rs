@@ -50,6 +50,9 @@ pub struct Arguments {
     /// The metre of the piece, one that the model's music has, as in 3/4 [default: as often as the corpus has each]
     #[arg(long, value_name = "METRE")]
     meter: Option<Meter>,
+    /// How busy it is: from 0, as the calmest of the pieces learnt from, to 1, as the busiest [default: as one of them]
+    #[arg(long, value_name = "0-1")]
+    density: Option<String>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -61,7 +64,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "form", "key", "meter", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "form", "key", "meter", "density", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -157,6 +160,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         ("form", arguments.form.as_ref().map(Form::to_string)),
         ("key", arguments.key.map(|key| key.to_string())),
         ("meter", arguments.meter.map(|meter| meter.to_string())),
+        ("density", arguments.density.clone()),
     ];
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -48,7 +48,8 @@ impl Plans {
     }
 
     /// What comes again in a piece of these bars, and how busy it is, as in some piece of the corpus whose bars are as long.
-    pub fn draw(&self, bars: &[Bar], beat: u32, rng: &mut Rng) -> (Form, Textures) {
+    /// Where a density is asked for, of those the ones about so busy, from 0, the calmest, to 1, the busiest.
+    pub fn draw(&self, bars: &[Bar], beat: u32, density: Option<f64>, rng: &mut Rng) -> (Form, Textures) {
         let chance = below(rng, 1 << 30);
         let Some(bar) = bars.first() else { return Default::default() };
         let alike = || self.0.iter().filter(|plan| plan.bar == 0 || u64::from(plan.bar) == bar.length.0);
@@ -58,7 +59,11 @@ impl Plans {
         };
         let near = of_length(bars.len() * 3 / 2);
         let long = if near.len() >= ENOUGH_FORMS { near } else { of_length(usize::MAX) };
-        let plans = if long.is_empty() { alike().collect() } else { long };
+        let plans = match density {
+            Some(density) => about_so_busy(alike().collect(), density),
+            None if long.is_empty() => alike().collect(),
+            None => long,
+        };
         let Some(plan) = plans.get((chance * plans.len()) >> 30) else { return Default::default() };
         let recall = |number: usize| plan.bars.get(number).filter(|(_, quarters)| *quarters > 0).copied();
         // How it ends is the piece's own.
@@ -69,6 +74,14 @@ impl Plans {
         });
         (form, plan.textures.clone())
     }
+}
+
+/// Of plans a tenth, and three at least, that are about so busy, from 0, the calmest, to 1, the busiest.
+fn about_so_busy(mut plans: Vec<&Plan>, density: f64) -> Vec<&Plan> {
+    plans.sort_by(|a, b| a.textures.busy().total_cmp(&b.textures.busy()));
+    let count = (plans.len() / 10).max(3).min(plans.len());
+    let first = (density * (plans.len() - count) as f64).round() as usize;
+    plans[first..first + count].to_vec()
 }
 
 impl Plan {
@@ -241,6 +254,28 @@ pub(super) mod tests {
         // Of equals the one that goes on.
         let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), Clock::Beats(4)).unwrap();
         assert_eq!(plan.bars.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn the_density_that_is_asked_for_chooses_among_the_pieces() {
+        // Pieces of a note a beat, two, three ... for four bars.
+        let piece = |notes: u32| -> Past {
+            let of_beat = |beat: u32| (0..notes).map(move |k| note(16 * beat + k, 60));
+            let notes: Vec<Event> = (0..16).flat_map(of_beat).collect();
+            let bars = bars(4).into_iter().map(|bar| Bar { start: Ticks(4 * bar.start.0), length: Ticks(64), ..bar });
+            Past::of(&notes, bars.collect(), Clock::Beats(16), |_| false)
+        };
+        let pieces: Vec<Past> = [8, 1, 5, 3, 12].map(piece).into();
+        let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16));
+        let drawn = |density: Option<f64>| -> Vec<f64> {
+            let draw = |seed| plans.draw(pieces[0].bars(), 16, density, &mut cantus_model::seeded(seed)).1.busy();
+            (0..40).map(draw).collect()
+        };
+        let mean = |density: Option<f64>| drawn(density).iter().sum::<f64>() / 40.0;
+        let busiest = |density: f64| drawn(Some(density)).into_iter().fold(0.0, f64::max);
+        assert!(mean(Some(0.0)) + 1.0 < mean(Some(1.0)), "{} {}", mean(Some(0.0)), mean(Some(1.0)));
+        assert!(busiest(0.0) < busiest(0.5) && busiest(0.5) < busiest(1.0));
+        assert!((mean(Some(0.0))..mean(Some(1.0))).contains(&mean(None)));
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl NoteComposer {
         let clock = self.clock();
         let form = self.form_of(request, &bars, first, rng)?;
         // A piece is as busy as some piece of the corpus, stretch by stretch; what goes on from a prompt, as that is.
-        let (drawn, textures) = self.usual.forms.draw(&bars, clock.beat(), rng);
+        let (drawn, textures) = self.usual.forms.draw(&bars, clock.beat(), request.controls.density, rng);
         let form = form.unwrap_or(drawn);
         let textures = if notes.is_empty() { textures } else { Textures::of(&notes, heard, clock) };
         let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures);

@@ -66,6 +66,11 @@ impl Textures {
         self.0.get(k).or(self.0.iter().rev().nth(1)).or(self.0.last()).copied()
     }
 
+    /// Moments to the beat, as a class, in the mean.
+    pub fn busy(&self) -> f64 {
+        self.0.iter().map(|texture| f64::from(texture.pace)).sum::<f64>() / self.0.len().max(1) as f64
+    }
+
     /// The texture at a time, and when its stretch begins.
     pub fn stretch(&self, time: u32, clock: Clock) -> Option<(u32, Texture)> {
         let length = STRETCH * clock.beat();
