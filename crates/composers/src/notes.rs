@@ -57,6 +57,9 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 /// The sampling that pieces are composed with unless told otherwise: a little safer than the model itself.
 const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.995 };
 
+/// What can be asked for where time is counted in beats.
+const ON_BEATS: [Control; 4] = [Control::Form, Control::Key, Control::Meter, Control::Density];
+
 /// What the figures of validation and of a loaded model count.
 const PROTOCOL: &str =
     "all notes of each piece in its own key, the end not predicted; bars and metre are given; mean over notes";

@@ -13,13 +13,13 @@ use super::past::Past;
 use super::texture::Textures;
 use super::usual::Usual;
 use super::view::View;
-use super::{PROTOCOL, SAMPLING, SPEC};
+use super::{ON_BEATS, PROTOCOL, SAMPLING, SPEC};
 use cantus_encoding::note_events::{Clock, Instrument, Vocabulary, decode, encode};
 use cantus_model::critic::Critic;
 use cantus_model::frames::BarSteps;
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
-    ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint, derive,
+    ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
+    ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint, derive,
 };
 use cantus_nn::cascade::{CascadeScorer, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -315,6 +315,11 @@ impl Composer for NoteComposer {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+
+    /// Music on beats is counted in bars.
+    fn controls(&self) -> &'static [Control] {
+        if self.clock() == Clock::Seconds { SPEC.controls } else { &ON_BEATS }
     }
 
     fn judge(&self) -> Option<&dyn Judge> {
