@@ -47,32 +47,39 @@ impl Plans {
         self.0.iter().all(|plan| earlier(plan) && plan.textures.is_sound())
     }
 
-    /// What comes again in a piece of these bars, and how busy it is, as in some piece of the corpus whose bars are as long.
-    /// Where a density is asked for, of those the ones about so busy, from 0, the calmest, to 1, the busiest.
-    pub fn draw(&self, bars: &[Bar], beat: u32, density: Option<f64>, rng: &mut Rng) -> (Form, Textures) {
+    /// What comes again in a piece of these bars, as in some piece of the corpus whose bars are as long.
+    pub fn draw(&self, bars: &[Bar], beat: u32, rng: &mut Rng) -> Form {
         let chance = below(rng, 1 << 30);
-        let Some(bar) = bars.first() else { return Default::default() };
-        let alike = || self.0.iter().filter(|plan| plan.bar == 0 || u64::from(plan.bar) == bar.length.0);
+        let alike = self.alike(bars);
         // One of a piece that is about as long, or longer, or any.
         let of_length = |most: usize| -> Vec<&Plan> {
-            alike().filter(|plan| (bars.len()..=most).contains(&plan.bars.len())).collect()
+            alike.iter().filter(|plan| (bars.len()..=most).contains(&plan.bars.len())).copied().collect()
         };
         let near = of_length(bars.len() * 3 / 2);
         let long = if near.len() >= ENOUGH_FORMS { near } else { of_length(usize::MAX) };
-        let plans = match density {
-            Some(density) => about_so_busy(alike().collect(), density),
-            None if long.is_empty() => alike().collect(),
-            None => long,
-        };
-        let Some(plan) = plans.get((chance * plans.len()) >> 30) else { return Default::default() };
+        let plans = if long.is_empty() { &alike } else { &long };
+        let Some(plan) = plans.get((chance * plans.len()) >> 30) else { return Form::default() };
         let recall = |number: usize| plan.bars.get(number).filter(|(_, quarters)| *quarters > 0).copied();
         // How it ends is the piece's own.
         let last = bars.len().saturating_sub(1);
-        let form = Form::new(bars, beat, |bar, quarter| {
+        Form::new(bars, beat, |bar, quarter| {
             let (from, quarters) = recall(bar).filter(|_| bar < last)?;
             (quarters >> quarter & 1 == 1).then_some(from.into())
-        });
-        (form, plan.textures.clone())
+        })
+    }
+
+    /// How busy a piece of these bars is, as some piece of the corpus whose bars are as long, however long that is. Where a density is asked
+    /// for, one of those about so busy, from 0, the calmest, to 1, the busiest.
+    pub fn draw_textures(&self, bars: &[Bar], density: Option<f64>, rng: &mut Rng) -> Textures {
+        let alike = self.alike(bars);
+        let plans = density.map_or_else(|| alike.clone(), |density| about_so_busy(alike.clone(), density));
+        plans.get(below(rng, plans.len().max(1))).map(|plan| plan.textures.clone()).unwrap_or_default()
+    }
+
+    /// Those whose bars are as long.
+    fn alike(&self, bars: &[Bar]) -> Vec<&Plan> {
+        let length = bars.first().map_or(0, |bar| bar.length.0);
+        self.0.iter().filter(|plan| plan.bar == 0 || u64::from(plan.bar) == length).collect()
     }
 }
 
@@ -268,7 +275,7 @@ pub(super) mod tests {
         let pieces: Vec<Past> = [8, 1, 5, 3, 12].map(piece).into();
         let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16));
         let drawn = |density: Option<f64>| -> Vec<f64> {
-            let draw = |seed| plans.draw(pieces[0].bars(), 16, density, &mut cantus_model::seeded(seed)).1.busy();
+            let draw = |seed| plans.draw_textures(pieces[0].bars(), density, &mut cantus_model::seeded(seed)).busy();
             (0..40).map(draw).collect()
         };
         let mean = |density: Option<f64>| drawn(density).iter().sum::<f64>() / 40.0;

@@ -134,22 +134,18 @@ impl NoteComposer {
         let clock = self.clock();
         let form = self.form_of(request, &bars, first, rng)?;
         // A piece is as busy as some piece of the corpus, stretch by stretch; what goes on from a prompt, as that is.
-        let (drawn, textures) = self.usual.forms.draw(&bars, clock.beat(), request.controls.density, rng);
-        let form = form.unwrap_or(drawn);
-        let textures = if notes.is_empty() { textures } else { Textures::of(&notes, heard, clock) };
+        let textures = if notes.is_empty() {
+            self.usual.forms.draw_textures(&bars, request.controls.density, rng)
+        } else {
+            Textures::of(&notes, heard, clock)
+        };
         let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures);
         let past = past.going_on(self.usual.bars.saturating_sub(request.bars()));
         Ok(Begun { past, given: notes.len(), heard, first, playing, form, grid, meter, intent, remarks })
     }
 
-    /// What comes again, where it is asked for, or a prompt goes on.
-    fn form_of(
-        &self,
-        request: &Request,
-        bars: &[Bar],
-        kept: usize,
-        rng: &mut Rng,
-    ) -> Result<Option<Form>, ComposeError> {
+    /// What comes again: what is asked for, or, in a piece of its own, what does in some piece of the corpus.
+    fn form_of(&self, request: &Request, bars: &[Bar], kept: usize, rng: &mut Rng) -> Result<Form, ComposeError> {
         let beat = self.vocabulary.clock().beat();
         match &request.controls.form {
             Some(form) => {
@@ -163,12 +159,13 @@ impl NoteComposer {
                     (number >= kept).then_some((bar + upbeat, anew))
                 };
                 let recalls: Vec<_> = (0..bars.len()).map(&mut recall).collect();
-                Ok(Some(Form::new(bars, beat, |bar, quarter| {
+                Ok(Form::new(bars, beat, |bar, quarter| {
                     let (from, anew) = recalls[bar].as_ref()?;
                     (!anew.get(quarter / 2).copied().unwrap_or(false)).then_some(*from)
-                })))
+                }))
             }
-            None => Ok(request.prompt().map(|_| Form::default())),
+            None if request.prompt().is_none() => Ok(self.usual.forms.draw(bars, beat, rng)),
+            None => Ok(Form::default()),
         }
     }
 

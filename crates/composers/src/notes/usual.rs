@@ -122,11 +122,12 @@ mod tests {
             (usual.bar, usual.bars, &usual.ranges[..], &usual.voices[..]),
             (16, 4, &[(50, 63, 1)][..], &[1][..])
         );
-        let (form, textures) = usual.forms.draw(&bars(4), 4, None, &mut seeded(1));
+        let form = usual.forms.draw(&bars(4), 4, &mut seeded(1));
+        let textures = usual.forms.draw_textures(&bars(4), None, &mut seeded(1));
         assert_eq!(textures, Textures::of(pieces[0].notes(), 64, vocabulary.clock()));
         assert_eq!(form, Form::new(&bars(4), 4, |bar, _| (bar == 2).then_some(0)));
         let longer: Vec<Bar> = bars(4).into_iter().map(|bar| Bar { length: Ticks(12), ..bar }).collect();
-        assert_eq!(usual.forms.draw(&longer, 4, None, &mut seeded(1)).0, Form::default());
+        assert_eq!(usual.forms.draw(&longer, 4, &mut seeded(1)), Form::default());
         let mut damaged = usual;
         damaged.voices.clear();
         assert!(damaged.check(&vocabulary).is_err());
