@@ -139,9 +139,10 @@ impl NoteComposer {
         } else {
             Textures::of(&notes, heard, clock)
         };
+        let closes = uniform(rng) < self.usual.closing;
         let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures);
         let past = past.going_on(self.usual.bars.saturating_sub(request.bars()));
-        Ok(Begun { past, given: notes.len(), heard, first, playing, form, grid, meter, intent, remarks })
+        Ok(Begun { past, given: notes.len(), heard, first, playing, form, closes, grid, meter, intent, remarks })
     }
 
     /// What comes again: what is asked for, or, in a piece of its own, what does in some piece of the corpus.
@@ -203,6 +204,8 @@ pub(super) struct Begun<'h> {
     /// Bit k: whether instrument k plays.
     pub playing: u128,
     pub form: Form,
+    /// Whether it ends on the tonic.
+    pub closes: bool,
     grid: TicksPerQuarter,
     meter: Meter,
     intent: Intent<'h>,

@@ -1,5 +1,6 @@
 //! What pieces of the corpus have, and the network does not choose: who plays together and where, what comes again, how long loops last.
 
+use super::closing;
 use super::form::Plans;
 use super::loops::Loops;
 use super::past::Past;
@@ -27,6 +28,8 @@ pub(super) struct Usual {
     pub bars: usize,
     /// How long loops last at most: the same chord struck, then the same bar or the same two or four.
     pub loops: Loops,
+    /// The share of pieces that end on the tonic.
+    pub closing: f32,
 }
 
 impl Usual {
@@ -63,6 +66,7 @@ impl Usual {
             bar: u32::try_from(bar).unwrap_or(u32::MAX).max(1),
             bars: lengths.get(lengths.len() / 2).copied().unwrap_or(0),
             loops: Loops::of(pieces),
+            closing: closing::share(pieces, |number| vocabulary.is_drums(number)),
         }
     }
 
@@ -75,6 +79,9 @@ impl Usual {
             return Err(format!("the instruments' voices are damaged: {:?}", self.voices));
         }
         let plays = |number: &u8| usize::from(*number) < self.ranges.len();
+        if !(0.0..=1.0).contains(&self.closing) {
+            return Err(format!("the share of pieces that close is damaged: {}", self.closing));
+        }
         if self.ensembles.is_empty() || !self.ensembles.iter().all(|all| !all.is_empty() && all.iter().all(plays)) {
             return Err("the ensembles are damaged".to_owned());
         }

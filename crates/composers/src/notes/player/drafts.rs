@@ -3,6 +3,7 @@
 use super::drawing::Limits;
 use super::pacing::Pacing;
 use super::{Begun, Memory, NoteComposer};
+use crate::notes::closing::closes;
 use crate::notes::critic::Hearing;
 use crate::notes::form::Next;
 use crate::notes::loops::Looping;
@@ -19,6 +20,8 @@ use rayon::prelude::*;
 
 /// What a beat weighs in which nothing sounds, where the piece is to have no such beat any more; a logarithm.
 const SILENCE: f64 = -3.0;
+/// What an end weighs that does not close where the piece is to; a logarithm.
+const OPEN: f64 = -8.0;
 /// How many drafts are written at once under the critic's eyes: notes are cheap.
 const DRAFTS: usize = 16;
 /// Bars without an onset that may follow one another.
@@ -95,6 +98,7 @@ impl NoteComposer {
         let mut drafts = vec![first; count];
         let mut desks = vec![self.head.deciding(); drafts.len()];
         let (end, beat) = (task.end(), clock.beat());
+        let last_bar = task.begins(task.begun.past.bars().len().saturating_sub(1));
         let mut time = task.begun.heard;
         while time < end {
             time = time.saturating_add(beat).min(end);
@@ -103,7 +107,10 @@ impl NoteComposer {
                 self.go_on(draft, time, task, deciding, &mut derive(chance, "draft", &[]))
             };
             drafts.par_iter_mut().zip(&mut desks).zip(chances).try_for_each(go_on)?;
-            drafts = drafts::choose(drafts, rng);
+            // How the piece ends is told at its end alone: until then all drafts of the last bar go on.
+            if time <= last_bar || time == end {
+                drafts = drafts::choose(drafts, rng);
+            }
             let done = f64::from(time - task.begun.heard) / f64::from((end - task.begun.heard).max(1));
             if progress(done).is_break() {
                 return Err(ComposeError::Stopped);
@@ -150,6 +157,9 @@ impl NoteComposer {
             hearing.upto(critic.weights(), &draft.past, &is_drums, time, &mut |_| ());
             if time == task.end() {
                 hearing.end(critic.weights(), &draft.past);
+                if task.begun.closes && !closes(&draft.past, is_drums) {
+                    draft.breach += OPEN;
+                }
             }
         }
         Ok(())
