@@ -6,7 +6,7 @@ use cantus_score::Reading;
 
 /// The corpus's pieces, by the side on which they stand.
 pub fn training_set(corpus: &Corpus) -> TrainingSet {
-    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
+    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score()).collect();
     TrainingSet {
         train: scores(Split::Train),
         valid: scores(Split::Valid),
