@@ -201,7 +201,7 @@ mod tests {
 
     fn set() -> TrainingSet {
         let train = [90, 3, 41, 240, 60].iter().zip(1..).map(|(length, seed)| piece(*length, seed)).collect();
-        TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)], attacks: false, ..TrainingSet::default() }
+        TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)].into(), attacks: false, ..TrainingSet::default() }
     }
 
     fn trainer(changes: &[(&str, Settings)]) -> Box<dyn Trainable> {

@@ -25,7 +25,7 @@ fn piece(length: u64, seed: u64) -> Score {
 
 fn set() -> TrainingSet {
     let train = [90, 3, 41, 240, 60].iter().zip(1..).map(|(length, seed)| piece(*length, seed)).collect();
-    TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)], attacks: false, ..TrainingSet::default() }
+    TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)].into(), attacks: false, ..TrainingSet::default() }
 }
 
 fn trainer(changes: &[(&str, Settings)]) -> Box<dyn Trainable> {
@@ -129,8 +129,8 @@ fn a_chord_stands_no_longer_than_in_the_corpus() {
     let notes = (0..200u64).flat_map(|k| [note(k, 50 + (k / 6 % 3) as u8), note(k, 60 + (k / 6 % 4) as u8)]);
     score.parts.push(Part { notes: notes.collect(), ..Part::default() });
     let set = TrainingSet {
-        train: vec![score.clone(), score.clone()],
-        valid: vec![score],
+        train: vec![score.clone(), score.clone()].into(),
+        valid: vec![score].into(),
         attacks: false,
         ..TrainingSet::default()
     };
@@ -222,8 +222,8 @@ fn what_is_struck_again_is_learnt_and_composed() {
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
     score.parts.push(Part { notes: (0..128).map(note).collect(), ..Part::default() });
     let set = TrainingSet {
-        train: vec![score.clone(), score.clone()],
-        valid: vec![score.clone()],
+        train: vec![score.clone(), score.clone()].into(),
+        valid: vec![score.clone()].into(),
         attacks: true,
         ..TrainingSet::default()
     };

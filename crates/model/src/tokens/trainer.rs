@@ -4,8 +4,8 @@ use super::{Batch, Grammar, Masks, Piece, TokenNetwork, TokenSettings, plan};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row, Segment};
 use crate::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
-    Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
+    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -15,7 +15,6 @@ use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
-use cantus_score::Score;
 
 /// Rows of a validation batch.
 pub(super) const VALIDATION_ROWS: usize = 32;
@@ -45,11 +44,11 @@ impl<G: Grammar> TokenTrainer<G> {
         let bad = |problem: String| CreateError::Settings { composer: G::spec().id, problem };
         let (settings, own) = TokenSettings::read::<G::OwnSettings>(settings).map_err(bad)?;
         let grammar = G::of(set, settings.transposition)?;
-        let encoded = |pieces: &[Score]| -> Vec<Piece> {
+        let encoded = |pieces: &Pieces| -> Vec<Piece> {
             let sounding = pieces.iter().filter(|piece| piece.note_count() > 0);
             sounding
                 .map(|piece| {
-                    let (tokens, _) = grammar.encode(piece);
+                    let (tokens, _) = grammar.encode(&piece);
                     let quarters = piece.end().quarters(piece.ticks_per_quarter);
                     Piece::new(tokens, quarters, &grammar, settings.transposition)
                 })
