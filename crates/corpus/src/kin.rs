@@ -92,7 +92,7 @@ pub(crate) fn compositions(pieces: usize, sketch: impl Fn(usize) -> Sketch + Syn
     let mut found = Compositions((0..pieces).collect());
     let parts = (pieces * SKETCH).div_ceil(TOGETHER) as u64;
     for part in 0..parts {
-        let is_here = |hash: u32| u64::from(hash) * parts >> 32 == part;
+        let is_here = |hash: u32| (u64::from(hash) * parts) >> 32 == part;
         let mut runs: Vec<(u32, u32)> = (0..pieces)
             .into_par_iter()
             .flat_map_iter(|piece| {

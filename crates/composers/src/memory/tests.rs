@@ -3,6 +3,7 @@ use cantus_encoding::piano_roll::Frame;
 use cantus_model::frames::Reading;
 use cantus_model::{Request, Settings, StepAt, Trainable, TrainingSet};
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
+use std::borrow::Borrow;
 
 const ALL: Effort = Effort { every: 1, chains: 1, temperatures: 1 };
 
@@ -40,9 +41,9 @@ fn judge(trainable: &dyn Trainable, pieces: &[Vec<Frame>]) -> Vec<Vec<Option<Fra
 }
 
 /// As a network reads them.
-fn read(trainable: &dyn Trainable, scores: &[Score]) -> Vec<Vec<Frame>> {
+fn read(trainable: &dyn Trainable, pieces: impl IntoIterator<Item = impl Borrow<Score>>) -> Vec<Vec<Frame>> {
     let reading = trainable.composer().frames().unwrap().reading();
-    scores.iter().map(|score| reading.frames(score)).collect()
+    pieces.into_iter().map(|score| reading.frames(score.borrow())).collect()
 }
 
 fn frames(scores: &[Score]) -> Vec<Vec<Frame>> {
@@ -63,7 +64,7 @@ fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
         for step in 0..5 {
             assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite);
         }
-        let pieces = read(trainable.as_ref(), &set().train);
+        let pieces = read(trainable.as_ref(), set().train.iter());
         let expected: f64 = judge(trainable.as_ref(), &pieces).iter().flatten().flatten().map(|f| f.nats).sum();
         // An epoch that changes nothing.
         let epoch: Vec<_> =
@@ -82,7 +83,7 @@ fn neither_the_future_nor_other_pieces_change_a_figure() {
     for step in 0..5 {
         trainable.step(StepAt { epoch: 0, step }, 0.02);
     }
-    let pieces = read(trainable.as_ref(), &set().train);
+    let pieces = read(trainable.as_ref(), set().train.iter());
     let together = judge(trainable.as_ref(), &pieces);
     for (piece, expected) in pieces.iter().zip(&together) {
         let half = piece.len() / 2 + 1;

@@ -331,8 +331,8 @@ fn a_loaded_model_judges_as_the_network_in_training() {
     }
     let model = TokenModel::<Tunes>::load(&trainer.save()).unwrap();
     let (validated, mut judged) = (trainer.validate(), Evaluation::default());
-    for piece in &set().valid {
-        let judgement = model.judge(piece);
+    for piece in set().valid.iter() {
+        let judgement = model.judge(&piece);
         assert!(!judgement.is_adjusted);
         judged += judgement.figures;
     }
