@@ -10,8 +10,9 @@ use miette::Result;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Reading")]
 pub struct ReadingArguments {
-    /// How pieces are read: merged (all pitched parts as one keyboard), parts (every part and drums apart), or performed (as played, in
-    /// hundredths of a second, pedal and all; nothing is off a grid) [default: as suits the composer and the folder]
+    /// How pieces are read: merged (all pitched parts as one keyboard), parts (every part and drums apart), performed (as played, in
+    /// hundredths of a second, pedal made length; nothing is off a grid), or pedalled (the same, keys and pedal apart) [default: as suits the
+    /// composer and the folder]
     #[arg(long)]
     reading: Option<Reading>,
     /// Which parts of a file are read: all (merged), first, piano or melody [default: all]

@@ -8,5 +8,6 @@ mod lstm_frames;
 mod memory;
 mod notes;
 mod octave;
+mod performance_rnn;
 pub mod registry;
 mod rnn_rbm;

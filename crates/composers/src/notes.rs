@@ -38,7 +38,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     title: "an LSTM over notes, their choices in a cascade, and a pointer into the piece's own past",
     source: "own; after Colombo and Gerstner 2018 (BachProp), Johnson 2017, Merity et al. 2016",
     departures: "quarters entered and places in them for time; notes of a moment downwards; copying by matching contexts; ends of what sounds",
-    reads: &Reading::ALL,
+    reads: &[Reading::Merged, Reading::Parts, Reading::Performed],
     encoding: "note_events",
     around: &[Around::Beginning],
     controls: &Control::ALL,

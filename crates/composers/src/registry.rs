@@ -1,11 +1,19 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
-use crate::{chorale, lstm, lstm_frames, memory, notes, octave, rnn_rbm};
+use crate::{chorale, lstm, lstm_frames, memory, notes, octave, performance_rnn, rnn_rbm};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
 /// The composers; the first is the default.
-pub static COMPOSERS: &[&ComposerSpec] =
-    &[&notes::SPEC, &lstm::SPEC, &octave::SPEC, &lstm_frames::SPEC, &rnn_rbm::SPEC, &memory::SPEC, &chorale::SPEC];
+pub static COMPOSERS: &[&ComposerSpec] = &[
+    &notes::SPEC,
+    &lstm::SPEC,
+    &octave::SPEC,
+    &lstm_frames::SPEC,
+    &rnn_rbm::SPEC,
+    &memory::SPEC,
+    &chorale::SPEC,
+    &performance_rnn::SPEC,
+];
 
 /// A composer in one of its configurations, by its name.
 pub type Choice = (&'static ComposerSpec, &'static str);

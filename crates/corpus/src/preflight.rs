@@ -214,6 +214,7 @@ impl Preflight {
             Reading::Merged => format!("read as one instrument, on {steps} steps a quarter note"),
             Reading::Parts => format!("read part by part, on {steps} steps a quarter note"),
             Reading::Performed => "read as it was played, in hundredths of a second".to_owned(),
+            Reading::Pedalled => "read as it was played, in hundredths of a second, keys and pedal apart".to_owned(),
         };
         Some(format!("It is {}{also}: {read}", pieces(first)))
     }

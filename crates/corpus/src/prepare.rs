@@ -5,14 +5,14 @@ use crate::parts::select;
 use crate::{ContentHash, Options, Parts, Reason};
 use cantus_score::{
     Key, Meter, Note, Outer, Part, Pitch, Reading, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, outer_line,
-    performed, quantize,
+    pedalled, performed, quantize,
 };
 use serde::Serialize;
 
 /// A score ready for encoding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
-    /// Read as asked for: merged, one part on the grid. It begins in the bar of its first note; pedal and remarks are left out.
+    /// Read as asked for: merged, one part on the grid. It begins in the bar of its first note; remarks are left out, and so is the pedal, unless it is read apart.
     pub score: Score,
     /// What the piece is known by.
     pub hash: ContentHash,
@@ -86,7 +86,8 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let (score, quantization) = match reading {
         Reading::Merged => on_grid(&chosen, options),
         Reading::Parts => apart(&chosen, options),
-        Reading::Performed => as_played(&chosen),
+        Reading::Performed => as_played(&chosen, performed(&chosen)),
+        Reading::Pedalled => as_played(&chosen, pedalled(&chosen)),
     };
     let hash =
         if merges && options.steps() == Options::GRID { ContentHash::of(&score) } else { known_by(&chosen, options) };
@@ -191,9 +192,8 @@ fn apart(score: &Score, options: &Options) -> (Score, Quantization) {
     (quantized, result)
 }
 
-/// Every part as it was played; there is no grid to miss.
-fn as_played(score: &Score) -> (Score, Quantization) {
-    let mut played = performed(score);
+/// Every part of `score` as it was played; there is no grid to miss.
+fn as_played(score: &Score, mut played: Score) -> (Score, Quantization) {
     for part in &mut played.parts {
         *part = merge_parts([&*part]);
     }
@@ -387,9 +387,16 @@ mod tests {
         let spans: Vec<_> = played.score.parts[0].notes.iter().map(|note| (note.onset.0, note.duration.0)).collect();
         // Hundredths of a second at 120 quarters a minute; the pedal holds the second note until quarter 2.
         assert_eq!(spans, [(0, 50), (50, 50)]);
+        let apart = read(Reading::Pedalled);
+        let spans: Vec<_> = apart.score.parts[0].notes.iter().map(|note| (note.onset.0, note.duration.0)).collect();
+        assert_eq!(spans, [(0, 50), (50, 21)]);
+        assert_eq!(apart.score.parts[0].pedal, [cantus_score::PedalSpan { down: Ticks(52), up: Ticks(100) }]);
         // It is the same piece in every reading, and on every grid.
         let fine = Options { grid: TicksPerQuarter::new(24), ..lenient() };
-        assert_eq!([parts.hash, played.hash, prepare(&band, &fine).unwrap().hash], [read(Reading::Merged).hash; 3]);
+        assert_eq!(
+            [parts.hash, played.hash, apart.hash, prepare(&band, &fine).unwrap().hash],
+            [read(Reading::Merged).hash; 4]
+        );
         // Nothing is off a grid where there is none.
         let odd: Vec<_> = (0..40).map(|k| (k * 311, 60 + (k % 5) as u8, 200)).collect();
         let odd = score(&odd, &[]);

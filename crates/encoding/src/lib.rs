@@ -1,11 +1,12 @@
 //! Encodings: how a score becomes what a network reads, and how what it writes becomes a score again.
 //!
 //! Every encoding holds `decode(encode(score)) == canonicalize(score)`, where its `canonicalize` says what it cannot carry.
-//! Scores come quantised: one tick is one step of the grid ([`cantus_score::quantize`]), one part (merged or chosen).
+//! Scores come quantised: one tick is one step of the grid ([`cantus_score::quantize`]), or of a performance ([`cantus_score::performed`]).
 
 pub mod note_chord;
 pub mod note_events;
 pub mod octave_roll;
+pub mod performance;
 pub mod piano_roll;
 pub mod pitch_class_chord;
 pub mod voices;

@@ -1,7 +1,7 @@
 //! The beginning that a person gives: kept note for note, continued by a composer.
 
 use crate::ComposeError;
-use cantus_score::{Bars, Part, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
+use cantus_score::{Bars, Part, PedalSpan, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, quantize};
 
 /// The first bars of a score.
 #[derive(Clone, Debug)]
@@ -129,6 +129,8 @@ impl Prompt {
             if let Some(part) = pitched.get_mut(if is_one_by_one { k } else { 0 }) {
                 part.notes.extend(from_part.notes.iter().filter(|note| note.onset >= from).map(moved_note));
                 part.notes.sort_unstable();
+                let pedal = from_part.pedal.iter().filter(|span| span.down >= from);
+                part.pedal.extend(pedal.map(|span| PedalSpan { down: moved(span.down), up: moved(span.up) }));
             }
         }
         joined

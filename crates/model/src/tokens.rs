@@ -36,6 +36,8 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     const NAME: &'static str;
     /// Which tokens count and what is given, in a sentence.
     const PROTOCOL: &'static str;
+    /// Whether [`Place::forbid`] takes anything away.
+    const FORBIDS: bool = false;
 
     /// The composer.
     fn spec() -> &'static ComposerSpec;
@@ -54,6 +56,11 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
 
     /// A piece from its first token, which is given, to its last; and whether it could not be said as it is.
     fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool);
+
+    /// Other takes of a piece, slower and faster say: each epoch learns from one of them, or from the piece as it is.
+    fn takes(&self, _piece: &Score) -> Vec<Score> {
+        Vec::new()
+    }
 
     /// Before the first token of a sequence whose length is known, where that is told.
     fn begin(&self, tokens: &[TokenId]) -> Self::Place<'_>;
@@ -78,6 +85,12 @@ pub trait Place {
 
     /// Adds what is known after the last token: a number below each of [`Grammar::contexts`].
     fn contexts(&self, known: &mut Vec<u32>);
+
+    /// Makes the logits of tokens that may not come next minus infinity: they have no probability, in learning, judging and composing.
+    ///
+    /// # Shapes
+    /// `[V]`
+    fn forbid(&self, _logits: &mut [f32]) {}
 }
 
 /// A piece that is being written.
@@ -91,7 +104,7 @@ pub trait Draft {
     /// What comes next where it is not for the network to say.
     fn intended(&self) -> Option<TokenId>;
 
-    /// Takes away what may not follow, and weighs what may.
+    /// Takes away what may not follow, beside what [`Place::forbid`] does, and weighs what may.
     ///
     /// # Shapes
     /// `[V]`

@@ -14,11 +14,13 @@ pub enum Reading {
     Parts,
     /// As it was played: in hundredths of a second, whatever the beats; the sustain pedal is made length.
     Performed,
+    /// The same, keys and pedal apart: a note is as long as its key is down.
+    Pedalled,
 }
 
 impl Reading {
     /// All of them.
-    pub const ALL: [Reading; 3] = [Reading::Merged, Reading::Parts, Reading::Performed];
+    pub const ALL: [Reading; 4] = [Reading::Merged, Reading::Parts, Reading::Performed, Reading::Pedalled];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Reading {
             Reading::Merged => "merged",
             Reading::Parts => "parts",
             Reading::Performed => "performed",
+            Reading::Pedalled => "pedalled",
         }
     }
 }
@@ -40,7 +43,7 @@ impl FromStr for Reading {
     type Err = String;
     fn from_str(name: &str) -> Result<Reading, String> {
         let found = Reading::ALL.into_iter().find(|reading| reading.name() == name);
-        found.ok_or_else(|| format!("there is no reading `{name}`: choose merged, parts or performed"))
+        found.ok_or_else(|| format!("there is no reading `{name}`: choose merged, parts, performed or pedalled"))
     }
 }
 
@@ -51,6 +54,15 @@ pub const STEPS_PER_SECOND: u32 = 100;
 /// metre and keys are forgotten. A note that is let go while its pedal is down sounds until the pedal is released, or its key is struck
 /// again. A note keeps at least one step.
 pub fn performed(score: &Score) -> Score {
+    as_played(score, |note, part| held_until(note, &part.pedal), |_| Vec::new())
+}
+
+/// The same with keys and pedal apart: a note ends where its key is let go, and parts keep their pedal.
+pub fn pedalled(score: &Score) -> Score {
+    as_played(score, |note, _| note.end(), |part| part.pedal.clone())
+}
+
+fn as_played(score: &Score, end: impl Fn(&Note, &Part) -> Ticks, pedal: impl Fn(&Part) -> Vec<PedalSpan>) -> Score {
     let tempo = score.tempo_map();
     let at = |ticks: Ticks| Ticks((tempo.seconds(ticks) * f64::from(STEPS_PER_SECOND)).round() as u64);
     let per_quarter = const { TicksPerQuarter::new(STEPS_PER_SECOND / 2).unwrap() };
@@ -65,7 +77,7 @@ pub fn performed(score: &Score) -> Score {
     for part in &score.parts {
         let notes = part.notes.iter().map(|note| {
             let onset = at(note.onset);
-            let end = at(held_until(note, &part.pedal)).max(onset + Ticks(1));
+            let end = at(end(note, part)).max(onset + Ticks(1));
             Note { onset, duration: end - onset, ..*note }
         });
         let mut notes: Vec<Note> = notes.collect();
@@ -78,6 +90,7 @@ pub fn performed(score: &Score) -> Score {
             drums: part.drums,
             programs,
             notes,
+            pedal: pedal(part).iter().map(|span| PedalSpan { down: at(span.down), up: at(span.up) }).collect(),
             ..Part::default()
         });
     }
@@ -116,6 +129,11 @@ mod tests {
         let found: Vec<_> = played.notes().map(|note| (note.onset.0, note.duration.0)).collect();
         assert_eq!(found, [(0, 25), (52, 2), (150, 1)]);
         assert_eq!(played.tempo_map().seconds(Ticks(50)), 0.5);
+        assert_eq!(played.parts[0].pedal, []);
+        let apart = pedalled(&score);
+        let found: Vec<_> = apart.notes().map(|note| (note.onset.0, note.duration.0)).collect();
+        assert_eq!(found, [(0, 10), (52, 2), (150, 1)]);
+        assert_eq!(apart.parts[0].pedal, [PedalSpan { down: Ticks(5), up: Ticks(25) }]);
     }
 
     #[test]

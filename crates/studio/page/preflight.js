@@ -53,7 +53,7 @@ function duration(/** @type {number} */ minutes, /** @type {any} */ estimate) {
 /** How the music is read, as the options of `cantus train`: what is empty is chosen as suits the music. */
 function options(/** @type {any} */ reads, /** @type {(reads: any) => void} */ look) {
   const reading = element("select");
-  const ways = { "": "as suits the music", merged: "as one keyboard", parts: "part by part, drums too", performed: "as it was played, off any grid" };
+  const ways = { "": "as suits the music", merged: "as one keyboard", parts: "part by part, drums too", performed: "as it was played, off any grid", pedalled: "as it was played, keys and pedal apart" };
   reading.append(...Object.entries(ways).map(([value, textContent]) => element("option", { value, textContent })));
   reading.value = reads.reading ?? "";
   const number = (/** @type {string} */ name, /** @type {number} */ min, /** @type {number} */ max) => element("input", { type: "number", min, max, step: 1, placeholder: "as suits it", value: reads[name] ?? "" });

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reads {
-    /// `merged`, `parts` or `performed`.
+    /// `merged`, `parts`, `performed` or `pedalled`.
     pub reading: Option<String>,
     /// Steps to a quarter note.
     pub grid: Option<u32>,

@@ -56,9 +56,9 @@ fn read_for(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Corpus, WorkshopError> {
-    // Who reads in one way only reads everything so.
-    let only = if let [only] = spec.reads { Some(*only) } else { None };
-    let options = Options { reading: options.reading.or(only), ..options.clone() };
+    // Who does not read part by part reads everything in its own way.
+    let own = spec.reads.first().filter(|_| !spec.reads.contains(&Reading::Parts));
+    let options = Options { reading: options.reading.or(own.copied()), ..options.clone() };
     let corpus = folder.corpus(&options, progress)?;
     let found = corpus.report.options.way();
     if spec.reads.contains(&found) {

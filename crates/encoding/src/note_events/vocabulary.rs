@@ -197,7 +197,7 @@ impl Vocabulary {
             (0..Self::LEVELS as u8).map(|level| 4 * level + 2).collect()
         };
         let clock = match reading {
-            Reading::Performed => Clock::Seconds,
+            Reading::Performed | Reading::Pedalled => Clock::Seconds,
             Reading::Merged | Reading::Parts => Clock::Beats(u16::try_from(steps).unwrap_or(0)),
         };
         Vocabulary::try_from(Raw { clock, instruments, velocities })

@@ -26,6 +26,8 @@ pub struct Piece {
     cuts: Vec<usize>,
     /// Transpositions that keep all pitches within the vocabulary.
     shifts: Range<i32>,
+    /// How many takes of the same music a list of pieces has from this one on, this one among them.
+    pub takes: usize,
 }
 
 impl Piece {
@@ -39,7 +41,7 @@ impl Piece {
         }
         let cuts = (0..tokens.len()).filter(|k| grammar.may_begin(tokens[*k])).collect();
         let shifts = grammar.shifts(&tokens, transposition);
-        Piece { tokens, contexts, quarters, cuts, shifts }
+        Piece { tokens, contexts, quarters, cuts, shifts, takes: 1 }
     }
 
     /// Tokens that are predicted: all but the first.
@@ -65,12 +67,24 @@ impl Piece {
     }
 }
 
+/// Of a list of pieces those that are not another take of the one before, with their places.
+pub(super) fn originals(pieces: &[Piece]) -> impl Iterator<Item = (usize, &Piece)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let (at, piece) = (next, pieces.get(next)?);
+        next += piece.takes;
+        Some((at, piece))
+    })
+}
+
 /// The plan of `epoch`: a function of the seed and the epoch alone. A long piece is cut into segments of about eight windows, elsewhere in
 /// every epoch, so that rows stay busy to its end.
 pub fn plan(pieces: &[Piece], rows: usize, window: usize, seed: u64, epoch: u64) -> Plan {
     let mut rng = derive(seed, "batches", &[epoch]);
     let mut segments: Vec<Segment> = Vec::new();
-    for (index, piece) in pieces.iter().enumerate() {
+    for (first, original) in originals(pieces) {
+        let index = if original.takes > 1 { first + below(&mut rng, original.takes) } else { first };
+        let piece = &pieces[index];
         let keys = (piece.shifts.end - piece.shifts.start) as usize;
         let shift = piece.shifts.start + below(&mut rng, keys) as i32;
         segments.extend(piece.segments(index, window * SEGMENT_WINDOWS, shift, &mut rng));
@@ -93,14 +107,19 @@ pub struct Batch {
     pub targets: Vec<u32>,
     /// 1 where it counts, 0 for padding.
     pub weights: Vec<f32>,
+    /// Minus infinity where a token may not come next, else 0; empty where the grammar forbids nothing.
+    ///
+    /// # Shapes
+    /// `[T * B, V]`
+    pub forbidden: Vec<f32>,
 }
 
 impl Batch {
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
-    pub fn gather<'r>(pieces: &[Piece], rows: impl Iterator<Item = Option<&'r Row>>, grammar: &impl Grammar) -> Batch {
+    pub fn gather<'r, G: Grammar>(pieces: &[Piece], rows: impl Iterator<Item = Option<&'r Row>>, grammar: &G) -> Batch {
         let rows: Vec<Option<&Row>> = rows.collect();
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
-        let (size, known) = (rows.len() * steps, grammar.contexts().len());
+        let (size, known, classes) = (rows.len() * steps, grammar.contexts().len(), grammar.size());
         let mut batch = Batch {
             rows: rows.len(),
             steps,
@@ -108,17 +127,28 @@ impl Batch {
             contexts: vec![vec![0; size]; known],
             targets: vec![0; size],
             weights: vec![0.0; size],
+            forbidden: vec![0.0; if G::FORBIDS { size * classes } else { 0 }],
         };
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment, .. }) = row else { continue };
             let piece = &pieces[segment.piece];
+            let moved = |k: usize| grammar.moved(piece.tokens[k], segment.shift);
+            // What may follow depends on all that came before.
+            let mut place = G::FORBIDS.then(|| grammar.begin(&piece.tokens));
+            if let Some(place) = &mut place {
+                (0..segment.tokens.start).for_each(|k| place.read(moved(k)));
+            }
             for (t, k) in segment.tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
-                batch.tokens[at] = grammar.moved(piece.tokens[k], segment.shift).0;
-                batch.targets[at] = grammar.moved(piece.tokens[k + 1], segment.shift).0;
+                batch.tokens[at] = moved(k).0;
+                batch.targets[at] = moved(k + 1).0;
                 batch.weights[at] = 1.0;
                 for (list, value) in batch.contexts.iter_mut().zip(&piece.contexts[k * known..]) {
                     list[at] = *value;
+                }
+                if let Some(place) = &mut place {
+                    place.read(moved(k));
+                    place.forbid(&mut batch.forbidden[at * classes..(at + 1) * classes]);
                 }
             }
         }

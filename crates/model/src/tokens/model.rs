@@ -149,6 +149,7 @@ impl<G: Grammar> TokenModel<G> {
                     Some(token) => token,
                     None => {
                         let logits = &mut rows.logits[k * size..(k + 1) * size];
+                        draft.place().forbid(logits);
                         draft.mask(logits);
                         let next = sampling.draw(logits, &mut rngs[*number]);
                         TokenId(next.ok_or(ComposeError::NoToken)? as u32)
@@ -195,6 +196,7 @@ impl<G: Grammar> Judge for TokenModel<G> {
         for pair in tokens.windows(2) {
             self.read(pair[0], &place, &mut rows);
             let (logits, target) = (self.predict(&mut rows), pair[1].index());
+            place.forbid(logits);
             let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
             let nats = sum.ln() - f64::from(logits[target] - highest);

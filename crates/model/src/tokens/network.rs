@@ -4,7 +4,7 @@ use super::{Batch, Grammar, TokenSettings};
 use crate::Rng;
 use crate::learner::{Recurrent, unroll};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::embedding::Embedding;
 use cantus_nn::linear::Linear;
@@ -50,7 +50,8 @@ impl TokenNetwork {
         TokenNetwork { token, contexts, lstms, output: Linear::new(hidden, grammar.size(), rng, device) }
     }
 
-    /// Logits of a batch; the states move on. Dropout on the summed embeddings and after each layer, without masks none.
+    /// Logits of a batch, minus infinity where a token is forbidden; the states move on. Dropout on the summed embeddings and after each
+    /// layer, without masks none.
     ///
     /// # Shapes
     /// `[T * B, V]`
@@ -71,6 +72,11 @@ impl TokenNetwork {
         let x = dropout(embedded, dropouts.0, key(0)).reshape([batch.steps, batch.rows, width]);
         let x = unroll(&self.lstms, states, x, dropouts.1, key);
         let [steps, rows, hidden] = x.dims();
-        self.output.forward(x.reshape([steps * rows, hidden]))
+        let logits = self.output.forward(x.reshape([steps * rows, hidden]));
+        if batch.forbidden.is_empty() {
+            return logits;
+        }
+        let forbidden = TensorData::new(batch.forbidden.clone(), logits.dims());
+        logits.clone() + Tensor::from_data(forbidden, &logits.device())
     }
 }

@@ -1,5 +1,6 @@
 //! Training a composer of tokens.
 
+use super::batches::originals;
 use super::{Batch, Grammar, Masks, Piece, TokenNetwork, TokenSettings, plan};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row, Segment};
@@ -15,6 +16,8 @@ use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
+use cantus_score::Score;
+use std::borrow::Cow;
 
 /// Rows of a validation batch.
 pub(super) const VALIDATION_ROWS: usize = 32;
@@ -44,22 +47,34 @@ impl<G: Grammar> TokenTrainer<G> {
         let bad = |problem: String| CreateError::Settings { composer: G::spec().id, problem };
         let (settings, own) = TokenSettings::read::<G::OwnSettings>(settings).map_err(bad)?;
         let grammar = G::of(set, settings.transposition)?;
-        let encoded = |pieces: &Pieces| -> Vec<Piece> {
-            let sounding = pieces.iter().filter(|piece| piece.note_count() > 0);
-            sounding
-                .map(|piece| {
-                    let (tokens, _) = grammar.encode(&piece);
-                    let quarters = piece.end().quarters(piece.ticks_per_quarter);
-                    Piece::new(tokens, quarters, &grammar, settings.transposition)
-                })
-                .collect()
+        let encoded = |piece: &Score| -> Piece {
+            let (tokens, _) = grammar.encode(piece);
+            let quarters = piece.end().quarters(piece.ticks_per_quarter);
+            Piece::new(tokens, quarters, &grammar, settings.transposition)
         };
-        let (train, valid) = (encoded(&set.train), encoded(&set.valid));
-        let tokens: usize = train.iter().map(Piece::predicted).sum();
+        let taken = |piece: &Score| -> Vec<Piece> {
+            let others = grammar.takes(piece);
+            let mut takes: Vec<Piece> = std::iter::once(piece).chain(&others).map(encoded).collect();
+            takes[0].takes = takes.len();
+            takes
+        };
+        fn sounding(pieces: &Pieces) -> impl Iterator<Item = Cow<'_, Score>> {
+            pieces.iter().filter(|piece| piece.note_count() > 0)
+        }
+        let mut train: Vec<Piece> = sounding(&set.train).flat_map(|piece| taken(&piece)).collect();
+        let mut valid: Vec<Piece> = sounding(&set.valid).map(|piece| encoded(&piece)).collect();
+        // A grammar may say nothing of a piece's notes.
+        for (pieces, what) in [(&mut train, "training"), (&mut valid, "validation")] {
+            pieces.retain(|piece| piece.predicted() > 0);
+            if pieces.is_empty() {
+                return Err(CreateError::EmptyCorpus { what });
+            }
+        }
+        let tokens: usize = originals(&train).map(|(_, piece)| piece.predicted()).sum();
         let settings = settings.fit(tokens);
         let device = Device::flex().autodiff();
         let network = TokenNetwork::new(&settings, &grammar, &mut derive(seed, "parameters", &[]), &device);
-        let quarters: f64 = train.iter().map(|piece| piece.quarters).sum();
+        let quarters: f64 = originals(&train).map(|(_, piece)| piece.quarters).sum();
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(TokenTrainer {
             plan: plan(&train, settings.batch, settings.window, seed, 0),
@@ -110,7 +125,7 @@ impl<G: Grammar> TokenTrainer<G> {
     }
 
     fn tokens(pieces: &[Piece]) -> Vec<Vec<TokenId>> {
-        pieces.iter().map(|piece| piece.tokens.clone()).collect()
+        originals(pieces).map(|(_, piece)| piece.tokens.clone()).collect()
     }
 }
 
