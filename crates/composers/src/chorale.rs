@@ -54,7 +54,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[cantus_score::Reading::Merged],
     encoding: "voices",
     around: &[Around::Beginning, Around::Cells],
-    controls: &Control::ALL,
+    controls: &Control::OF_BARS,
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head, a critic",

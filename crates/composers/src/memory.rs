@@ -50,7 +50,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "piano_roll",
     around: &[Around::Beginning],
-    controls: &Control::ALL,
+    controls: &Control::OF_BARS,
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",

@@ -43,7 +43,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Pedalled, Reading::Performed],
     encoding: "performance",
     around: &[Around::Beginning],
-    controls: &[Control::Key, Control::Meter],
+    controls: &CONTROLS,
     configurations: &[
         Configuration {
             name: "default",
@@ -63,6 +63,9 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     create: |settings, set, seed| Ok(Box::new(TokenTrainer::<Playing>::new(settings, set, seed)?)),
     load: |file| Ok(Box::new(Player::load(file)?)),
 };
+
+/// The last one of performances alone.
+const CONTROLS: [Control; 3] = [Control::Key, Control::Meter, Control::Seconds];
 
 /// The sampling that pieces are composed with unless told otherwise: the model's own. With a top-p of 0.98 touch and pedal are narrower than
 /// players have them.
@@ -87,8 +90,8 @@ struct Own {}
 struct Playing {
     #[serde(flatten)]
     vocabulary: Vocabulary,
-    /// Whether the corpus was read as it was played: only then may it be slower and faster.
-    #[serde(skip)]
+    /// Whether the corpus was read as it was played: only then may it be slower and faster, and is counted in seconds.
+    #[serde(default)]
     is_played: bool,
 }
 
@@ -106,8 +109,7 @@ impl Grammar for Playing {
     }
 
     fn of(set: &TrainingSet, _transposition: u8) -> Result<Playing, CreateError> {
-        let is_played = matches!(set.reading, Reading::Performed | Reading::Pedalled);
-        Ok(Playing { vocabulary: Vocabulary::build(set.all(), set.reading)?, is_played })
+        Ok(Playing { vocabulary: Vocabulary::build(set.all(), set.reading)?, is_played: set.reading.is_played() })
     }
 
     fn size(&self) -> usize {
@@ -461,6 +463,10 @@ impl Composer for Player {
     ) -> Result<Vec<Composition>, ComposeError> {
         let opening = &self.open(request);
         together(rngs, progress, |rngs, progress| self.write(opening, request, rngs, progress))
+    }
+
+    fn controls(&self) -> &'static [Control] {
+        if self.model.grammar.is_played { &CONTROLS } else { &CONTROLS[..2] }
     }
 
     fn judge(&self) -> Option<&dyn Judge> {

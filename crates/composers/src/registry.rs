@@ -77,7 +77,9 @@ pub fn compose(
     progress: Progress<'_>,
 ) -> Result<Vec<Composition>, ComposeError> {
     request.check(composer, COMPOSERS)?;
-    composer.compose_all(request, rngs, progress)
+    let composed = composer.compose_all(request, rngs, progress)?;
+    let cut = |composition: Composition| Composition { score: request.cut(composition.score), ..composition };
+    Ok(composed.into_iter().map(cut).collect())
 }
 
 /// The composer that a model file is for.

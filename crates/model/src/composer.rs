@@ -262,6 +262,14 @@ pub enum ComposeError {
         /// Who can be asked for it.
         able: String,
     },
+    /// It counts bars.
+    #[error(
+        "the model counts bars and not seconds: ask for bars, or use a model that learnt from performances as they were played, with one of {able} (`cantus models` lists models with their composers)"
+    )]
+    Seconds {
+        /// Who counts seconds, where it learnt so.
+        able: String,
+    },
     /// A control that is asked for in words that it does not know.
     #[error("{problem}")]
     Unreadable {

@@ -2,8 +2,9 @@
 //! anew are one thing, said in different words.
 
 use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling};
-use cantus_score::{Key, Meter, Score, Unpitched};
+use cantus_score::{Key, Meter, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
 use serde::Serialize;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 /// What is asked of a composer.
@@ -142,11 +143,15 @@ pub enum Control {
     Key,
     /// Its metre.
     Meter,
+    /// How long it lasts, in the place of its bars: for music as it is played.
+    Seconds,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
+    pub const ALL: [Control; 4] = [Control::Form, Control::Key, Control::Meter, Control::Seconds];
+    /// Those of music that is counted in bars.
+    pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
 
     /// The controls of a model that remembers nothing: [`Control::Form`], the first of those that have it, is none of them.
     pub fn without_form(controls: &'static [Control]) -> &'static [Control] {
@@ -167,7 +172,13 @@ impl Control {
             Control::Form => "form",
             Control::Key => "key",
             Control::Meter => "meter",
+            Control::Seconds => "seconds",
         }
+    }
+
+    /// What it is called in a sentence.
+    pub const fn noun(self) -> &'static str {
+        if let Control::Seconds = self { "length in seconds" } else { self.name() }
     }
 
     /// What a page calls it.
@@ -176,6 +187,7 @@ impl Control {
             Control::Form => "Form",
             Control::Key => "Key",
             Control::Meter => "Metre",
+            Control::Seconds => "Seconds",
         }
     }
 
@@ -185,6 +197,7 @@ impl Control {
             Control::Form => "which sections come again: AABA, AA'BA (' is varied), or with bars A8 A'8 B8 A8",
             Control::Key => "the key in which the piece stands: D, Bb, F# minor, Am",
             Control::Meter => "its metre, one that the model's music has, as 3/4",
+            Control::Seconds => "how long the whole piece lasts, a prompt included, in the place of bars: 60",
         }
     }
 }
@@ -198,12 +211,14 @@ pub struct Controls {
     pub key: Option<Key>,
     /// The metre of a piece that begins with nothing.
     pub meter: Option<Meter>,
+    /// How long it lasts, what is given included.
+    pub seconds: Option<NonZeroU32>,
 }
 
 impl Controls {
     /// Those that are asked for.
     pub fn asked(&self) -> impl Iterator<Item = Control> {
-        let asked = [self.form.is_some(), self.key.is_some(), self.meter.is_some()];
+        let asked = [self.form.is_some(), self.key.is_some(), self.meter.is_some(), self.seconds.is_some()];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
 
@@ -221,6 +236,7 @@ impl Controls {
             Control::Form => self.form = Some(text.parse().map_err(|error| told(&error))?),
             Control::Key => self.key = Some(text.parse().map_err(|error| told(&error))?),
             Control::Meter => self.meter = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Seconds => self.seconds = Some(text.parse().map_err(|error| told(&error))?),
         }
         Ok(())
     }
@@ -248,13 +264,39 @@ impl Request {
         Request { length: Length::AsGiven, given: Some(given), controls: Controls::default(), sampling }
     }
 
-    /// Bars of the whole piece, an upbeat not counted.
+    /// Bars of the whole piece, an upbeat not counted; where seconds are asked for, those that cover them.
     pub fn bars(&self) -> usize {
+        if let Some(seconds) = self.controls.seconds {
+            return self.bars_of(seconds);
+        }
         match (self.length, &self.given) {
             (Length::Bars(bars), _) => bars,
             (Length::AsGiven, Some(given)) => given.score.bar_count(),
             (Length::AsGiven, None) => 0,
         }
+    }
+
+    /// What is given goes on at its last tempo and metre; what begins with nothing is counted as a performance is, in bars of two seconds.
+    fn bars_of(&self, seconds: NonZeroU32) -> usize {
+        let kept = self.prompt().map(Prompt::score);
+        let meter = kept.and_then(|kept| kept.meters.last()).map_or(Meter::COMMON, |(_, meter)| *meter);
+        let tempo = kept.and_then(|kept| kept.tempos.last()).map_or(Tempo::DEFAULT, |(_, tempo)| *tempo);
+        let fine = TicksPerQuarter::DEFAULT;
+        let bar = meter.bar(fine).quarters(fine) * 60.0 / tempo.quarters_per_minute();
+        let heard =
+            self.prompt().map_or(0.0, |prompt| prompt.score().tempo_map().seconds(prompt.end_in(prompt.score())));
+        let left = (f64::from(seconds.get()) - heard).max(0.0) / bar;
+        self.prompt().map_or(0, Prompt::bars) + left.ceil() as usize
+    }
+
+    /// A piece that was written to as many bars, cut where the seconds asked for are over.
+    pub fn cut(&self, score: Score) -> Score {
+        let Some(seconds) = self.controls.seconds else { return score };
+        let from = self.prompt().map_or(Ticks::ZERO, |prompt| prompt.end_in(&score));
+        let left = f64::from(seconds.get()) - score.tempo_map().seconds(from);
+        let tempo = score.tempos.iter().rev().find(|(at, _)| *at <= from).map_or(Tempo::DEFAULT, |(_, tempo)| *tempo);
+        let ticks = left * tempo.quarters_per_minute() / 60.0 * f64::from(score.ticks_per_quarter.get());
+        score.before(from + Ticks(ticks.max(0.0).round() as u64))
     }
 
     /// The beginning that is given, where that is all.
@@ -276,11 +318,15 @@ impl Request {
         };
         if let Some(control) = self.controls.asked().find(|control| !composer.controls().contains(control)) {
             let able = able(&|spec| spec.controls.contains(&control));
+            if control == Control::Seconds {
+                return Err(ComposeError::Seconds { able });
+            }
             return Err(ComposeError::Control { composer: spec.id, control: control.name(), able });
         }
-        let settled = self.controls.asked().find(|control| *control != Control::Form || self.length == Length::AsGiven);
+        let is_of_all = |control: &Control| matches!(control, Control::Form | Control::Seconds);
+        let settled = self.controls.asked().find(|control| !is_of_all(control) || self.length == Length::AsGiven);
         if let (Some(_), Some(control)) = (&self.given, settled) {
-            return Err(ComposeError::Settled { control: control.name() });
+            return Err(ComposeError::Settled { control: control.noun() });
         }
         match &self.given {
             None if self.length == Length::AsGiven => return Err(ComposeError::NothingGiven),

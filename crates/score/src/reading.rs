@@ -22,6 +22,11 @@ impl Reading {
     /// All of them.
     pub const ALL: [Reading; 4] = [Reading::Merged, Reading::Parts, Reading::Performed, Reading::Pedalled];
 
+    /// Whether it is music as it was played, in seconds and not in bars.
+    pub const fn is_played(self) -> bool {
+        matches!(self, Reading::Performed | Reading::Pedalled)
+    }
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {

@@ -34,7 +34,7 @@ const arranges = (/** @type {any} */ model) => model?.around.includes("cells") ?
 function wishes() {
   const all = /** @type {any[]} */ (chosen()?.controls ?? []);
   if (prompt.arranges()) return [];
-  return prompt.isGiven() ? all.filter(({ name }) => name === "form") : all;
+  return prompt.isGiven() ? all.filter(({ name }) => name === "form" || name === "seconds") : all;
 }
 
 /** A field for each of the model's controls; what was written stays. */

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cantus_composers::registry;
 use cantus_formats::Format;
-use cantus_model::{Around, Controls};
+use cantus_model::{Around, Control, Controls};
 use cantus_workshop as workshop;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -187,14 +187,18 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
     {
         controls.set(name, text).map_err(ApiError::bad_request)?;
     }
+    check(
+        controls.seconds.is_none_or(|seconds| seconds.get() as usize <= 2 * MOST_BARS),
+        format!("a piece lasts {} seconds at the most", 2 * MOST_BARS),
+    )?;
     let is_new = order.prompt.is_none() && order.arrangement.is_none();
     check(
         is_new || controls.key.is_none() && controls.meter.is_none(),
         "what is given has its own key and metre: leave them out".to_owned(),
     )?;
     check(
-        order.arrangement.is_none() || order.prompt.is_none() && controls.form.is_none(),
-        "a piece that is arranged has neither a prompt nor a form asked for".to_owned(),
+        order.arrangement.is_none() || order.prompt.is_none() && controls.form.is_none() && controls.seconds.is_none(),
+        "a piece that is arranged has neither a prompt, a form nor a length asked for".to_owned(),
     )?;
     order.seed.get_or_insert_with(workshop::fresh_seed);
     aside(move || {
@@ -208,7 +212,10 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
             Err(ApiError::bad_request(format!("the model `{}` cannot {what}; choose another", order.model)))
         };
         for name in order.form.iter().map(|_| "form").chain(order.controls.keys().map(String::as_str)) {
-            check(model.controls.iter().any(|known| known.name == name), &format!("be asked for a {name}"))?;
+            check(
+                model.controls.iter().any(|known| known.name == name),
+                &format!("be asked for a {}", Control::named(name).map_or("wish", Control::noun)),
+            )?;
         }
         check(order.arrangement.is_none() || model.around.contains(&Around::Cells), "work around what is given")?;
         let given = |sha256: &str| {

@@ -4,7 +4,7 @@
 
 use crate::Shared;
 use cantus_composers::registry;
-use cantus_model::{Around, ComposerSpec, Control};
+use cantus_model::{Around, Control, CorpusCard};
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
 use cantus_workshop::{self as workshop, LoadError, Model};
@@ -43,12 +43,14 @@ pub struct Described {
     pub help: &'static str,
 }
 
-/// What models of a composer can work around, and be asked for.
-fn asked(spec: Option<&ComposerSpec>) -> (&'static [Around], Vec<Described>) {
-    let Some(spec) = spec else { return (&[], Vec::new()) };
+/// What a model of a composer that learnt from such a corpus can work around, and be asked for.
+fn asked(composer: &str, corpus: &CorpusCard) -> (&'static [Around], Vec<Described>) {
+    let Some(spec) = registry::find(composer) else { return (&[], Vec::new()) };
+    let is_played = workshop::reading_of(corpus).way().is_played();
+    let can = |control: &&Control| is_played || **control != Control::Seconds;
     let described =
         |control: &Control| Described { name: control.name(), label: control.label(), help: control.help() };
-    (spec.around, spec.controls.iter().map(described).collect())
+    (spec.around, spec.controls.iter().filter(can).map(described).collect())
 }
 
 impl Entry {
@@ -68,7 +70,9 @@ pub struct Models {
 impl Models {
     pub fn new(runs: PathBuf) -> Models {
         let built_in = workshop::BUILT_IN.iter().map(|model| {
-            let (around, controls) = asked(model.spec());
+            let header = model.header();
+            let (around, controls) =
+                header.map_or((&[][..], Vec::new()), |header| asked(&header.composer, &header.corpus));
             Entry {
                 id: model.name.to_owned(),
                 title: model.title.to_owned(),
@@ -118,8 +122,8 @@ fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
         return Vec::new();
     }
     let RunDescription { composer, configuration, parameters, corpus, .. } = description;
+    let (around, controls) = asked(&composer, &corpus);
     let title = title.unwrap_or(corpus.name);
-    let (around, controls) = asked(registry::find(&composer));
     let best = Entry {
         id: id.to_owned(),
         title: title.clone(),

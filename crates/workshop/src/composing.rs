@@ -43,6 +43,8 @@ pub fn compose(
     progress: Progress<'_>,
 ) -> Result<Vec<Composition>, ComposeError> {
     let request = settings.request(given)?;
+    let seconds = request.controls.seconds.is_some();
+    let settings = &Provenance { bars: if seconds { request.bars() } else { settings.bars }, ..settings.clone() };
     let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
     let mut compositions = registry::compose(model.composer.as_ref(), &request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {

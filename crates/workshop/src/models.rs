@@ -4,7 +4,7 @@ use crate::files::{self, ReadError};
 use crate::shelf::{RUNS, advice};
 use cantus_composers::registry;
 use cantus_evaluation::originality::{Digest, Sketch};
-use cantus_model::{Composer, ComposerSpec, Header, ModelError, ModelFile, Sampling, digest};
+use cantus_model::{Composer, Header, ModelError, ModelFile, Sampling, digest};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::path::{Path, PathBuf};
@@ -30,9 +30,9 @@ impl BuiltIn {
         self.bytes
     }
 
-    /// The entry of its composer.
-    pub fn spec(&self) -> Option<&'static ComposerSpec> {
-        registry::find(&Header::from_bytes(self.bytes).ok()?.composer)
+    /// What its file says of it.
+    pub fn header(&self) -> Option<Header> {
+        Header::from_bytes(self.bytes).ok()
     }
 }
 

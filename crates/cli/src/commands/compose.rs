@@ -10,6 +10,7 @@ use cantus_model::{ComposeError, Composition, Form, digest};
 use cantus_score::{Key, Meter, Score};
 use cantus_workshop::{self as workshop, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, miette};
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// Length of the whole piece in bars, the prompt's included [default: 16]
     #[arg(long, value_name = "N")]
     bars: Option<usize>,
+    /// Length of the whole piece in seconds, for models of music as it is played
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["bars", "form", "tempo"])]
+    seconds: Option<NonZeroU32>,
     /// Use the same seed to get the same piece; by default a new seed is chosen and printed
     #[arg(long)]
     seed: Option<u64>,
@@ -61,7 +65,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "form", "key", "meter", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -100,6 +104,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             None => miette::Report::from_err(error),
         },
     })?;
+    settings.bars = request.bars();
     let playing = arguments.sound.load(&outputs.formats)?;
     let mut pieces = Vec::new();
     let seeds: Vec<u64> = (0..arguments.count).map(|k| settings.seed.wrapping_add(u64::from(k))).collect();
@@ -157,6 +162,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         ("form", arguments.form.as_ref().map(Form::to_string)),
         ("key", arguments.key.map(|key| key.to_string())),
         ("meter", arguments.meter.map(|meter| meter.to_string())),
+        ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),
     ];
     Ok(Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -185,6 +191,7 @@ fn compose(model: &Model, settings: &Provenance, seeds: &[u64], given: Option<&S
         Err(
             error @ (ComposeError::Bars { .. }
             | ComposeError::Form(_)
+            | ComposeError::Seconds { .. }
             | ComposeError::Settled { .. }
             | ComposeError::Meter { .. }),
         ) => Err(Usage(error.to_string()).into()),

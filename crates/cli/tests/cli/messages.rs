@@ -259,3 +259,18 @@ fn a_temperature_that_is_noise_is_refused() {
         "a temperature of 99 makes no sense: give a number from 0 (always the likeliest) to 4; 1 is as learnt"
     );
 }
+
+#[test]
+fn seconds_are_asked_of_models_that_count_them() {
+    let folder = folder();
+    assert_eq!(
+        refusal(folder.path(), &["compose", "--seconds", "30"], 2),
+        "the model counts bars and not seconds: ask for bars, or use a model that learnt from performances as they were played, with one of \
+         notes, performance_rnn (`cantus models` lists models with their composers)"
+    );
+    for other in [&["--bars", "4"][..], &["--tempo", "90"]] {
+        let said = refusal(folder.path(), &[&["compose", "--seconds", "30"], other].concat(), 2);
+        assert!(said.contains("cannot be used with"), "{said}");
+    }
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}

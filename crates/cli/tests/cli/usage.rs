@@ -14,6 +14,7 @@ fn help_names_the_options() {
                 "--prompt",
                 "--prompt-bars",
                 "--bars",
+                "--seconds",
                 "--seed",
                 "--temperature",
                 "--top-p",

@@ -16,8 +16,8 @@ use cantus_encoding::note_events::{Clock, Instrument, Vocabulary, decode, encode
 use cantus_model::critic::Critic;
 use cantus_model::frames::BarSteps;
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
-    ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint, derive,
+    ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
+    ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint, derive,
 };
 use cantus_nn::cascade::{CascadeScorer, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -299,6 +299,11 @@ impl Composer for NoteComposer {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+
+    /// Music on beats is counted in bars.
+    fn controls(&self) -> &'static [Control] {
+        if self.clock() == Clock::Seconds { SPEC.controls } else { &Control::OF_BARS }
     }
 
     fn judge(&self) -> Option<&dyn Judge> {

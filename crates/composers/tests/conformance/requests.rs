@@ -2,8 +2,10 @@
 
 use crate::corpus;
 use crate::subject::{Subject, compose, each, request};
-use cantus_model::{Around, Cell, ComposeError, Composer, Control, Given, Length, Prompt, Request, Sampling};
-use cantus_score::{Note, Score, Ticks};
+use cantus_model::{
+    Around, Cell, ComposeError, Composer, Control, Given, Length, Prompt, Request, Sampling, TrainingSet,
+};
+use cantus_score::{Note, Reading, Score, Ticks, performed};
 use std::collections::BTreeSet;
 
 fn composer(subject: &Subject) -> Box<dyn Composer> {
@@ -15,6 +17,42 @@ fn notes_in(score: &Score, bars: std::ops::RangeInclusive<u64>) -> BTreeSet<(u64
     let fine = u64::from(score.ticks_per_quarter.get());
     let place = |note: &Note| (note.onset.0 * 4 / fine, note.pitch.get());
     score.notes().map(place).filter(|(onset, _)| bars.contains(&(onset / 16 + 1))).collect()
+}
+
+/// Where music is played and not counted, its length may be asked for in seconds; elsewhere those that can are named.
+#[test]
+fn a_performance_is_as_long_as_the_seconds_asked_for() {
+    each(|subject| {
+        let played = |pieces: Vec<Score>| pieces.iter().map(performed).collect();
+        let TrainingSet { train, valid, attacks, .. } = corpus::set();
+        let reading = Reading::Performed;
+        let is_able = subject.spec.reads.contains(&reading);
+        let set = TrainingSet { train: played(train), valid: played(valid), reading, attacks };
+        let composer = if is_able { subject.create(&set, 1).composer() } else { composer(subject) };
+        let asked = |seconds: &str| {
+            let mut asked = request(1);
+            asked.controls.set("seconds", seconds).unwrap();
+            asked
+        };
+        let lasts = |score: &Score| score.tempo_map().seconds(score.end());
+        let found = compose(composer.as_ref(), &asked("7"), 1);
+        if !is_able {
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains("notes, performance_rnn"), "{error}");
+            return;
+        }
+        let score = found.unwrap().score;
+        assert!(score.note_count() > 0 && score.bars().count() >= 3 && lasts(&score) <= 7.001, "{}", lasts(&score));
+        // A prompt counts, at its own tempo: two bars of 2.5 s.
+        let prompt = Prompt::new(&corpus::piece(0), 2).unwrap();
+        let score = compose(composer.as_ref(), &asked("11").after(prompt), 1).unwrap().score;
+        assert!((7.5..=11.001).contains(&lasts(&score)), "{}", lasts(&score));
+        let prompt = Prompt::new(&corpus::piece(0), 2).unwrap();
+        let none_left = compose(composer.as_ref(), &asked("5").after(prompt), 1);
+        assert!(matches!(none_left, Err(ComposeError::PromptTooLong { .. })));
+        assert!(matches!(compose(composer.as_ref(), &asked("4000000000"), 1), Err(ComposeError::Bars { .. })));
+        assert!(request(1).controls.set("seconds", "0").is_err());
+    });
 }
 
 /// The beginning of a piece, wherever it is said, and any cells of it, where the composer works around them.

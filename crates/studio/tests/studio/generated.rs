@@ -152,7 +152,7 @@ fn generated_requests_are_answered_as_described() {
     }
     let mut answers: Vec<std::collections::BTreeSet<u16>> = vec![Default::default(); operations.len()];
     let mut known = Vec::new();
-    for round in 0..60 {
+    for round in 0..90 {
         if round % 5 == 0 {
             known = ids(&studio);
         }
