@@ -53,7 +53,7 @@ pub enum Reason {
     },
     /// Too many onsets that miss the grid: a performance, most likely.
     OffGrid {
-        /// The share that misses it: [`Quantization::off_grid`].
+        /// The share that misses it: [`Quantization::off_grid`](crate::Quantization::off_grid).
         share: f64,
         /// The share allowed.
         allowed: f64,
