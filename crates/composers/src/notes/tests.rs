@@ -87,8 +87,8 @@ fn moved_music_moves_what_is_heard_and_offered_and_nothing_else() {
         let mut expected = expected;
         expected.allowed[choice::PITCH] |= 15;
         assert_eq!(found, expected, "note {j}");
-        layout.read(&still, j, 4, |number| vocabulary.is_drums(number), &mut a);
-        layout.read(&moved, j, 0, |number| vocabulary.is_drums(number), &mut b);
+        layout.read(&still, j, (4, true), |number| vocabulary.is_drums(number), &mut a);
+        layout.read(&moved, j, (0, true), |number| vocabulary.is_drums(number), &mut b);
         assert_eq!(a, b, "note {j}");
     }
 }
@@ -107,8 +107,8 @@ fn what_comes_later_changes_nothing_that_is_known() {
         let mut after = View::new(&vocabulary, &layout, &whole, 0);
         after.open(j);
         assert_eq!(before.sight, after.sight, "note {j}");
-        layout.read(&growing, j, 0, |number| vocabulary.is_drums(number), &mut a);
-        layout.read(&whole, j, 0, |number| vocabulary.is_drums(number), &mut b);
+        layout.read(&growing, j, (0, true), |number| vocabulary.is_drums(number), &mut a);
+        layout.read(&whole, j, (0, true), |number| vocabulary.is_drums(number), &mut b);
         assert_eq!(a, b, "note {j}");
         growing.push(*note, vocabulary.is_drums(note.instrument));
     }

@@ -59,6 +59,12 @@ fn a_judge_says_of_pieces_what_validation_says() {
         assert!((found.nats / expected.nats - 1.0).abs() < 1e-4, "{found:?} {expected:?}");
         assert!((found.quarters - expected.quarters).abs() < 1e-9);
         assert_eq!((found.tokens, found.correct), (expected.tokens, expected.correct));
+        // What is beside the notes is told apart alike, and is a part of the whole.
+        assert_eq!(found.beside.is_some(), expected.beside.is_some());
+        if let (Some(found_beside), Some(expected_beside)) = (found.beside, expected.beside) {
+            assert!((found_beside - expected_beside).abs() < 1e-4 * found.nats, "{found:?} {expected:?}");
+            assert!((0.0..0.9 * found.nats).contains(&found_beside), "{found:?}");
+        }
         assert_eq!((judge.kind(), judge.protocol()), (trainable.likelihood(), trainable.protocol()));
     });
 }

@@ -76,6 +76,9 @@ impl Description {
         if let Some(any) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
             return self.value(dice.one(any), dice);
         }
+        if let Some(examples) = schema["examples"].as_array().filter(|_| dice.in_ten(8)) {
+            return dice.one(examples).clone();
+        }
         let low = schema["minimum"].as_f64().unwrap_or(0.0);
         // Small, so that what fits is quickly done.
         let high = schema["maximum"].as_f64().unwrap_or(low + 20.0).min(low + 20.0);
