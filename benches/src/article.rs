@@ -40,7 +40,7 @@ pub fn words(data: &Path) -> Result<()> {
     let set = training_set(data)?;
     let vocabulary = Vocabulary::build(set.all()).map_err(Error::other)?;
     let [train, valid] = [&set.train, &set.valid].map(|pieces| {
-        let words = pieces.iter().flat_map(|piece| encode(piece, &vocabulary).0);
+        let words = pieces.iter().flat_map(|piece| encode(&piece, &vocabulary).0);
         words.map(|word| word.0).collect::<Vec<u32>>()
     });
     println!("{}", serde_json::json!({ "vocabulary": vocabulary.len(), "train": train, "valid": valid }));

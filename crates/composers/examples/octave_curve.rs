@@ -35,7 +35,7 @@ fn read(path: &Path) -> Result<Option<Score>, Box<dyn Error>> {
 }
 
 fn corpus(root: &Path) -> Result<TrainingSet, Box<dyn Error>> {
-    let mut set = TrainingSet::default();
+    let (mut train, mut valid) = (Vec::new(), Vec::new());
     for folder in FOLDERS.split_whitespace() {
         let mut names: Vec<String> = std::fs::read_dir(root.join(folder))?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -46,10 +46,10 @@ fn corpus(root: &Path) -> Result<TrainingSet, Box<dyn Error>> {
             let Some(score) = read(&root.join(folder).join(&name))? else { continue };
             let digest = Sha256::digest(format!("{folder}/{name}"));
             let remainder = digest.iter().fold(0u32, |remainder, byte| (remainder * 256 + u32::from(*byte)) % 10);
-            if remainder == 0 { set.valid.push(score) } else { set.train.push(score) }
+            if remainder == 0 { valid.push(score) } else { train.push(score) }
         }
     }
-    Ok(set)
+    Ok(TrainingSet { train: train.into(), valid: valid.into(), ..TrainingSet::default() })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

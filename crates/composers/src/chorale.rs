@@ -270,7 +270,7 @@ struct Choir {
 impl Choir {
     /// What the pieces of a corpus have in common; `None` where nothing is sung.
     fn of(set: &TrainingSet) -> Option<Choir> {
-        let pieces: Vec<Vec<Chord>> = set.all().map(voices::read).collect();
+        let pieces: Vec<Vec<Chord>> = set.all().map(|piece| voices::read(&piece)).collect();
         let sung = pieces.iter().flatten().fold(0, |all, chord| all | chord.bits());
         if sung == 0 {
             return None;
@@ -296,7 +296,7 @@ impl Choir {
                 // A quarter less: where two bars end within a held chord, it would be too late to turn aside.
                 two_bars.saturating_sub(grid.get() as usize).max(1),
             ),
-            returns: set.train.iter().map(voices::read).map(returns).collect(),
+            returns: set.train.iter().map(|piece| returns(voices::read(&piece))).collect(),
         })
     }
 

@@ -181,7 +181,7 @@ impl FrameHead for Head {
 mod tests {
     use super::*;
     use cantus_encoding::piano_roll::Frame;
-    use cantus_model::{Settings, StepAt, Trainable, TrainingSet};
+    use cantus_model::{Pieces, Settings, StepAt, Trainable, TrainingSet};
     use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 
     const ALL: Effort = Effort { every: 1, chains: 1, temperatures: 1 };
@@ -201,7 +201,7 @@ mod tests {
 
     fn set() -> TrainingSet {
         let train = [90, 3, 41, 240, 60].iter().zip(1..).map(|(length, seed)| piece(*length, seed)).collect();
-        TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)], attacks: false, ..TrainingSet::default() }
+        TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)].into(), attacks: false, ..TrainingSet::default() }
     }
 
     fn trainer(changes: &[(&str, Settings)]) -> Box<dyn Trainable> {
@@ -214,8 +214,8 @@ mod tests {
         trainable.composer().frames().unwrap().judge_frames(pieces, effort, 0)
     }
 
-    fn frames(scores: &[Score]) -> Vec<Vec<Frame>> {
-        scores.iter().map(|score| cantus_model::frames::Reading::Sounding.frames(score)).collect()
+    fn frames(pieces: &Pieces) -> Vec<Vec<Frame>> {
+        pieces.iter().map(|score| cantus_model::frames::Reading::Sounding.frames(&score)).collect()
     }
 
     #[test]

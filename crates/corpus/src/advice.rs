@@ -1,7 +1,7 @@
 //! What to do about a folder of which too little can be used. Advice names the option that helps, or says nothing.
 
 use crate::beats::Beats;
-use crate::preflight::{grouped, printable};
+use crate::text::{grouped, printable};
 use crate::{Preflight, Reason};
 use cantus_formats::Format;
 

@@ -2,6 +2,7 @@
 
 use crate::Options;
 use cantus_score::{Score, TicksPerQuarter};
+use std::ops::AddAssign;
 
 /// Grids that are tried, in steps to a quarter note.
 const GRIDS: [u32; 4] = [Options::GRID.get(), 8, 12, 24];
@@ -97,6 +98,20 @@ impl Beats {
     fn better_of(&self, grids: &[u32]) -> Option<u32> {
         let missed = |grid: &u32| GRIDS.iter().position(|known| known == grid).map_or(u64::MAX, |k| self.missed[k]);
         grids.iter().copied().find(|grid| missed(grid) as f64 <= LEFT * self.missed[0] as f64)
+    }
+}
+
+impl AddAssign for Beats {
+    fn add_assign(&mut self, other: Beats) {
+        let add = |sums: &mut [u64], others: &[u64]| sums.iter_mut().zip(others).for_each(|(sum, more)| *sum += more);
+        self.notes += other.notes;
+        self.halves += other.halves;
+        self.thirds += other.thirds;
+        self.fourths += other.fourths;
+        self.sixths += other.sixths;
+        self.all += other.all;
+        add(&mut self.missed, &other.missed);
+        add(&mut self.beside, &other.beside);
     }
 }
 

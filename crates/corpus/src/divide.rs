@@ -1,8 +1,7 @@
 //! A single long piece becomes two: one to learn from, one to validate on.
 
-use crate::corpus::{Piece, Split};
-use crate::preflight::printable;
-use crate::{ContentHash, Options};
+use crate::text::printable;
+use crate::{ContentHash, Options, Piece, Split};
 use cantus_score::{Score, Ticks};
 
 /// The fewest bars of a piece that is divided.
@@ -13,7 +12,7 @@ const LEAST_NOTES: usize = 8;
 
 /// The beginning and the end of a piece, divided at a bar line, with a remark about it; `None` where it is too short for that.
 pub(crate) fn divided(piece: &Piece, options: &Options) -> Option<([Piece; 2], String)> {
-    let score = &piece.score;
+    let score = &piece.score();
     let starts: Vec<Ticks> = score.bars().map(|bar| bar.start).collect();
     let bars = starts.len();
     if bars < MOST_SHORT {
@@ -26,12 +25,8 @@ pub(crate) fn divided(piece: &Piece, options: &Options) -> Option<([Piece; 2], S
     if beginning.note_count() < LEAST_NOTES || end.note_count() < LEAST_NOTES {
         return None;
     }
-    let part = |split: Split, score: Score, (first, last): (usize, usize)| Piece {
-        path: format!("{} (bars {first}-{last})", piece.path),
-        hash: ContentHash::of(&score),
-        split,
-        quarters: score.end().quarters(score.ticks_per_quarter),
-        score,
+    let part = |split: Split, score: Score, (first, last): (usize, usize)| {
+        Piece::new(format!("{} (bars {first}-{last})", piece.path), ContentHash::of(&score), split, &score)
     };
     let remark = format!(
         "{} is alone: its last {valid} of {bars} bars are for validation, the others to learn from",

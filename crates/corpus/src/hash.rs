@@ -28,7 +28,7 @@ impl ContentHash {
     }
 
     /// The hash of everything that a composer may learn from: `scores` in the order given.
-    pub(crate) fn of_corpus<'a>(scores: impl Iterator<Item = (u8, &'a Score)>) -> ContentHash {
+    pub(crate) fn of_corpus(scores: impl Iterator<Item = (u8, Score)>) -> ContentHash {
         let mut hash = Sha256::new_with_prefix(b"cantus corpus 1");
         for (split, score) in scores {
             let mut piece = start(&[split], score.ticks_per_quarter);
@@ -50,6 +50,12 @@ impl ContentHash {
             hash.update(piece.finalize());
         }
         ContentHash(hash.finalize().into())
+    }
+
+    /// Another number of the hash, as evenly spread, that has nothing to do with [`ContentHash::fraction`].
+    pub(crate) fn lot(&self) -> u64 {
+        let [.., a, b, c, d, e, f, g, h] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// The hash as a number, 0 <= x < 1, evenly spread over all music.

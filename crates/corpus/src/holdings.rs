@@ -111,12 +111,12 @@ pub(crate) fn knows_no_beat(score: &Score) -> bool {
 pub(crate) struct Kinds(BTreeMap<Music, (usize, usize)>);
 
 impl Kinds {
-    /// Adds a piece.
-    pub(crate) fn add(&mut self, score: &Score) {
-        if let Some(music) = Music::of(score) {
+    /// Adds a piece: its kind, if it has one, and its notes.
+    pub(crate) fn add(&mut self, piece: Option<(Music, usize)>) {
+        if let Some((music, count)) = piece {
             let (pieces, notes) = self.0.entry(music).or_default();
             *pieces += 1;
-            *notes += score.note_count();
+            *notes += count;
         }
     }
 

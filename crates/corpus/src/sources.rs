@@ -23,7 +23,7 @@ pub struct Changes {
 impl Sources {
     /// Those of a corpus.
     pub fn of(corpus: &Corpus) -> Sources {
-        let all = |piece: &crate::Piece| (piece.hash, ContentHash::of_corpus([(0, &piece.score)].into_iter()));
+        let all = |piece: &crate::Piece| (piece.hash, ContentHash::of_corpus([(0, piece.score())].into_iter()));
         let pieces: HashMap<ContentHash, ContentHash> = corpus.pieces.iter().map(all).collect();
         // Of a piece that was divided only the notes are known.
         let whole = |hash: &ContentHash| pieces.get(hash).copied().unwrap_or(*hash);
@@ -65,7 +65,7 @@ impl fmt::Display for Changes {
 
 /// `added: a.mid, b.mid and 3 more`.
 fn said(kind: &str, names: &[String]) -> String {
-    let named: Vec<String> = names.iter().take(MOST_NAMED).map(|name| crate::preflight::printable(name)).collect();
+    let named: Vec<String> = names.iter().take(MOST_NAMED).map(|name| crate::text::printable(name)).collect();
     let more = names.len() - named.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{kind}: {}{more}", named.join(", "))
@@ -86,7 +86,7 @@ mod tests {
                 velocity: Velocity::DEFAULT,
             };
             score.parts.push(cantus_score::Part { notes: vec![note], ..cantus_score::Part::default() });
-            ContentHash::of_corpus([(0, &score)].into_iter())
+            ContentHash::of_corpus([(0, score)].into_iter())
         };
         Sources(files.iter().map(|(name, pitch)| ((*name).to_owned(), hash(*pitch))).collect())
     }

@@ -1,7 +1,8 @@
 //! The defaults on real music: merged, written scores are used and performances refused; read as suits the folder, all of it is used. Skipped where `CANTUS_DATA` names no data folder.
 
-use cantus_corpus::{Music, Options, Preflight, survey};
+use cantus_corpus::{Music, Options, Preflight, Split, survey};
 use cantus_score::Reading;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The report of a folder of the data, or `None`, said aloud, where there is no data.
@@ -50,6 +51,23 @@ fn a_folder_is_read_as_suits_it() {
         assert_eq!((report.music(), report.options.reading), (Some(music), Some(reading)), "{report}");
         assert!(report.totals.used >= least, "{report}");
     }
+}
+
+/// The folders of these are compositions, of which up to eight players and a score are there; names are no part of what decides.
+#[test]
+fn performances_of_one_composition_stand_on_one_side() {
+    let test = "performances_of_one_composition_stand_on_one_side";
+    let Some(report) = report_with(test, "performance/asap-nc", &Options::open()) else { return };
+    let mut compositions: HashMap<&str, Vec<Split>> = HashMap::new();
+    for (file, usage) in report.used() {
+        let (folder, _) = file.path.split_once('/').expect("every file lies in a folder");
+        compositions.entry(folder).or_default().push(usage.split);
+    }
+    let several: Vec<&Vec<Split>> = compositions.values().filter(|splits| splits.len() > 1).collect();
+    let divided = several.iter().filter(|splits| splits.iter().any(|split| *split != splits[0])).count();
+    assert!(several.len() > 150 && divided <= 3, "{divided} of {}", several.len());
+    let share = report.totals.valid as f64 / report.totals.used as f64;
+    assert!((0.05..0.2).contains(&share), "{share}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod fixture;
 
 use cantus_corpus::{ContentHash, Corpus, Options, Split, read};
+use cantus_score::{Score, Ticks};
 use fixture::{piece, save};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -92,4 +93,60 @@ fn neither_side_stays_empty() {
         assert!(corpus.pieces.iter().take(valid).all(|piece| piece.split == Split::Valid));
         assert_eq!(corpus.report.totals.valid, valid);
     }
+}
+
+/// A piece as somebody plays it: in another tempo, never in time, in another key.
+fn played(seed: u64, player: u64) -> Score {
+    let mut piece = piece(seed, 200, 50);
+    for (k, note) in piece.parts[0].notes.iter_mut().enumerate() {
+        note.onset = Ticks(note.onset.0 * (8 + player) / 8 + (k as u64 * player * 7919) % 60);
+        note.duration = Ticks(100);
+    }
+    piece.transposed(player as i32).unwrap()
+}
+
+#[test]
+fn performances_of_one_composition_stand_on_one_side_and_move_no_other() {
+    let place = tempfile::tempdir().unwrap();
+    for seed in 0..40 {
+        save(&piece(seed, 200, 50), &place.path().join(format!("{seed}.mid")));
+    }
+    let before = sides(&corpus(place.path()));
+    for (seed, player) in (0..6).flat_map(|seed| (1..4).map(move |player| (seed, player))) {
+        save(&played(seed, player), &place.path().join(format!("{}/by {player}.mid", 100 - seed)));
+    }
+    let open = Options { valid_share: 0.33, max_off_grid: 1.0, ..Options::default() };
+    let all = read(place.path(), &open, &mut |_| ()).unwrap();
+    assert_eq!(all.pieces.len(), 40 + 18);
+    let side = |name: String| all.pieces.iter().find(|piece| piece.path == name).unwrap().split;
+    for seed in 0..6 {
+        let written = side(format!("{seed}.mid"));
+        assert!((1..4).all(|player| side(format!("{}/by {player}.mid", 100 - seed)) == written), "{seed}");
+    }
+    let after = sides(&all);
+    let number = |path: &str| path.trim_end_matches(".mid").parse::<u64>().ok();
+    let alone: Vec<_> = all.pieces.iter().filter(|piece| number(&piece.path).is_some_and(|seed| seed >= 6)).collect();
+    assert!(alone.len() == 34 && alone.iter().all(|piece| after[&piece.hash] == before[&piece.hash]));
+    assert!(all.report.remarks.iter().any(|remark| remark.starts_with("24 pieces are versions of 6 compositions")));
+}
+
+#[test]
+fn any_number_of_threads_reads_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    for seed in 0..150 {
+        // Some are duplicates, some are no music.
+        save(&piece(seed % 140, 40, 50), &place.path().join(format!("{seed}.mid")));
+    }
+    (0..150).step_by(20).for_each(|k| std::fs::write(place.path().join(format!("{k}.mid")), "no music").unwrap());
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut told = Vec::new();
+        let options = Options::default();
+        let read = || read(place.path(), &options, &mut |at| told.push((at.done, at.path.to_owned())));
+        let corpus = pool.install(read).unwrap();
+        (corpus.pieces, corpus.report, told)
+    };
+    let one = with(1);
+    assert!(one.1.totals.refused.len() == 2 && one.0.len() > 120);
+    assert_eq!(with(3), one);
 }

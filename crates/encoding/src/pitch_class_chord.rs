@@ -10,6 +10,7 @@
 use crate::{TokenId, VocabularyError};
 use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Velocity};
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 /// The words of a corpus in the order of their names, as the sources number them.
@@ -24,12 +25,13 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`VocabularyError::Empty`] without a note.
-    pub fn build<'a>(scores: impl IntoIterator<Item = &'a Score>) -> Result<Vocabulary, VocabularyError> {
-        let words: BTreeSet<String> = scores.into_iter().flat_map(words).collect();
-        if words.is_empty() {
+    pub fn build(scores: impl IntoIterator<Item = impl Borrow<Score>>) -> Result<Vocabulary, VocabularyError> {
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        scores.into_iter().for_each(|score| known.extend(words(score.borrow())));
+        if known.is_empty() {
             return Err(VocabularyError::Empty { what: "words" });
         }
-        Ok(Vocabulary { words: words.into_iter().collect() })
+        Ok(Vocabulary { words: known.into_iter().collect() })
     }
 
     /// How many words there are.

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let mut pieces: Vec<(String, Score)> = Vec::new();
     for folder in std::env::args().skip(1) {
         match survey(Path::new(&folder), &Options::default(), &mut |_| ()) {
-            Ok(corpus) => pieces.extend(corpus.pieces.into_iter().map(|piece| (piece.path, piece.score))),
+            Ok(corpus) => pieces.extend(corpus.pieces.iter().map(|piece| (piece.path.clone(), piece.score()))),
             Err(error) => {
                 eprintln!("{error}");
                 return ExitCode::FAILURE;

@@ -10,7 +10,8 @@ fn main() -> ExitCode {
     for folder in std::env::args().skip(1) {
         match survey(Path::new(&folder), &Options::default(), &mut |_| ()) {
             Ok(corpus) => {
-                let pieces: Vec<Statistics> = corpus.pieces.iter().map(|piece| Statistics::of(&piece.score)).collect();
+                let pieces: Vec<Statistics> =
+                    corpus.pieces.iter().map(|piece| Statistics::of(&piece.score())).collect();
                 let name = folder.rsplit('/').find(|name| !name.is_empty()).unwrap_or(&folder).to_owned();
                 columns.push((name, Summary::of(&pieces)));
             }

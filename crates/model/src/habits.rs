@@ -50,7 +50,7 @@ impl Habits {
             if names_tempo {
                 *habits.tempos.entry(piece.prevailing_tempo()).or_default() += 1;
             }
-            if let Some(key) = key_of(piece) {
+            if let Some(key) = key_of(&piece) {
                 *habits.keys.entry(key).or_default() += 1;
             }
             let bars: Vec<BarKind> = piece.bars().map(|bar| BarKind::of(&bar, piece.ticks_per_quarter)).collect();

@@ -1,8 +1,9 @@
 //! What the trainer sees of a composer.
 
-use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, Unit};
+use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, Pieces, Unit};
 use cantus_encoding::VocabularyError;
 use cantus_score::{Meter, Reading, Score, Tempo};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
@@ -11,9 +12,9 @@ use std::sync::atomic::AtomicBool;
 #[derive(Clone, Debug, Default)]
 pub struct TrainingSet {
     /// Learnt from.
-    pub train: Vec<Score>,
+    pub train: Pieces,
     /// Judged by; never learnt from.
-    pub valid: Vec<Score>,
+    pub valid: Pieces,
     /// How the pieces were read.
     pub reading: Reading,
     /// Whether it is known where a pitch that sounds on is struck again; else such notes are one, or each as short as can be.
@@ -22,8 +23,8 @@ pub struct TrainingSet {
 
 impl TrainingSet {
     /// All pieces.
-    pub fn all(&self) -> impl Iterator<Item = &Score> {
-        self.train.iter().chain(&self.valid)
+    pub fn all(&self) -> impl Iterator<Item = Cow<'_, Score>> {
+        self.train.iter().chain(self.valid.iter())
     }
 
     /// Whether there is a note to learn from, and one to be judged by.
@@ -42,8 +43,8 @@ impl TrainingSet {
     /// The metre of most bars; 4/4 where there is none.
     pub fn usual_meter(&self) -> Meter {
         let mut meters: BTreeMap<Meter, u64> = BTreeMap::new();
-        for bar in self.all().flat_map(Score::bars) {
-            *meters.entry(bar.meter).or_default() += 1;
+        for piece in self.all() {
+            piece.bars().for_each(|bar| *meters.entry(bar.meter).or_default() += 1);
         }
         meters.iter().max_by_key(|(_, bars)| **bars).map_or(Meter::COMMON, |(meter, _)| *meter)
     }
@@ -51,7 +52,7 @@ impl TrainingSet {
     /// The middle one of the pieces' first tempos, where they have any.
     pub fn usual_tempo(&self) -> Option<Tempo> {
         let mut tempos: Vec<Tempo> =
-            self.all().filter_map(|piece| piece.tempos.first()).map(|(_, tempo)| *tempo).collect();
+            self.all().filter_map(|piece| piece.tempos.first().map(|(_, tempo)| *tempo)).collect();
         tempos.sort_unstable_by_key(|tempo| tempo.micros_per_quarter());
         tempos.get(tempos.len() / 2).copied()
     }

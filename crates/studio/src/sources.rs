@@ -5,6 +5,7 @@ use crate::library::Piece;
 use cantus_corpus::Split;
 use cantus_evaluation::originality::{Index, Passage};
 use cantus_formats::{Limits, midi};
+use cantus_score::Score;
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
 use serde::Serialize;
@@ -50,8 +51,9 @@ fn index(shared: &Shared, model: &str) -> Option<Arc<Index>> {
     if corpus.report.totals.notes > MOST_NOTES || corpus.fingerprint().to_string() != card.fingerprint {
         return None;
     }
-    let pieces = corpus.pieces_of(Split::Train).map(|piece| (name(&piece.path), &piece.score));
-    let index = Arc::new(Index::new(pieces));
+    let pieces: Vec<(&str, Score)> =
+        corpus.pieces_of(Split::Train).map(|piece| (name(&piece.path), piece.score())).collect();
+    let index = Arc::new(Index::new(pieces.iter().map(|(name, score)| (*name, score))));
     *last = Some((model.to_owned(), Arc::clone(&index)));
     Some(index)
 }

@@ -1,15 +1,30 @@
 //! A corpus as composers and model files take it.
 
-use cantus_corpus::{Corpus, Split};
-use cantus_model::{CorpusCard, TrainingSet};
-use cantus_score::Reading;
+use cantus_corpus::{Corpus, Piece, Split};
+use cantus_model::{CorpusCard, Pieces, Shelf, TrainingSet};
+use cantus_score::{Reading, Score};
+use std::borrow::Cow;
+
+/// Pieces that stay where the corpus keeps them.
+#[derive(Debug)]
+struct Kept(Vec<Piece>);
+
+impl Shelf for Kept {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn piece(&self, number: usize) -> Cow<'_, Score> {
+        Cow::Owned(self.0[number].score())
+    }
+}
 
 /// The corpus's pieces, by the side on which they stand.
 pub fn training_set(corpus: &Corpus) -> TrainingSet {
-    let scores = |split| corpus.pieces_of(split).map(|piece| piece.score.clone()).collect();
+    let pieces = |split| Pieces::on(Kept(corpus.pieces_of(split).cloned().collect()));
     TrainingSet {
-        train: scores(Split::Train),
-        valid: scores(Split::Valid),
+        train: pieces(Split::Train),
+        valid: pieces(Split::Valid),
         attacks: corpus.attacks,
         reading: corpus.report.options.way(),
     }

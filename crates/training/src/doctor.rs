@@ -29,6 +29,8 @@ const POOR: f64 = 0.5;
 const WARMER: [f64; 7] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5];
 /// Of a larger corpus so many pieces say what real pieces share with one another.
 const HELD_OUT: usize = 300;
+/// Of a corpus of more notes not all pieces are compared with: an index takes 150 bytes for each.
+const MOST_NOTES: u64 = 2_000_000;
 /// A loss of so many times its best has collapsed.
 const COLLAPSE: f64 = 3.0;
 /// An epoch's loss of so many times the best one's is no noise.
@@ -128,11 +130,15 @@ pub struct Doctor {
 impl Doctor {
     /// The doctor for a corpus.
     pub fn new(corpus: &Corpus) -> Doctor {
-        let learnt: Vec<(&str, &Score)> =
-            corpus.pieces_of(Split::Train).map(|piece| (piece.path.as_str(), &piece.score)).collect();
-        let kept: Vec<&Score> = corpus.pieces_of(Split::Valid).map(|piece| &piece.score).collect();
-        let index = Index::new(learnt.iter().copied());
-        let learnt: Vec<&Score> = learnt.into_iter().map(|(_, score)| score).collect();
+        // Of a very large corpus every so many pieces: what is known of them is held in memory.
+        let every = (corpus.report.totals.notes / MOST_NOTES + 1) as usize;
+        let some = |split| -> Vec<(&str, Score)> {
+            corpus.pieces_of(split).step_by(every).map(|piece| (piece.path.as_str(), piece.score())).collect()
+        };
+        let (learnt, kept) = (some(Split::Train), some(Split::Valid));
+        let index = Index::new(learnt.iter().map(|(name, score)| (*name, score)));
+        let learnt: Vec<&Score> = learnt.iter().map(|(_, score)| score).collect();
+        let kept: Vec<&Score> = kept.iter().map(|(_, score)| score).collect();
         let held_out = HeldOut::of(&index.check_real(&learnt, &kept, HELD_OUT));
         let notes: Vec<Vec<Note>> = learnt.iter().chain(&kept).map(|score| notes(score)).collect();
         let entropy = spread(notes.iter().filter_map(|notes| pitch_entropy(notes)));

@@ -2,7 +2,7 @@
 
 use crate::training::{WorkshopError, check_reading};
 use cantus_composers::registry::{self, Choice};
-use cantus_corpus::{Corpus, Music, Options, Progress};
+use cantus_corpus::{Corpus, Folder, Music, Options, Progress};
 use cantus_model::{ComposerSpec, CorpusCard};
 use cantus_score::{Reading, TicksPerQuarter};
 use cantus_training::training_set;
@@ -30,7 +30,7 @@ impl Gathered {
     }
 }
 
-/// Reads a folder for a composer; where none is asked for, chooses the one that suits what the folder holds. How it is read, where `options`
+/// Reads a folder, each file once, for a composer; where none is asked for, chooses the one that suits what the folder holds. How it is read, where `options`
 /// leave it open, follows from the composer and the folder.
 ///
 /// # Errors
@@ -42,37 +42,38 @@ pub fn gather(
     asked: Option<Choice>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Gathered, WorkshopError> {
-    let Some((spec, configuration)) = asked else { return gather_for_any(folder, options, progress) };
-    Ok(Gathered { spec, configuration, corpus: read_for(spec, folder, options, progress)? })
+    if let (Some((spec, _)), Some(reading)) = (asked, options.reading) {
+        check_reading(spec, reading)?;
+    }
+    let folder = Folder::read(folder, options, progress)?;
+    let Some((spec, configuration)) = asked else { return gather_for_any(&folder, options, progress) };
+    Ok(Gathered { spec, configuration, corpus: read_for(spec, &folder, options, progress)? })
 }
 
 fn read_for(
     spec: &'static ComposerSpec,
-    folder: &Path,
+    folder: &Folder,
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Corpus, WorkshopError> {
-    if let Some(reading) = options.reading {
-        check_reading(spec, reading)?;
-    }
     // Who does not read part by part reads everything in its own way.
     let own = spec.reads.first().filter(|_| !spec.reads.contains(&Reading::Parts));
     let options = Options { reading: options.reading.or(own.copied()), ..options.clone() };
-    let corpus = cantus_corpus::read(folder, &options, progress)?;
+    let corpus = folder.corpus(&options, progress)?;
     let found = corpus.report.options.way();
     if spec.reads.contains(&found) {
         return Ok(corpus);
     }
     let options = Options { reading: spec.reads.first().copied(), ..options };
-    Ok(cantus_corpus::read(folder, &options, progress)?)
+    Ok(folder.corpus(&options, progress)?)
 }
 
 fn gather_for_any(
-    folder: &Path,
+    folder: &Folder,
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Gathered, WorkshopError> {
-    let corpus = cantus_corpus::read(folder, options, progress)?;
+    let corpus = folder.corpus(options, progress)?;
     let way = corpus.report.options.way();
     // Some are made for music of one kind, and read it as one instrument.
     if corpus.report.music() == Some(Music::Voices) && options.reading.is_none_or(|reading| reading == Reading::Merged)
@@ -82,7 +83,7 @@ fn gather_for_any(
         }
         let merged = Options { reading: Some(Reading::Merged), ..options.clone() };
         // Too little to learn from when it is merged: it is none of these.
-        if let Ok(merged) = cantus_corpus::read(folder, &merged, progress)
+        if let Ok(merged) = folder.corpus(&merged, progress)
             && let Some(spec) = made_for(&merged)
         {
             return Ok(Gathered::of(spec, merged));

@@ -141,17 +141,16 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
     let mut warnings = Vec::new();
     let corpus = read(&arguments.corpus, &options, &mut warnings)?;
     // A benchmark file has a grid of its own.
-    options.grid = corpus.pieces.first().map(|piece| piece.score.ticks_per_quarter).or(options.grid);
+    options.grid = corpus.pieces.first().map(|piece| piece.score().ticks_per_quarter).or(options.grid);
     let set = match &model {
         Some(model) => compositions(model, arguments, &options, &mut warnings)?,
         None => {
             let other = read(Path::new(what), &options, &mut warnings)?;
-            other.pieces.into_iter().map(|piece| (printable(&piece.path), piece.score)).collect()
+            other.pieces.iter().map(|piece| (printable(&piece.path), piece.score())).collect()
         }
     };
-    let names: Vec<String> = corpus.pieces.iter().map(|piece| printable(&piece.path)).collect();
-    let all: Vec<report::Piece<'_>> =
-        corpus.pieces.iter().zip(&names).map(|(piece, name)| report::Piece { name, score: &piece.score }).collect();
+    let own: Vec<(String, Score)> = corpus.pieces.iter().map(|piece| (printable(&piece.path), piece.score())).collect();
+    let all: Vec<report::Piece<'_>> = own.iter().map(|(name, score)| report::Piece { name, score }).collect();
     let known = model.as_ref().map_or_else(|| vec![Learnt::Unknown; all.len()], |model| learnt(model, &corpus));
     let of = |keep: &dyn Fn(Learnt) -> bool| -> Vec<report::Piece<'_>> {
         all.iter().zip(&known).filter(|(_, learnt)| keep(**learnt)).map(|(piece, _)| *piece).collect()
@@ -209,7 +208,7 @@ fn learnt(model: &Model, corpus: &Corpus) -> Vec<Learnt> {
     let of = |piece: &cantus_corpus::Piece| match (is_own, &digest) {
         (true, _) if piece.split == Split::Train => Learnt::Yes,
         (true, _) => Learnt::Kept,
-        (false, Some(digest)) if digest.check(&piece.score).melody[1].is_some_and(|share| share >= WHOLE) => {
+        (false, Some(digest)) if digest.check(&piece.score()).melody[1].is_some_and(|share| share >= WHOLE) => {
             Learnt::Likely
         }
         (false, _) => Learnt::Unknown,

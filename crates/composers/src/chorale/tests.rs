@@ -29,7 +29,7 @@ fn piece(bars: u64, seed: u64) -> Score {
 fn trained(epochs: u64) -> (Box<dyn Trainable>, TrainingSet) {
     let set = TrainingSet {
         train: (1..7).map(|seed| piece(8, seed)).collect(),
-        valid: vec![piece(6, 8)],
+        valid: vec![piece(6, 8)].into(),
         attacks: false,
         ..TrainingSet::default()
     };
@@ -253,10 +253,10 @@ fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
     let epoch: Vec<_> =
         (0..trainable.steps(1)).map(|step| trainable.step(StepAt { epoch: 1, step }, 0.0).batch).collect();
     let (found, counted) = epoch.iter().fold((0.0, 0.0), |sum, batch| (sum.0 + batch.nats, sum.1 + batch.tokens));
-    let chords: usize = set.train.iter().map(|piece| voices::read(piece).len()).sum();
+    let chords: usize = set.train.iter().map(|piece| voices::read(&piece).len()).sum();
     assert_eq!(counted, chords as f64);
     // Judging leaves out the first chord of each piece, and reads weights rounded to 16 bits.
-    let judged: f64 = set.train.iter().map(|piece| judge.judge(piece).figures.nats).sum();
+    let judged: f64 = set.train.iter().map(|piece| judge.judge(&piece).figures.nats).sum();
     assert!(judged < found && found - judged < 0.2 * found, "{found} {judged}");
 }
 
@@ -309,8 +309,12 @@ fn what_a_form_asks_for_comes_again() {
 
 #[test]
 fn a_composer_without_memory_refuses_a_form() {
-    let set =
-        TrainingSet { train: vec![piece(8, 1)], valid: vec![piece(6, 8)], attacks: false, ..TrainingSet::default() };
+    let set = TrainingSet {
+        train: vec![piece(8, 1)].into(),
+        valid: vec![piece(6, 8)].into(),
+        attacks: false,
+        ..TrainingSet::default()
+    };
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["candidates"] = 0.into();
     let trainable = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap();
@@ -331,7 +335,7 @@ fn velocities_are_those_of_a_player() {
 fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
     let set = TrainingSet {
         train: (1..7).map(|seed| piece(8, seed)).collect(),
-        valid: vec![piece(6, 8)],
+        valid: vec![piece(6, 8)].into(),
         attacks: false,
         ..TrainingSet::default()
     };
@@ -356,7 +360,7 @@ fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
     assert!(trainable.finish(&damaged, &going, &mut |_| ()).is_err());
 
     let (without, with) = ((SPEC.load)(&model).unwrap(), (SPEC.load)(&finished).unwrap());
-    let judged = |composer: &dyn Composer| composer.judge().unwrap().judge(&set.valid[0]).figures;
+    let judged = |composer: &dyn Composer| composer.judge().unwrap().judge(&set.valid.get(0)).figures;
     assert_eq!(judged(without.as_ref()), judged(with.as_ref()));
     let compose = |composer: &dyn Composer, sampling: Sampling| {
         let request = Request::new(4, sampling);
@@ -392,7 +396,7 @@ fn returning(seed: u64, at: Option<usize>) -> Score {
 fn the_beginning_comes_again_as_often_as_in_the_corpus() {
     let returns = [Some(48), Some(32), None, Some(48), None, Some(32)];
     let train = returns.iter().zip(1..).map(|(at, seed)| returning(seed, *at)).collect();
-    let set = TrainingSet { train, valid: vec![piece(6, 8)], attacks: false, ..TrainingSet::default() };
+    let set = TrainingSet { train, valid: vec![piece(6, 8)].into(), attacks: false, ..TrainingSet::default() };
     assert_eq!(Choir::of(&set).unwrap().returns, returns);
 
     let settings = SPEC.tiny_settings("default").unwrap();

@@ -13,8 +13,8 @@ use cantus_model::frames::FrameSettings;
 use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
-    StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
+    Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::joint::{CLASSES, Noise, Place};
 use cantus_nn::lstm::LstmState;
@@ -114,10 +114,10 @@ impl ChoraleTrainer {
     ) -> Result<Box<dyn Trainable>, CreateError> {
         let bad = |problem: String| CreateError::Settings { composer: SPEC.id, problem };
         let settings = Settings::read(settings).map_err(bad)?;
-        let pieces = |scores: &[Score], transposition, what| {
-            let pieces: Vec<Piece> = scores
+        let pieces = |pieces: &Pieces, transposition, what| {
+            let pieces: Vec<Piece> = pieces
                 .iter()
-                .map(|score| Piece::new(score, transposition))
+                .map(|score| Piece::new(&score, transposition))
                 .filter(|piece| piece.chords.iter().any(|chord| !chord.is_rest()))
                 .collect();
             if pieces.is_empty() { Err(CreateError::EmptyCorpus { what }) } else { Ok(pieces) }
@@ -209,7 +209,7 @@ fn voices_sung<'a>(chords: impl Iterator<Item = &'a Chord>) -> f64 {
 
 /// Whether a corpus is music for four voices, most of the time.
 pub(super) fn is_four_part(set: &TrainingSet) -> bool {
-    voices_sung(set.all().flat_map(voices::read).collect::<Vec<Chord>>().iter()) >= MANY
+    voices_sung(set.all().flat_map(|piece| voices::read(&piece)).collect::<Vec<Chord>>().iter()) >= MANY
 }
 
 /// How often each item is sung, a little smoothed.

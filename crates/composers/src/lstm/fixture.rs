@@ -52,5 +52,5 @@ pub(super) fn encoded() -> (Chords, Vec<Piece>) {
 pub(super) fn set() -> TrainingSet {
     let mut train = pieces();
     let valid = train.split_off(2);
-    TrainingSet { train, valid, attacks: true, ..TrainingSet::default() }
+    TrainingSet { train: train.into(), valid: valid.into(), attacks: true, ..TrainingSet::default() }
 }

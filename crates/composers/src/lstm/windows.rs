@@ -11,8 +11,8 @@ use burn::tensor::{Device, Tensor, TensorData as Numbers, activation};
 use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, encode};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Rng,
-    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
+    Rng, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::batch_norm::BatchNorm;
 use cantus_nn::cross_entropy::cross_entropy;
@@ -23,7 +23,6 @@ use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::precision::Precision;
 use cantus_nn::random::{derive, shuffle};
-use cantus_score::Score;
 use serde::{Deserialize, Serialize};
 
 /// Training windows that a model file keeps to start compositions from.
@@ -175,7 +174,7 @@ impl WindowTrainer {
         let settings: WindowSettings = serde_json::from_value(settings.clone()).map_err(bad_settings)?;
         settings.check().map_err(bad_settings)?;
         let vocabulary = Vocabulary::build(set.all())?;
-        let words = |pieces: &[Score]| pieces.iter().flat_map(|piece| encode(piece, &vocabulary).0).collect();
+        let words = |pieces: &Pieces| pieces.iter().flat_map(|piece| encode(&piece, &vocabulary).0).collect();
         let (train, valid): (Vec<TokenId>, Vec<TokenId>) = (words(&set.train), words(&set.valid));
         for (tokens, what) in [(&train, "training"), (&valid, "validation")] {
             if tokens.len() <= settings.window {

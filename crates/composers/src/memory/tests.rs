@@ -3,6 +3,7 @@ use cantus_encoding::piano_roll::Frame;
 use cantus_model::frames::Reading;
 use cantus_model::{Request, Settings, StepAt, Trainable, TrainingSet};
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
+use std::borrow::Borrow;
 
 const ALL: Effort = Effort { every: 1, chains: 1, temperatures: 1 };
 
@@ -25,7 +26,7 @@ fn piece(length: u64, seed: u64) -> Score {
 
 fn set() -> TrainingSet {
     let train = [90, 3, 41, 240, 60].iter().zip(1..).map(|(length, seed)| piece(*length, seed)).collect();
-    TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)], attacks: false, ..TrainingSet::default() }
+    TrainingSet { train, valid: vec![piece(50, 9), piece(20, 8)].into(), attacks: false, ..TrainingSet::default() }
 }
 
 fn trainer(changes: &[(&str, Settings)]) -> Box<dyn Trainable> {
@@ -40,9 +41,9 @@ fn judge(trainable: &dyn Trainable, pieces: &[Vec<Frame>]) -> Vec<Vec<Option<Fra
 }
 
 /// As a network reads them.
-fn read(trainable: &dyn Trainable, scores: &[Score]) -> Vec<Vec<Frame>> {
+fn read(trainable: &dyn Trainable, pieces: impl IntoIterator<Item = impl Borrow<Score>>) -> Vec<Vec<Frame>> {
     let reading = trainable.composer().frames().unwrap().reading();
-    scores.iter().map(|score| reading.frames(score)).collect()
+    pieces.into_iter().map(|score| reading.frames(score.borrow())).collect()
 }
 
 fn frames(scores: &[Score]) -> Vec<Vec<Frame>> {
@@ -63,7 +64,7 @@ fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
         for step in 0..5 {
             assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite);
         }
-        let pieces = read(trainable.as_ref(), &set().train);
+        let pieces = read(trainable.as_ref(), set().train.iter());
         let expected: f64 = judge(trainable.as_ref(), &pieces).iter().flatten().flatten().map(|f| f.nats).sum();
         // An epoch that changes nothing.
         let epoch: Vec<_> =
@@ -82,7 +83,7 @@ fn neither_the_future_nor_other_pieces_change_a_figure() {
     for step in 0..5 {
         trainable.step(StepAt { epoch: 0, step }, 0.02);
     }
-    let pieces = read(trainable.as_ref(), &set().train);
+    let pieces = read(trainable.as_ref(), set().train.iter());
     let together = judge(trainable.as_ref(), &pieces);
     for (piece, expected) in pieces.iter().zip(&together) {
         let half = piece.len() / 2 + 1;
@@ -129,8 +130,8 @@ fn a_chord_stands_no_longer_than_in_the_corpus() {
     let notes = (0..200u64).flat_map(|k| [note(k, 50 + (k / 6 % 3) as u8), note(k, 60 + (k / 6 % 4) as u8)]);
     score.parts.push(Part { notes: notes.collect(), ..Part::default() });
     let set = TrainingSet {
-        train: vec![score.clone(), score.clone()],
-        valid: vec![score],
+        train: vec![score.clone(), score.clone()].into(),
+        valid: vec![score].into(),
         attacks: false,
         ..TrainingSet::default()
     };
@@ -222,8 +223,8 @@ fn what_is_struck_again_is_learnt_and_composed() {
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
     score.parts.push(Part { notes: (0..128).map(note).collect(), ..Part::default() });
     let set = TrainingSet {
-        train: vec![score.clone(), score.clone()],
-        valid: vec![score.clone()],
+        train: vec![score.clone(), score.clone()].into(),
+        valid: vec![score.clone()].into(),
         attacks: true,
         ..TrainingSet::default()
     };

@@ -168,7 +168,7 @@ fn tune(bars: u64, seed: u64) -> Score {
 
 fn tunes() -> TrainingSet {
     let train = (1..7).map(|seed| tune(8, seed)).collect();
-    TrainingSet { train, valid: vec![tune(6, 8)], ..TrainingSet::default() }
+    TrainingSet { train, valid: vec![tune(6, 8)].into(), ..TrainingSet::default() }
 }
 
 fn made(composer: &dyn Composer, request: &Request, seed: u64) -> Score {
@@ -206,7 +206,7 @@ fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
     assert!(finish(&finished, &going).0.is_none(), "it has learnt already");
 
     let (without, with) = ((SPEC.load)(&model).unwrap(), (SPEC.load)(&finished).unwrap());
-    let judged = |composer: &dyn Composer| composer.judge().unwrap().judge(&set.valid[0]).figures;
+    let judged = |composer: &dyn Composer| composer.judge().unwrap().judge(&set.valid.get(0)).figures;
     assert_eq!(judged(without.as_ref()), judged(with.as_ref()));
     let request = Request::new(4, with.default_sampling());
     assert_ne!(made(without.as_ref(), &request, 3), made(with.as_ref(), &request, 3));

@@ -1,6 +1,6 @@
 //! Training.
 
-use super::critic::learn;
+use super::critic::{MOST_PIECES, learn};
 use super::layout::{Layout, choice};
 use super::network::{Network, NoteSettings};
 use super::past::Past;
@@ -15,26 +15,41 @@ use cantus_model::critic::Critic;
 use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Judge, Kind, ModelError, ModelFile, Regime,
-    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Judge, Kind, ModelError, ModelFile, Pieces,
+    Recent, Regime, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::cascade::{NONE, Noise, Sight};
 use cantus_nn::dropout::MaskKey;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, derive};
-use cantus_score::{Score, counted};
+use cantus_score::counted;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Windows to a segment.
 const SEGMENT_WINDOWS: usize = 8;
 
-/// A training piece.
+/// Notes whose pieces stay encoded: each takes some 350 bytes.
+const MOST_ENCODED: usize = 500_000;
+/// Of a corpus of more notes only every so many pieces are counted: for the baselines, and for what is usual.
+const MOST_COUNTED: usize = 1_000_000;
+
+/// A training piece as it is learnt from.
 struct Learnt {
     past: Past,
+    outline: Outline,
+}
+
+/// What is always known of a piece.
+struct Outline {
+    /// Its number in the set.
+    number: usize,
+    notes: usize,
     quarters: f64,
     /// Semitones that it may be moved by.
     shifts: Range<i32>,
@@ -46,12 +61,16 @@ struct NoteTrainer {
     seed: u64,
     vocabulary: Vocabulary,
     layout: Layout,
-    train: Vec<Learnt>,
-    valid: Vec<Score>,
-    /// Notes of these.
-    valid_notes: usize,
-    /// The choices of the training and the validation pieces as tokens, for counting models.
+    set: TrainingSet,
+    train: Vec<Outline>,
+    /// The pieces that are learnt from at present.
+    encoded: Recent<Past>,
+    /// The numbers of the validation pieces.
+    valid: Vec<usize>,
+    /// The choices of the training and the validation pieces that are counted, as tokens.
     tokens: [Vec<Vec<TokenId>>; 2],
+    /// Notes of the latter.
+    valid_notes: usize,
     learner: Learner<Network>,
     plan: Plan,
     quarters_per_note: f64,
@@ -61,11 +80,7 @@ struct NoteTrainer {
 
 /// Makes a network that has learnt nothing yet.
 pub(super) fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError> {
-    for (pieces, what) in [(&set.train, "training"), (&set.valid, "validation")] {
-        if pieces.iter().all(|piece| piece.note_count() == 0) {
-            return Err(CreateError::EmptyCorpus { what });
-        }
-    }
+    set.check_sounding()?;
     Ok(Box::new(NoteTrainer::new(NoteSettings::read(settings)?, set, seed)?))
 }
 
@@ -73,52 +88,60 @@ impl NoteTrainer {
     fn new(settings: NoteSettings, set: &TrainingSet, seed: u64) -> Result<NoteTrainer, CreateError> {
         let vocabulary = Vocabulary::build(set.all(), set.reading, settings.loudness)?;
         let layout = Layout::new(&vocabulary);
-        let train: Vec<Learnt> = set
-            .train
-            .iter()
-            .filter(|piece| piece.note_count() > 0)
-            .map(|piece| Learnt::new(piece, &vocabulary, settings.transposition))
-            .collect();
-        let valid: Vec<Score> = set.valid.iter().filter(|piece| piece.note_count() > 0).cloned().collect();
-        let sizes: Vec<usize> = settings.shape(&layout).choices.iter().map(|choice| choice.classes).collect();
-        let kept: Vec<Learnt> = valid.iter().map(|piece| Learnt::new(piece, &vocabulary, 0)).collect();
-        let of = |pieces: &[Learnt]| -> Vec<Vec<TokenId>> {
-            pieces.iter().map(|piece| tokens(&piece.past, &vocabulary, &layout, &sizes)).collect()
+        let outlines = |pieces: &Pieces, transposition: u8| -> Vec<Outline> {
+            let outline = |number| Learnt::new(pieces, number, &vocabulary, transposition).outline;
+            let all: Vec<Outline> = (0..pieces.len()).into_par_iter().map(outline).collect();
+            all.into_iter().filter(|piece| piece.notes > 0).collect()
         };
-        let tokens = [of(&train), of(&kept)];
+        let (train, kept) = (outlines(&set.train, settings.transposition), outlines(&set.valid, 0));
+        let sizes: Vec<usize> = settings.shape(&layout).choices.iter().map(|choice| choice.classes).collect();
+        let counted = |pieces: &Pieces, outlines: &[Outline]| -> Vec<Past> {
+            let notes: usize = outlines.iter().map(|piece| piece.notes).sum();
+            let some: Vec<usize> =
+                outlines.iter().step_by(notes / MOST_COUNTED + 1).map(|piece| piece.number).collect();
+            some.into_par_iter().map(|number| Learnt::new(pieces, number, &vocabulary, 0).past).collect()
+        };
+        let of = |pieces: &[Past]| -> Vec<Vec<TokenId>> {
+            pieces.par_iter().map(|past| tokens(past, &vocabulary, &layout, &sizes)).collect()
+        };
+        let kept_pasts = counted(&set.valid, &kept);
+        let valid_notes = kept_pasts.iter().map(|past| past.notes().len()).sum();
+        let pasts = counted(&set.train, &train);
+        let tokens = [of(&pasts), of(&kept_pasts)];
         let frequencies = frequencies(&tokens[0], &sizes);
         let device = Device::flex().autodiff();
         let network = Network::new(&settings, &layout, &frequencies, &mut derive(seed, "parameters", &[]), &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
-        let (notes, quarters) = train
-            .iter()
-            .fold((0, 0.0), |(notes, quarters), piece| (notes + piece.past.notes().len(), quarters + piece.quarters));
+        let (notes, quarters) =
+            train.iter().fold((0, 0.0), |(notes, quarters), piece| (notes + piece.notes, quarters + piece.quarters));
         Ok(NoteTrainer {
             plan: plan(&train, &settings, seed, 0),
             learner: Learner::new(network, optimizer, settings.averaging),
             quarters_per_note: quarters / f64::from(notes.max(1) as u32),
-            usual: Usual::of(&train.iter().map(|piece| &piece.past).collect::<Vec<_>>(), &vocabulary),
-            valid_notes: kept.iter().map(|piece| piece.past.notes().len()).sum(),
+            usual: Usual::of(&pasts.iter().collect::<Vec<_>>(), &vocabulary),
+            valid_notes,
             habits: Habits::of(set),
             settings,
             seed,
             vocabulary,
             layout,
+            set: set.clone(),
             train,
-            valid,
+            encoded: Recent::new(MOST_ENCODED),
+            valid: kept.iter().map(|piece| piece.number).collect(),
             tokens,
         })
     }
 
     /// What a step learns from: what the LSTM reads, the sights, the weights, time-major; the nats of what classes leave open.
-    fn gather(&self, rows: &[Option<&Row>]) -> Batch {
+    fn gather(&self, rows: &[Option<&Row>], pasts: &HashMap<usize, Arc<Past>>) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
         let (size, width) = (rows.len() * steps, self.layout.inputs());
         let of_rows: Vec<Vec<(Vec<f32>, Sight, f64)>> = rows
             .par_iter()
             .map(|row| {
                 let Some(Row { segment, .. }) = row else { return Vec::new() };
-                let past = &self.train[segment.piece].past;
+                let past = &*pasts[&segment.piece];
                 let mut view = View::new(&self.vocabulary, &self.layout, past, segment.shift);
                 let read = |j: usize| {
                     let mut x = vec![0.0; width];
@@ -170,7 +193,8 @@ struct Batch {
 }
 
 impl Learnt {
-    fn new(piece: &Score, vocabulary: &Vocabulary, transposition: u8) -> Learnt {
+    fn new(pieces: &Pieces, number: usize, vocabulary: &Vocabulary, transposition: u8) -> Learnt {
+        let piece = &*pieces.get(number);
         let (events, _) = encode(piece, vocabulary);
         let pitches =
             events.notes.iter().filter(|note| !vocabulary.is_drums(note.instrument)).map(|note| i32::from(note.pitch));
@@ -180,8 +204,12 @@ impl Learnt {
         let is_drums = |number: u8| vocabulary.is_drums(number);
         Learnt {
             past: Past::of(&events.notes, events.bars, vocabulary.clock(), is_drums),
-            quarters: piece.end().quarters(piece.ticks_per_quarter),
-            shifts: -down..up + 1,
+            outline: Outline {
+                number,
+                notes: events.notes.len(),
+                quarters: piece.end().quarters(piece.ticks_per_quarter),
+                shifts: -down..up + 1,
+            },
         }
     }
 }
@@ -219,14 +247,14 @@ fn frequencies(pieces: &[Vec<TokenId>], sizes: &[usize]) -> Vec<Vec<f32>> {
 
 /// The plan of `epoch`: a function of the seed and the epoch alone. A long piece is cut into segments of some windows, elsewhere in every
 /// epoch, so that rows stay busy to its end.
-fn plan(pieces: &[Learnt], settings: &NoteSettings, seed: u64, epoch: u64) -> Plan {
+fn plan(pieces: &[Outline], settings: &NoteSettings, seed: u64, epoch: u64) -> Plan {
     let mut rng = derive(seed, "batches", &[epoch]);
     let longest = settings.window * SEGMENT_WINDOWS;
     let mut segments = Vec::new();
     for (piece, learnt) in pieces.iter().enumerate() {
         let keys = (learnt.shifts.end - learnt.shifts.start) as usize;
         let shift = learnt.shifts.start + below(&mut rng, keys) as i32;
-        let notes = learnt.past.notes().len();
+        let notes = learnt.notes;
         let mut start = 0;
         let mut next = if notes > longest + longest / 2 { longest / 2 + below(&mut rng, longest) } else { notes };
         while start < notes {
@@ -283,7 +311,12 @@ impl Trainable for NoteTrainer {
             self.plan = plan(&self.train, &self.settings, self.seed, at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let batch = self.gather(&rows);
+        let of_rows = rows.iter().flatten().map(|row| row.segment.piece);
+        let pasts = self.encoded.of(of_rows, |piece| {
+            let Outline { number, notes, .. } = self.train[piece];
+            (Learnt::new(&self.set.train, number, &self.vocabulary, 0).past, notes)
+        });
+        let batch = self.gather(&rows, &pasts);
         let (settings, seed, step) = (&self.settings, self.seed, (at.epoch << 32) | at.step);
         let noise = Noise {
             seed: derive(seed, "head", &[]).next_u64(),
@@ -309,7 +342,7 @@ impl Trainable for NoteTrainer {
     fn validate(&mut self) -> Evaluation {
         let composer = self.loaded();
         let judged: Vec<Evaluation> =
-            self.valid.par_iter().map(|piece| Judge::judge(&composer, piece).figures).collect();
+            self.valid.par_iter().map(|number| Judge::judge(&composer, &self.set.valid.get(*number)).figures).collect();
         judged.into_iter().fold(Evaluation::default(), |mut sum, figures| {
             sum += figures;
             sum
@@ -353,8 +386,12 @@ impl Trainable for NoteTrainer {
             return Ok(None);
         }
         let mut composer = NoteComposer::load(model)?;
-        let pieces: Vec<&Past> = self.train.iter().map(|piece| &piece.past).collect();
+        let count = self.train.len().min(MOST_PIECES);
+        let number = |k: usize| self.train[k * self.train.len() / count].number;
+        let learnt = |k| Learnt::new(&self.set.train, number(k), &self.vocabulary, 0).past;
+        let pieces: Vec<Past> = (0..count).into_par_iter().map(learnt).collect();
         let rounds = (self.settings.critic, self.seed);
+        let pieces: Vec<&Past> = pieces.iter().collect();
         Ok(learn(&mut composer, &pieces, rounds, stop, progress).map(|critic| critic.write(model)))
     }
 

@@ -43,7 +43,7 @@ fn tiny(changes: serde_json::Value) -> OctaveSettings {
 }
 
 fn set(train: Vec<Score>, valid: Vec<Score>) -> TrainingSet {
-    TrainingSet { train, valid, attacks: true, ..TrainingSet::default() }
+    TrainingSet { train: train.into(), valid: valid.into(), attacks: true, ..TrainingSet::default() }
 }
 
 #[test]

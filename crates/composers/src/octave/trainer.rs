@@ -14,13 +14,12 @@ use burn::tensor::Device;
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::learner::Averaged;
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
-    Settings, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
+    Schedule, Settings, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
-use cantus_score::Score;
 use std::sync::atomic::AtomicBool;
 
 /// Validation draws with the same chances in every training.
@@ -75,8 +74,8 @@ impl OctaveTrainer {
 
     pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<OctaveTrainer, CreateError> {
         let settings = OctaveSettings::read(settings)?;
-        let pieces = |scores: &[Score]| -> Vec<Piece> {
-            scores.iter().filter_map(|score| Piece::new(score, &settings)).collect()
+        let pieces = |pieces: &Pieces| -> Vec<Piece> {
+            pieces.iter().filter_map(|score| Piece::new(&score, &settings)).collect()
         };
         let (train, valid) = (pieces(&set.train), pieces(&set.valid));
         let (learnt, judged) = (to_learn(&train, &settings), to_judge(&valid, &settings));

@@ -30,7 +30,12 @@ fn played(seconds: u64) -> Score {
 }
 
 fn set(reading: Reading) -> TrainingSet {
-    TrainingSet { train: [20, 9, 31].map(played).into(), valid: vec![played(12)], reading, attacks: true }
+    TrainingSet {
+        train: [20, 9, 31].into_iter().map(played).collect(),
+        valid: vec![played(12)].into(),
+        reading,
+        attacks: true,
+    }
 }
 
 fn trainer(reading: Reading) -> TokenTrainer<Playing> {
@@ -55,7 +60,7 @@ fn learning_judging_and_composing_forbid_the_same_words_in_every_key() {
     let set = set(Reading::Pedalled);
     let grammar = Playing::of(&set, 3).unwrap();
     let pieces: Vec<Line> =
-        set.train.iter().map(|piece| Line::new(grammar.encode(piece).0, 1.0, &grammar, 3)).collect();
+        set.train.iter().map(|piece| Line::new(grammar.encode(&piece).0, 1.0, &grammar, 3)).collect();
     let mut keys = std::collections::BTreeSet::new();
     for epoch in 0..4 {
         let plan = plan(&pieces, 2, 24, 1, epoch);

@@ -1,6 +1,6 @@
 //! A small corpus, made in code: chords, a melody in quarters and eighths, rests, two metres, four ticks to the quarter.
 
-use cantus_model::TrainingSet;
+use cantus_model::{Pieces, TrainingSet};
 use cantus_score::{Meter, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
 
 /// Roots of the chords of four bars, in semitones over C.
@@ -62,13 +62,13 @@ pub fn set() -> TrainingSet {
 
 /// Two pieces, judged by themselves: what is learnt by heart.
 pub fn by_heart() -> TrainingSet {
-    let train: Vec<Score> = (0..2).map(piece).collect();
+    let train: Pieces = (0..2).map(piece).collect();
     TrainingSet { valid: train.clone(), train, attacks: true, ..TrainingSet::default() }
 }
 
 /// The corpus in another key.
 pub fn transposed(by: i32) -> TrainingSet {
-    let moved = |pieces: Vec<Score>| pieces.iter().map(|piece| piece.transposed(by).unwrap()).collect();
+    let moved = |pieces: Pieces| pieces.iter().map(|piece| piece.transposed(by).unwrap()).collect();
     let TrainingSet { train, valid, attacks, .. } = set();
     TrainingSet { train: moved(train), valid: moved(valid), attacks, ..TrainingSet::default() }
 }

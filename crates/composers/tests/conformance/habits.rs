@@ -20,8 +20,8 @@ fn tempo(quarters_per_minute: f64) -> Tempo {
 /// Pieces in 3/4 and D major at 172; what is for validation is otherwise in everything.
 fn waltzes() -> TrainingSet {
     TrainingSet {
-        train: [1, 3, 5].map(|index| piece(index, 2, tempo(172.0))).to_vec(),
-        valid: vec![piece(2, -3, tempo(61.0))],
+        train: [1, 3, 5].map(|index| piece(index, 2, tempo(172.0))).to_vec().into(),
+        valid: vec![piece(2, -3, tempo(61.0))].into(),
         attacks: true,
         ..TrainingSet::default()
     }
@@ -47,7 +47,12 @@ fn what_pieces_differ_in_comes_as_often_as_there() {
     each(|subject| {
         let (slow, fast) = (tempo(60.0), tempo(120.0));
         let train = vec![piece(0, 0, slow), piece(2, 7, fast), piece(4, 7, fast), piece(1, 7, fast)];
-        let set = TrainingSet { valid: vec![piece(3, 0, slow)], train, attacks: true, ..TrainingSet::default() };
+        let set = TrainingSet {
+            valid: vec![piece(3, 0, slow)].into(),
+            train: train.into(),
+            attacks: true,
+            ..TrainingSet::default()
+        };
         let composer = subject.create(&set, 2).composer();
         let composed: Vec<Score> =
             (0..60).map(|seed| compose(composer.as_ref(), &request(2), seed).unwrap().score).collect();
@@ -76,7 +81,12 @@ fn a_pick_up_comes_before_the_bars_asked_for_and_is_no_metre() {
         piece
     };
     let train = [0, 2, 4].map(with_pickup).to_vec();
-    let set = TrainingSet { train, valid: vec![corpus::piece(6)], attacks: true, ..TrainingSet::default() };
+    let set = TrainingSet {
+        train: train.into(),
+        valid: vec![corpus::piece(6)].into(),
+        attacks: true,
+        ..TrainingSet::default()
+    };
     each(|subject| {
         let composer = subject.create(&set, 4).composer();
         for (seed, bars) in (0..6).zip([1, 2, 5, 9, 20, 3]) {

@@ -7,8 +7,8 @@ use cantus_score::{Note, Score};
 
 fn both(piece: Score) -> TrainingSet {
     TrainingSet {
-        train: vec![piece.clone(), piece.clone(), piece.clone()],
-        valid: vec![piece],
+        train: vec![piece.clone(), piece.clone(), piece.clone()].into(),
+        valid: vec![piece].into(),
         attacks: true,
         ..TrainingSet::default()
     }

@@ -3,7 +3,7 @@
 use crate::corpus;
 use crate::subject::{Subject, compose, each, request};
 use cantus_model::{
-    Around, Cell, ComposeError, Composer, Control, Given, Length, Prompt, Request, Sampling, TrainingSet,
+    Around, Cell, ComposeError, Composer, Control, Given, Length, Pieces, Prompt, Request, Sampling, TrainingSet,
 };
 use cantus_score::{Note, Reading, Score, Ticks, performed};
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ fn notes_in(score: &Score, bars: std::ops::RangeInclusive<u64>) -> BTreeSet<(u64
 #[test]
 fn a_performance_is_as_long_as_the_seconds_asked_for() {
     each(|subject| {
-        let played = |pieces: Vec<Score>| pieces.iter().map(performed).collect();
+        let played = |pieces: Pieces| pieces.iter().map(|piece| performed(&piece)).collect();
         let TrainingSet { train, valid, attacks, .. } = corpus::set();
         let reading = Reading::Performed;
         let is_able = subject.spec.reads.contains(&reading);

@@ -3,9 +3,10 @@
 use crate::corpus;
 use crate::subject::{Subject, each};
 use cantus_composers::registry::{COMPOSERS, default, find};
-use cantus_model::{CreateError, Settings, TrainingSet};
+use cantus_model::{CreateError, Pieces, Settings, TrainingSet};
 use cantus_score::{Score, TicksPerQuarter};
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 #[test]
@@ -99,12 +100,12 @@ fn refusal(subject: &Subject, set: TrainingSet) -> String {
 fn a_corpus_without_music_is_refused_by_name() {
     each(|subject| {
         let TrainingSet { train, valid, attacks, .. } = corpus::set();
-        let silence = vec![Score::new(TicksPerQuarter::new(4).unwrap())];
+        let silence = Pieces::from(vec![Score::new(TicksPerQuarter::new(4).unwrap())]);
         assert!(refusal(subject, TrainingSet::default()).contains("training"));
         assert!(
             refusal(
                 subject,
-                TrainingSet { train: Vec::new(), valid: valid.clone(), attacks, ..TrainingSet::default() }
+                TrainingSet { train: Pieces::default(), valid: valid.clone(), attacks, ..TrainingSet::default() }
             )
             .contains("training")
         );
@@ -115,7 +116,7 @@ fn a_corpus_without_music_is_refused_by_name() {
         assert!(
             refusal(
                 subject,
-                TrainingSet { train: train.clone(), valid: Vec::new(), attacks, ..TrainingSet::default() }
+                TrainingSet { train: train.clone(), valid: Pieces::default(), attacks, ..TrainingSet::default() }
             )
             .contains("validation")
         );
@@ -129,10 +130,16 @@ fn a_corpus_without_music_is_refused_by_name() {
 #[test]
 fn pieces_of_one_note_and_silent_ones_among_others_do_no_harm() {
     each(|subject| {
-        let mut set = corpus::set();
-        set.train.push(Score::new(TicksPerQuarter::new(4).unwrap()));
-        set.train.push(corpus::score(4, "4/4", vec![corpus::note(3, 60, 1)]));
-        set.valid.push(corpus::score(4, "4/4", vec![corpus::note(40, 60, 1)]));
+        let set = corpus::set();
+        let silence = Score::new(TicksPerQuarter::new(4).unwrap());
+        let alone = |at| corpus::score(4, "4/4", vec![corpus::note(at, 60, 1)]);
+        let with = |pieces: Pieces, more: Vec<Score>| pieces.iter().map(Cow::into_owned).chain(more).collect();
+        let set = TrainingSet {
+            train: with(set.train, vec![silence, alone(3)]),
+            valid: with(set.valid, vec![alone(40)]),
+            attacks: set.attacks,
+            reading: set.reading,
+        };
         let mut trainable = subject.create(&set, 0);
         for step in 0..trainable.steps(0) {
             let report = trainable.step(cantus_model::StepAt { epoch: 0, step }, 0.001);

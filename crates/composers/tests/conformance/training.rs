@@ -42,10 +42,10 @@ fn a_judge_says_of_pieces_what_validation_says() {
         let (composer, expected) = (trainable.composer(), trainable.validate());
         let Some(judge) = composer.judge() else { return };
         let mut found = Evaluation::default();
-        for piece in &set.valid {
-            let judgement = judge.judge(piece);
+        for piece in set.valid.iter() {
+            let judgement = judge.judge(&piece);
             assert!(!judgement.is_adjusted, "the vocabulary was built from these pieces");
-            let bars = judgement.by_bar(piece);
+            let bars = judgement.by_bar(&piece);
             let (all, of_bars): (f64, f64) = (judgement.figures.nats, bars.iter().sum());
             assert!((all - of_bars).abs() < 1e-6 * all.max(1.0), "bars have {of_bars} nats, the piece has {all}");
             assert_eq!(bars.len(), piece.bars().count());

@@ -3,6 +3,7 @@
 use crate::{TokenId, VocabularyError};
 use cantus_score::{Bar, Meter, Pitch, Score, Tempo, Ticks, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 /// The longest bar, in quarter notes: four 4/4 bars.
@@ -104,8 +105,8 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`VocabularyError::Empty`] without a note; [`VocabularyError::Damaged`] where the grid is finer than any sequencer's.
-    pub fn build<'a>(
-        scores: impl IntoIterator<Item = &'a Score>,
+    pub fn build(
+        scores: impl IntoIterator<Item = impl Borrow<Score>>,
         transposition: u8,
     ) -> Result<Vocabulary, VocabularyError> {
         let mut bars = BTreeSet::new();
@@ -113,6 +114,7 @@ impl Vocabulary {
         let mut range: Option<(Pitch, Pitch)> = None;
         let mut grid = None;
         for score in scores {
+            let score = score.borrow();
             grid = Some(score.ticks_per_quarter);
             for bar in score.bars() {
                 let kind = BarKind::of(&bar, score.ticks_per_quarter);

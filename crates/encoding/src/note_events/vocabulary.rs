@@ -3,6 +3,7 @@
 use crate::VocabularyError;
 use cantus_score::{Part, Program, Reading, STEPS_PER_SECOND, Score, TicksPerQuarter, Velocity};
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -160,8 +161,8 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`VocabularyError::Empty`], where no piece has a note.
-    pub fn build<'s>(
-        pieces: impl IntoIterator<Item = &'s Score>,
+    pub fn build(
+        pieces: impl IntoIterator<Item = impl Borrow<Score>>,
         reading: Reading,
         loudness: bool,
     ) -> Result<Vocabulary, VocabularyError> {
@@ -169,6 +170,7 @@ impl Vocabulary {
         let mut velocities: BTreeMap<u8, usize> = BTreeMap::new();
         let mut steps = 0;
         for piece in pieces {
+            let piece = piece.borrow();
             steps = piece.ticks_per_quarter.get();
             for part in piece.parts.iter().filter(|part| !part.notes.is_empty()) {
                 *instruments.entry(Instrument::of(part)).or_default() += part.notes.len();

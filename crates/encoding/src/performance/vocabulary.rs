@@ -3,6 +3,7 @@
 use crate::{TokenId, VocabularyError};
 use cantus_score::{Note, Pitch, Reading, Score, Velocity};
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::fmt;
 
 /// Keys of a piano.
@@ -52,14 +53,14 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`VocabularyError::Empty`], where no piece has a note on the keyboard.
-    pub fn build<'s>(
-        pieces: impl IntoIterator<Item = &'s Score>,
+    pub fn build(
+        pieces: impl IntoIterator<Item = impl Borrow<Score>>,
         reading: Reading,
     ) -> Result<Vocabulary, VocabularyError> {
         let pedal = reading == Reading::Pedalled;
         let mut vocabulary = Vocabulary { pedal, lowest: KEYS, highest: 0, longest: 0, held: 0 };
         for piece in pieces {
-            let canonical = super::canonicalize(piece, &vocabulary);
+            let canonical = super::canonicalize(piece.borrow(), &vocabulary);
             let steps = |ticks: cantus_score::Ticks| u32::try_from(ticks.0).unwrap_or(u32::MAX);
             for Note { pitch, duration, .. } in canonical.notes() {
                 let key = Vocabulary::key(*pitch).unwrap_or_default();

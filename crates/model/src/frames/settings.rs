@@ -12,6 +12,7 @@ use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Which keys of a step a network reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,7 +238,8 @@ pub struct Roll {
 impl Roll {
     /// What the pieces of a corpus have in common; `None` where none has a note.
     pub(super) fn of(set: &TrainingSet, reading: Reading) -> Option<Roll> {
-        let frames = |piece: &Score| reading.frames(piece).into_iter().map(Frame::sounding).collect::<Vec<Keys>>();
+        let frames =
+            |piece: Cow<'_, Score>| reading.frames(&piece).into_iter().map(Frame::sounding).collect::<Vec<Keys>>();
         let sounding = set.all().flat_map(frames).fold(Keys::NONE, |all, keys| all | keys);
         let range = (sounding.iter().next()?.index(), sounding.iter().next_back()?.index());
         let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());

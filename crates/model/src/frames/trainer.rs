@@ -6,8 +6,8 @@ use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Readi
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row};
 use crate::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Rng,
-    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
+    Rng, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::piano_roll::{Frame, Keys};
@@ -106,8 +106,8 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let reading = settings.reading.unwrap_or_else(|| Reading::of(set));
         let settings = FrameSettings { reading: Some(reading), ..settings };
         let roll = Roll::of(set, reading).ok_or(CreateError::EmptyCorpus { what: "training" })?;
-        let pieces = |scores: &[cantus_score::Score], transposition| -> Vec<Piece> {
-            let pieces = scores.iter().map(|score| Piece::new(score, reading, transposition));
+        let pieces = |pieces: &Pieces, transposition| -> Vec<Piece> {
+            let pieces = pieces.iter().map(|score| Piece::new(&score, reading, transposition));
             pieces.filter(|piece| !piece.frames.is_empty()).collect()
         };
         let (train, valid) = (pieces(&set.train, settings.transposition), pieces(&set.valid, 0));

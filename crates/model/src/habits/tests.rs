@@ -20,8 +20,8 @@ fn piece(by: u8, quarters_per_minute: f64, meters: &[(u64, &str)]) -> Score {
 
 fn habits(train: Vec<Score>) -> Habits {
     Habits::of(&TrainingSet {
-        train,
-        valid: vec![piece(1, 33.0, &[(0, "7/8")])],
+        train: train.into(),
+        valid: vec![piece(1, 33.0, &[(0, "7/8")])].into(),
         attacks: true,
         ..TrainingSet::default()
     })

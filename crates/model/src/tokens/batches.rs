@@ -15,7 +15,8 @@ const SEGMENT_WINDOWS: usize = 8;
 pub struct Piece {
     /// From the first, which is given, to the last.
     pub tokens: Vec<TokenId>,
-    /// What is known after each token, one after another.
+    /// What is known after each token, one after another; empty where a batch goes through the piece for what is forbidden, and finds it
+    /// on the way: it would be most of a large corpus's memory.
     ///
     /// # Shapes
     /// `[tokens, C]`
@@ -32,12 +33,14 @@ pub struct Piece {
 
 impl Piece {
     /// A sequence of tokens, whose music is so many quarters long.
-    pub fn new(tokens: Vec<TokenId>, quarters: f64, grammar: &impl Grammar, transposition: u8) -> Piece {
+    pub fn new<G: Grammar>(tokens: Vec<TokenId>, quarters: f64, grammar: &G, transposition: u8) -> Piece {
         let mut place = grammar.begin(&tokens);
         let mut contexts = Vec::new();
         for token in &tokens {
             place.read(*token);
-            place.contexts(&mut contexts);
+            if !G::FORBIDS {
+                place.contexts(&mut contexts);
+            }
         }
         let cuts = (0..tokens.len()).filter(|k| grammar.may_begin(tokens[*k])).collect();
         let shifts = grammar.shifts(&tokens, transposition);
@@ -129,6 +132,7 @@ impl Batch {
             weights: vec![0.0; size],
             forbidden: vec![0.0; if G::FORBIDS { size * classes } else { 0 }],
         };
+        let mut found = Vec::with_capacity(known);
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment, .. }) = row else { continue };
             let piece = &pieces[segment.piece];
@@ -143,12 +147,18 @@ impl Batch {
                 batch.tokens[at] = moved(k).0;
                 batch.targets[at] = moved(k + 1).0;
                 batch.weights[at] = 1.0;
-                for (list, value) in batch.contexts.iter_mut().zip(&piece.contexts[k * known..]) {
+                let here = match &mut place {
+                    Some(place) => {
+                        place.read(moved(k));
+                        place.forbid(&mut batch.forbidden[at * classes..(at + 1) * classes]);
+                        found.clear();
+                        place.contexts(&mut found);
+                        &found[..]
+                    }
+                    None => &piece.contexts[k * known..],
+                };
+                for (list, value) in batch.contexts.iter_mut().zip(here) {
                     list[at] = *value;
-                }
-                if let Some(place) = &mut place {
-                    place.read(moved(k));
-                    place.forbid(&mut batch.forbidden[at * classes..(at + 1) * classes]);
                 }
             }
         }

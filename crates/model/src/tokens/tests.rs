@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use cantus_nn::params::values_of;
 use cantus_score::{Note, Part, Pitch, Reading, Ticks, TicksPerQuarter, Velocity};
 use serde::Deserialize;
+use std::borrow::Cow;
 
 const START: TokenId = TokenId(0);
 const BAR: TokenId = TokenId(1);
@@ -84,7 +85,8 @@ impl Grammar for Tunes {
     }
 
     fn of(set: &TrainingSet, transposition: u8) -> Result<Tunes, CreateError> {
-        let pitches: Vec<u8> = set.all().flat_map(Score::notes).map(|note| note.pitch.get()).collect();
+        let pitches: Vec<u8> =
+            set.all().flat_map(|piece| piece.notes().map(|note| note.pitch.get()).collect::<Vec<u8>>()).collect();
         let (low, high) = (pitches.iter().min(), pitches.iter().max());
         let (Some(low), Some(high)) = (low, high) else { return Err(CreateError::EmptyCorpus { what: "training" }) };
         Ok(Tunes { range: (low - transposition, high + transposition) })
@@ -148,7 +150,7 @@ fn set() -> TrainingSet {
 
 fn pieces(transposition: u8) -> (Tunes, Vec<Piece>) {
     let grammar = Tunes::of(&set(), transposition).unwrap();
-    let piece = |score: &Score| Piece::new(grammar.encode(score).0, 1.0, &grammar, transposition);
+    let piece = |score: Cow<'_, Score>| Piece::new(grammar.encode(&score).0, 1.0, &grammar, transposition);
     let pieces = set().train.iter().map(piece).collect();
     (grammar, pieces)
 }
@@ -365,8 +367,8 @@ fn a_loaded_model_judges_as_the_network_in_training() {
     }
     let model = TokenModel::<Tunes>::load(&trainer.save()).unwrap();
     let (validated, mut judged) = (trainer.validate(), Evaluation::default());
-    for piece in &set().valid {
-        let judgement = model.judge(piece);
+    for piece in set().valid.iter() {
+        let judgement = model.judge(&piece);
         assert!(!judgement.is_adjusted);
         judged += judgement.figures;
     }

@@ -5,8 +5,8 @@ use super::{Batch, Grammar, Masks, Piece, TokenNetwork, TokenSettings, plan};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row, Segment};
 use crate::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
-    Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
+    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -17,6 +17,7 @@ use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use cantus_score::Score;
+use std::borrow::Cow;
 
 /// Rows of a validation batch.
 pub(super) const VALIDATION_ROWS: usize = 32;
@@ -57,11 +58,11 @@ impl<G: Grammar> TokenTrainer<G> {
             takes[0].takes = takes.len();
             takes
         };
-        fn sounding(pieces: &[Score]) -> impl Iterator<Item = &Score> {
+        fn sounding(pieces: &Pieces) -> impl Iterator<Item = Cow<'_, Score>> {
             pieces.iter().filter(|piece| piece.note_count() > 0)
         }
-        let mut train: Vec<Piece> = sounding(&set.train).flat_map(taken).collect();
-        let mut valid: Vec<Piece> = sounding(&set.valid).map(encoded).collect();
+        let mut train: Vec<Piece> = sounding(&set.train).flat_map(|piece| taken(&piece)).collect();
+        let mut valid: Vec<Piece> = sounding(&set.valid).map(|piece| encoded(&piece)).collect();
         // A grammar may say nothing of a piece's notes.
         for (pieces, what) in [(&mut train, "training"), (&mut valid, "validation")] {
             pieces.retain(|piece| piece.predicted() > 0);

@@ -28,7 +28,7 @@ fn doctor(pieces: u64) -> Doctor {
         let score = melody(seed);
         let prepared = prepare(&score, &Options::lenient()).unwrap();
         let split = if seed.is_multiple_of(4) { Split::Valid } else { Split::Train };
-        Piece { path: format!("{seed}.mid"), hash: prepared.hash, split, score: prepared.score, quarters: 64.0 }
+        Piece::new(format!("{seed}.mid"), prepared.hash, split, &prepared.score)
     };
     let corpus = Corpus { pieces: (0..pieces).map(piece).collect(), report: Default::default(), attacks: true };
     Doctor::new(&corpus)

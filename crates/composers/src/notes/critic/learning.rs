@@ -17,7 +17,7 @@ const ENOUGH: f64 = 0.5;
 /// Pieces that are composed in a round; every other one has two passages.
 const PIECES: usize = 40;
 /// Of a larger corpus so many pieces, evenly spread, and of each so many passages, besides the last.
-const MOST_PIECES: usize = 200;
+pub(in super::super) const MOST_PIECES: usize = 200;
 const PASSAGES: usize = 4;
 
 /// The passages of a piece: the first ones, and the last.

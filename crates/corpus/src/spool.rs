@@ -1,0 +1,201 @@
+//! Bytes that are put away and asked for again by their place: what does not fit into a bounded part of memory goes into a temporary file.
+//!
+//! The file lies in the folder that `TMPDIR` names, else in `/var/tmp` where there is one (`/tmp` is memory on many systems), else where the
+//! system puts such files. It loses its name as soon as it is open, where the system allows that: so it is gone when the program ends,
+//! however it ends.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes that stay in memory.
+pub(crate) const IN_MEMORY: usize = 64 << 20;
+
+/// The spool cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the music that was read does not fit into {} MB of memory and cannot be put into a temporary file in `{}`: {source}; make room there, \
+     or let the environment variable TMPDIR name a folder that has room",
+    IN_MEMORY >> 20,
+    folder.display()
+)]
+pub struct SpoolError {
+    /// Where the file was to be.
+    folder: PathBuf,
+    /// What the system says.
+    source: io::Error,
+}
+
+/// Where bytes have been put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    at: u64,
+    length: u32,
+}
+
+/// Takes bytes, one piece after another.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+    /// So many bytes stay in memory.
+    room: usize,
+    memory: Vec<u8>,
+    file: Option<(BufWriter<File>, Named)>,
+    /// Bytes in the file.
+    written: u64,
+}
+
+/// Gives back what a [`Spool`] took.
+#[derive(Debug)]
+pub(crate) struct Spooled {
+    folder: PathBuf,
+    memory: Vec<u8>,
+    file: Option<(Mutex<File>, Named)>,
+}
+
+impl Default for Spool {
+    fn default() -> Spool {
+        let usual = || Some(PathBuf::from("/var/tmp")).filter(|folder| folder.is_dir());
+        let folder = match std::env::var_os("TMPDIR") {
+            None => usual().unwrap_or_else(std::env::temp_dir),
+            Some(_) => std::env::temp_dir(),
+        };
+        Spool::new(folder, IN_MEMORY)
+    }
+}
+
+impl Spool {
+    /// A spool that keeps `room` bytes in memory and puts others into a file in `folder`.
+    pub(crate) fn new(folder: PathBuf, room: usize) -> Spool {
+        Spool { folder, room, memory: Vec::new(), file: None, written: 0 }
+    }
+
+    /// Puts bytes away.
+    ///
+    /// # Errors
+    /// [`SpoolError`], where the file cannot be made or its disk is full.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<Place, SpoolError> {
+        let length = bytes.len() as u32;
+        // Once there is a file, all goes into it: places count on in one order.
+        if self.file.is_none() && self.memory.len() + bytes.len() <= self.room {
+            let at = self.memory.len() as u64;
+            self.memory.extend_from_slice(bytes);
+            return Ok(Place { at, length });
+        }
+        let error = |folder: &Path, source| SpoolError { folder: folder.to_owned(), source };
+        let (file, _) = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(temporary(&self.folder).map_err(|source| error(&self.folder, source))?),
+        };
+        file.write_all(bytes).map_err(|source| error(&self.folder, source))?;
+        let at = self.memory.len() as u64 + self.written;
+        self.written += bytes.len() as u64;
+        Ok(Place { at, length })
+    }
+
+    /// Ends the taking.
+    ///
+    /// # Errors
+    /// [`SpoolError`], where the disk is full.
+    pub(crate) fn close(mut self) -> Result<Arc<Spooled>, SpoolError> {
+        let file = match self.file {
+            None => None,
+            Some((file, named)) => {
+                let whole = file.into_inner().map_err(io::IntoInnerError::into_error);
+                let file = whole.map_err(|source| SpoolError { folder: self.folder.clone(), source })?;
+                Some((Mutex::new(file), named))
+            }
+        };
+        self.memory.shrink_to_fit();
+        Ok(Arc::new(Spooled { folder: self.folder, memory: self.memory, file }))
+    }
+}
+
+impl Spooled {
+    /// A spool of one piece, which stays in memory.
+    pub(crate) fn of(bytes: Vec<u8>) -> (Arc<Spooled>, Place) {
+        let place = Place { at: 0, length: bytes.len() as u32 };
+        (Arc::new(Spooled { folder: PathBuf::new(), memory: bytes, file: None }), place)
+    }
+
+    /// What was put at a place of this spool.
+    ///
+    /// # Panics
+    /// Where the system cannot read back what it has written to its own temporary file.
+    pub(crate) fn get(&self, place: Place) -> Vec<u8> {
+        let (at, length) = (place.at as usize, place.length as usize);
+        let Some((file, _)) = self.file.as_ref().filter(|_| at >= self.memory.len()) else {
+            return self.memory[at..at + length].to_vec();
+        };
+        let mut bytes = vec![0; length];
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.seek(SeekFrom::Start(place.at - self.memory.len() as u64));
+        if let Err(error) = read.and_then(|_| file.read_exact(&mut bytes)) {
+            panic!(
+                "the temporary file in `{}` that holds the music cannot be read back: {error}",
+                self.folder.display()
+            );
+        }
+        bytes
+    }
+}
+
+/// The name of a file, if it has one still; the file goes with it.
+#[derive(Debug)]
+struct Named(Option<PathBuf>);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Nobody is left to be told.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// A file of our own in `folder`.
+fn temporary(folder: &Path) -> io::Result<(BufWriter<File>, Named)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let name = format!("cantus-{}-{}.spool", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = folder.join(name);
+        match File::options().read(true).write(true).create_new(true).open(&path) {
+            // One that an earlier process of the same number left behind.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(file) => {
+                let still_named = fs::remove_file(&path).is_err();
+                return Ok((BufWriter::with_capacity(1 << 20, file), Named(still_named.then_some(path))));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_away_comes_back_from_memory_and_from_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for room in [0, 7, 100, 1 << 20] {
+            let mut spool = Spool::new(folder.path().to_owned(), room);
+            let pieces: Vec<Vec<u8>> = (0..40u8).map(|k| vec![k; usize::from(k) % 7]).collect();
+            let places: Vec<Place> = pieces.iter().map(|piece| spool.put(piece).unwrap()).collect();
+            let spooled = spool.close().unwrap();
+            assert!(spooled.memory.len() <= room && (spooled.file.is_some() == (room <= 100)), "{room}");
+            assert!(places.iter().zip(&pieces).rev().all(|(place, piece)| spooled.get(*place) == *piece));
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_folder_without_room_is_named_with_what_to_do() {
+        let mut spool = Spool::new(PathBuf::from("/there/is/none"), 2);
+        spool.put(b"ab").unwrap();
+        let error = spool.put(b"c").unwrap_err().to_string();
+        assert!(error.contains("`/there/is/none`") && error.contains("TMPDIR"), "{error}");
+    }
+}

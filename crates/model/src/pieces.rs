@@ -1,0 +1,171 @@
+//! Pieces that are asked for one at a time: a corpus may be larger than memory.
+
+use cantus_score::Score;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Where pieces are, in memory or elsewhere.
+pub trait Shelf: fmt::Debug + Send + Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The piece of a number below the count; always the same.
+    fn piece(&self, number: usize) -> Cow<'_, Score>;
+}
+
+impl Shelf for Vec<Score> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn piece(&self, number: usize) -> Cow<'_, Score> {
+        Cow::Borrowed(&self[number])
+    }
+}
+
+/// Pieces in their order. A clone is of the same shelf.
+#[derive(Clone, Debug)]
+pub struct Pieces(Arc<dyn Shelf>);
+
+impl Pieces {
+    /// The pieces of a shelf.
+    pub fn on(shelf: impl Shelf + 'static) -> Pieces {
+        Pieces(Arc::new(shelf))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.count()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The piece of a number below [`Pieces::len`].
+    pub fn get(&self, number: usize) -> Cow<'_, Score> {
+        self.0.piece(number)
+    }
+
+    /// All of them, one after another.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, Score>> {
+        (0..self.len()).map(|number| self.get(number))
+    }
+}
+
+impl Default for Pieces {
+    fn default() -> Pieces {
+        Pieces::from(Vec::new())
+    }
+}
+
+impl From<Vec<Score>> for Pieces {
+    fn from(pieces: Vec<Score>) -> Pieces {
+        Pieces::on(pieces)
+    }
+}
+
+impl FromIterator<Score> for Pieces {
+    fn from_iter<I: IntoIterator<Item = Score>>(pieces: I) -> Pieces {
+        pieces.into_iter().collect::<Vec<Score>>().into()
+    }
+}
+
+/// What was made of the pieces that were wanted last: a trainer wants the same ones step after step, and all of them in an epoch.
+#[derive(Debug)]
+pub struct Recent<T> {
+    /// With its weight, and when it was last wanted.
+    made: HashMap<usize, (Arc<T>, usize, u64)>,
+    /// The weight that is kept.
+    most: usize,
+    weight: usize,
+    time: u64,
+}
+
+impl<T: Send + Sync> Recent<T> {
+    /// Keeps a weight of `most` at most, besides what is wanted at the moment.
+    pub fn new(most: usize) -> Recent<T> {
+        Recent { made: HashMap::new(), most, weight: 0, time: 0 }
+    }
+
+    /// What is made of the pieces of these numbers, by number. `make` makes what is not here, and says how much it weighs.
+    pub fn of(
+        &mut self,
+        wanted: impl IntoIterator<Item = usize>,
+        make: impl Fn(usize) -> (T, usize) + Sync,
+    ) -> HashMap<usize, Arc<T>> {
+        self.time += 1;
+        let mut found = HashMap::new();
+        let mut missing = Vec::new();
+        for number in wanted {
+            match self.made.get_mut(&number) {
+                Some((made, _, time)) => {
+                    *time = self.time;
+                    found.insert(number, Arc::clone(made));
+                }
+                None => missing.push(number),
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        let made: Vec<(usize, (T, usize))> = missing.into_par_iter().map(|number| (number, make(number))).collect();
+        for (number, (made, weight)) in made {
+            let made = Arc::new(made);
+            found.insert(number, Arc::clone(&made));
+            self.made.insert(number, (made, weight, self.time));
+            self.weight += weight;
+        }
+        self.forget();
+        found
+    }
+
+    /// Forgets what was not wanted for longest, until the rest is light enough, or wanted now.
+    fn forget(&mut self) {
+        if self.weight <= self.most {
+            return;
+        }
+        let mut oldest: Vec<(u64, usize)> = self.made.iter().map(|(number, (_, _, time))| (*time, *number)).collect();
+        oldest.sort_unstable();
+        for (time, number) in oldest {
+            if self.weight <= self.most || time == self.time {
+                break;
+            }
+            if let Some((_, weight, _)) = self.made.remove(&number) {
+                self.weight -= weight;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn what_was_wanted_last_is_kept_and_the_rest_made_anew() {
+        let mut recent = Recent::new(30);
+        let count = AtomicUsize::new(0);
+        // How many are made for these; each weighs ten.
+        let mut made = |wanted: &[usize]| {
+            let before = count.load(Ordering::Relaxed);
+            let make = |number: usize| {
+                count.fetch_add(1, Ordering::Relaxed);
+                (2 * number, 10)
+            };
+            let found = recent.of(wanted.iter().copied(), make);
+            assert!(wanted.iter().all(|number| *found[number] == 2 * number));
+            (count.load(Ordering::Relaxed) - before, recent.made.len())
+        };
+        assert_eq!(made(&[1, 2, 2, 3]), (3, 3));
+        assert_eq!(made(&[3, 1]), (0, 3));
+        assert_eq!(made(&[4, 3]), (1, 3), "2 goes");
+        assert_eq!(made(&[2]), (1, 3), "1 goes");
+        assert_eq!(made(&[5, 6, 7, 8, 9]), (5, 5), "what is wanted stays, however heavy");
+        assert_eq!(made(&[9]), (0, 3));
+    }
+}
