@@ -17,14 +17,18 @@ pub struct Contender<'a> {
 }
 
 impl<'a> Contender<'a> {
+    /// Something that tells its own milliseconds.
+    pub fn new(name: &str, run: impl FnMut() -> f64 + 'a) -> Contender<'a> {
+        Contender { name: name.to_owned(), run: Box::new(run), flops: None, process: None }
+    }
+
     /// Work that is timed here: `units` units a call.
     pub fn timed(name: &str, units: usize, mut work: impl FnMut() + 'a) -> Contender<'a> {
-        let run = move || {
+        Contender::new(name, move || {
             let begun = Instant::now();
             work();
             begun.elapsed().as_secs_f64() * 1e3 / units as f64
-        };
-        Contender { name: name.to_owned(), run: Box::new(run), flops: None, process: None }
+        })
     }
 
     /// The same, with the floating-point operations of a unit.
@@ -32,9 +36,9 @@ impl<'a> Contender<'a> {
         Contender { flops: Some(flops), ..self }
     }
 
-    /// The same, where this process does nothing else: its memory is told.
-    pub fn alone(self) -> Contender<'a> {
-        Contender { process: Some(std::process::id()), ..self }
+    /// The same, in a process that does nothing else: its memory is told.
+    pub fn alone_in(self, process: u32) -> Contender<'a> {
+        Contender { process: Some(process), ..self }
     }
 }
 
