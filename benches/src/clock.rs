@@ -1,5 +1,6 @@
 //! Contenders take turns, so that a slow minute of the machine is slow for all of them.
 
+use crate::memory;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -11,22 +12,33 @@ pub struct Contender<'a> {
     pub run: Box<dyn FnMut() -> f64 + 'a>,
     /// Floating-point operations of one unit, where that is meaningful.
     pub flops: Option<f64>,
+    /// The process whose memory is told, where it does nothing else.
+    pub process: Option<u32>,
 }
 
 impl<'a> Contender<'a> {
+    /// Something that tells its own milliseconds.
+    pub fn new(name: &str, run: impl FnMut() -> f64 + 'a) -> Contender<'a> {
+        Contender { name: name.to_owned(), run: Box::new(run), flops: None, process: None }
+    }
+
     /// Work that is timed here: `units` units a call.
     pub fn timed(name: &str, units: usize, mut work: impl FnMut() + 'a) -> Contender<'a> {
-        let run = move || {
+        Contender::new(name, move || {
             let begun = Instant::now();
             work();
             begun.elapsed().as_secs_f64() * 1e3 / units as f64
-        };
-        Contender { name: name.to_owned(), run: Box::new(run), flops: None }
+        })
     }
 
     /// The same, with the floating-point operations of a unit.
     pub fn with_flops(self, flops: f64) -> Contender<'a> {
         Contender { flops: Some(flops), ..self }
+    }
+
+    /// The same, in a process that does nothing else: its memory is told.
+    pub fn alone_in(self, process: u32) -> Contender<'a> {
+        Contender { process: Some(process), ..self }
     }
 }
 
@@ -39,6 +51,8 @@ pub struct Samples {
     pub milliseconds: Vec<f64>,
     /// Floating-point operations of a unit.
     pub flops: Option<f64>,
+    /// The most memory that its process has ever held, in megabytes.
+    pub megabytes: Option<f64>,
 }
 
 impl Samples {
@@ -65,8 +79,9 @@ impl Samples {
 ///
 /// Before each turn the machine rests for a moment: some thread pools spin for a while after their work is done.
 pub fn take_turns(contenders: &mut [Contender], seconds: f64) -> Vec<Samples> {
-    let mut samples: Vec<Samples> =
-        contenders.iter().map(|c| Samples { name: c.name.clone(), milliseconds: Vec::new(), flops: c.flops }).collect();
+    let empty =
+        |c: &Contender| Samples { name: c.name.clone(), milliseconds: Vec::new(), flops: c.flops, megabytes: None };
+    let mut samples: Vec<Samples> = contenders.iter().map(empty).collect();
     let begun = Instant::now();
     for turn in 0.. {
         for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
@@ -79,6 +94,9 @@ pub fn take_turns(contenders: &mut [Contender], seconds: f64) -> Vec<Samples> {
         if turn >= 6 && begun.elapsed().as_secs_f64() > seconds {
             break;
         }
+    }
+    for (contender, samples) in contenders.iter().zip(&mut samples) {
+        samples.megabytes = contender.process.and_then(memory::most_resident).map(|bytes| bytes as f64 / 1e6);
     }
     samples
 }

@@ -6,7 +6,9 @@ mod article;
 mod clock;
 mod composing;
 mod frames;
+mod memory;
 mod networks;
+mod notes;
 mod peak;
 mod peer;
 mod products;
@@ -64,6 +66,13 @@ enum What {
     },
     /// A note composed by the article's network, always the likeliest one, beside Keras
     Notes {
+        /// A folder of MIDI files
+        data: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// A training step of the composer `notes` on a folder, beside the same network in PyTorch
+    NotesStep {
         /// A folder of MIDI files
         data: PathBuf,
         #[command(flatten)]
@@ -146,6 +155,7 @@ fn main() {
         What::Memory(common) => (common, Box::new(training::memory)),
         What::Article { data, common } => (common, Box::new(move |c| article::run(c, &data))),
         What::Notes { data, common } => (common, Box::new(move |c| article::notes(c, &data))),
+        What::NotesStep { data, common } => (common, Box::new(move |c| notes::run(c, &data))),
         What::Words { data } => return end(article::words(&data).map_err(Into::into)),
         What::Pieces { data, common } => (common, Box::new(move |c| composing::pieces(c, &data))),
         What::Reading { data, common } => (common, Box::new(move |c| reading::run(c, &data))),

@@ -66,6 +66,7 @@ pub fn start(name: &str, python: &Path, script: &str, arguments: &[String]) -> s
     let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(std::io::Error::other("the peer's pipes are missing"));
     };
+    let process = child.id();
     let mut peer = Peer { child, to: Some(to), from: BufReader::new(from) };
     let line = peer.line()?;
     if line != "ready" {
@@ -78,5 +79,5 @@ pub fn start(name: &str, python: &Path, script: &str, arguments: &[String]) -> s
             f64::NAN
         }
     };
-    Ok(Contender { name: name.to_owned(), run: Box::new(run), flops: None })
+    Ok(Contender::new(name, run).alone_in(process))
 }

@@ -65,8 +65,8 @@ impl Report {
     pub fn print(&self) {
         println!("\n{} ({}; {} threads; {})", self.name, self.unit, self.conditions.threads, self.conditions.processor);
         println!(
-            "{:<34} {:>10} {:>10} {:>10} {:>5} {:>9} {:>8} {:>9}",
-            "", "median", "10%", "90%", "n", "GFLOP/s", "of peak", "ours is"
+            "{:<34} {:>10} {:>10} {:>10} {:>5} {:>9} {:>8} {:>9} {:>9}",
+            "", "median", "10%", "90%", "n", "GFLOP/s", "of peak", "ours is", "memory"
         );
         let ours = self.samples.first().map_or(f64::NAN, Samples::median);
         for samples in &self.samples {
@@ -79,8 +79,9 @@ impl Report {
                 true => String::new(),
                 false => format!("{:.2} x", samples.median() / ours),
             };
+            let memory = samples.megabytes.map_or(String::new(), |megabytes| format!("{megabytes:.0} MB"));
             println!(
-                "{:<34} {:>10.4} {:>10.4} {:>10.4} {:>5} {:>9} {:>8} {:>9}",
+                "{:<34} {:>10.4} {:>10.4} {:>10.4} {:>5} {:>9} {:>8} {:>9} {:>9}",
                 samples.name,
                 samples.median(),
                 samples.quantile(0.1),
@@ -88,7 +89,8 @@ impl Report {
                 samples.milliseconds.len(),
                 rate,
                 share,
-                against
+                against,
+                memory
             );
         }
         self.remarks.iter().for_each(|remark| println!("  {remark}"));

@@ -96,19 +96,11 @@ pub fn page(common: &Common, cantus: &Path) -> Result<Report> {
     browser.borrow_mut().look((1280, 800), "light");
     browser.borrow_mut().open(&address);
     let eval = |script: &str| browser.borrow_mut().eval(script).as_f64().unwrap_or(f64::NAN);
-    let timed = |name: &str, script: &'static str| Contender {
-        name: name.to_owned(),
-        run: Box::new(move || eval(script)),
-        flops: None,
-    };
-    let paint = Contender {
-        name: "first paint".to_owned(),
-        run: Box::new(|| {
-            browser.borrow_mut().open(&address);
-            eval(FIRST_PAINT)
-        }),
-        flops: None,
-    };
+    let timed = |name: &str, script: &'static str| Contender::new(name, move || eval(script));
+    let paint = Contender::new("first paint", || {
+        browser.borrow_mut().open(&address);
+        eval(FIRST_PAINT)
+    });
     let contenders = vec![
         paint,
         timed("Compose to first sound, 16 bars", COMPOSE_TO_SOUND),
@@ -229,7 +221,7 @@ pub fn path(common: &Common, cantus: &Path, data: &Path, minutes: f64) -> Result
     let mut samples: Vec<Samples> = Vec::new();
     let mut note = |name: &str, took: Duration| {
         let milliseconds = vec![took.as_secs_f64() * 1e3];
-        samples.push(Samples { name: name.to_owned(), milliseconds, flops: None });
+        samples.push(Samples { name: name.to_owned(), milliseconds, flops: None, megabytes: None });
     };
     note("cantus studio, until it is open", opened);
     let mut step = |name: &str, act: &mut dyn FnMut(&mut Browser)| {

@@ -2,6 +2,7 @@
 
 use crate::Common;
 use crate::clock::Contender;
+use crate::memory::most_resident;
 use crate::networks::{LstmComposer, OctaveData, OctaveShape, VOCABULARY};
 use crate::peak;
 use crate::report::Report;
@@ -10,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::precision::Precision;
 use cantus_nn::random::{below, seeded};
-use std::io::Result;
+use std::io::{Error, Result};
 
 /// W1: 50 windows of 100 tokens, as in the article.
 const W1: (usize, usize) = (100, 50);
@@ -78,24 +79,13 @@ pub fn w2(common: &Common) -> Result<Report> {
     Ok(common.race("w2", "milliseconds a training step, 140 x 256 steps x 5 voices", contenders, Vec::new()))
 }
 
-/// The most memory that this process has ever held, in bytes.
-fn peak_resident() -> usize {
-    // SAFETY: `usage` is plain data that the call fills in.
-    let usage = unsafe {
-        let mut usage = std::mem::zeroed::<libc::rusage>();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    };
-    // In kilobytes on Linux, in bytes on macOS.
-    usage.ru_maxrss as usize * if cfg!(target_os = "macos") { 1 } else { 1024 }
-}
-
 /// What W1 takes above the process itself, after some steps.
 pub fn memory(common: &Common) -> Result<Report> {
-    let before = peak_resident();
+    let resident = || most_resident(std::process::id()).ok_or_else(|| Error::other("this system does not tell memory"));
+    let before = resident()?;
     let (mut step, needed) = w1_step(Precision::Single);
     (0..8).for_each(|_| step());
-    let taken = peak_resident() - before;
+    let taken = resident()? - before;
     let remark = format!(
         "memory of training W1: {:.1} MB; parameters, gradients, moments and saved activations are {:.1} MB: {:.2} x",
         taken as f64 / 1e6,
