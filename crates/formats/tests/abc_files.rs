@@ -337,3 +337,15 @@ fn tempos_are_written_in_the_beat_of_the_metre() {
         assert!(String::from_utf8(written).unwrap().contains(&mark), "{metre}");
     }
 }
+
+#[test]
+fn tuplets_of_many_notes_are_read_as_the_writer_writes_them() {
+    // A 17th of a quarter over another voice's 24ths: no simpler tuplet names its place.
+    let score = score(&tune("(105:64:6f3/64-f/128-f/512z/32z3/256z3/1024 f"));
+    let notes: Vec<(f64, f64)> =
+        score.notes().map(|note| (quarters(&score, note.onset), quarters(&score, note.duration))).collect();
+    assert!((notes[0].1 - 29.0 / 512.0 * 64.0 / 105.0).abs() < 1e-4, "{notes:?}");
+    assert!((notes[1].0 - 0.0625).abs() < 1e-3, "{notes:?}");
+    let impossible = odd(&tune("(1001:64:6f f"));
+    assert_eq!(impossible, [Oddity::Tuplet]);
+}

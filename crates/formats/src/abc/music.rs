@@ -399,7 +399,8 @@ impl<'t, 'a> Line<'t, 'a> {
         };
         let normal = normal.unwrap_or(usual);
         let count = count.unwrap_or(actual);
-        if !(1..=64).contains(&actual) || !(1..=64).contains(&normal) || count > 1000 {
+        // 105 in the time of 64, as our writer says what no simpler tuplet can.
+        if !(1..=1000).contains(&actual) || !(1..=1000).contains(&normal) || count > 1000 {
             self.tune.warn(Oddity::Tuplet);
             return;
         }
