@@ -15,7 +15,7 @@ prop_compose! {
     /// Written music with words, chord symbols, markers, and changes of programs.
     fn worded_score()(
         score in grid_score(),
-        (composer, rights) in (option::of("[A-Za-z(©][a-zA-Z .%\\\\)]{0,12}"), option::of("[A-Za-z(][a-z .%)]{0,12}")),
+        (composer, rights) in (option::of("[A-Za-z(©|:][a-zA-Z .%\\\\)|]{0,12}"), option::of("[A-Za-z(][a-z .%)]{0,12}")),
         chords in vec((0u64..70, select(vec!["C", "Am7", "F#/A#", "N.C.", "Fine", "Bb7(b9)"])), 0..6),
         markers in vec((0u64..70, "[A-Za-z%\\[\\] ]{0,8}"), 0..4),
         sung in vec((any::<Index>(), 0u8..4, "[a-zé%~_|*\\- \\\\]{0,5}", any::<bool>()), 0..12),
@@ -342,7 +342,7 @@ fn a_song_is_written_like_this() {
     // A chord while a note is held.
     score.chords.push((Ticks(score.chords[2].0.0 + 720), "C/E".to_owned()));
     let text = String::from_utf8(write(&score).expect("written")).expect("text");
-    let expected = "X:1\nT: Song\nC:Ann\nZ:abc-copyright Bob\nM:6/8\nL:1/8\nK:G\nV:1 name=\"Voice\"\n%%MIDI channel 1\n\
+    let expected = "X:1\nT: Song\nC: Ann\nZ:abc-copyright Bob\nM:6/8\nL:1/8\nK:G\nV:1 name=\"Voice\"\n%%MIDI channel 1\n\
                     %%MIDI program 52\n[Q:3/8=116][P:A]\"G\"GAB \"D7\"c3 | \"Em\"B6- & x3\"C/E\"x3 | B3 [I:MIDI program 53]G3 |]\n\
                     w:Glo- ri- a too * * my\nw:* * x\nV:2 clef=perc\n%%MIDI channel 10\nC3 C3 | C3 C3 | C6 |]\n";
     assert_eq!(text, expected);

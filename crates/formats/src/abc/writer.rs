@@ -53,7 +53,8 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
         let _ = writeln!(out, "{name}{}", text.replace('%', "\\%"));
     };
     if let Some(composer) = score.composer.as_deref().and_then(one_line) {
-        field("C:", &composer);
+        // Not without the space: `C:|` is a note before a repeat.
+        field("C: ", &composer);
     }
     if let Some(rights) = score.rights.as_deref().and_then(one_line) {
         field("Z:abc-copyright ", &rights);
