@@ -33,10 +33,10 @@ struct Plan {
 }
 
 impl Plans {
-    pub fn of(pieces: &[&Past], clock: Clock) -> Plans {
+    pub fn of(pieces: &[&Past], clock: Clock, is_drums: impl Fn(u8) -> bool) -> Plans {
         let spread = pieces.len().min(MOST_FORMS);
         let chosen = (0..spread).map(|k| pieces[k * pieces.len() / spread]);
-        Plans(chosen.filter_map(|piece| Plan::of(piece, clock)).collect())
+        Plans(chosen.filter_map(|piece| Plan::of(piece, clock, &is_drums)).collect())
     }
 
     /// Whether nothing comes before it was there.
@@ -92,10 +92,10 @@ fn about_so_busy(mut plans: Vec<&Plan>, density: f64) -> Vec<&Plan> {
 }
 
 impl Plan {
-    fn of(piece: &Past, clock: Clock) -> Option<Plan> {
+    fn of(piece: &Past, clock: Clock, is_drums: impl Fn(u8) -> bool) -> Option<Plan> {
         let bars = piece.bars();
         let end = u32::try_from(bars.last()?.end().0).ok()?;
-        let textures = Textures::of(piece.notes(), end, clock);
+        let textures = Textures::of(piece.notes(), end, clock, is_drums);
         let beat = match clock {
             Clock::Beats(steps) => u32::from(steps),
             // What is played as it comes never comes again to the hundredth.
@@ -252,14 +252,18 @@ pub(super) mod tests {
 
     #[test]
     fn what_comes_again_in_a_piece_is_found_quarter_by_quarter() {
-        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 7), (70, 0), (60, 0), (50, 0)]), Clock::Beats(4)).unwrap();
+        let plan =
+            Plan::of(&piece(&[(60, 0), (50, 0), (60, 7), (70, 0), (60, 0), (50, 0)]), Clock::Beats(4), |_| false)
+                .unwrap();
         assert_eq!(plan.bar, 16);
         assert_eq!(plan.bars, [(0, 0), (0, 0), (0, 0b0111), (0, 0), (0, 0b1111), (1, 0b1111)]);
         assert!(Plans(vec![plan.clone()]).is_sound());
         let before_it_was_there = Plan { bars: vec![(0, 1)], ..plan };
         assert!(!Plans(vec![before_it_was_there]).is_sound());
         // Of equals the one that goes on.
-        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), Clock::Beats(4)).unwrap();
+        let plan =
+            Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), Clock::Beats(4), |_| false)
+                .unwrap();
         assert_eq!(plan.bars.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
     }
 
@@ -273,7 +277,7 @@ pub(super) mod tests {
             Past::of(&notes, bars.collect(), Clock::Beats(16), |_| false)
         };
         let pieces: Vec<Past> = [8, 1, 5, 3, 12].map(piece).into();
-        let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16));
+        let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16), |_| false);
         let drawn = |density: Option<f64>| -> Vec<f64> {
             let draw = |seed| plans.draw_textures(pieces[0].bars(), density, &mut cantus_model::seeded(seed)).busy();
             (0..40).map(draw).collect()

@@ -137,7 +137,7 @@ impl NoteComposer {
         let textures = if notes.is_empty() {
             self.usual.forms.draw_textures(&bars, request.controls.density, rng)
         } else {
-            Textures::of(&notes, heard, clock)
+            Textures::of(&notes, heard, clock, |number| self.is_drums(number))
         };
         let closes = uniform(rng) < self.usual.closing;
         let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures);

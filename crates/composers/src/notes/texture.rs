@@ -23,7 +23,7 @@ pub(super) struct Texture {
     pace: u8,
     /// Notes to such a moment, as a class.
     chords: u8,
-    /// Beats in which nothing sounds.
+    /// Beats in which nothing with a pitch sounds.
     silent: u8,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Textures(Vec<Texture>);
 
 impl Textures {
     /// Those of a piece up to a time.
-    pub fn of(notes: &[Event], end: u32, clock: Clock) -> Textures {
+    pub fn of(notes: &[Event], end: u32, clock: Clock, is_drums: impl Fn(u8) -> bool) -> Textures {
         let length = STRETCH * clock.beat();
         let count = (end.div_ceil(length) as usize).min(MOST);
         let of_stretch = |k: usize| {
@@ -55,7 +55,7 @@ impl Textures {
             let inside = &notes[first..notes.partition_point(|note| note.onset < to)];
             let moments = inside.chunk_by(|a, b| a.onset == b.onset).count();
             let beats = f64::from(to - from) / f64::from(clock.beat());
-            Texture { silent: silent(notes, from, to, clock), ..Texture::new(inside.len(), moments, beats) }
+            Texture { silent: silent(notes, from, to, clock, &is_drums), ..Texture::new(inside.len(), moments, beats) }
         };
         Textures((0..count).map(of_stretch).collect())
     }
@@ -89,7 +89,7 @@ impl Texture {
         (f64::from(self.pace) / 2.0).exp2() / 8.0
     }
 
-    /// Beats of a stretch in which nothing sounds.
+    /// Beats of a stretch in which nothing with a pitch sounds.
     pub fn silent(self) -> u8 {
         self.silent
     }
@@ -108,13 +108,16 @@ impl Texture {
     }
 }
 
-/// Whole beats between two times in which nothing sounds.
-pub(super) fn silent(notes: &[Event], from: u32, to: u32, clock: Clock) -> u8 {
+/// Whole beats between two times in which nothing with a pitch sounds.
+pub(super) fn silent(notes: &[Event], from: u32, to: u32, clock: Clock, is_drums: impl Fn(u8) -> bool) -> u8 {
     let first = notes.partition_point(|note| note.onset < from).saturating_sub(LOOK);
     let near = &notes[first..notes.partition_point(|note| note.onset < to)];
     let begins = (from..to).step_by(clock.beat() as usize).filter(|begin| begin + clock.beat() <= to);
     let is_silent = |begin: &u32| {
-        !near.iter().any(|note| note.onset < begin + clock.beat() && note.end().max(note.onset + 1) > *begin)
+        !near
+            .iter()
+            .filter(|note| !is_drums(note.instrument))
+            .any(|note| note.onset < begin + clock.beat() && note.end().max(note.onset + 1) > *begin)
     };
     begins.filter(is_silent).count().min(u8::MAX.into()) as u8
 }
@@ -136,7 +139,7 @@ mod tests {
         let chords = (16..32u32).flat_map(|beat| (0..4).map(move |k| note(4 * beat, 60 + k)));
         let notes: Vec<Event> = eighths.chain(chords).collect();
         let clock = Clock::Beats(4);
-        let textures = Textures::of(&notes, 4 * 40, clock);
+        let textures = Textures::of(&notes, 4 * 40, clock, |_| false);
         let at = |beat: u32| textures.at(4 * beat, clock).map(|texture| (texture.pace, texture.chords));
         assert_eq!([at(0), at(15), at(16), at(32)], [Some((8, 0)), Some((8, 0)), Some((6, 8)), Some((0, 0))]);
         assert_eq!(at(100), Some((6, 8)), "as the last whole stretch");

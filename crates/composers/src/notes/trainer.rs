@@ -216,7 +216,7 @@ impl Learnt {
         let (down, up) = (by.min(5).min(low), by.min(6).min(127 - high));
         let is_drums = |number: u8| vocabulary.is_drums(number);
         let (clock, end) = (vocabulary.clock(), events.bars.last().map_or(0, |bar| bar.end().0 as u32));
-        let textures = Textures::of(&events.notes, end, clock);
+        let textures = Textures::of(&events.notes, end, clock, is_drums);
         Learnt {
             past: Past::of(&events.notes, events.bars, clock, is_drums).with_textures(textures),
             outline: Outline {

@@ -62,7 +62,7 @@ impl Usual {
             ranges,
             voices,
             ensembles,
-            forms: Plans::of(pieces, vocabulary.clock()),
+            forms: Plans::of(pieces, vocabulary.clock(), |number| vocabulary.is_drums(number)),
             bar: u32::try_from(bar).unwrap_or(u32::MAX).max(1),
             bars: lengths.get(lengths.len() / 2).copied().unwrap_or(0),
             loops: Loops::of(pieces),
@@ -131,7 +131,7 @@ mod tests {
         );
         let form = usual.forms.draw(&bars(4), 4, &mut seeded(1));
         let textures = usual.forms.draw_textures(&bars(4), None, &mut seeded(1));
-        assert_eq!(textures, Textures::of(pieces[0].notes(), 64, vocabulary.clock()));
+        assert_eq!(textures, Textures::of(pieces[0].notes(), 64, vocabulary.clock(), |_| false));
         assert_eq!(form, Form::new(&bars(4), 4, |bar, _| (bar == 2).then_some(0)));
         let longer: Vec<Bar> = bars(4).into_iter().map(|bar| Bar { length: Ticks(12), ..bar }).collect();
         assert_eq!(usual.forms.draw(&longer, 4, &mut seeded(1)), Form::default());

@@ -142,7 +142,7 @@ impl NoteComposer {
         }
         let clock = self.clock();
         let before = time.saturating_sub(clock.beat());
-        let silent = |from: u32| silent(draft.past.notes(), from, time, clock);
+        let silent = |from: u32| silent(draft.past.notes(), from, time, clock, |number| self.is_drums(number));
         if silent(before) > 0
             && draft.past.stretch(before).is_some_and(|(from, texture)| silent(from) > texture.silent())
         {
