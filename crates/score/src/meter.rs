@@ -127,6 +127,12 @@ impl Key {
         self.mode
     }
 
+    /// The pitch class of its tonic, C being 0.
+    pub fn tonic(self) -> u8 {
+        let above = if self.mode == Mode::Minor { 9 } else { 0 };
+        (7 * i32::from(self.fifths) + above).rem_euclid(12) as u8
+    }
+
     /// The key of the same music moved by `semitones`, written with the fewest accidentals.
     pub fn transposed(self, semitones: i32) -> Key {
         let fifths = (i32::from(self.fifths) + 7 * semitones + 5).rem_euclid(12) - 5;

@@ -20,13 +20,7 @@ pub(super) fn closes(past: &Past, is_drums: impl Fn(u8) -> bool) -> bool {
     let Some(key) = find_key(&notes) else { return false };
     let last = notes.iter().map(|note| note.onset).max();
     let lowest = notes.iter().filter(|note| Some(note.onset) == last).map(|note| note.pitch.get()).min();
-    lowest.is_some_and(|lowest| i32::from(lowest).rem_euclid(12) == tonic(key))
-}
-
-/// The pitch class of a key's tonic, C being 0.
-fn tonic(key: cantus_score::Key) -> i32 {
-    let above = if key.mode() == cantus_score::Mode::Minor { 9 } else { 0 };
-    (7 * i32::from(key.fifths()) + above).rem_euclid(12)
+    lowest.is_some_and(|lowest| lowest % 12 == key.tonic())
 }
 
 /// The share of pieces that close.

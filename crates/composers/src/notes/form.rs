@@ -33,10 +33,11 @@ struct Plan {
 }
 
 impl Plans {
-    pub fn of(pieces: &[&Past], clock: Clock, is_drums: impl Fn(u8) -> bool) -> Plans {
+    /// Those of pieces that say how busy they are.
+    pub fn of(pieces: &[&Past], clock: Clock) -> Plans {
         let spread = pieces.len().min(MOST_FORMS);
         let chosen = (0..spread).map(|k| pieces[k * pieces.len() / spread]);
-        Plans(chosen.filter_map(|piece| Plan::of(piece, clock, &is_drums)).collect())
+        Plans(chosen.filter_map(|piece| Plan::of(piece, clock)).collect())
     }
 
     /// Whether nothing comes before it was there.
@@ -92,10 +93,9 @@ fn about_so_busy(mut plans: Vec<&Plan>, density: f64) -> Vec<&Plan> {
 }
 
 impl Plan {
-    fn of(piece: &Past, clock: Clock, is_drums: impl Fn(u8) -> bool) -> Option<Plan> {
+    fn of(piece: &Past, clock: Clock) -> Option<Plan> {
         let bars = piece.bars();
-        let end = u32::try_from(bars.last()?.end().0).ok()?;
-        let textures = Textures::of(piece.notes(), end, clock, is_drums);
+        let textures = piece.textures().clone();
         let beat = match clock {
             Clock::Beats(steps) => u32::from(steps),
             // What is played as it comes never comes again to the hundredth.
@@ -252,18 +252,14 @@ pub(super) mod tests {
 
     #[test]
     fn what_comes_again_in_a_piece_is_found_quarter_by_quarter() {
-        let plan =
-            Plan::of(&piece(&[(60, 0), (50, 0), (60, 7), (70, 0), (60, 0), (50, 0)]), Clock::Beats(4), |_| false)
-                .unwrap();
+        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 7), (70, 0), (60, 0), (50, 0)]), Clock::Beats(4)).unwrap();
         assert_eq!(plan.bar, 16);
         assert_eq!(plan.bars, [(0, 0), (0, 0), (0, 0b0111), (0, 0), (0, 0b1111), (1, 0b1111)]);
         assert!(Plans(vec![plan.clone()]).is_sound());
         let before_it_was_there = Plan { bars: vec![(0, 1)], ..plan };
         assert!(!Plans(vec![before_it_was_there]).is_sound());
         // Of equals the one that goes on.
-        let plan =
-            Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), Clock::Beats(4), |_| false)
-                .unwrap();
+        let plan = Plan::of(&piece(&[(60, 0), (50, 0), (60, 0), (50, 0), (60, 0), (50, 0)]), Clock::Beats(4)).unwrap();
         assert_eq!(plan.bars.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
     }
 
@@ -274,10 +270,11 @@ pub(super) mod tests {
             let of_beat = |beat: u32| (0..notes).map(move |k| note(16 * beat + k, 60));
             let notes: Vec<Event> = (0..16).flat_map(of_beat).collect();
             let bars = bars(4).into_iter().map(|bar| Bar { start: Ticks(4 * bar.start.0), length: Ticks(64), ..bar });
-            Past::of(&notes, bars.collect(), Clock::Beats(16), |_| false)
+            let textures = Textures::of(&notes, 256, Clock::Beats(16), |_| false);
+            Past::of(&notes, bars.collect(), Clock::Beats(16), |_| false).with_textures(textures)
         };
         let pieces: Vec<Past> = [8, 1, 5, 3, 12].map(piece).into();
-        let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16), |_| false);
+        let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16));
         let drawn = |density: Option<f64>| -> Vec<f64> {
             let draw = |seed| plans.draw_textures(pieces[0].bars(), density, &mut cantus_model::seeded(seed)).busy();
             (0..40).map(draw).collect()

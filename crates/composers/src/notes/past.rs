@@ -168,6 +168,11 @@ impl Past {
         Past { textures, ..self }
     }
 
+    /// How busy it is, stretch by stretch.
+    pub fn textures(&self) -> &Textures {
+        &self.textures
+    }
+
     /// How busy the stretch around a time is, where somebody says, and when it begins.
     pub fn stretch(&self, time: u32) -> Option<(u32, Texture)> {
         self.textures.stretch(time, self.clock())

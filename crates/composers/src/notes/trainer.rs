@@ -407,7 +407,6 @@ impl Trainable for NoteTrainer {
         let learnt = |k| Learnt::new(&self.set.train, number(k), &self.vocabulary, 0).past;
         let pieces: Vec<Past> = (0..count).into_par_iter().map(learnt).collect();
         let rounds = (self.settings.critic, self.seed);
-        let pieces: Vec<&Past> = pieces.iter().collect();
         Ok(learn(&mut composer, &pieces, rounds, stop, progress).map(|critic| critic.write(model)))
     }
 

@@ -62,7 +62,7 @@ impl Usual {
             ranges,
             voices,
             ensembles,
-            forms: Plans::of(pieces, vocabulary.clock(), |number| vocabulary.is_drums(number)),
+            forms: Plans::of(pieces, vocabulary.clock()),
             bar: u32::try_from(bar).unwrap_or(u32::MAX).max(1),
             bars: lengths.get(lengths.len() / 2).copied().unwrap_or(0),
             loops: Loops::of(pieces),
@@ -122,7 +122,9 @@ mod tests {
             score.parts.push(Part { notes: vec![one], ..Part::default() });
             Vocabulary::build([&score], Reading::Merged, false).unwrap()
         };
-        let pieces = [piece(&[(60, 0), (50, 0), (60, 0), (50, 0)])];
+        let piece = piece(&[(60, 0), (50, 0), (60, 0), (50, 0)]);
+        let textures = Textures::of(piece.notes(), 64, vocabulary.clock(), |_| false);
+        let pieces = [piece.with_textures(textures)];
         let usual = Usual::of(&pieces.iter().collect::<Vec<_>>(), &vocabulary);
         assert!(usual.check(&vocabulary).is_ok());
         assert_eq!(

@@ -86,8 +86,7 @@ fn known(given: Given) -> impl Iterator<Item = usize> {
 
 /// How many semitones a pitch lies above the next lower tonic.
 fn above_tonic(pitch: Pitch, key: Key) -> i32 {
-    let tonic_of_c = if key.mode() == Mode::Major { 0 } else { 9 };
-    (i32::from(pitch.class()) - i32::from(key.fifths()) * 7 - tonic_of_c).rem_euclid(12)
+    (i32::from(pitch.class()) - i32::from(key.tonic())).rem_euclid(12)
 }
 
 /// The bass's own pitch among `items` that lies nearest to the middle of its range, below all that is sung.

@@ -43,14 +43,12 @@ fn passages(composer: &NoteComposer, piece: &Past) -> Vec<Row> {
 /// `progress` is told after each round.
 pub(in super::super) fn learn(
     composer: &mut NoteComposer,
-    pieces: &[&Past],
+    pieces: &[Past],
     (rounds, seed): (usize, u64),
     stop: &AtomicBool,
     progress: &mut dyn FnMut(f64),
 ) -> Option<Critic> {
-    let count = pieces.len().min(MOST_PIECES);
-    let chosen: Vec<&Past> = (0..count).map(|k| pieces[k * pieces.len() / count]).collect();
-    let real = chosen.par_iter().flat_map_iter(|piece| passages(composer, piece)).collect();
+    let real = pieces.par_iter().flat_map_iter(|piece| passages(composer, piece)).collect();
     let compose = |round: usize, critic: Critic| {
         composer.critic = Some(critic);
         let composer = &*composer;
