@@ -25,7 +25,7 @@ pub use grid::{GridReport, quantize};
 pub use line::{Outer, outer_line};
 pub use meter::{Bar, Bars, Key, KeyError, Meter, MeterError, Mode, named_meters, upbeat};
 pub use note::{Note, Pitch, RangeError, Velocity};
-pub use part::{Control, Lyric, Part, PedalSpan, Program};
+pub use part::{Control, Lyric, Part, PedalSpan, Program, Slur};
 pub use reading::{Reading, STEPS_PER_SECOND, pedalled, performed};
 pub use score::{Score, merge_parts};
 pub use tempo::{Tempo, TempoMap};

@@ -162,6 +162,12 @@ impl Score {
             part.programs.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
             part.controls.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
             part.lyrics.iter_mut().for_each(|lyric| lyric.at = at(lyric.at));
+            part.slurs.iter_mut().for_each(|slur| (slur.from.0, slur.to.0) = (at(slur.from.0), at(slur.to.0)));
+            // In coarser ticks its notes may begin together.
+            part.slurs.retain(|slur| slur.from.0 < slur.to.0);
+            part.slurs.sort_unstable();
+            part.fermatas.iter_mut().for_each(|ticks| *ticks = at(*ticks));
+            part.fermatas.dedup();
             for note in &mut part.notes {
                 let end = at(note.end());
                 note.onset = at(note.onset);
@@ -175,7 +181,7 @@ impl Score {
         score
     }
 
-    /// The music before `end`: notes that begin later are gone, notes that sound on are cut there.
+    /// The music before `end`: notes that begin later are gone, and slurs to them; notes that sound on are cut there.
     pub fn before(&self, end: Ticks) -> Score {
         let mut score = self.clone();
         score.tempos.retain(|(at, _)| *at < end);
@@ -188,6 +194,8 @@ impl Score {
             part.programs.retain(|(at, _)| *at < end);
             part.controls.retain(|(at, _)| *at < end);
             part.lyrics.retain(|lyric| lyric.at < end);
+            part.slurs.retain(|slur| slur.to.0 < end);
+            part.fermatas.retain(|at| *at < end);
             part.notes.retain(|note| note.onset < end);
             for note in &mut part.notes {
                 note.duration = note.duration.min(end - note.onset);
@@ -214,13 +222,17 @@ impl Score {
             for note in &mut part.notes {
                 note.pitch = note.pitch.transposed(semitones)?;
             }
+            for (_, pitch) in part.slurs.iter_mut().flat_map(|slur| [&mut slur.from, &mut slur.to]) {
+                *pitch = pitch.transposed(semitones)?;
+            }
         }
         Some(score)
     }
 }
 
 /// All notes of `parts` in one part. A pitch struck twice at one moment stays once (the longer, then the louder); a note that
-/// would sound on under the next stroke of its own pitch is released there, as a piano's key must be.
+/// would sound on under the next stroke of its own pitch is released there, as a piano's key must be. Words, slurs, fermatas and controllers
+/// are left out.
 pub fn merge_parts<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Part {
     let mut merged = Part::default();
     for (k, part) in parts.into_iter().enumerate() {

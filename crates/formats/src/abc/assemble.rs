@@ -5,11 +5,11 @@ use super::jumps::{begin_sections, part_label, settle_codas};
 use super::ornaments::ornament;
 use super::reader::Reading;
 use super::tune::{Tune, Voice, VoiceBar};
-use super::{AbcError, Oddity, TICKS};
+use super::{AbcError, Oddity, TICKS, slurs};
 use crate::midi::last_wins;
 use crate::notation::{gcd, join_split_bars, meters_of, printed_numbers};
 use crate::repeats::{Marks, play_order};
-use cantus_score::{Lyric, Meter, Note, Part, Score, Tempo, Ticks, TicksPerQuarter, names_drums};
+use cantus_score::{Lyric, Meter, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, names_drums};
 
 /// More bars, repeats played, than any tune has.
 const MOST_BARS: usize = 200_000;
@@ -30,6 +30,7 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         if !tune.voices[k].open.is_empty() {
             tune.warn(Oddity::LooseTie);
         }
+        (0..tune.voices[k].slurs.left_open()).for_each(|_| tune.warn(Oddity::LooseSlur));
         tune.bar_line(None, false, true);
     }
     let end = tune.voices.iter().map(|voice| voice.cursor).max().unwrap_or(0);
@@ -96,7 +97,7 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         let mut notes = voice.notes.clone();
         notes.sort_unstable();
         let played = played(&notes, &stretches, left).map(|notes| ornament(notes, &voice.graces, &stretches));
-        let Some(notes) = played.filter(|notes| notes.len() <= left) else {
+        let Some((notes, moved)) = played.filter(|(notes, _)| notes.len() <= left) else {
             return Err(AbcError::TooManyNotes { line, column: 1, limit: limits.max_notes });
         };
         left -= notes.len();
@@ -110,6 +111,13 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         let drums = is_drums(&voice, own.is_empty());
         let lyrics = voice.sung.lyrics.iter().map(|lyric| (lyric.at.0, lyric.clone())).collect();
         let lyrics = heard(lyrics, &stretches, limits.max_notes);
+        let fermatas = voice.fermatas.iter().map(|(at, pitch)| (at.0, *pitch)).collect();
+        let place = |(at, pitch): (Ticks, Option<Pitch>)| {
+            pitch.and_then(|pitch| moved.get(&(at, pitch)).copied()).unwrap_or(at)
+        };
+        let mut fermatas: Vec<Ticks> = heard(fermatas, &stretches, limits.max_notes).into_iter().map(place).collect();
+        fermatas.sort_unstable();
+        fermatas.dedup();
         score.parts.push(Part {
             name: voice.name,
             channel: if drums { Part::DRUM_CHANNEL } else { channel },
@@ -117,6 +125,8 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
             programs: own,
             notes,
             lyrics: lyrics.into_iter().map(|(at, lyric)| Lyric { at, ..lyric }).collect(),
+            slurs: slurs::heard(voice.slurs.found, &stretches, &moved),
+            fermatas,
             ..Part::default()
         });
     }
@@ -325,6 +335,7 @@ pub(super) fn in_usual_ticks(score: Score) -> Score {
     for part in &score.parts {
         part.programs.iter().for_each(|(at, _)| times(*at));
         part.lyrics.iter().for_each(|lyric| times(lyric.at));
+        part.fermatas.iter().for_each(|at| times(*at));
     }
     if common == STEP { score.rescaled(TicksPerQuarter::DEFAULT) } else { score }
 }

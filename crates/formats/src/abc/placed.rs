@@ -1,12 +1,13 @@
 //! What a tune says beside its notes, put where its text has a place for it: both what is written and what is read again.
 
+use super::slurs::{self, Marked};
 use super::symbols::is_chord;
 use super::writer::one_line;
 use crate::channels::seats;
 use crate::midi::last_wins;
-use crate::notation::{Clef, Event, QUARTER, RESOLUTION, Sheet, SheetBar};
+use crate::notation::{Clef, Event, QUARTER, RESOLUTION, Sheet, SheetBar, slurs_and_fermatas};
 use cantus_score::{Key, Lyric, Note, Part, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// More verses than any hymn has.
 const MOST_VERSES: u8 = 32;
@@ -17,6 +18,8 @@ const NEAR: u64 = QUARTER / 4;
 pub struct Line<'s> {
     pub voice: &'s [Vec<Event>],
     pub clef: Clef,
+    /// Slurs and fermatas, by bar and event.
+    pub marked: HashMap<(usize, usize), Marked>,
     pub part: Part,
 }
 
@@ -28,12 +31,15 @@ pub fn fine(at: Ticks, score: &Score) -> u64 {
 /// The voices of a sheet, each a part of one note or chord at a time.
 pub fn lines<'s>(score: &Score, sheet: &'s Sheet) -> Vec<Line<'s>> {
     let mut lines = Vec::new();
-    for written in &sheet.parts {
+    for (written, written_notes) in sheet.parts.iter().zip(&sheet.notes) {
         let source = &score.parts[written.index];
         let voices = written.staves.iter().flat_map(|staff| staff.voices.iter().map(move |voice| (staff.clef, voice)));
         let voices: Vec<(Clef, &'s Vec<Vec<Event>>)> = voices.collect();
         let mut sung = lyrics(score, source, &voices, &sheet.bars);
+        let (slurs, fermatas) =
+            slurs_and_fermatas(source, written, written_notes, &sheet.bars, score.ticks_per_quarter);
         for (k, (clef, voice)) in voices.into_iter().enumerate() {
+            let (marked, slurs, fermatas) = slurs::written(voice, &sheet.bars, k == 0, (&slurs, &fermatas));
             let part = Part {
                 name: source.name.as_deref().and_then(one_line).map(|name| name.replace('"', "'")),
                 channel: source.channel % 16,
@@ -41,9 +47,11 @@ pub fn lines<'s>(score: &Score, sheet: &'s Sheet) -> Vec<Line<'s>> {
                 programs: programs(score, source, voice, &sheet.bars),
                 notes: notes(voice, &sheet.bars),
                 lyrics: sung.remove(&k).unwrap_or_default(),
+                slurs,
+                fermatas,
                 ..Part::default()
             };
-            lines.push(Line { voice, clef, part });
+            lines.push(Line { voice, clef, marked, part });
         }
     }
     // A tune has channels and no ports.

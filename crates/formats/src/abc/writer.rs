@@ -3,6 +3,7 @@
 use super::assemble::in_usual_ticks;
 use super::placed::{Line, chords, keys, lines, markers, tempos};
 use super::reader::is_notice;
+use super::slurs::Marked;
 use super::{TICKS, WriteError};
 use crate::notation::{Clef, MAX_BARS, QUARTER, RESOLUTION, Sheet, SheetBar, Spelling, TooManyBars};
 use cantus_score::{Key, Lyric, Part, Score, TicksPerQuarter};
@@ -16,7 +17,9 @@ const BARS_A_LINE: usize = 4;
 /// What a tune can say of `score`: its parts as voices of one note or chord at a time, without velocities, pedals and controllers.
 ///
 /// As with MusicXML, notes stand where note values and tuplets can name their place, metres are as the bars need them. A part of
-/// several voices becomes several parts of the same name. Keys, programs, tempos and markers change where a note or a rest begins, syllables are sung where a note begins; chord symbols are those that can be told from other words.
+/// several voices becomes several parts of the same name. A slur reaches from chord to chord of one voice, and slurs lie within one
+/// another. Keys, programs, tempos and markers change where a note or a rest begins, syllables are sung where a note begins; chord symbols
+/// are those that can be told from other words.
 ///
 /// # Errors
 /// As [`write()`].
@@ -187,6 +190,9 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
             // Inside a tuplet lengths are written as they look, and not as they sound.
             let (actual, normal) = event.tuplet.map_or((1, 1), |tuplet| (tuplet.actual, tuplet.normal));
             let length = length(event.duration * actual, normal);
+            let Marked { opens, closes, fermata } = line.marked.get(&(k, e)).copied().unwrap_or_default();
+            out.push_str(&"(".repeat(opens));
+            out.push_str(if fermata { "!fermata!" } else { "" });
             let mut heads = Vec::new();
             for head in &event.heads {
                 let spelling = Spelling::of(head.pitch, key);
@@ -221,6 +227,7 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
                     let _ = write!(out, "[{}]{length}", heads.concat());
                 }
             }
+            out.push_str(&")".repeat(closes));
             let ends_beat = (event.onset + event.duration).is_multiple_of(crate::notation::beat(bar.meter));
             if ends_beat && e + 1 < events.len() {
                 out.push(' ');

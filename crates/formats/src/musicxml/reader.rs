@@ -230,7 +230,9 @@ impl<'a> Reader<'a> {
         for (k, raw) in parts.iter().enumerate() {
             let played = play(raw, &placed, self.limits.max_notes - count)
                 .ok_or(MusicXmlError::TooManyNotes { limit: self.limits.max_notes })?;
-            let Played { mut parts, loose } = played;
+            let Played { mut parts, loose, kept: (slurs, fermatas) } = played;
+            self.signs.slurs = self.signs.slurs.saturating_sub(slurs);
+            self.signs.fermatas = self.signs.fermatas.saturating_sub(fermatas);
             count += parts.iter().map(|part| part.notes.len()).sum::<usize>();
             if loose > 0 {
                 self.warn(Some(k + 1), None, Oddity::LooseTie(loose));

@@ -7,10 +7,10 @@ use super::measure::{beams, shown_accidentals};
 use super::{WriteError, archive};
 use crate::channels::seats;
 use crate::notation::{
-    Beside, Clef, Event, Head, MAX_BARS, PartBeside, Sheet, SheetBar, SheetPart, Spelling, Staff, TooManyBars, Value,
-    changes_under_notes, gcd, heard_programs,
+    Beside, Clef, Event, Head, MAX_BARS, PartBeside, Sheet, SheetBar, SheetPart, Sign, Signs, Spelling, Spot, Staff,
+    TooManyBars, Value, changes_under_notes, gcd, heard_programs,
 };
-use cantus_score::{Key, Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Ticks, Velocity};
+use cantus_score::{Key, Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Slur, Ticks, Velocity};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -23,6 +23,7 @@ use std::fmt::Write;
 ///   as notation programs do); none is lost, and none is without length. Ticks are as coarse as the notes allow.
 /// - Metres are as the bars need them; without any key the one is written that fits the pitches best.
 /// - Keys, tempos, chord symbols and markers lie on 32nd notes, and none after the last note; pedals lie on 32nd notes, too.
+/// - A slur reaches from one written note to another, sixteen at once at most; fermatas stand at notes, or where rests begin.
 /// - Programs change where the first note has them, drums keep the first; words stand at notes, those of one note and verse together.
 /// - Texts are one line without control characters.
 ///
@@ -63,6 +64,8 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
             notes,
             pedal: side.pedal.into_iter().map(|span| PedalSpan { down: at(span.down), up: at(span.up) }).collect(),
             lyrics: side.lyrics.into_iter().map(|lyric| Lyric { at: at(lyric.at), ..lyric }).collect(),
+            slurs: side.slurs.iter().map(|slur| moved(slur, &at)).collect(),
+            fermatas: side.fermatas.into_iter().map(at).collect(),
             ..Part::default()
         }
     };
@@ -79,6 +82,11 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
     canonical.chords = texts(beside.chords);
     canonical.markers = texts(beside.markers);
     Ok((sheet, canonical))
+}
+
+/// A slur in other ticks.
+fn moved(slur: &Slur, at: impl Fn(Ticks) -> Ticks) -> Slur {
+    Slur { from: (at(slur.from.0), slur.from.1), to: (at(slur.to.0), slur.to.1) }
 }
 
 /// A `score-partwise` document.
@@ -154,6 +162,7 @@ pub(super) struct Context<'a> {
     pub part: &'a Part,
     pub number: usize,
     pub staves: usize,
+    pub signs: Signs,
     /// Notes say which of the part's instruments plays them.
     pub names_instruments: bool,
 }
@@ -177,7 +186,12 @@ fn write_part(
     out: &mut String,
 ) {
     let names_instruments = source.programs.len() > 1 && !changes_under_notes(&source.programs, &source.notes);
-    let context = Context { sheet, part: source, number: part_number, staves: part.staves.len(), names_instruments };
+    let fine = |at: Ticks| Ticks(at.0 * sheet.unit);
+    let slurs: Vec<Slur> = source.slurs.iter().map(|slur| moved(slur, fine)).collect();
+    let fermatas: Vec<Ticks> = source.fermatas.iter().copied().map(fine).collect();
+    let signs = Signs::of(part, &sheet.bars, &slurs, &fermatas);
+    let staves = part.staves.len();
+    let context = Context { sheet, part: source, number: part_number, staves, signs, names_instruments };
     line(out, 1, &format!("<part id=\"P{part_number}\">"));
     let mut waiting = items.into_iter().peekable();
     let mut lyrics = Words::of(source);
@@ -205,7 +219,7 @@ fn write_part(
                     line(out, 3, &format!("<backup><duration>{back}</duration></backup>"));
                 }
                 written = true;
-                let place = Place { staff: s, voice: v };
+                let place = Place { staff: s, voice: v, bar: k };
                 let beams = beams(events, bar.meter);
                 for (e, event) in events.iter().enumerate() {
                     let start = bar.start + event.onset;
@@ -219,7 +233,7 @@ fn write_part(
                     }
                     let accidentals = shown.get(v).and_then(|voice| voice.get(e)).map_or(&[][..], |heads| heads);
                     let sung = lyrics.at(start / sheet.unit, event);
-                    write_event(event, bar, &context, place, (&beams[e], accidentals, &sung), out);
+                    write_event((e, event), bar, &context, place, (&beams[e], accidentals, &sung), out);
                     if leads {
                         keys_within(sheet, (start + 1, end), end, out);
                     }
@@ -298,6 +312,7 @@ fn keys_within(sheet: &Sheet, (from, to): (u64, u64), now: u64, out: &mut String
 struct Place {
     staff: usize,
     voice: usize,
+    bar: usize,
 }
 
 impl Place {
@@ -308,7 +323,7 @@ impl Place {
 }
 
 fn write_event(
-    event: &Event,
+    (e, event): (usize, &Event),
     bar: &SheetBar,
     context: &Context,
     place: Place,
@@ -336,9 +351,14 @@ fn write_event(
         }
     }
     let duration = format!("<duration>{duration}</duration>");
+    let signs = |head: usize| {
+        let spot = Spot { staff: place.staff, voice: place.voice, bar: place.bar, event: e, head };
+        context.signs.at(spot).iter().map(sign).collect::<String>()
+    };
     if event.heads.is_empty() {
         let measure = if event.value.is_none() { " measure=\"yes\"" } else { "" };
-        let notations = if tuplet.is_empty() { tuplet } else { format!("<notations>{tuplet}</notations>") };
+        let inside = tuplet + &signs(0);
+        let notations = if inside.is_empty() { inside } else { format!("<notations>{inside}</notations>") };
         let rest = format!("<rest{measure}/>{duration}{voice}{kind}{ratio}{staff}{notations}");
         line(out, 3, &format!("<note{hidden}>{rest}</note>"));
         return;
@@ -384,6 +404,7 @@ fn write_event(
             }
             tied.push_str(&tuplet);
         }
+        tied.push_str(&signs(h));
         if !tied.is_empty() {
             let _ = write!(note, "<notations>{tied}</notations>");
         }
@@ -391,6 +412,14 @@ fn write_event(
             note.push_str(sung);
         }
         line(out, 3, &format!("<note{}>{note}</note>", dynamics(head)));
+    }
+}
+
+fn sign(sign: &Sign) -> String {
+    match sign {
+        Sign::Fermata => "<fermata/>".to_owned(),
+        Sign::Slur(number) => format!("<slur type=\"start\" number=\"{number}\"/>"),
+        Sign::SlurEnd(number) => format!("<slur type=\"stop\" number=\"{number}\"/>"),
     }
 }
 

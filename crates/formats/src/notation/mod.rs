@@ -11,12 +11,14 @@ mod beside;
 mod grid;
 mod played;
 mod rhythm;
+mod signs;
 mod spelling;
 mod staves;
 mod voices;
 
-pub(crate) use beside::{Beside, PartBeside, changes_under_notes, heard_programs};
+pub(crate) use beside::{Beside, PartBeside, changes_under_notes, heard_programs, slurs_and_fermatas};
 pub(crate) use rhythm::{Tuplet, Value};
+pub(crate) use signs::{MOST_SLURS, Sign, Signs, Spot};
 pub(crate) use spelling::{Spelling, Step};
 
 use crate::midi::{clamp, last_wins};
