@@ -569,9 +569,9 @@ fn slurs_and_fermatas_are_read_from_note_to_note() {
     let (slurs, fermatas) = slurs_and_fermatas(&read_with(FLUTE, &text.concat()).score.parts[0]);
     assert_eq!(
         slurs.iter().map(|(_, from, to, pitch)| (*from, *to, *pitch)).collect::<Vec<_>>(),
-        [(64, 4, 67), (59, 4, 60)]
+        [(64, 1920, 67), (59, 2400, 60)]
     );
-    assert_eq!(fermatas, [6]);
+    assert_eq!(fermatas, [2880]);
     // Repeats are played with all their signs; over a jump back no slur is held.
     let bar = |from: &str, to: &str, after: &str| noted('C', 2, from) + &noted('D', 2, to) + after;
     let backward = "<barline location=\"right\"><fermata/><repeat direction=\"backward\"/></barline>";

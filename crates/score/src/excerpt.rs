@@ -25,6 +25,8 @@ impl Score {
         moved(&mut score.keys, from);
         moved(&mut score.chords, from);
         moved(&mut score.printed, from);
+        score.repeats.retain(|repeat| repeat.start() >= from);
+        score.repeats.iter_mut().for_each(|repeat| *repeat = repeat.map(|at| at - from));
         score.markers.retain(|(at, _)| *at >= from);
         score.markers.iter_mut().for_each(|(at, _)| *at = *at - from);
         for part in &mut score.parts {

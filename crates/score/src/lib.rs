@@ -13,6 +13,7 @@ mod meter;
 mod note;
 mod part;
 mod reading;
+mod repeat;
 mod score;
 mod tempo;
 mod time;
@@ -27,6 +28,7 @@ pub use meter::{Bar, Bars, Key, KeyError, Meter, MeterError, Mode, named_meters,
 pub use note::{Note, Pitch, RangeError, Velocity};
 pub use part::{Control, Lyric, Part, PedalSpan, Program, Slur};
 pub use reading::{Reading, STEPS_PER_SECOND, pedalled, performed};
+pub use repeat::{Pass, Repeat};
 pub use score::{Score, merge_parts};
 pub use tempo::{Tempo, TempoMap};
 pub use time::{Ticks, TicksPerQuarter};

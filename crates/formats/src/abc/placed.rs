@@ -38,13 +38,19 @@ pub fn lines<'s>(score: &Score, sheet: &'s Sheet) -> Vec<Line<'s>> {
         let mut sung = lyrics(score, source, &voices, &sheet.bars);
         let (slurs, fermatas) =
             slurs_and_fermatas(source, written, written_notes, &sheet.bars, score.ticks_per_quarter);
+        let is_struck = |at: &Ticks| {
+            let next = written_notes.partition_point(|note| note.onset < *at);
+            written_notes.get(next).is_some_and(|note| note.onset == *at)
+        };
+        let rests: Vec<Ticks> = fermatas.iter().filter(|at| !is_struck(at)).copied().collect();
         for (k, (clef, voice)) in voices.into_iter().enumerate() {
-            let (marked, slurs, fermatas) = slurs::written(voice, &sheet.bars, k == 0, (&slurs, &fermatas));
+            let rests = if k == 0 { &rests[..] } else { &[] };
+            let (marked, slurs, fermatas) = slurs::written(voice, &sheet.bars, (&slurs, &fermatas), rests);
             let part = Part {
                 name: source.name.as_deref().and_then(one_line).map(|name| name.replace('"', "'")),
                 channel: source.channel % 16,
                 drums: source.drums,
-                programs: programs(score, source, voice, &sheet.bars),
+                programs: programs(score, source, voice, sheet),
                 notes: notes(voice, &sheet.bars),
                 lyrics: sung.remove(&k).unwrap_or_default(),
                 slurs,
@@ -70,9 +76,14 @@ fn onsets<'a>(voice: &'a [Vec<Event>], bars: &'a [SheetBar]) -> impl Iterator<It
     })
 }
 
-/// Each thing, in order of time, at the next onset: elsewhere a voice has no place for it.
-fn at_onsets<T>(things: impl IntoIterator<Item = (u64, T)>, onsets: impl Iterator<Item = u64>) -> Vec<(Ticks, T)> {
-    let mut onsets = onsets.peekable();
+/// Each thing, in order of time, at the next onset before the end of the last note: elsewhere a voice has no place for it.
+fn at_onsets<T>(
+    things: impl IntoIterator<Item = (u64, T)>,
+    onsets: impl Iterator<Item = u64>,
+    sheet: &Sheet,
+) -> Vec<(Ticks, T)> {
+    let end = sheet.notes.iter().flatten().map(|note| note.end().0).max().unwrap_or_default();
+    let mut onsets = onsets.take_while(|onset| *onset < end).peekable();
     let mut placed = Vec::new();
     for (at, thing) in things {
         while onsets.next_if(|onset| *onset < at).is_some() {}
@@ -89,7 +100,7 @@ fn leader(sheet: &Sheet) -> &[Vec<Event>] {
 
 /// The changes of tempo. One that changes nothing is none.
 pub fn tempos(sheet: &Sheet) -> Vec<(Ticks, Tempo)> {
-    let mut placed = at_onsets(sheet.tempos.iter().copied(), onsets(leader(sheet), &sheet.bars));
+    let mut placed = at_onsets(sheet.tempos.iter().copied(), onsets(leader(sheet), &sheet.bars), sheet);
     last_wins(&mut placed);
     placed.dedup_by_key(|(_, tempo)| *tempo);
     placed
@@ -97,7 +108,7 @@ pub fn tempos(sheet: &Sheet) -> Vec<(Ticks, Tempo)> {
 
 /// The changes of key, likewise.
 pub fn keys(sheet: &Sheet) -> Vec<(Ticks, Key)> {
-    let mut placed = at_onsets(sheet.keys.iter().copied(), onsets(leader(sheet), &sheet.bars));
+    let mut placed = at_onsets(sheet.keys.iter().copied(), onsets(leader(sheet), &sheet.bars), sheet);
     last_wins(&mut placed);
     placed.dedup_by_key(|(_, key)| *key);
     placed
@@ -109,7 +120,7 @@ pub fn markers(score: &Score, sheet: &Sheet) -> Vec<(Ticks, String)> {
     let named = score.markers.iter().filter_map(|(at, name)| Some((fine(*at, score), text(name)?)));
     let mut named: Vec<_> = named.collect();
     named.sort_by_key(|(at, _)| *at);
-    let mut placed = at_onsets(named, onsets(leader(sheet), &sheet.bars));
+    let mut placed = at_onsets(named, onsets(leader(sheet), &sheet.bars), sheet);
     placed.dedup();
     placed
 }
@@ -131,12 +142,12 @@ pub fn chords(score: &Score, sheet: &Sheet) -> Vec<(Ticks, String)> {
 }
 
 /// The programs of a voice; the first holds from the beginning.
-fn programs(score: &Score, part: &Part, voice: &[Vec<Event>], bars: &[SheetBar]) -> Vec<(Ticks, Program)> {
+fn programs(score: &Score, part: &Part, voice: &[Vec<Event>], sheet: &Sheet) -> Vec<(Ticks, Program)> {
     let Some((_, first)) = part.programs.first() else { return Vec::new() };
     let mut later: Vec<_> = part.programs[1..].iter().map(|(at, program)| (fine(*at, score), *program)).collect();
     later.sort_by_key(|(at, _)| *at);
     let mut placed = vec![(Ticks::ZERO, *first)];
-    placed.extend(at_onsets(later, onsets(voice, bars)));
+    placed.extend(at_onsets(later, onsets(voice, &sheet.bars), sheet));
     last_wins(&mut placed);
     placed.dedup_by_key(|(_, program)| *program);
     placed

@@ -115,12 +115,13 @@ pub struct Marked {
 }
 
 /// What is written of the slurs and fermatas of a part in one of its voices, by event, and what is read again. All times are in
-/// [`QUARTER`](crate::notation::QUARTER)ths. Fermatas over rests stand in the `first` voice.
+/// [`QUARTER`](crate::notation::QUARTER)ths. `rests` are fermatas over a rest of this voice,
+/// where no other has a note.
 pub fn written(
     voice: &[Vec<Event>],
     bars: &[SheetBar],
-    is_first: bool,
     (slurs, fermatas): (&[Slur], &[Ticks]),
+    rests: &[Ticks],
 ) -> (HashMap<(usize, usize), Marked>, Vec<Slur>, Vec<Ticks>) {
     if slurs.is_empty() && fermatas.is_empty() {
         return Default::default();
@@ -165,7 +166,7 @@ pub fn written(
     for at in fermatas {
         let rest = || {
             let place = events.binary_search_by_key(&at.0, |(.., start)| *start).ok()?;
-            (is_first && events[place].1.is_none()).then_some(place)
+            (rests.contains(at) && events[place].1.is_none()).then_some(place)
         };
         let place = onsets.get(at).map(|places| last(*places, *at)).or_else(rest);
         if let Some(place) = place {

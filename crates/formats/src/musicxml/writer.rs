@@ -10,7 +10,8 @@ use crate::notation::{
     Beside, Clef, Event, Head, MAX_BARS, PartBeside, Sheet, SheetBar, SheetPart, Sign, Signs, Spelling, Spot, Staff,
     TooManyBars, Value, changes_under_notes, gcd, heard_programs,
 };
-use cantus_score::{Key, Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Slur, Ticks, Velocity};
+use crate::repeats::Marks;
+use cantus_score::{Key, Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Slur, Tempo, Ticks, Velocity};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -21,6 +22,8 @@ use std::fmt::Write;
 ///   changes the instrument of another, drums on channel 9.
 /// - Notes are sorted. Those that lie on no place that note values or tuplets can name are moved to the nearest that can (beat by beat,
 ///   as notation programs do); none is lost, and none is without length. Ticks are as coarse as the notes allow.
+/// - What is repeated is written as such where all times through are the same, with all that stands beside their notes and one instrument
+///   a part; otherwise it is written out.
 /// - Metres are as the bars need them; without any key the one is written that fits the pitches best.
 /// - Keys, tempos, chord symbols and markers lie on 32nd notes, and none after the last note; pedals lie on 32nd notes, too.
 /// - A slur reaches from one written note to another, sixteen at once at most; fermatas stand at notes, or where rests begin.
@@ -46,8 +49,15 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
         }
     }
     let score = &*heard;
-    let mut sheet = Sheet::of(score, true).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
-    let mut beside = Beside::of(score, &sheet, one_line);
+    let laid_out = |folds: bool| {
+        let sheet = Sheet::of(score, true, folds).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
+        let beside = Beside::of(score, &sheet, one_line);
+        Ok::<_, WriteError>((sheet, beside))
+    };
+    let (mut sheet, mut beside) = match laid_out(true)? {
+        (sheet, beside) if sheet.folds_well(is_open) && beside.folds_well(&sheet) => (sheet, beside),
+        _ => laid_out(false)?,
+    };
     sheet.unit = beside.times().fold(sheet.unit, gcd);
     let unit = sheet.unit;
     let at = |time: Ticks| Ticks(time.0 / unit);
@@ -81,7 +91,23 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
     let texts = |texts: Vec<(Ticks, String)>| texts.into_iter().map(|(time, text)| (at(time), text)).collect();
     canonical.chords = texts(beside.chords);
     canonical.markers = texts(beside.markers);
+    if !sheet.folding.is_plain() {
+        let numbers = sheet.folding.numbers(&sheet.bars, is_open);
+        canonical.printed = numbers.iter().map(|(time, number)| (at(Ticks(*time)), *number)).collect();
+        canonical.repeats = sheet.folding.repeats.iter().map(|repeat| repeat.map(at)).collect();
+        canonical.tempos.dedup_by_key(|(_, tempo)| *tempo);
+        let first = sheet.key_at(0);
+        sheet.tempos.dedup_by_key(|(_, tempo)| *tempo);
+        sheet.tempos = sheet.folding.changes(&sheet.tempos, Tempo::DEFAULT);
+        sheet.keys = sheet.folding.changes(&sheet.keys, first);
+        sheet.numbers = numbers.into_iter().map(|(_, number)| number).collect();
+    }
     Ok((sheet, canonical))
+}
+
+/// See [`IsOpen`](crate::notation::IsOpen).
+fn is_open(marks: &Marks, next: Option<&Marks>, jumps: bool) -> bool {
+    jumps || marks.backward.is_some() || next.is_some_and(|next| next.forward)
 }
 
 /// A slur in other ticks.
@@ -195,17 +221,27 @@ fn write_part(
     line(out, 1, &format!("<part id=\"P{part_number}\">"));
     let mut waiting = items.into_iter().peekable();
     let mut lyrics = Words::of(source);
-    let mut number = u32::from(!sheet.bars.first().is_some_and(|bar| bar.is_short() && sheet.bars.len() > 1));
+    let has_upbeat = || sheet.bars.first().is_some_and(|bar| bar.is_short() && sheet.bars.len() > 1);
+    let mut number = sheet.numbers.first().copied().unwrap_or_else(|| usize::from(!has_upbeat()));
     let mut odd = 0;
-    for (k, bar) in sheet.bars.iter().enumerate() {
-        // An upbeat is number 0, and a short bar within the piece is not counted.
-        let is_short = bar.is_short() && k > 0;
+    let mut ending = String::new();
+    let is_written = |(k, _): &(usize, &SheetBar)| sheet.folding.is_written(*k);
+    let last = (0..sheet.bars.len()).rfind(|k| sheet.folding.is_written(*k));
+    for (k, bar) in sheet.bars.iter().enumerate().filter(is_written) {
+        // An upbeat is number 0, and a short bar within the piece is not counted, nor is the second part of one that a sign divides.
+        let is_short = k > 0
+            && match sheet.numbers.get(k) {
+                None => bar.is_short(),
+                Some(printed) => *printed < number,
+            };
         odd += u32::from(is_short);
         let name = if is_short { format!("X{odd}") } else { number.to_string() };
         let implicit = if is_short || number == 0 { " implicit=\"yes\"" } else { "" };
-        number += u32::from(!is_short);
+        number += usize::from(!is_short);
         line(out, 2, &format!("<measure number=\"{name}\"{implicit}>"));
         attributes(bar, k == 0, part, sheet, out);
+        let marks = sheet.folding.marks(k);
+        opening_line(marks, out);
         let mut written = false;
         for (s, staff) in part.staves.iter().enumerate() {
             let shown = shown_accidentals(staff, k, |onset| sheet.key_at(bar.start + onset));
@@ -240,14 +276,60 @@ fn write_part(
                 }
             }
         }
-        if k + 1 == sheet.bars.len() {
-            // A pedal is released when all is over.
-            waiting.by_ref().for_each(|(_, item)| item.write(0, bar.meter, &context, out));
-            line(out, 3, "<barline location=\"right\"><bar-style>light-heavy</bar-style></barline>");
+        if Some(k) == last || sheet.folding.breaks_after(k) {
+            // A pedal is released when all is over, or before playing goes on elsewhere.
+            let is_due = |(at, item): &(u64, Item)| Some(k) == last || *at == bar.end() && item.ends();
+            while let Some((_, item)) = waiting.next_if(is_due) {
+                item.write(0, bar.meter, &context, out);
+            }
         }
+        if !marks.ending.is_empty() {
+            ending = passes(marks);
+        }
+        closing_line(marks, &ending, Some(k) == last, out);
         line(out, 2, "</measure>");
     }
     line(out, 1, "</part>");
+}
+
+/// The times through that an ending is for.
+fn passes(marks: &Marks) -> String {
+    marks.ending.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The bar line before a measure with which a repeat or an ending begins.
+fn opening_line(marks: &Marks, out: &mut String) {
+    let ending = format!("<ending number=\"{}\" type=\"start\"/>", passes(marks));
+    let inside = match (marks.forward, marks.ending.is_empty()) {
+        (false, true) => return,
+        (true, true) => "<bar-style>heavy-light</bar-style><repeat direction=\"forward\"/>".to_owned(),
+        (false, false) => ending,
+        (true, false) => format!("<bar-style>heavy-light</bar-style>{ending}<repeat direction=\"forward\"/>"),
+    };
+    line(out, 3, &format!("<barline location=\"left\">{inside}</barline>"));
+}
+
+/// The bar line after a measure, where it is more than a stroke.
+fn closing_line(marks: &Marks, ending: &str, is_last: bool, out: &mut String) {
+    let mut inside = String::new();
+    if marks.backward.is_some() || is_last {
+        inside.push_str("<bar-style>light-heavy</bar-style>");
+    }
+    if marks.ending_stops {
+        // A line that does not end is that of the last ending.
+        let kind = if marks.backward.is_some() || is_last { "stop" } else { "discontinue" };
+        let _ = write!(inside, "<ending number=\"{ending}\" type=\"{kind}\"/>");
+    }
+    match marks.backward {
+        Some(2) => inside.push_str("<repeat direction=\"backward\"/>"),
+        Some(times) => {
+            let _ = write!(inside, "<repeat direction=\"backward\" times=\"{times}\"/>");
+        }
+        None => {}
+    }
+    if !inside.is_empty() {
+        line(out, 3, &format!("<barline location=\"right\">{inside}</barline>"));
+    }
 }
 
 fn attributes(bar: &SheetBar, is_first: bool, part: &SheetPart, sheet: &Sheet, out: &mut String) {

@@ -66,11 +66,40 @@ impl Beside {
         }
     }
 
+    /// Whether in every time through what is folded the same stands beside the notes.
+    pub fn folds_well(&self, sheet: &Sheet) -> bool {
+        let folding = &sheet.folding;
+        let texts = |texts: &[(Ticks, String)]| folding.agrees(texts.iter().map(|(at, text)| (at.0, text)));
+        // A pedal that is changed where playing goes on elsewhere is no change on paper.
+        let is_changed = |spans: &[PedalSpan]| {
+            spans.windows(2).any(|pair| pair[0].up == pair[1].down && folding.breaks_before(pair[1].down.0))
+        };
+        folding.is_plain()
+            || texts(&self.chords)
+                && texts(&self.markers)
+                && self.parts.iter().all(|part| {
+                    let pedal = part.pedal.iter().map(|span| (span.down.0, span.up.0 - 1, ()));
+                    part.programs.len() < 2
+                        && folding.agrees(
+                            part.lyrics.iter().map(|lyric| (lyric.at.0, (lyric.verse, &lyric.text, lyric.goes_on))),
+                        )
+                        && folding.agrees(part.fermatas.iter().map(|at| (at.0, ())))
+                        && folding.agrees_in_spans(slur_spans(&part.slurs))
+                        && folding.agrees_in_spans(pedal)
+                        && !is_changed(&part.pedal)
+                })
+    }
+
     /// The times that lie on no note.
     pub fn times(&self) -> impl Iterator<Item = u64> {
         let texts = self.chords.iter().chain(&self.markers).map(|(at, _)| at.0);
         texts.chain(self.parts.iter().flat_map(|part| &part.pedal).flat_map(|span| [span.down.0, span.up.0]))
     }
+}
+
+/// Slurs as spans of time, with the pitches of their ends.
+pub(crate) fn slur_spans(slurs: &[Slur]) -> impl Iterator<Item = (u64, u64, (Pitch, Pitch))> {
+    slurs.iter().map(|Slur { from, to }| (from.0.0, to.0.0, (from.1, to.1)))
 }
 
 /// The nearest 32nd note.
