@@ -145,8 +145,11 @@ fn pitches(text: &str) -> Vec<u8> {
     notes.into_iter().map(|(_, _, pitch)| pitch).collect()
 }
 
+/// Onset and pitch of a slur's first and last note.
+type Ends = (u64, u8, u64, u8);
+
 /// The slurs and fermatas of a body in C major, 4/4, in eighths: onsets and pitches of their ends, and what was odd.
-fn slurs_and_fermatas(text: &str) -> (Vec<(u64, u8, u64, u8)>, Vec<u64>, Vec<Oddity>) {
+fn slurs_and_fermatas(text: &str) -> (Vec<Ends>, Vec<u64>, Vec<Oddity>) {
     let text = format!("X:1\nM:4/4\nL:1/8\nK:C\n{text}\n");
     let reading = read(text.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune");
     let part = &reading.score.parts[0];

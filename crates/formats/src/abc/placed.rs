@@ -1,6 +1,6 @@
 //! What a tune says beside its notes, put where its text has a place for it: both what is written and what is read again.
 
-use super::slurs::{self, Marked};
+use super::slurs::{self, Marked, Written};
 use super::symbols::is_chord;
 use super::writer::one_line;
 use crate::channels::seats;
@@ -45,7 +45,7 @@ pub fn lines<'s>(score: &Score, sheet: &'s Sheet) -> Vec<Line<'s>> {
         let rests: Vec<Ticks> = fermatas.iter().filter(|at| !is_struck(at)).copied().collect();
         for (k, (clef, voice)) in voices.into_iter().enumerate() {
             let rests = if k == 0 { &rests[..] } else { &[] };
-            let (marked, slurs, fermatas) = slurs::written(voice, &sheet.bars, (&slurs, &fermatas), rests);
+            let Written { marked, slurs, fermatas } = slurs::written(voice, &sheet.bars, (&slurs, &fermatas), rests);
             let part = Part {
                 name: source.name.as_deref().and_then(one_line).map(|name| name.replace('"', "'")),
                 channel: source.channel % 16,

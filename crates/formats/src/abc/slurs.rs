@@ -114,6 +114,15 @@ pub struct Marked {
     pub fermata: bool,
 }
 
+/// See [`written`].
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// By bar and event.
+    pub marked: HashMap<(usize, usize), Marked>,
+    pub slurs: Vec<Slur>,
+    pub fermatas: Vec<Ticks>,
+}
+
 /// What is written of the slurs and fermatas of a part in one of its voices, by event, and what is read again. All times are in
 /// [`QUARTER`](crate::notation::QUARTER)ths. `rests` are fermatas over a rest of this voice,
 /// where no other has a note.
@@ -122,9 +131,9 @@ pub fn written(
     bars: &[SheetBar],
     (slurs, fermatas): (&[Slur], &[Ticks]),
     rests: &[Ticks],
-) -> (HashMap<(usize, usize), Marked>, Vec<Slur>, Vec<Ticks>) {
+) -> Written {
     if slurs.is_empty() && fermatas.is_empty() {
-        return Default::default();
+        return Written::default();
     }
     let mut events: Vec<((usize, usize), Option<Anchor>, u64)> = Vec::new();
     // The heads that are struck, and their last events.
@@ -190,7 +199,7 @@ pub fn written(
     read.found.dedup();
     held_at.sort_unstable();
     held_at.dedup();
-    (marked, read.found, held_at)
+    Written { marked, slurs: read.found, fermatas: held_at }
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
             notes,
             pedal: side.pedal.into_iter().map(|span| PedalSpan { down: at(span.down), up: at(span.up) }).collect(),
             lyrics: side.lyrics.into_iter().map(|lyric| Lyric { at: at(lyric.at), ..lyric }).collect(),
-            slurs: side.slurs.iter().map(|slur| moved(slur, &at)).collect(),
+            slurs: side.slurs.iter().map(|slur| moved(slur, at)).collect(),
             fermatas: side.fermatas.into_iter().map(at).collect(),
             ..Part::default()
         }

@@ -123,7 +123,8 @@ impl Folding {
             let is_empty = |pass: usize| found.ending(pass).is_empty();
             let has_endings = like.iter().any(|pass| *pass > 0);
             // Only the last time may go without an ending where others have one.
-            if has_endings && (body == 0 || (0..count - 1).any(is_empty)) || !has_endings && body == 0 && is_empty(0) {
+            let is_nothing = body == 0 && (has_endings || is_empty(0));
+            if is_nothing || has_endings && (0..count - 1).any(is_empty) {
                 continue;
             }
             is_kept.pop();
