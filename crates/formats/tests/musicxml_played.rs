@@ -528,8 +528,11 @@ fn words_and_chord_symbols_are_read() {
     assert!(empty.warnings[0].to_string().contains("no note in it, and 1 chord symbol"));
 }
 
-/// Slurs as onsets and pitches of their ends, and fermatas.
-fn slurs_and_fermatas(part: &Part) -> (Vec<(u64, u8, u64, u8)>, Vec<u64>) {
+/// Onset and pitch of a slur's first and last note.
+type Ends = (u64, u8, u64, u8);
+
+/// Slurs, and fermatas.
+fn slurs_and_fermatas(part: &Part) -> (Vec<Ends>, Vec<u64>) {
     let slur = |Slur { from, to }: &Slur| (from.0.0, from.1.get(), to.0.0, to.1.get());
     (part.slurs.iter().map(slur).collect(), part.fermatas.iter().map(|at| at.0).collect())
 }
