@@ -3,6 +3,9 @@
 use cantus_score::{Pass, Repeat, Ticks};
 use std::collections::HashMap;
 
+/// A stretch of a tune that is played at once: from and to.
+pub(crate) type Stretch = (u64, u64);
+
 /// What a bar says about the order of playing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {

@@ -8,7 +8,7 @@ use super::tune::{Tune, Voice, VoiceBar};
 use super::{AbcError, Oddity, TICKS, slurs};
 use crate::midi::last_wins;
 use crate::notation::{gcd, join_split_bars, meters_of, printed_numbers};
-use crate::repeats::{Marks, Order, play_order, repeats};
+use crate::repeats::{Marks, Order, Stretch, play_order, repeats};
 use cantus_score::{Lyric, Meter, Note, Part, Pitch, Repeat, Score, Tempo, Ticks, TicksPerQuarter, names_drums};
 
 /// More bars, repeats played, than any tune has.
@@ -16,9 +16,6 @@ const MOST_BARS: usize = 200_000;
 
 /// More changes of tempo or key, repeats played, than any tune has; those beyond are left out.
 const MOST_CHANGES: usize = 1_000_000;
-
-/// A stretch of the tune that is played at once: from and to.
-pub type Stretch = (u64, u64);
 
 /// The score of a tune that has been read; `line` is where it begins.
 pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {

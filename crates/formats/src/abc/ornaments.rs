@@ -1,9 +1,9 @@
 //! Grace notes get their time, once it is known what comes before and after them.
 
 use super::TICKS;
-use super::assemble::Stretch;
 use super::tune::Grace;
 use crate::grace::grace_time;
+use crate::repeats::Stretch;
 use cantus_score::{Note, Pitch, Ticks, Velocity};
 use std::collections::HashMap;
 

@@ -4,8 +4,8 @@
 //! and one may end where another begins: `(c (d e) f)`, `(c d (e) f g)`. So a bracket closes the last one that was opened before another
 //! note.
 
-use super::assemble::Stretch;
 use crate::notation::{Event, MOST_SLURS, SheetBar};
+use crate::repeats::Stretch;
 use cantus_score::{Pitch, Slur, Ticks};
 use std::collections::{BTreeMap, HashMap};
 

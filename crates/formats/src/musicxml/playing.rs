@@ -129,7 +129,7 @@ fn notes(measures: &[RawMeasure], order: &[Placed], limit: usize, signs: &mut Si
     for placed in order {
         let Some(measure) = measures.get(placed.measure) else { continue };
         signs.begin(placed.measure);
-        signs.beside(placed, &measure.fermatas);
+        signs.beside(placed.start, &measure.fermatas);
         for raw in &measure.notes {
             if !placed.plays(raw) {
                 continue;
@@ -158,7 +158,7 @@ fn notes(measures: &[RawMeasure], order: &[Placed], limit: usize, signs: &mut Si
                 }
             };
             let sounding = notes[note].note;
-            signs.note(placed, raw, &measure.signs, (sounding.onset, sounding.pitch));
+            signs.note((raw.signs, &measure.signs), (onset, raw.voice), (sounding.onset, sounding.pitch));
             // What ended before can no longer be tied to anything.
             let before = waiting.len();
             waiting.retain(|open| notes[open.note].note.end() >= onset);

@@ -1,8 +1,6 @@
 //! Slurs and fermatas: which notes they stand at, and from which note to which a slur reaches.
 
 use super::document::Element;
-use super::part::RawNote;
-use super::playing::Placed;
 use crate::notation::MOST_SLURS;
 use cantus_score::{Pitch, Slur, Ticks};
 use std::collections::HashSet;
@@ -80,26 +78,26 @@ impl Signs {
         self.last = Some(measure);
     }
 
-    /// A note of this measure is played that sounds, with the others it is tied to, as `note`.
-    pub fn note(&mut self, placed: &Placed, raw: &RawNote, signs: &[NoteSigns], note: (Ticks, Pitch)) {
-        let Some(found) = raw.signs.checked_sub(1).and_then(|k| signs.get(k as usize)) else { return };
+    /// A note of this measure with the sign of this number among `signs`, from 1, is played at a time by a voice; with those that it is tied
+    /// to it sounds as `note`.
+    pub fn note(&mut self, (number, signs): (u32, &[NoteSigns]), (at, voice): (Ticks, u32), note: (Ticks, Pitch)) {
+        let Some(found) = number.checked_sub(1).and_then(|k| signs.get(k as usize)) else { return };
+        let measure = self.last.unwrap_or_default();
         if found.fermata {
             self.fermatas.push(note.0);
-            self.kept_fermatas.insert((placed.measure, raw.signs));
+            self.kept_fermatas.insert((measure, number));
         }
-        let at = Ticks(placed.start.saturating_add(raw.onset).saturating_sub(raw.lead));
         for (k, end) in found.ends.iter().enumerate() {
-            let place = (placed.measure, raw.signs, k);
-            self.met.push(Met { at, end: *end, voice: raw.voice, note, place });
+            self.met.push(Met { at, end: *end, voice, note, place: (measure, number, k) });
         }
     }
 
-    /// Fermatas over rests of a measure, and over its bar line.
-    pub fn beside(&mut self, placed: &Placed, fermatas: &[u64]) {
+    /// Fermatas over rests of this measure, which begins at `start`, and over its bar line.
+    pub fn beside(&mut self, start: u64, fermatas: &[u64]) {
         for (k, at) in fermatas.iter().enumerate() {
-            self.fermatas.push(Ticks(placed.start.saturating_add(*at)));
+            self.fermatas.push(Ticks(start.saturating_add(*at)));
             // Notes count from 1.
-            self.kept_fermatas.insert((placed.measure, u32::MAX - k as u32));
+            self.kept_fermatas.insert((self.last.unwrap_or_default(), u32::MAX - k as u32));
         }
     }
 
