@@ -6,7 +6,7 @@ use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, VOICES};
 use cantus_model::{Cell, ComposeError, Composition, Progress, Rng, Sampling};
 use cantus_score::{
-    Meter, Note, Outer, Part, Pitch, Score, Slur, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize,
+    Lyric, Meter, Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, find_key, merge_parts, outer_line, quantize,
 };
 use std::collections::BTreeSet;
 
@@ -58,10 +58,8 @@ impl ChoraleComposer {
             }
             part.notes.extend(line.iter().map(|note| rescaled(note, from, fine)));
             part.notes.sort_unstable();
-            let beside = Score { parts: vec![beside(line, source)], ..Score::new(from) }.rescaled(fine);
-            for beside in beside.parts {
-                (part.lyrics, part.slurs, part.fermatas) = (beside.lyrics, beside.slurs, beside.fermatas);
-            }
+            part.lyrics = words_of(line, source);
+            part.lyrics.iter_mut().for_each(|lyric| lyric.at = lyric.at.rescale(from, fine));
         }
         let strange = self.strange(source, "piece").filter(|_| octaves == 0);
         let beyond = || self.beyond(asked, &lines, octaves);
@@ -222,27 +220,14 @@ impl ChoraleComposer {
     }
 }
 
-/// What stands beside the notes of a line that is given: words, slurs, fermatas.
-fn beside(line: &[Note], source: &Score) -> Part {
+/// What is sung to a line that is given.
+fn words_of(line: &[Note], source: &Score) -> Vec<Lyric> {
     let onsets: BTreeSet<Ticks> = line.iter().map(|note| note.onset).collect();
-    let notes: BTreeSet<(Ticks, Pitch)> = line.iter().map(|note| (note.onset, note.pitch)).collect();
-    let pitched = || source.parts.iter().filter(|part| !part.drums);
-    let is_own = |slur: &&Slur| notes.contains(&slur.from) && notes.contains(&slur.to);
-    let lyrics = pitched().flat_map(|part| &part.lyrics).filter(|lyric| onsets.contains(&lyric.at));
-    let fermatas = pitched().flat_map(|part| &part.fermatas).filter(|at| onsets.contains(at));
-    let mut beside = Part {
-        lyrics: lyrics.cloned().collect(),
-        slurs: pitched().flat_map(|part| &part.slurs).filter(is_own).copied().collect(),
-        fermatas: fermatas.copied().collect(),
-        ..Part::default()
-    };
-    beside.lyrics.sort_unstable();
-    beside.lyrics.dedup_by_key(|lyric| (lyric.at, lyric.verse));
-    beside.slurs.sort_unstable();
-    beside.slurs.dedup();
-    beside.fermatas.sort_unstable();
-    beside.fermatas.dedup();
-    beside
+    let all = source.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.lyrics);
+    let mut sung: Vec<Lyric> = all.filter(|lyric| onsets.contains(&lyric.at)).cloned().collect();
+    sung.sort_unstable();
+    sung.dedup_by_key(|lyric| (lyric.at, lyric.verse));
+    sung
 }
 
 /// Cuts off the silence after the last note that is given: all voices end together.
