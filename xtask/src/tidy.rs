@@ -3,6 +3,7 @@
 //! A rule that must be broken in one place is excused there, in a comment on the line or the line before it, with the
 //! reason: `// tidy: allow(clock): the reason`.
 
+mod circles;
 mod documents;
 mod edges;
 mod sources;
@@ -70,6 +71,7 @@ pub fn run(root: &Path) -> Result<(), String> {
 /// All rules on all files.
 fn check(files: &[File]) -> Vec<Violation> {
     let mut violations = Vec::new();
+    violations.extend(circles::check(files));
     violations.extend(edges::check(files));
     violations.extend(sources::check(files));
     violations.extend(documents::check(files));

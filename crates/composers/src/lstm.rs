@@ -17,6 +17,7 @@ mod chords;
 mod fixture;
 mod player;
 mod window_player;
+mod window_settings;
 mod windows;
 
 use cantus_model::tokens::TokenTrainer;

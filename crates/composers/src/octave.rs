@@ -16,6 +16,7 @@
 
 mod decoder;
 mod generator;
+mod layers;
 mod pieces;
 mod player;
 mod rates;

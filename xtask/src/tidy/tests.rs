@@ -43,6 +43,32 @@ fn a_sound_repository_has_no_violation() {
 }
 
 #[test]
+fn circles_between_files() {
+    let path = |name: &str| format!("crates/formats/src/{name}.rs");
+    let found = |planted: &[(&str, &str)]| -> Vec<(String, usize)> {
+        let mut files = sound();
+        files.extend(planted.iter().map(|(name, text)| file(&path(name), text)));
+        let violations = check(&files);
+        assert!(violations.iter().all(|violation| violation.rule == "circle"), "{violations:#?}");
+        violations.into_iter().map(|violation| (violation.path, violation.line)).collect()
+    };
+    let (a, b) = ("use super::b::{Thing, other};\n", "// A line.\nfn f() { crate::a::g() }\n");
+    assert_eq!(found(&[("a", a), ("b", b)]), [(path("a"), 1), (path("b"), 2)]);
+    assert_eq!(found(&[("a", a), ("b", "fn f() {}\n")]), []);
+    // Over a third file, and out of braces.
+    let three = [("a", a), ("b", "use crate::{c::{X, Y}, other};\n"), ("c", "fn f() { super::a::g() }\n")];
+    assert_eq!(found(&three).len(), 3);
+    // Comments, strings and tests do not count, nor do a module and its children, nor what a parent names again.
+    assert_eq!(found(&[("a", a), ("b", "// super::a::g\nconst B: &str = \"super::a::g\";\n")]), []);
+    assert_eq!(found(&[("a", a), ("b", "#[cfg(test)]\nmod tests {\n    use super::super::a::g;\n}\n")]), []);
+    assert_eq!(found(&[("a", "mod b;\nuse b::f;\n"), ("a/b", "use super::Thing;\n")]), []);
+    assert_eq!(found(&[("lib", "pub use a::g;\n"), ("a", a), ("b", "use crate::g;\n")]), []);
+    // One excuse opens a circle.
+    let excused = "use super::a::g; // tidy: allow(circle): they are one reader\n";
+    assert_eq!(found(&[("a", a), ("b", excused)]), []);
+}
+
+#[test]
 fn forbidden_edges() {
     let head = "[package]\ndescription = \"x\"\n";
     let depends = |table: &str, on: &str| format!("{head}[{table}]\n{on}.workspace = true\n");

@@ -7,7 +7,6 @@ mod drafts;
 use super::critic::KINDS;
 use super::given::{AHEAD, ALL, Given, write_ahead};
 use super::profile::Profile;
-use super::trainer::past_of;
 use super::{Choir, SPEC, Settings, two_bars};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::critic::Critic;
@@ -19,10 +18,18 @@ use cantus_model::{
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
 use cantus_nn::random::{below, derive};
+use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
 pub(super) use drafts::Task;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
+
+/// Where a piece has been before.
+pub(super) fn past_of(chords: &[Chord]) -> SuffixIndex {
+    let mut past = SuffixIndex::default();
+    chords.iter().for_each(|chord| past.push(chord.bits()));
+    past
+}
 
 /// A trained network, ready to judge and to compose.
 pub(super) struct ChoraleComposer {

@@ -2,7 +2,7 @@
 
 use super::critic::learn;
 use super::given::{AHEAD, Given, Mask, write_ahead};
-use super::player::{ChoraleComposer, counted, protocol};
+use super::player::{ChoraleComposer, counted, past_of, protocol};
 use super::profile::Profile;
 use super::{Choir, Network, SPEC, Settings};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -66,13 +66,6 @@ impl Piece {
             shifts: (room.0.min(0), room.1.max(0)),
         }
     }
-}
-
-/// Where a piece has been before.
-pub(super) fn past_of(chords: &[Chord]) -> SuffixIndex {
-    let mut past = SuffixIndex::default();
-    chords.iter().for_each(|chord| past.push(chord.bits()));
-    past
 }
 
 /// A network in training.

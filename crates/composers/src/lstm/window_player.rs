@@ -1,7 +1,7 @@
 //! Composing with the sources' networks: a training window is read, then word by word, the state carried.
 
 use super::SPEC;
-use super::windows::{KERAS_EPS, WindowSettings};
+use super::window_settings::{KERAS_EPS, WindowSettings};
 use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, decode, encode};
 use cantus_model::{

@@ -5,7 +5,8 @@
 //! momentum 0.99. Composing starts from a training window drawn at random and takes the likeliest word unless asked otherwise.
 
 use super::window_player::WindowComposer;
-use super::{Family, SPEC, bad_settings};
+use super::window_settings::{KERAS_EPS, OptimizerChoice, WindowSettings};
+use super::{SPEC, bad_settings};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData as Numbers, activation};
 use cantus_encoding::TokenId;
@@ -21,9 +22,7 @@ use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
-use cantus_nn::precision::Precision;
 use cantus_nn::random::{derive, shuffle};
-use serde::{Deserialize, Serialize};
 
 /// Training windows that a model file keeps to start compositions from.
 const KEPT_WINDOWS: usize = 64;
@@ -31,65 +30,6 @@ const KEPT_WINDOWS: usize = 64;
 const VALIDATION_WINDOWS: usize = 2000;
 /// Keras' batch normalisation.
 const KERAS_MOMENTUM: f64 = 0.99;
-pub(super) const KERAS_EPS: f64 = 1e-3;
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum OptimizerChoice {
-    Adam,
-    RmsProp,
-}
-
-/// Settings of both networks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WindowSettings {
-    pub network: Family,
-    /// Cells of each LSTM layer.
-    pub layers: Vec<usize>,
-    pub dropout: f32,
-    pub batch_norm: bool,
-    /// Width of the dense layer before the last.
-    pub dense: usize,
-    pub relu: bool,
-    pub optimizer: OptimizerChoice,
-    pub batch: usize,
-    #[serde(default = "hundred")]
-    pub window: usize,
-    pub epochs: u32,
-    #[serde(default = "thousandth")]
-    pub learning_rate: f64,
-    /// Of the LSTM layers' products while learning.
-    #[serde(default = "half")]
-    pub precision: Precision,
-}
-
-fn hundred() -> usize {
-    100
-}
-
-fn thousandth() -> f64 {
-    1e-3
-}
-
-fn half() -> Precision {
-    Precision::Half
-}
-
-impl WindowSettings {
-    pub(super) fn check(&self) -> Result<(), String> {
-        let sizes = [self.dense, self.batch, self.window];
-        let sensible = |size: &usize| (1..=8192).contains(size);
-        if self.layers.is_empty() || self.layers.len() > 16 || !self.layers.iter().chain(&sizes).all(sensible) {
-            return Err("layers, dense, batch and window must be numbers from 1 to 8192".to_owned());
-        }
-        let rate = self.learning_rate > 0.0 && self.learning_rate.is_finite();
-        if !(0.0..1.0).contains(&self.dropout) || !rate {
-            return Err("dropout must be 0-1 (1 excluded) and the learning rate positive".to_owned());
-        }
-        Ok(())
-    }
-}
 
 #[derive(Module, Debug)]
 struct Network {

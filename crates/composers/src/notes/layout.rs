@@ -1,7 +1,7 @@
 //! What the network reads of a note, and where each number of it stands.
 
 use super::past::{Past, WAYS};
-use super::texture;
+use super::texture::{self, LOOK};
 use cantus_encoding::note_events::{NUMBERS, Vocabulary, number_of};
 use cantus_nn::cascade::{CascadeShape, ChoiceShape, KeyShape, MARKS};
 
@@ -320,9 +320,6 @@ impl Layout {
         }
     }
 }
-
-/// Notes back that are looked at one by one.
-pub(super) const LOOK: usize = 160;
 
 /// A key moved by some semitones, held within the keyboard.
 pub(super) fn key_of(pitch: u8, shift: i32) -> usize {

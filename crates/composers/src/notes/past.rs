@@ -1,7 +1,6 @@
 //! The notes of a piece so far, and which earlier places resemble the present.
 
-use super::layout::LOOK;
-use super::texture::{Texture, Textures};
+use super::texture::{LOOK, Texture, Textures};
 use cantus_encoding::note_events::{Clock, Event};
 use cantus_nn::random::mix;
 use cantus_score::Bar;

@@ -4,9 +4,11 @@
 //! is what this piece has there, in half of the training; in the other half, and where pieces are judged, nothing is told, and the
 //! likelihood is that of the notes alone. Told and untold in one network: J. Ho and T. Salimans, 2022, arXiv:2207.12598v1, section 3.2.
 
-use super::layout::LOOK;
 use cantus_encoding::note_events::{Clock, Event};
 use serde::{Deserialize, Serialize};
+
+/// Notes back that are looked at one by one.
+pub(super) const LOOK: usize = 160;
 
 /// Beats of a stretch.
 const STRETCH: u32 = 16;

@@ -1,8 +1,8 @@
 //! What is known while one note is chosen: built up choice after choice, in training as in composing.
 
-use super::layout::{InBar, KEYS, Known, LOOK, Layout, choice, class_of_left, class_of_match, key_of, kind};
+use super::layout::{InBar, KEYS, Known, Layout, choice, class_of_left, class_of_match, key_of, kind};
 use super::past::{Earlier, Past, WAYS};
-use super::texture;
+use super::texture::{self, LOOK};
 use cantus_encoding::note_events::{Event, NUMBERS, Vocabulary, join, number_of, split, spread_of};
 use cantus_nn::cascade::{CLASSES, Candidate, Heard, KINDS, MARKS, MOST_CHOICES, NONE, Sight};
 

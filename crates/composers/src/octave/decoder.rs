@@ -1,6 +1,7 @@
 //! From pitch classes to keys: an LSTM that reads the classes of a step and the keys of the step before, and gives the biases of a
 //! restricted Boltzmann machine over the 88 keys.
 
+use super::layers::{cell, dense};
 use super::pieces::{BOTH, KeyBatch};
 use super::settings::OctaveSettings;
 use burn::module::Module;
@@ -88,9 +89,9 @@ impl DecoderPlayer {
         let OctaveSettings { decoder, decoder_hidden, gibbs, .. } = *settings;
         let weight = file.tensor("decoder.rbm.weight", &[decoder_hidden, Keys::COUNT])?;
         Ok(DecoderPlayer {
-            lstm: super::player::cell(file, "decoder.lstm", BOTH, decoder)?,
-            visible: super::player::dense(file, "decoder.visible", decoder, Keys::COUNT)?,
-            hidden: super::player::dense(file, "decoder.hidden", decoder, decoder_hidden)?,
+            lstm: cell(file, "decoder.lstm", BOTH, decoder)?,
+            visible: dense(file, "decoder.visible", decoder, Keys::COUNT)?,
+            hidden: dense(file, "decoder.hidden", decoder, decoder_hidden)?,
             rbm: PackedRbm::new(Keys::COUNT, decoder_hidden, weight),
             gibbs,
         })

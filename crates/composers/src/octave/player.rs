@@ -1,6 +1,7 @@
 //! Composing: step by step, all states carried.
 
 use super::decoder::{DecoderPlayer, DecoderState};
+use super::layers::{cell, dense};
 use super::pieces::{Fragment, INPUT, Piece, to_judge};
 use super::settings::{Clock, Decisions, OctaveSettings};
 use super::touch::TouchPlayer;
@@ -20,19 +21,6 @@ use serde::Deserialize;
 
 /// The most that is added to the log-odds of silence, or taken from it.
 const MOST_SILENCE: f32 = 1.0;
-
-/// An LSTM of a file.
-pub(super) fn cell(file: &ModelFile, name: &str, input: usize, hidden: usize) -> Result<LstmCell, ModelError> {
-    let tensor = |part: &str, shape: &[usize]| file.tensor(&format!("{name}.{part}"), shape);
-    let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-    Ok(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
-}
-
-/// A dense layer of a file.
-pub(super) fn dense(file: &ModelFile, name: &str, input: usize, output: usize) -> Result<Dense, ModelError> {
-    let weight = file.tensor(&format!("{name}.weight"), &[output, input])?;
-    Ok(Dense::new(input, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
-}
 
 /// Outputs and cells of a layer.
 #[derive(Clone, Debug)]

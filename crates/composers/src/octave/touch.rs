@@ -3,6 +3,7 @@
 //! Departure: the source's network says velocities alone; there, whatever sounds is released where the next note begins. Here durations
 //! are measured against that: the network reads how long it is until then, and says how many times as long a key is held.
 
+use super::layers::{cell, dense};
 use super::pieces::{KeyBatch, TOUCHED, waits, write_touched};
 use super::settings::OctaveSettings;
 use burn::module::Module;
@@ -72,9 +73,9 @@ pub(super) struct TouchPlayer {
 impl TouchPlayer {
     pub(super) fn load(file: &ModelFile, settings: &OctaveSettings) -> Result<TouchPlayer, ModelError> {
         Ok(TouchPlayer {
-            lstm: super::player::cell(file, "touch.lstm", TOUCHED, settings.touch)?,
-            velocity: super::player::dense(file, "touch.velocity", settings.touch, Keys::COUNT)?,
-            duration: super::player::dense(file, "touch.duration", settings.touch, Keys::COUNT)?,
+            lstm: cell(file, "touch.lstm", TOUCHED, settings.touch)?,
+            velocity: dense(file, "touch.velocity", settings.touch, Keys::COUNT)?,
+            duration: dense(file, "touch.duration", settings.touch, Keys::COUNT)?,
         })
     }
 

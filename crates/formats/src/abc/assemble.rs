@@ -3,8 +3,7 @@
 use super::fields::Metre;
 use super::jumps::{begin_sections, part_label, settle_codas};
 use super::ornaments::ornament;
-use super::reader::Reading;
-use super::tune::{Tune, Voice, VoiceBar};
+use super::tune::{Reading, Tune, Voice, VoiceBar};
 use super::{AbcError, Oddity, TICKS, slurs};
 use crate::midi::last_wins;
 use crate::notation::{gcd, join_split_bars, meters_of, printed_numbers};

@@ -1,7 +1,8 @@
 //! Files: where tunes begin and end.
 
 use super::AbcError;
-use super::reader::{Reading, read_tune};
+use super::reader::{Line, read_tune};
+use super::tune::Reading;
 use crate::Limits;
 
 /// More tunes than any collection has in one file.
@@ -23,13 +24,6 @@ pub struct Tune {
     pub line: usize,
     /// Its music.
     pub reading: Result<Reading, AbcError>,
-}
-
-/// A line of text with its number, from 1.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'a> {
-    pub number: usize,
-    pub text: &'a str,
 }
 
 /// Reads a file of tunes.

@@ -5,20 +5,9 @@
 
 use super::Oddity;
 use super::error::Name;
-use super::tune::{Tune, Voice};
+use super::tune::{Propagation, Tune, Voice};
 use crate::notation::Step;
 use cantus_score::{Part, Pitch, Program};
-
-/// How far an accidental holds within its bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
-    /// For its note only.
-    Not,
-    /// For the same step in the same octave.
-    Octave,
-    /// For the same step in all octaves: what holds where nothing is said.
-    Pitch,
-}
 
 /// Directives of other programs that change what sounds.
 const AUDIBLE: [&str; 13] = [

@@ -26,7 +26,7 @@ mod writer;
 
 pub use book::{Book, Tune, read};
 pub use error::{AbcError, Name, Oddity, Warning, WriteError};
-pub use reader::Reading;
+pub use tune::Reading;
 pub use writer::{canonicalize, write};
 
 /// Ticks per quarter while a tune is read: whole for 128ths and for tuplets of 3, 5, 7 and 9.

@@ -2,7 +2,6 @@
 
 use super::slurs::{self, Marked, Written};
 use super::symbols::is_chord;
-use super::writer::one_line;
 use crate::channels::seats;
 use crate::midi::last_wins;
 use crate::notation::{Clef, Event, QUARTER, RESOLUTION, Sheet, SheetBar, slurs_and_fermatas};
@@ -26,6 +25,13 @@ pub struct Line<'s> {
 /// A time of the score in [`QUARTER`]ths.
 pub fn fine(at: Ticks, score: &Score) -> u64 {
     at.rescale(score.ticks_per_quarter, const { TicksPerQuarter::new(RESOLUTION).unwrap() }).0
+}
+
+/// Text on one line; `None` where nothing is left.
+pub fn one_line(text: &str) -> Option<String> {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
 /// The voices of a sheet, each a part of one note or chord at a time.

@@ -1,24 +1,18 @@
 //! Lines and fields of a tune.
 
 use super::assemble::assemble;
-use super::book::Line;
 use super::directives::directive;
 use super::jumps::part_label;
 use super::keys::{key_field, words};
-use super::tune::Tune;
-use super::{AbcError, Oddity, Warning, fields, keys, music};
+use super::tune::{Reading, Tune};
+use super::{AbcError, Oddity, fields, keys, music};
 use crate::Limits;
-use cantus_score::Score;
 
-/// What was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// The music, repeats and jumps played. Each voice with notes is a part.
-    pub score: Score,
-    /// What was odd, in the order of the file, each kind once; at most [`Limits::max_warnings`].
-    pub warnings: Vec<Warning>,
-    /// How many more warnings there were.
-    pub warnings_dropped: usize,
+/// A line of text with its number, from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub number: usize,
+    pub text: &'a str,
 }
 
 /// Reads one tune; `header` are the lines before the first tune, which hold for all. `is_unnumbered` says that it has no `X:`.

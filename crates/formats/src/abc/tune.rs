@@ -1,6 +1,5 @@
 //! A tune while it is read: its voices along time, repeats not yet played.
 
-use super::directives::Propagation;
 use super::fields::Metre;
 use super::keys::{Signature, Staff};
 use super::lyrics::Sung;
@@ -9,8 +8,19 @@ use super::{AbcError, Oddity, TICKS, Warning};
 use crate::Limits;
 use crate::notation::Step;
 use crate::repeats::{LeapKind, Marks};
-use cantus_score::{Key, Note, Part, Pitch, Program, Tempo, Ticks, Velocity};
+use cantus_score::{Key, Note, Part, Pitch, Program, Score, Tempo, Ticks, Velocity};
 use std::collections::{HashMap, HashSet};
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The music, repeats and jumps played. Each voice with notes is a part.
+    pub score: Score,
+    /// What was odd, in the order of the file, each kind once; at most [`Limits::max_warnings`].
+    pub warnings: Vec<Warning>,
+    /// How many more warnings there were.
+    pub warnings_dropped: usize,
+}
 
 /// A tune.
 pub struct Tune<'a> {
@@ -49,6 +59,17 @@ pub struct Tune<'a> {
     pub warnings_dropped: usize,
     /// The line and column of what is being read.
     pub place: (usize, usize),
+}
+
+/// How far an accidental holds within its bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// For its note only.
+    Not,
+    /// For the same step in the same octave.
+    Octave,
+    /// For the same step in all octaves: what holds where nothing is said.
+    Pitch,
 }
 
 /// What the header says for all voices.

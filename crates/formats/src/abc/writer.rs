@@ -1,7 +1,7 @@
 //! Scores to tunes.
 
 use super::assemble::in_usual_ticks;
-use super::placed::{Line, chords, keys, lines, markers, tempos};
+use super::placed::{Line, chords, keys, lines, markers, one_line, tempos};
 use super::reader::is_notice;
 use super::slurs::Marked;
 use super::{TICKS, WriteError};
@@ -134,13 +134,6 @@ fn folds_well(score: &Score, sheet: &Sheet) -> bool {
 fn is_open(marks: &Marks, next: Option<&Marks>, jumps: bool) -> bool {
     let opens = next.is_some_and(|next| next.forward || !next.ending.is_empty());
     jumps || opens || marks.backward.is_some() || marks.ending_stops
-}
-
-/// Text on one line; `None` where nothing is left.
-pub fn one_line(text: &str) -> Option<String> {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let words: Vec<&str> = spaced.split_whitespace().collect();
-    if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
 fn key_name(key: Key) -> String {

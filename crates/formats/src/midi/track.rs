@@ -1,5 +1,6 @@
 //! The events of one track, and its notes. What the other events mean stands in `event.rs`.
 
+// tidy: allow(circle): a track is read into what the reader has gathered, and the reader asks for it
 use super::reader::{Lane, Queue, Reader, is_chunk_id};
 use super::{Damage, MidiError, Oddity, meta};
 use cantus_score::{Note, Part, Pitch, Tempo, Ticks, TicksPerQuarter, Velocity};

@@ -5,6 +5,7 @@ use super::document::Element;
 use super::jumps::Jumps;
 use super::listed::{from_one, one_line};
 use super::loudness::{self, Mark, percent};
+// tidy: allow(circle): a part is read by one reader, whose kinds of elements have a file each
 use super::part::{PartReader, Swing};
 use super::{harmony, ticks::Decimal};
 use cantus_score::{Program, Tempo};

@@ -1,11 +1,15 @@
 //! What stands before the music: whose it is, and which parts there are.
 
 use super::instruments::NAMES;
-use super::items::instrument_id;
-use super::writer::{escaped, line};
+use super::xml::{escaped, line};
 use crate::notation::changes_under_notes;
 use cantus_score::{Part, Pitch, Program, Score};
 use std::fmt::Write;
+
+/// The id of an instrument of part `number`, which counts from 1.
+pub fn instrument_id(number: usize, instrument: usize) -> String {
+    format!("P{number}-I{}", instrument + 1)
+}
 
 /// Who made it, and remarks.
 pub fn identification(score: &Score, out: &mut String) {

@@ -1,8 +1,9 @@
 //! What stands between the notes of a part: tempos, names of places, chord symbols, pedals, changes of program; and words at notes.
 
 use super::harmony;
-use super::writer::{Context, escaped, line};
-use crate::notation::{Event, QUARTER, Sheet, changes_under_notes};
+use super::heading::{instrument_id, part_programs};
+use super::xml::{escaped, line};
+use crate::notation::{Event, QUARTER, Sheet, Signs, changes_under_notes};
 use cantus_score::{Meter, Part, Program, Score, Tempo, Ticks};
 use std::collections::HashMap;
 
@@ -16,6 +17,27 @@ pub enum Item {
     /// The pedal's type of change.
     Pedal(&'static str),
     Program(Program),
+}
+
+/// What the notes of a part have in common.
+pub struct Context<'a> {
+    pub sheet: &'a Sheet,
+    pub part: &'a Part,
+    pub number: usize,
+    pub staves: usize,
+    pub signs: Signs,
+    /// Notes say which of the part's instruments plays them.
+    pub names_instruments: bool,
+}
+
+impl Context<'_> {
+    /// The instrument that plays what begins at `time`.
+    pub fn instrument(&self, time: u64) -> String {
+        let at = Ticks(time / self.sheet.unit);
+        let program = self.part.programs.iter().rfind(|(from, _)| *from <= at).map(|(_, program)| *program);
+        let place = part_programs(self.part).iter().position(|known| *known == program);
+        instrument_id(self.number, place.unwrap_or(0))
+    }
 }
 
 /// Those of a part, in order of time. The first part leads: what concerns all stands in it.
@@ -86,11 +108,6 @@ impl Item {
             }
         }
     }
-}
-
-/// The id of an instrument of part `number`, which counts from 1.
-pub fn instrument_id(number: usize, instrument: usize) -> String {
-    format!("P{number}-I{}", instrument + 1)
 }
 
 /// Which tempo changes a reader wants to see: the first, and those that last.

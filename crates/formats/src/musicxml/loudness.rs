@@ -5,6 +5,7 @@
 //! those of the others: of a piano's two hands most scores mark one.
 
 use super::document::Element;
+// tidy: allow(circle): a part is read by one reader, whose kinds of elements have a file each
 use super::part::RawMeasure;
 use cantus_score::Velocity;
 

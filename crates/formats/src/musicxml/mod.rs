@@ -31,6 +31,7 @@ mod signs;
 mod swing;
 mod ticks;
 mod writer;
+mod xml;
 
 pub use error::{MusicXmlError, Oddity, Warning, WriteError};
 pub(crate) use jumps::words as words_of_jump;

@@ -1,6 +1,7 @@
 //! Notes that have no time of their own, and notes that are played again and again.
 
 use super::document::Element;
+// tidy: allow(circle): a part is read by one reader, whose kinds of elements have a file each
 use super::part::RawNote;
 use crate::grace::{GraceTime, grace_time};
 use std::collections::HashMap;

@@ -1,9 +1,10 @@
 //! Scores to documents.
 
 use super::drum_staff::place_of;
-use super::heading::{drum_id, identification, part_programs, score_part};
-use super::items::{Item, Words, instrument_id, items};
+use super::heading::{drum_id, identification, score_part};
+use super::items::{Context, Item, Words, items};
 use super::measure::{beams, shown_accidentals};
+use super::xml::{escaped, line};
 use super::{WriteError, archive};
 use crate::channels::seats;
 use crate::notation::{
@@ -168,39 +169,6 @@ fn one_line(text: &str) -> Option<String> {
         text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| allowed(*c)).collect();
     let words: Vec<&str> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
     if words.is_empty() { None } else { Some(words.join(" ")) }
-}
-
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-pub(super) fn line(out: &mut String, depth: usize, text: &str) {
-    for _ in 0..depth {
-        out.push_str("  ");
-    }
-    out.push_str(text);
-    out.push('\n');
-}
-
-/// What the notes of a part have in common.
-pub(super) struct Context<'a> {
-    pub sheet: &'a Sheet,
-    pub part: &'a Part,
-    pub number: usize,
-    pub staves: usize,
-    pub signs: Signs,
-    /// Notes say which of the part's instruments plays them.
-    pub names_instruments: bool,
-}
-
-impl Context<'_> {
-    /// The instrument that plays what begins at `time`.
-    fn instrument(&self, time: u64) -> String {
-        let at = Ticks(time / self.sheet.unit);
-        let program = self.part.programs.iter().rfind(|(from, _)| *from <= at).map(|(_, program)| *program);
-        let place = part_programs(self.part).iter().position(|known| *known == program);
-        instrument_id(self.number, place.unwrap_or(0))
-    }
 }
 
 fn write_part(

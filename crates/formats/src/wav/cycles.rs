@@ -3,6 +3,7 @@
 //! Both have the same partials in the same phases, so that a mixture of them is a tone of any brightness between. Only partials that the
 //! sample rate can hold are in it, and that an upward bend does not fold back at once.
 
+// tidy: allow(circle): a cycle is made for a tone's timbre, and a tone plays cycles
 use super::tone::{Spectrum, Timbre};
 use std::collections::HashMap;
 use std::f32::consts::TAU;
