@@ -199,7 +199,7 @@ fn sequential(train: &[Pattern], test: &[Pattern], knows_all: bool) -> f64 {
     let depth = if knows_all { 4 } else { 1 };
     let columns = if knows_all { 4 } else { 2 };
     let (mut begin, mut column) = (Counts::default(), Counts::default());
-    let walk = |pattern: &Pattern, each: &mut dyn FnMut(&[Vec<u64>], &[Vec<u64>], u128)| {
+    let walk = |pattern: &Pattern, each: &mut Each<'_>| {
         let (mut since, mut last) = (64u64, (99u64, 99u64));
         for (step, frame) in pattern.bass.iter().enumerate() {
             let contexts =
@@ -218,8 +218,6 @@ fn sequential(train: &[Pattern], test: &[Pattern], knows_all: bool) -> f64 {
             begin.add(begins, u64::from(frame != 0));
             if frame != 0 {
                 column.add(what, item(frame));
-                // Whether more is struck, and what.
-                (frame.count_ones() > 1).then(|| column.add(&[vec![1000]], 1000)).unwrap_or(());
             }
         });
     }
@@ -248,6 +246,9 @@ fn sequential(train: &[Pattern], test: &[Pattern], knows_all: bool) -> f64 {
     mean(test.iter().map(of))
 }
 
+/// Is shown the contexts of whether something begins, of what begins, and the frame.
+type Each<'e> = dyn FnMut(&[Vec<u64>], &[Vec<u64>], u128) + 'e;
+
 /// What a context is made of: the pattern so far, the step, the steps since the last onset, the last two columns.
 type Told = dyn Fn(&Pattern, usize, u64, (u64, u64)) -> Vec<u64>;
 
@@ -263,8 +264,11 @@ fn before(pattern: &Pattern, step: usize, back: usize, most: u64) -> u64 {
 /// Counts of what came in contexts that back off one to the one before.
 #[derive(Default)]
 struct Counts {
-    seen: HashMap<(usize, Vec<u64>), (f64, HashMap<u64, f64>)>,
+    seen: HashMap<(usize, Vec<u64>), Seen>,
 }
+
+/// How often a context came, and each item in it.
+type Seen = (f64, HashMap<u64, f64>);
 
 impl Counts {
     fn add(&mut self, contexts: &[Vec<u64>], item: u64) {

@@ -391,13 +391,11 @@ impl Request {
         }
         match &self.given {
             None if self.length == Length::AsGiven => return Err(ComposeError::NothingGiven),
-            Some(given) if given.is_to_be_joined() => {
-                if !spec.around.contains(&Around::Parts) {
-                    let able = able(&|spec| spec.around.contains(&Around::Parts));
-                    return Err(ComposeError::CannotJoin { composer: spec.id, able });
-                }
+            Some(_) if joins && !spec.around.contains(&Around::Parts) => {
+                let able = able(&|spec| spec.around.contains(&Around::Parts));
+                return Err(ComposeError::CannotJoin { composer: spec.id, able });
             }
-            Some(given) if given.beginning.is_none() && !spec.around.contains(&Around::Cells) => {
+            Some(given) if !joins && given.beginning.is_none() && !spec.around.contains(&Around::Cells) => {
                 let able = able(&|spec| spec.around.contains(&Around::Cells));
                 return Err(ComposeError::CannotArrange { composer: spec.id, able });
             }

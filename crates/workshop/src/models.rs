@@ -13,10 +13,6 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT: &str = "default";
 /// The name of the built-in model that writes voices, and so can harmonise.
 pub const CHORALES: &str = "chorales";
-/// The name of the built-in model that writes a bass to drums.
-pub const BASS: &str = "bass";
-/// The name of the built-in model that writes drums to a bass.
-pub const BEAT: &str = "beat";
 
 /// A model that is part of the program, trained by a recipe in `recipes/`.
 #[derive(Debug)]

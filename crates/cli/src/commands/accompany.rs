@@ -16,17 +16,18 @@ use std::path::PathBuf;
 /// Compose a bass to your drums, or drums to your bass.
 ///
 /// All parts of the file are kept, note for note and stroke for stroke; the new one has a track, a name, a channel and an instrument of its
-/// own. Chords and melodies in the file say the harmony.
+/// own. Chords and melodies in the file say the harmony. The model comes from `cantus train FOLDER -c accompany` (a bass to drums), or with
+/// `--set writes=drums` (drums to a bass).
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The drums, with whatever else there is (MIDI, MusicXML or ABC)
     file: PathBuf,
-    /// What is composed
-    #[arg(long, value_enum, default_value_t = Written::Bass)]
-    write: Written,
-    /// A model that writes it, by its name in `cantus models`, or a .safetensors file, or a run's folder [default: bass, or beat for drums]
+    /// A model of the composer `accompany`: a .safetensors file, a run's folder, or a run's name in `cantus models`
     #[arg(short, long)]
-    model: Option<String>,
+    model: String,
+    /// What is composed [default: what the model writes]
+    #[arg(long, value_enum)]
+    write: Option<Written>,
     /// The key, as in D, Bb, "F# minor" or Am [default: that of the file, or of its notes]
     #[arg(long, value_name = "KEY")]
     key: Option<Key>,
@@ -71,25 +72,18 @@ impl Written {
             Written::Drums => "drums",
         }
     }
-
-    const fn model(self) -> &'static str {
-        match self {
-            Written::Bass => workshop::BASS,
-            Written::Drums => workshop::BEAT,
-        }
-    }
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let outputs = Outputs::new(&arguments.output, "accompaniment.mid", arguments.count as usize, arguments.force)?;
     let limits = arguments.limits.over(Limits::default());
     let (Music { score, warnings }, bytes) = files::read_music(&arguments.file, &limits)?;
-    let name = arguments.model.as_deref().unwrap_or(arguments.write.model());
-    let model = workshop::load(name).into_diagnostic()?;
-    if let Some(written) = model.composer.joins().filter(|written| *written != arguments.write.name()) {
+    let model = workshop::load(&arguments.model).into_diagnostic()?;
+    let wanted = arguments.write.map(Written::name);
+    if let (Some(wanted), Some(written)) = (wanted, model.composer.joins().filter(|written| Some(*written) != wanted)) {
         return Err(miette!(
-            "the model `{name}` writes {written}, and not {}: choose another with --model",
-            arguments.write.name()
+            "the model `{}` writes {written}, and not {wanted}: train one with --set writes={wanted}",
+            arguments.model
         ));
     }
     let sampling = arguments.sampling.over(model.usual_sampling())?;
