@@ -8,6 +8,7 @@ mod file;
 pub mod flac;
 mod grace;
 mod limits;
+mod losses;
 pub mod midi;
 pub mod musicxml;
 mod notation;
@@ -20,4 +21,5 @@ pub mod wav;
 
 pub use file::{Piece, ReadError, Reading, Rendering, WriteError, read, write};
 pub use limits::Limits;
+pub use losses::losses;
 pub use path::{Format, FormatError};

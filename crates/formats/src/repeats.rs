@@ -1,6 +1,10 @@
 //! Repeats and jumps: in which order the bars of a piece are played.
 
+use cantus_score::{Pass, Repeat, Ticks};
 use std::collections::HashMap;
+
+/// A stretch of a tune that is played at once: from and to.
+pub(crate) type Stretch = (u64, u64);
 
 /// What a bar says about the order of playing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +66,8 @@ pub(crate) struct Order {
     pub bars: Vec<usize>,
     /// For each of them, the how manieth time through its repeat it is, from 1; after a jump the last.
     pub passes: Vec<u32>,
+    /// For each of them, where the repeat begins that it is in, and whether it is in an ending.
+    pub within: Vec<(usize, bool)>,
     /// The bars with a jump to a sign that is nowhere: it was not followed.
     pub astray: Vec<usize>,
 }
@@ -71,6 +77,71 @@ impl Marks {
     fn closes(&self) -> bool {
         self.ending_stops || self.backward.is_some()
     }
+}
+
+/// A section that is played several times in a row. Places are of [`Order::bars`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// Where each time through begins, and where its ending does, or else where it ends.
+    pub passes: Vec<(usize, usize)>,
+    pub end: usize,
+}
+
+impl Order {
+    /// The bars as they stand.
+    pub fn straight(bars: usize) -> Order {
+        let within = vec![(0, false); bars];
+        Order { bars: (0..bars).collect(), passes: vec![1; bars], within, astray: Vec::new() }
+    }
+
+    /// Whether bars are played as they stand.
+    pub fn is_straight(&self) -> bool {
+        self.bars.windows(2).all(|pair| pair[1] == pair[0] + 1)
+    }
+
+    /// Another order behind this one, of bars that begin with number `from`.
+    pub fn extend(&mut self, other: Order, from: usize) {
+        self.bars.extend(other.bars.iter().map(|bar| from + bar));
+        self.passes.extend(other.passes);
+        self.within.extend(other.within.iter().map(|(start, is_ending)| (from + start, *is_ending)));
+        self.astray.extend(other.astray.iter().map(|bar| from + bar));
+    }
+
+    /// What is repeated: sections whose times through differ in nothing but their endings.
+    pub fn sections(&self) -> Vec<Section> {
+        let goes_on = |k: usize| {
+            k > 0
+                && self.bars[k] > self.bars[k - 1]
+                && (self.within[k].0, self.passes[k]) == (self.within[k - 1].0, self.passes[k - 1])
+        };
+        // One time through each: where it begins, and where its ending does.
+        let starts: Vec<usize> = (0..self.bars.len()).filter(|k| !goes_on(*k)).collect();
+        let end = |through: usize| starts.get(through + 1).copied().unwrap_or(self.bars.len());
+        let ending = |k: usize| (starts[k]..end(k)).find(|at| self.within[*at].1).unwrap_or(end(k));
+        let mut sections = Vec::new();
+        let mut first = 0;
+        while first < starts.len() {
+            let begin = self.within[starts[first]].0;
+            let is_pass = |(number, k): (usize, &usize)| {
+                self.bars[*k] == begin && self.within[*k].0 == begin && self.passes[*k] as usize == number + 1
+            };
+            let count = starts[first..].iter().enumerate().take_while(|pass| is_pass(*pass)).count();
+            let passes: Vec<(usize, usize)> = (first..first + count).map(|k| (starts[k], ending(k))).collect();
+            let body = |(from, to): &(usize, usize)| &self.bars[*from..*to];
+            if count > 1 && passes.iter().all(|pass| body(pass) == body(&passes[0])) {
+                sections.push(Section { passes, end: end(first + count - 1) });
+            }
+            first += count.max(1);
+        }
+        sections
+    }
+}
+
+/// What is repeated, where the bar at a place of the order begins `at` a time.
+pub(crate) fn repeats(order: &Order, at: impl Fn(usize) -> Ticks) -> Vec<Repeat> {
+    let pass = |(start, ending): (usize, usize)| Pass { start: at(start), ending: at(ending) };
+    let repeat = |Section { passes, end }| Repeat { passes: passes.into_iter().map(pass).collect(), end: at(end) };
+    order.sections().into_iter().map(repeat).collect()
 }
 
 /// The order in which bars are played; `None` where it has more than `limit`.
@@ -175,6 +246,7 @@ impl<'a> Player<'a> {
             }
             self.order.bars.push(at);
             self.order.passes.push(self.pass);
+            self.order.within.push((self.start, in_ending));
             if let Some(signs) = &mut self.signs {
                 signs.times[at] = signs.times[at].saturating_add(1);
             }
@@ -360,6 +432,30 @@ mod tests {
         assert_eq!(order("[a1b]cd"), "abacd");
         // A repeat sign after the last ending means nothing.
         assert_eq!(order("[a1b]2c]d"), "abacd");
+    }
+
+    #[test]
+    fn what_is_repeated_is_known() {
+        // The times through in brackets, endings behind a bar line.
+        let sections = |text: &str| {
+            let (marks, letters) = marks(text);
+            let order = play_order(&marks, 1000).unwrap();
+            let played = |from: usize, to: usize| order.bars[from..to].iter().map(|k| letters[*k]).collect::<String>();
+            let shown = |section: Section| {
+                let ends = section.passes.iter().skip(1).map(|(start, _)| *start).chain([section.end]);
+                let pass = |((from, ending), end)| format!("{}|{}", played(from, ending), played(ending, end));
+                section.passes.iter().copied().zip(ends).map(pass).collect::<Vec<_>>().join(" ")
+            };
+            order.sections().into_iter().map(shown).collect::<Vec<_>>()
+        };
+        assert_eq!(sections("abc"), [""; 0]);
+        assert_eq!(sections("ab]c"), ["ab| ab|"]);
+        assert_eq!(sections("a[b]cd]"), ["b| b|", "cd| cd|"]);
+        assert_eq!(sections("[a1b]2c.d"), ["a|b a|c"]);
+        assert_eq!(sections("[a1b]cd"), ["a|b a|"]);
+        assert_eq!(sections("[a12b]3c.[d]"), ["a|b a|b a|c", "d| d|"]);
+        // After a jump repeats are not taken again: what comes then is no time through.
+        assert_eq!(sections("[ab]c^"), ["ab| ab|"]);
     }
 
     #[test]

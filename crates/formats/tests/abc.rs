@@ -4,8 +4,9 @@ mod common;
 
 use cantus_formats::Limits;
 use cantus_formats::abc::{AbcError, Oddity, Reading, canonicalize, read, write};
-use cantus_score::{Key, Lyric, Mode, Part, Program, Score, Ticks, TicksPerQuarter};
-use common::{any_score, data, grid_score, note};
+use cantus_formats::musicxml;
+use cantus_score::{Key, Lyric, Mode, Part, Program, Score, Slur, Ticks, TicksPerQuarter};
+use common::{any_score, data, grid_score, mark, note};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -20,6 +21,7 @@ prop_compose! {
         markers in vec((0u64..70, "[A-Za-z%\\[\\] ]{0,8}"), 0..4),
         sung in vec((any::<Index>(), 0u8..4, "[a-zé%~_|*\\- \\\\]{0,5}", any::<bool>()), 0..12),
         programs in vec((0u64..70, 0u8..128), 0..3),
+        (slurs, fermatas) in (vec(any::<(Index, Index)>(), 0..24), vec(0u64..80, 0..6)),
     ) -> Score {
         let mut score = Score { composer, rights, ..score };
         score.chords = chords.into_iter().map(|(at, chord)| (Ticks(at), chord.to_owned())).collect();
@@ -32,6 +34,7 @@ prop_compose! {
         };
         part.lyrics = sung.into_iter().map(lyric).collect();
         part.lyrics.sort();
+        mark(part, &slurs, &fermatas);
         part.programs.extend(programs.into_iter().map(|(at, number)| (Ticks(at), Program::new(number).expect("a program"))));
         part.programs.sort();
         score
@@ -140,6 +143,66 @@ fn pitches(text: &str) -> Vec<u8> {
     let mut notes = body(text);
     notes.sort_unstable();
     notes.into_iter().map(|(_, _, pitch)| pitch).collect()
+}
+
+/// Onset and pitch of a slur's first and last note.
+type Ends = (u64, u8, u64, u8);
+
+/// The slurs and fermatas of a body in C major, 4/4, in eighths: onsets and pitches of their ends, and what was odd.
+fn slurs_and_fermatas(text: &str) -> (Vec<Ends>, Vec<u64>, Vec<Oddity>) {
+    let text = format!("X:1\nM:4/4\nL:1/8\nK:C\n{text}\n");
+    let reading = read(text.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune");
+    let part = &reading.score.parts[0];
+    let at = |at: Ticks| at.0 * 2 / u64::from(reading.score.ticks_per_quarter.get());
+    let slurs = part.slurs.iter().map(|slur| (at(slur.from.0), slur.from.1.get(), at(slur.to.0), slur.to.1.get()));
+    let fermatas = part.fermatas.iter().map(|time| at(*time)).collect();
+    (slurs.collect(), fermatas, reading.warnings.iter().map(|warning| warning.oddity).collect())
+}
+
+#[test]
+fn slurs_and_fermatas_are_read() {
+    let slurs = |text: &str| slurs_and_fermatas(text).0;
+    assert_eq!(slurs("(CDE)F GABc"), [(0, 60, 2, 64)]);
+    assert_eq!(slurs("(C(DE)F) G(A(B)c)"), [(0, 60, 3, 65), (1, 62, 2, 64), (5, 69, 6, 71), (6, 71, 7, 72)]);
+    // Of a chord the highest note; a tied note is one; tuplets are no slurs.
+    assert_eq!(slurs("([CE]4 [DF]4-|[DF]4) (c2d2)"), [(0, 64, 4, 65), (12, 72, 14, 74)]);
+    assert_eq!(slurs("((3c2d2e2) f4"), [(0, 72, 2, 76)]);
+    assert_eq!(slurs_and_fermatas("HC2 !fermata!z2 E2 !invertedfermata!F2|GABc H|]").1, [0, 2, 6, 11]);
+    // A grace note takes from the beginning of its note, and what begins there begins later.
+    let (slurs, fermatas, odd) = slurs_and_fermatas("(HC2 {d}E2) z4|");
+    assert_eq!((slurs, fermatas, odd), (vec![(0, 60, 3, 64)], vec![0], vec![]));
+    for text in ["(C) D", "CD) E", "(CDE"] {
+        let (slurs, _, odd) = slurs_and_fermatas(text);
+        assert_eq!((slurs, odd.contains(&Oddity::LooseSlur)), (vec![], true), "{text}");
+    }
+    // In every pass of a repeat.
+    assert_eq!(slurs_and_fermatas("|:(C4 HD4):|E8|]"), (vec![(0, 60, 4, 62), (8, 60, 12, 62)], vec![4, 12], vec![]));
+}
+
+#[test]
+fn slurs_and_fermatas_survive_from_musicxml_to_abc_and_back() {
+    let notes: Vec<_> =
+        [60u8, 62, 64, 65, 67, 69, 71, 72].iter().zip(0..).map(|(pitch, k)| note(k, *pitch, 1, 80)).collect();
+    let end = |k: usize| (notes[k].onset, notes[k].pitch);
+    let slur = |from, to| Slur { from: end(from), to: end(to) };
+    let slurs = vec![slur(0, 3), slur(1, 2), slur(3, 5), slur(5, 7)];
+    let fermatas = vec![Ticks(3), Ticks(7)];
+    let mut score = Score::new(TicksPerQuarter::new(1).expect("not zero"));
+    score.parts.push(Part {
+        notes: notes.clone(),
+        slurs: slurs.clone(),
+        fermatas: fermatas.clone(),
+        ..Part::default()
+    });
+    let xml = musicxml::read(&musicxml::write(&score).expect("written"), &Limits::default()).expect("read");
+    assert_eq!(xml.warnings, vec![]);
+    let text = String::from_utf8(write(&xml.score).expect("written")).expect("text");
+    assert!(text.contains("(C2 (D2 E2) (!fermata!F2) | G2 (A2) B2 !fermata!c2) |]"), "{text}");
+    let tune = read(text.as_bytes(), &Limits::default()).expect("a book").tunes.remove(0).reading.expect("a tune");
+    let again =
+        musicxml::read(&musicxml::write(&tune.score).expect("written"), &Limits::default()).expect("read").score;
+    let again = again.rescaled(score.ticks_per_quarter);
+    assert_eq!((&again.parts[0].slurs, &again.parts[0].fermatas), (&slurs, &fermatas));
 }
 
 #[test]

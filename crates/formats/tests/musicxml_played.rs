@@ -2,7 +2,7 @@
 
 use cantus_formats::Limits;
 use cantus_formats::musicxml::{Oddity, Reading, read};
-use cantus_score::{Note, Part, Ticks};
+use cantus_score::{Note, Part, Slur, Ticks};
 
 /// What is in the list of parts by default.
 const FLUTE: &str = "<score-part id=\"P\"><part-name>Flute</part-name></score-part>";
@@ -528,13 +528,67 @@ fn words_and_chord_symbols_are_read() {
     assert!(empty.warnings[0].to_string().contains("no note in it, and 1 chord symbol"));
 }
 
+/// Onset and pitch of a slur's first and last note.
+type Ends = (u64, u8, u64, u8);
+
+/// Slurs, and fermatas.
+fn slurs_and_fermatas(part: &Part) -> (Vec<Ends>, Vec<u64>) {
+    let slur = |Slur { from, to }: &Slur| (from.0.0, from.1.get(), to.0.0, to.1.get());
+    (part.slurs.iter().map(slur).collect(), part.fermatas.iter().map(|at| at.0).collect())
+}
+
+#[test]
+fn slurs_and_fermatas_are_read_from_note_to_note() {
+    let slur = |kind: &str, number: u8| format!("<slur type=\"{kind}\" number=\"{number}\"/>");
+    let noted = |step, duration, inside: &str| xml(step, duration, &format!("<notations>{inside}</notations>"));
+    let (start, stop) = (slur("start", 1), slur("stop", 1));
+    // One within another; one that ends where the next begins; the last note is tied, and held.
+    let text = [
+        noted('C', 1, &(start.clone() + &slur("start", 2))),
+        noted('D', 1, &slur("stop", 2)),
+        noted('E', 1, &(start.clone() + &stop)),
+        noted('F', 1, "<tied type=\"start\"/>"),
+        "|".to_owned(),
+        noted('F', 2, &format!("<tied type=\"stop\"/>{stop}<fermata/>")),
+        "<note><rest/><duration>2</duration><notations><fermata/></notations></note>".to_owned(),
+    ];
+    let reading = read_with(FLUTE, &text.concat());
+    assert_eq!(oddities(&reading), []);
+    let expected = (vec![(0, 60, 1, 62), (0, 60, 2, 64), (2, 64, 3, 65)], vec![3, 6]);
+    assert_eq!(slurs_and_fermatas(&reading.score.parts[0]), expected);
+    // Two voices that count for themselves, and a slur from a grace note, which sounds before the beat, to its own.
+    let voice = |text: String, voice: u8| text.replace("<notations>", &format!("<voice>{voice}</voice><notations>"));
+    let grace = format!(
+        "<note><grace/><pitch><step>B</step><octave>3</octave></pitch><voice>2</voice><notations>{start}</notations></note>"
+    );
+    let text = [
+        voice(noted('E', 4, &start), 1),
+        voice(noted('G', 4, &stop), 1),
+        "<backup><duration>8</duration></backup><forward><duration>4</duration></forward>".to_owned(),
+        grace,
+        voice(noted('C', 2, &stop), 2),
+        voice(noted('C', 2, "<fermata/>"), 2),
+    ];
+    let (slurs, fermatas) = slurs_and_fermatas(&read_with(FLUTE, &text.concat()).score.parts[0]);
+    assert_eq!(
+        slurs.iter().map(|(_, from, to, pitch)| (*from, *to, *pitch)).collect::<Vec<_>>(),
+        [(64, 1920, 67), (59, 2400, 60)]
+    );
+    assert_eq!(fermatas, [2880]);
+    // Repeats are played with all their signs; over a jump back no slur is held.
+    let bar = |from: &str, to: &str, after: &str| noted('C', 2, from) + &noted('D', 2, to) + after;
+    let backward = "<barline location=\"right\"><fermata/><repeat direction=\"backward\"/></barline>";
+    let text = [bar(&start, &stop, ""), bar("", &start, backward), bar("", &stop, "")].join("|");
+    let reading = read_with(FLUTE, &text);
+    let expected = (vec![(0, 60, 2, 62), (8, 60, 10, 62), (14, 62, 18, 62)], vec![6, 14]);
+    assert_eq!((slurs_and_fermatas(&reading.score.parts[0]), oddities(&reading)), (expected, vec![]));
+}
+
 #[test]
 fn signs_that_are_not_kept_are_counted_once() {
     let marks = "<notations><slur type=\"start\"/><fermata/><articulations><staccato/></articulations></notations>";
     let reading = read_with(FLUTE, &(xml('C', 2, marks) + &xml('D', 2, marks)));
-    assert_eq!(oddities(&reading), [Oddity::Signs { slurs: 2, fermatas: 2, ornaments: 0, articulations: 2 }]);
-    assert_eq!(
-        reading.warnings[0].to_string(),
-        "signs are neither played nor kept: 2 slurs, 2 fermatas, 2 articulations"
-    );
+    assert_eq!(oddities(&reading), [Oddity::Signs { slurs: 2, fermatas: 0, ornaments: 0, articulations: 2 }]);
+    assert_eq!(reading.score.parts[0].fermatas, [Ticks(0), Ticks(2)]);
+    assert_eq!(reading.warnings[0].to_string(), "signs are neither played nor kept: 2 slurs, 2 articulations");
 }

@@ -16,7 +16,7 @@ fn moved<T: Clone>(changes: &mut Vec<(Ticks, T)>, from: Ticks) {
 }
 
 impl Score {
-    /// The music from `from` on, as a piece of its own: notes that begin earlier are gone; what holds there, of tempo, metre, key and
+    /// The music from `from` on, as a piece of its own: notes that begin earlier are gone, and slurs from them; what holds there, of tempo, metre, key and
     /// instruments, holds from the beginning.
     pub fn after(&self, from: Ticks) -> Score {
         let mut score = self.clone();
@@ -25,6 +25,8 @@ impl Score {
         moved(&mut score.keys, from);
         moved(&mut score.chords, from);
         moved(&mut score.printed, from);
+        score.repeats.retain(|repeat| repeat.start() >= from);
+        score.repeats.iter_mut().for_each(|repeat| *repeat = repeat.map(|at| at - from));
         score.markers.retain(|(at, _)| *at >= from);
         score.markers.iter_mut().for_each(|(at, _)| *at = *at - from);
         for part in &mut score.parts {
@@ -33,6 +35,10 @@ impl Score {
             part.controls.iter_mut().for_each(|(at, _)| *at = *at - from);
             part.lyrics.retain(|lyric| lyric.at >= from);
             part.lyrics.iter_mut().for_each(|lyric| lyric.at = lyric.at - from);
+            part.slurs.retain(|slur| slur.from.0 >= from);
+            part.slurs.iter_mut().for_each(|slur| (slur.from.0, slur.to.0) = (slur.from.0 - from, slur.to.0 - from));
+            part.fermatas.retain(|at| *at >= from);
+            part.fermatas.iter_mut().for_each(|at| *at = *at - from);
             part.notes.retain(|note| note.onset >= from);
             part.notes.iter_mut().for_each(|note| note.onset = note.onset - from);
             part.pedal.retain(|span| span.up > from);
@@ -62,7 +68,7 @@ impl Score {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Note, Part, PedalSpan, Pitch, Program, TicksPerQuarter, Velocity};
+    use crate::{Note, Part, PedalSpan, Pitch, Program, Slur, TicksPerQuarter, Velocity};
 
     fn score(onsets: &[u64], meters: &[(u64, &str)]) -> Score {
         let note =
@@ -85,6 +91,28 @@ mod tests {
         assert_eq!(meters, [(0, "3/4".to_owned()), (24, "2/4".to_owned())]);
         assert_eq!(rest.parts[0].program(), Program::new(40).unwrap());
         assert_eq!(rest.parts[0].pedal, [PedalSpan { down: Ticks(0), up: Ticks(4) }]);
+    }
+
+    #[test]
+    fn slurs_and_fermatas_go_with_their_notes() {
+        let mut piece = score(&[0, 4, 8, 12], &[]);
+        let slur = |from, to| Slur { from: (Ticks(from), Pitch::C4), to: (Ticks(to), Pitch::C4) };
+        (piece.parts[0].slurs, piece.parts[0].fermatas) =
+            (vec![slur(0, 4), slur(4, 8), slur(8, 12)], vec![Ticks(4), Ticks(12)]);
+        let signs = |piece: &Score| (piece.parts[0].slurs.clone(), piece.parts[0].fermatas.clone());
+        assert_eq!(signs(&piece.before(Ticks(9))), (vec![slur(0, 4), slur(4, 8)], vec![Ticks(4)]));
+        assert_eq!(signs(&piece.after(Ticks(4))), (vec![slur(0, 4), slur(4, 8)], vec![Ticks(0), Ticks(8)]));
+        let fine = piece.rescaled(TicksPerQuarter::new(12).unwrap());
+        assert_eq!(signs(&fine), (vec![slur(0, 12), slur(12, 24), slur(24, 36)], vec![Ticks(12), Ticks(36)]));
+        assert_eq!(fine.rescaled(piece.ticks_per_quarter), piece);
+        // Half notes: what begins together needs no slur.
+        let coarse = score(&[0, 1, 8], &[]);
+        let coarse =
+            Score { parts: vec![Part { slurs: vec![slur(0, 1), slur(1, 8)], ..coarse.parts[0].clone() }], ..coarse };
+        assert_eq!(signs(&coarse.rescaled(TicksPerQuarter::new(1).unwrap())).0, [slur(0, 2)]);
+        let higher = piece.transposed(2).unwrap();
+        assert!(higher.parts[0].slurs.iter().all(|slur| (slur.from.1.get(), slur.to.1.get()) == (62, 62)));
+        assert_eq!(signs(&Score { parts: vec![crate::merge_parts(&piece.parts)], ..piece }), (vec![], vec![]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A part: the notes of one instrument.
 
-use crate::{Note, Ticks};
+use crate::{Note, Pitch, Ticks};
 
 /// A General MIDI program, 0-127; 0 is the acoustic grand piano.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +74,15 @@ pub struct Lyric {
     pub goes_on: bool,
 }
 
+/// A slur: a curve from one note of a part to a later one, over what is played or sung in one breath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slur {
+    /// The first note: its onset and its pitch.
+    pub from: (Ticks, Pitch),
+    /// The last note, which begins later.
+    pub to: (Ticks, Pitch),
+}
+
 /// The notes of one instrument, with what belongs to it alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Part {
@@ -96,6 +105,10 @@ pub struct Part {
     pub controls: Vec<(Ticks, Control)>,
     /// What is sung, in order of time, then of verse.
     pub lyrics: Vec<Lyric>,
+    /// Slurs, sorted.
+    pub slurs: Vec<Slur>,
+    /// Fermatas: the onsets of the notes, or of the rests, that they stand over; sorted, each once. How long they hold is not said.
+    pub fermatas: Vec<Ticks>,
 }
 
 impl Part {

@@ -1,7 +1,7 @@
 //! A whole piece of music.
 
 use crate::chords;
-use crate::{Bar, Bars, Key, Meter, Note, Part, PedalSpan, Tempo, TempoMap, Ticks, TicksPerQuarter};
+use crate::{Bar, Bars, Key, Meter, Note, Part, PedalSpan, Repeat, Tempo, TempoMap, Ticks, TicksPerQuarter};
 
 /// A piece of music: parts over one time line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,11 @@ pub struct Score {
     /// Names of places in order of time: rehearsal marks, sections.
     pub markers: Vec<(Ticks, String)>,
     /// Where repeats and jumps have been played out: when each bar begins, in order of time, with its number on paper, from 1, an upbeat
-    /// being 0. Empty where bars come as they are printed: then they are counted. Writers write what is played.
+    /// being 0. Empty where bars come as they are printed: then they are counted.
     pub printed: Vec<(Ticks, usize)>,
+    /// What is repeated on paper, in order of time, none within another. It is played out here: the times through need not be the same any
+    /// more, and who writes them as a repeat has to see whether they are.
+    pub repeats: Vec<Repeat>,
     /// The parts.
     pub parts: Vec<Part>,
 }
@@ -48,6 +51,7 @@ impl Score {
             chords: Vec::new(),
             markers: Vec::new(),
             printed: Vec::new(),
+            repeats: Vec::new(),
             parts: Vec::new(),
         }
     }
@@ -157,11 +161,18 @@ impl Score {
         score.meters.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
         score.keys.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
         score.printed.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
+        score.repeats.iter_mut().for_each(|repeat| *repeat = repeat.map(at));
         score.chords.iter_mut().chain(&mut score.markers).for_each(|(ticks, _)| *ticks = at(*ticks));
         for part in &mut score.parts {
             part.programs.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
             part.controls.iter_mut().for_each(|(ticks, _)| *ticks = at(*ticks));
             part.lyrics.iter_mut().for_each(|lyric| lyric.at = at(lyric.at));
+            part.slurs.iter_mut().for_each(|slur| (slur.from.0, slur.to.0) = (at(slur.from.0), at(slur.to.0)));
+            // In coarser ticks its notes may begin together.
+            part.slurs.retain(|slur| slur.from.0 < slur.to.0);
+            part.slurs.sort_unstable();
+            part.fermatas.iter_mut().for_each(|ticks| *ticks = at(*ticks));
+            part.fermatas.dedup();
             for note in &mut part.notes {
                 let end = at(note.end());
                 note.onset = at(note.onset);
@@ -175,7 +186,7 @@ impl Score {
         score
     }
 
-    /// The music before `end`: notes that begin later are gone, notes that sound on are cut there.
+    /// The music before `end`: notes that begin later are gone, slurs to them, and repeats that end later; notes that sound on are cut there.
     pub fn before(&self, end: Ticks) -> Score {
         let mut score = self.clone();
         score.tempos.retain(|(at, _)| *at < end);
@@ -184,10 +195,13 @@ impl Score {
         score.chords.retain(|(at, _)| *at < end);
         score.markers.retain(|(at, _)| *at < end);
         score.printed.retain(|(at, _)| *at < end);
+        score.repeats.retain(|repeat| repeat.end <= end);
         for part in &mut score.parts {
             part.programs.retain(|(at, _)| *at < end);
             part.controls.retain(|(at, _)| *at < end);
             part.lyrics.retain(|lyric| lyric.at < end);
+            part.slurs.retain(|slur| slur.to.0 < end);
+            part.fermatas.retain(|at| *at < end);
             part.notes.retain(|note| note.onset < end);
             for note in &mut part.notes {
                 note.duration = note.duration.min(end - note.onset);
@@ -214,13 +228,17 @@ impl Score {
             for note in &mut part.notes {
                 note.pitch = note.pitch.transposed(semitones)?;
             }
+            for (_, pitch) in part.slurs.iter_mut().flat_map(|slur| [&mut slur.from, &mut slur.to]) {
+                *pitch = pitch.transposed(semitones)?;
+            }
         }
         Some(score)
     }
 }
 
 /// All notes of `parts` in one part. A pitch struck twice at one moment stays once (the longer, then the louder); a note that
-/// would sound on under the next stroke of its own pitch is released there, as a piano's key must be.
+/// would sound on under the next stroke of its own pitch is released there, as a piano's key must be. Words, slurs, fermatas and controllers
+/// are left out.
 pub fn merge_parts<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Part {
     let mut merged = Part::default();
     for (k, part) in parts.into_iter().enumerate() {
@@ -307,6 +325,14 @@ mod tests {
         // Two bars are repeated; the second time the upbeat is within a bar.
         score.printed = vec![(Ticks(0), 0), (Ticks(1), 1), (Ticks(5), 2), (Ticks(8), 0), (Ticks(9), 1), (Ticks(13), 2)];
         assert_eq!((numbers(&score), score.last_bar()), (vec![0, 1, 2, 1, 2], 2));
+        let passes = [0, 8].map(|at| crate::Pass { start: Ticks(at), ending: Ticks(at + 8) }).to_vec();
+        score.repeats = vec![Repeat { passes, end: Ticks(16) }];
+        assert_eq!(score.rescaled(TicksPerQuarter::new(3).unwrap()).rescaled(score.ticks_per_quarter), score);
+        assert_eq!((score.before(Ticks(15)).repeats, score.after(Ticks(1)).repeats), (vec![], vec![]));
+        assert_eq!(
+            (score.before(Ticks(16)).repeats, score.after(Ticks(0)).repeats),
+            (score.repeats.clone(), score.repeats.clone())
+        );
         assert_eq!(numbers(&score.rescaled(TicksPerQuarter::new(3).unwrap())), [0, 1, 2, 1, 2]);
         assert_eq!(numbers(&score.before(Ticks(9))), [0, 1, 2]);
         assert_eq!(numbers(&score.after(Ticks(9))), [1, 2]);

@@ -5,20 +5,17 @@ use super::jumps::{begin_sections, part_label, settle_codas};
 use super::ornaments::ornament;
 use super::reader::Reading;
 use super::tune::{Tune, Voice, VoiceBar};
-use super::{AbcError, Oddity, TICKS};
+use super::{AbcError, Oddity, TICKS, slurs};
 use crate::midi::last_wins;
 use crate::notation::{gcd, join_split_bars, meters_of, printed_numbers};
-use crate::repeats::{Marks, play_order};
-use cantus_score::{Lyric, Meter, Note, Part, Score, Tempo, Ticks, TicksPerQuarter, names_drums};
+use crate::repeats::{Marks, Order, Stretch, play_order, repeats};
+use cantus_score::{Lyric, Meter, Note, Part, Pitch, Repeat, Score, Tempo, Ticks, TicksPerQuarter, names_drums};
 
 /// More bars, repeats played, than any tune has.
 const MOST_BARS: usize = 200_000;
 
 /// More changes of tempo or key, repeats played, than any tune has; those beyond are left out.
 const MOST_CHANGES: usize = 1_000_000;
-
-/// A stretch of the tune that is played at once: from and to.
-pub type Stretch = (u64, u64);
 
 /// The score of a tune that has been read; `line` is where it begins.
 pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
@@ -30,6 +27,7 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         if !tune.voices[k].open.is_empty() {
             tune.warn(Oddity::LooseTie);
         }
+        (0..tune.voices[k].slurs.left_open()).for_each(|_| tune.warn(Oddity::LooseSlur));
         tune.bar_line(None, false, true);
     }
     let end = tune.voices.iter().map(|voice| voice.cursor).max().unwrap_or(0);
@@ -44,16 +42,17 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
     let mut bars: Vec<VoiceBar> = bars.iter().filter(|bar| bar.start < end).cloned().collect();
     settle_codas(&mut bars);
     let length = |k: usize| bars.get(k + 1).map_or(end, |next| next.start) - bars[k].start;
-    let mut order = order_of_bars(&mut tune, &bars);
+    let mut played_in = order_of_bars(&mut tune, &bars);
     let is_heard = |k: &usize| {
         let bar = bars[*k].start..bars[*k].start + length(*k);
         tune.voices.iter().flat_map(|voice| &voice.notes).any(|note| bar.contains(&note.onset.0))
     };
-    if !order.iter().any(is_heard) {
+    if !played_in.bars.iter().any(is_heard) {
         // All notes stand in endings of passes that never come.
         tune.warn(Oddity::Repeats);
-        order = (0..bars.len()).collect();
+        played_in = Order::straight(bars.len());
     }
+    let order = &played_in.bars;
 
     let limits = tune.limits;
     let total: u64 = order.iter().map(|k| length(*k)).fold(0, u64::saturating_add);
@@ -61,7 +60,7 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         return Err(AbcError::TooLong { line, column: 1, limit: limits.max_quarters });
     }
     let mut stretches: Vec<Stretch> = Vec::new();
-    for &k in &order {
+    for &k in order {
         let (from, to) = (bars[k].start, bars[k].start + length(k));
         match stretches.last_mut() {
             Some(last) if last.1 == from => last.1 = to,
@@ -76,10 +75,16 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
     score.tempos = unfolded(&tune.tempos, &stretches, Some(Tempo::DEFAULT));
     score.keys = unfolded(&tune.keys, &stretches, None);
     let laid_out = |order: &[usize]| spans(&tune.metres, &bars, order, &length).into_iter().unzip();
-    let (of_bars, played_spans): (Vec<usize>, Vec<_>) = laid_out(&order);
+    let (of_bars, played_spans): (Vec<usize>, Vec<_>) = laid_out(order);
     score.meters =
         meters_of(join_split_bars(&played_spans, score.ticks_per_quarter).into_iter(), score.ticks_per_quarter);
-    if order.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+    if !played_in.is_straight() {
+        let mut starts = vec![0u64];
+        starts.extend(order.iter().scan(0, |now, k| {
+            *now += length(*k);
+            Some(*now)
+        }));
+        score.repeats = repeats(&played_in, |place| Ticks(starts[place]));
         let on_paper: Vec<usize> = (0..bars.len()).collect();
         let (printed_bars, spans): (Vec<usize>, Vec<_>) = laid_out(&on_paper);
         let numbers = printed_numbers(&spans, score.ticks_per_quarter);
@@ -96,7 +101,7 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         let mut notes = voice.notes.clone();
         notes.sort_unstable();
         let played = played(&notes, &stretches, left).map(|notes| ornament(notes, &voice.graces, &stretches));
-        let Some(notes) = played.filter(|notes| notes.len() <= left) else {
+        let Some((notes, moved)) = played.filter(|(notes, _)| notes.len() <= left) else {
             return Err(AbcError::TooManyNotes { line, column: 1, limit: limits.max_notes });
         };
         left -= notes.len();
@@ -110,6 +115,13 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
         let drums = is_drums(&voice, own.is_empty());
         let lyrics = voice.sung.lyrics.iter().map(|lyric| (lyric.at.0, lyric.clone())).collect();
         let lyrics = heard(lyrics, &stretches, limits.max_notes);
+        let fermatas = voice.fermatas.iter().map(|(at, pitch)| (at.0, *pitch)).collect();
+        let place = |(at, pitch): (Ticks, Option<Pitch>)| {
+            pitch.and_then(|pitch| moved.get(&(at, pitch)).copied()).unwrap_or(at)
+        };
+        let mut fermatas: Vec<Ticks> = heard(fermatas, &stretches, limits.max_notes).into_iter().map(place).collect();
+        fermatas.sort_unstable();
+        fermatas.dedup();
         score.parts.push(Part {
             name: voice.name,
             channel: if drums { Part::DRUM_CHANNEL } else { channel },
@@ -117,6 +129,8 @@ pub fn assemble(mut tune: Tune, line: usize) -> Result<Reading, AbcError> {
             programs: own,
             notes,
             lyrics: lyrics.into_iter().map(|(at, lyric)| Lyric { at, ..lyric }).collect(),
+            slurs: slurs::heard(voice.slurs.found, &stretches, &moved),
+            fermatas,
             ..Part::default()
         });
     }
@@ -144,7 +158,7 @@ fn channels(voices: &[Voice]) -> Vec<u8> {
 }
 
 /// Which bars are played, in order.
-fn order_of_bars(tune: &mut Tune, bars: &[VoiceBar]) -> Vec<usize> {
+fn order_of_bars(tune: &mut Tune, bars: &[VoiceBar]) -> Order {
     let mut marks: Vec<Marks> = bars.iter().map(|bar| bar.marks.clone()).collect();
     begin_sections(&mut marks, bars);
     let order = tune.order.take().unwrap_or_default();
@@ -157,17 +171,17 @@ fn order_of_bars(tune: &mut Tune, bars: &[VoiceBar]) -> Vec<usize> {
     match play_order(&marks, MOST_BARS) {
         Some(order) => {
             order.astray.iter().for_each(|_| tune.warn(Oddity::Jump));
-            order.bars
+            order
         }
         None => {
             tune.warn(Oddity::Repeats);
-            (0..bars.len()).collect()
+            Order::straight(bars.len())
         }
     }
 }
 
 /// The bars of the parts in the order of a header, each part with its repeats; what this order says, no jump need say.
-fn by_parts(order: &str, parts: &[(u64, String)], bars: &[VoiceBar], marks: &[Marks]) -> Option<Vec<usize>> {
+fn by_parts(order: &str, parts: &[(u64, String)], bars: &[VoiceBar], marks: &[Marks]) -> Option<Order> {
     let mut starts: Vec<(char, usize)> = Vec::new();
     for (at, name) in parts {
         let Some(label) = part_label(name, order) else { continue };
@@ -178,15 +192,15 @@ fn by_parts(order: &str, parts: &[(u64, String)], bars: &[VoiceBar], marks: &[Ma
     }
     starts.sort_by_key(|(_, bar)| *bar);
     let labels = spelled_out(order);
-    let mut order: Vec<usize> = (0..starts.first().map_or(0, |(_, bar)| *bar)).collect();
+    let mut order = Order::straight(starts.first().map_or(0, |(_, bar)| *bar));
     for label in labels {
         let part = starts.iter().position(|(known, _)| *known == label)?;
         let from = starts[part].1;
         let to = starts.get(part + 1).map_or(bars.len(), |(_, bar)| *bar);
         let marks: Vec<Marks> =
             marks[from..to].iter().map(|mark| Marks { leaps: Vec::new(), ..mark.clone() }).collect();
-        let played = play_order(&marks, MOST_BARS.checked_sub(order.len())?)?;
-        order.extend(played.bars.into_iter().map(|bar| from + bar));
+        let played = play_order(&marks, MOST_BARS.checked_sub(order.bars.len())?)?;
+        order.extend(played, from);
     }
     Some(order)
 }
@@ -321,10 +335,12 @@ pub(super) fn in_usual_ticks(score: Score) -> Score {
     score.meters.iter().for_each(|(at, _)| times(*at));
     score.keys.iter().for_each(|(at, _)| times(*at));
     score.printed.iter().for_each(|(at, _)| times(*at));
+    score.repeats.iter().flat_map(Repeat::times).for_each(&mut times);
     score.chords.iter().chain(&score.markers).for_each(|(at, _)| times(*at));
     for part in &score.parts {
         part.programs.iter().for_each(|(at, _)| times(*at));
         part.lyrics.iter().for_each(|lyric| times(lyric.at));
+        part.fermatas.iter().for_each(|at| times(*at));
     }
     if common == STEP { score.rescaled(TicksPerQuarter::DEFAULT) } else { score }
 }

@@ -159,6 +159,9 @@ pub enum Oddity {
     /// Ties that lead nowhere.
     #[error("a tie leads nowhere")]
     LooseTie,
+    /// A bracket without a partner, or around a single note.
+    #[error("a slur leads nowhere")]
+    LooseSlur,
     /// Repeats without an end, or endings without the repeats that they belong to: the bars are played once each.
     #[error("repeats that contradict one another were played once")]
     Repeats,

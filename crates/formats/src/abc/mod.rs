@@ -19,6 +19,7 @@ mod music;
 mod ornaments;
 mod placed;
 mod reader;
+mod slurs;
 mod symbols;
 mod tune;
 mod writer;

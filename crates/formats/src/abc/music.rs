@@ -90,8 +90,16 @@ impl<'t, 'a> Line<'t, 'a> {
                     self.at += 1;
                     symbols::letter(self.tune, sign);
                 }
-                // Slurs, staccato, rolls, line breaks and space are for the eye.
-                '(' | ')' | '.' | '~' | '\\' | '`' | '$' | '*' | ';' => self.at += 1,
+                '(' => {
+                    self.tune.open_slur();
+                    self.at += 1;
+                }
+                ')' => {
+                    self.tune.close_slur();
+                    self.at += 1;
+                }
+                // Staccato, rolls, line breaks and space are for the eye.
+                '.' | '~' | '\\' | '`' | '$' | '*' | ';' => self.at += 1,
                 sign if sign.is_whitespace() => self.at += 1,
                 other => {
                     self.tune.warn(Oddity::Character(other));
@@ -205,6 +213,7 @@ impl<'t, 'a> Line<'t, 'a> {
         self.at += 1;
         let mut notes: Vec<Written> = Vec::new();
         let mut tied = Vec::new();
+        let mut closed = 0;
         loop {
             match self.peek(0) {
                 Some(sign) if sign == close => break,
@@ -224,6 +233,14 @@ impl<'t, 'a> Line<'t, 'a> {
                 }
                 Some('"') => self.quoted(),
                 Some('!') => self.pass_name('!'),
+                Some('(') => {
+                    self.tune.open_slur();
+                    self.at += 1;
+                }
+                Some(')') => {
+                    closed += 1;
+                    self.at += 1;
+                }
                 // A bar line within a chord: it was never closed.
                 Some('|') | None => {
                     self.tune.warn(Oddity::Unclosed(if close == ']' { '[' } else { '+' }));
@@ -251,6 +268,7 @@ impl<'t, 'a> Line<'t, 'a> {
         if all_tied || !tied.is_empty() {
             self.tune.tie(|k| all_tied || tied.contains(&k));
         }
+        (0..closed).for_each(|_| self.tune.close_slur());
         Ok(())
     }
 

@@ -1,16 +1,22 @@
 //! Grace notes get their time, once it is known what comes before and after them.
 
 use super::TICKS;
-use super::assemble::Stretch;
 use super::tune::Grace;
 use crate::grace::grace_time;
-use cantus_score::{Note, Ticks, Velocity};
+use crate::repeats::Stretch;
+use cantus_score::{Note, Pitch, Ticks, Velocity};
 use std::collections::HashMap;
 
-/// Adds the grace notes of a voice to its `notes`, which are played along `stretches` and sorted.
-pub fn ornament(notes: Vec<Note>, graces: &[Grace], stretches: &[Stretch]) -> Vec<Note> {
+/// Adds the grace notes of a voice to its `notes`, which are played along `stretches` and sorted. Gives where those have come to that
+/// begin later now.
+pub fn ornament(
+    notes: Vec<Note>,
+    graces: &[Grace],
+    stretches: &[Stretch],
+) -> (Vec<Note>, HashMap<(Ticks, Pitch), Ticks>) {
+    let mut moved = HashMap::new();
     if graces.is_empty() {
-        return notes;
+        return (notes, moved);
     }
     let mut ends: HashMap<u64, Vec<usize>> = HashMap::new();
     for (k, note) in notes.iter().enumerate() {
@@ -40,7 +46,9 @@ pub fn ornament(notes: Vec<Note>, graces: &[Grace], stretches: &[Stretch]) -> Ve
             let together = notes[begin..].iter().take_while(|note| note.onset.0 == at).count();
             for note in &mut changed[begin..begin + together] {
                 if grace.of.contains(&note.pitch) && note.duration.0 > time.of_note {
+                    let from = note.onset;
                     note.onset += Ticks(time.of_note);
+                    moved.insert((from, note.pitch), note.onset);
                     note.duration = note.duration - Ticks(time.of_note);
                 }
             }
@@ -49,7 +57,7 @@ pub fn ornament(notes: Vec<Note>, graces: &[Grace], stretches: &[Stretch]) -> Ve
         now += to - from;
     }
     changed.sort_unstable();
-    changed
+    (changed, moved)
 }
 
 /// The grace notes one after another in the time from `at`, each with its share of it.

@@ -1,12 +1,13 @@
 //! What a tune says beside its notes, put where its text has a place for it: both what is written and what is read again.
 
+use super::slurs::{self, Marked, Written};
 use super::symbols::is_chord;
 use super::writer::one_line;
 use crate::channels::seats;
 use crate::midi::last_wins;
-use crate::notation::{Clef, Event, QUARTER, RESOLUTION, Sheet, SheetBar};
+use crate::notation::{Clef, Event, QUARTER, RESOLUTION, Sheet, SheetBar, slurs_and_fermatas};
 use cantus_score::{Key, Lyric, Note, Part, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// More verses than any hymn has.
 const MOST_VERSES: u8 = 32;
@@ -17,6 +18,8 @@ const NEAR: u64 = QUARTER / 4;
 pub struct Line<'s> {
     pub voice: &'s [Vec<Event>],
     pub clef: Clef,
+    /// Slurs and fermatas, by bar and event.
+    pub marked: HashMap<(usize, usize), Marked>,
     pub part: Part,
 }
 
@@ -28,22 +31,33 @@ pub fn fine(at: Ticks, score: &Score) -> u64 {
 /// The voices of a sheet, each a part of one note or chord at a time.
 pub fn lines<'s>(score: &Score, sheet: &'s Sheet) -> Vec<Line<'s>> {
     let mut lines = Vec::new();
-    for written in &sheet.parts {
+    for (written, written_notes) in sheet.parts.iter().zip(&sheet.notes) {
         let source = &score.parts[written.index];
         let voices = written.staves.iter().flat_map(|staff| staff.voices.iter().map(move |voice| (staff.clef, voice)));
         let voices: Vec<(Clef, &'s Vec<Vec<Event>>)> = voices.collect();
         let mut sung = lyrics(score, source, &voices, &sheet.bars);
+        let (slurs, fermatas) =
+            slurs_and_fermatas(source, written, written_notes, &sheet.bars, score.ticks_per_quarter);
+        let is_struck = |at: &Ticks| {
+            let next = written_notes.partition_point(|note| note.onset < *at);
+            written_notes.get(next).is_some_and(|note| note.onset == *at)
+        };
+        let rests: Vec<Ticks> = fermatas.iter().filter(|at| !is_struck(at)).copied().collect();
         for (k, (clef, voice)) in voices.into_iter().enumerate() {
+            let rests = if k == 0 { &rests[..] } else { &[] };
+            let Written { marked, slurs, fermatas } = slurs::written(voice, &sheet.bars, (&slurs, &fermatas), rests);
             let part = Part {
                 name: source.name.as_deref().and_then(one_line).map(|name| name.replace('"', "'")),
                 channel: source.channel % 16,
                 drums: source.drums,
-                programs: programs(score, source, voice, &sheet.bars),
+                programs: programs(score, source, voice, sheet),
                 notes: notes(voice, &sheet.bars),
                 lyrics: sung.remove(&k).unwrap_or_default(),
+                slurs,
+                fermatas,
                 ..Part::default()
             };
-            lines.push(Line { voice, clef, part });
+            lines.push(Line { voice, clef, marked, part });
         }
     }
     // A tune has channels and no ports.
@@ -62,9 +76,14 @@ fn onsets<'a>(voice: &'a [Vec<Event>], bars: &'a [SheetBar]) -> impl Iterator<It
     })
 }
 
-/// Each thing, in order of time, at the next onset: elsewhere a voice has no place for it.
-fn at_onsets<T>(things: impl IntoIterator<Item = (u64, T)>, onsets: impl Iterator<Item = u64>) -> Vec<(Ticks, T)> {
-    let mut onsets = onsets.peekable();
+/// Each thing, in order of time, at the next onset before the end of the last note: elsewhere a voice has no place for it.
+fn at_onsets<T>(
+    things: impl IntoIterator<Item = (u64, T)>,
+    onsets: impl Iterator<Item = u64>,
+    sheet: &Sheet,
+) -> Vec<(Ticks, T)> {
+    let end = sheet.notes.iter().flatten().map(|note| note.end().0).max().unwrap_or_default();
+    let mut onsets = onsets.take_while(|onset| *onset < end).peekable();
     let mut placed = Vec::new();
     for (at, thing) in things {
         while onsets.next_if(|onset| *onset < at).is_some() {}
@@ -81,7 +100,7 @@ fn leader(sheet: &Sheet) -> &[Vec<Event>] {
 
 /// The changes of tempo. One that changes nothing is none.
 pub fn tempos(sheet: &Sheet) -> Vec<(Ticks, Tempo)> {
-    let mut placed = at_onsets(sheet.tempos.iter().copied(), onsets(leader(sheet), &sheet.bars));
+    let mut placed = at_onsets(sheet.tempos.iter().copied(), onsets(leader(sheet), &sheet.bars), sheet);
     last_wins(&mut placed);
     placed.dedup_by_key(|(_, tempo)| *tempo);
     placed
@@ -89,7 +108,7 @@ pub fn tempos(sheet: &Sheet) -> Vec<(Ticks, Tempo)> {
 
 /// The changes of key, likewise.
 pub fn keys(sheet: &Sheet) -> Vec<(Ticks, Key)> {
-    let mut placed = at_onsets(sheet.keys.iter().copied(), onsets(leader(sheet), &sheet.bars));
+    let mut placed = at_onsets(sheet.keys.iter().copied(), onsets(leader(sheet), &sheet.bars), sheet);
     last_wins(&mut placed);
     placed.dedup_by_key(|(_, key)| *key);
     placed
@@ -101,7 +120,7 @@ pub fn markers(score: &Score, sheet: &Sheet) -> Vec<(Ticks, String)> {
     let named = score.markers.iter().filter_map(|(at, name)| Some((fine(*at, score), text(name)?)));
     let mut named: Vec<_> = named.collect();
     named.sort_by_key(|(at, _)| *at);
-    let mut placed = at_onsets(named, onsets(leader(sheet), &sheet.bars));
+    let mut placed = at_onsets(named, onsets(leader(sheet), &sheet.bars), sheet);
     placed.dedup();
     placed
 }
@@ -123,12 +142,12 @@ pub fn chords(score: &Score, sheet: &Sheet) -> Vec<(Ticks, String)> {
 }
 
 /// The programs of a voice; the first holds from the beginning.
-fn programs(score: &Score, part: &Part, voice: &[Vec<Event>], bars: &[SheetBar]) -> Vec<(Ticks, Program)> {
+fn programs(score: &Score, part: &Part, voice: &[Vec<Event>], sheet: &Sheet) -> Vec<(Ticks, Program)> {
     let Some((_, first)) = part.programs.first() else { return Vec::new() };
     let mut later: Vec<_> = part.programs[1..].iter().map(|(at, program)| (fine(*at, score), *program)).collect();
     later.sort_by_key(|(at, _)| *at);
     let mut placed = vec![(Ticks::ZERO, *first)];
-    placed.extend(at_onsets(later, onsets(voice, bars)));
+    placed.extend(at_onsets(later, onsets(voice, &sheet.bars), sheet));
     last_wins(&mut placed);
     placed.dedup_by_key(|(_, program)| *program);
     placed

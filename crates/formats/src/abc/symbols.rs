@@ -4,10 +4,14 @@ use super::error::Name;
 use super::tune::{Sign, Tune};
 use super::{Oddity, jumps};
 
-/// A decoration's name: a jump is kept, what is not known is warned of.
+/// A decoration's name: a jump and a fermata are kept, what is not known is warned of.
 pub fn decoration(tune: &mut Tune, name: &str) {
     if let Some(sign) = jumps::decoration(name) {
         tune.sign(sign);
+        return;
+    }
+    if ["fermata", "invertedfermata"].contains(&name) {
+        tune.voice().fermata = true;
         return;
     }
     if sounds(name) && !tune.decorations.contains(name) {
@@ -23,12 +27,13 @@ fn sounds(name: &str) -> bool {
     begins || ["coda", "segno", "capo", "d.c", "d.s", "fine"].iter().any(|word| lower.contains(word))
 }
 
-/// A single letter: what `U:` says of it, or else the standard (section 4.16); those that matter here are coda and segno.
+/// A single letter: what `U:` says of it, or else the standard (section 4.16); those that matter here are coda, segno and fermata.
 pub fn letter(tune: &mut Tune, letter: char) {
     match tune.symbols.get(&letter).cloned() {
         Some(name) => decoration(tune, &name),
         None if letter == 'O' => tune.sign(Sign::Coda),
         None if letter == 'S' => tune.sign(Sign::Segno),
+        None if letter == 'H' => tune.voice().fermata = true,
         None => {}
     }
 }

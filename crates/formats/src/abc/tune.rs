@@ -4,6 +4,7 @@ use super::directives::Propagation;
 use super::fields::Metre;
 use super::keys::{Signature, Staff};
 use super::lyrics::Sung;
+use super::slurs::Slurs;
 use super::{AbcError, Oddity, TICKS, Warning};
 use crate::Limits;
 use crate::notation::Step;
@@ -153,6 +154,11 @@ pub struct Voice {
     /// Chord symbols whose note is yet to come.
     pub symbols: Vec<String>,
     pub sung: Sung,
+    pub slurs: Slurs,
+    /// Where fermatas stand, with the pitch of the note, or none over a rest.
+    pub fermatas: Vec<(Ticks, Option<Pitch>)>,
+    /// A fermata waits for its note or rest.
+    pub fermata: bool,
     pub bars: Vec<VoiceBar>,
     /// Signs of the bar that is being written, with the time at which they stand.
     pub signs: Vec<(u64, Sign)>,
@@ -187,6 +193,9 @@ impl Voice {
             grace: None,
             symbols: Vec::new(),
             sung: Sung::default(),
+            slurs: Slurs::default(),
+            fermatas: Vec::new(),
+            fermata: false,
             bars: vec![VoiceBar::default()],
             signs: Vec::new(),
             cursor: 0,
@@ -423,6 +432,13 @@ impl<'a> Tune<'a> {
             self.warn(Oddity::LooseTie);
         }
         let voice = self.voice();
+        let anchors = last.notes.iter().map(|(note, _)| (voice.notes[*note].onset, voice.notes[*note].pitch));
+        if let Some(anchor) = anchors.max_by_key(|(onset, pitch)| (onset.0 == voice.cursor, *pitch)) {
+            voice.slurs.chord(anchor);
+            if std::mem::take(&mut voice.fermata) {
+                voice.fermatas.push((anchor.0, Some(anchor.1)));
+            }
+        }
         if let Some(grace) = grace {
             last.grace = Some(voice.graces.len());
             voice.graces.push(Grace { at: voice.cursor, length, of, ..grace });
@@ -462,8 +478,26 @@ impl<'a> Tune<'a> {
     pub fn rest(&mut self, length: u64) -> Result<(), AbcError> {
         self.place_symbols();
         self.end_grace();
-        self.voice().last = Some(Last { length, ..Last::default() });
+        let voice = self.voice();
+        if std::mem::take(&mut voice.fermata) {
+            voice.fermatas.push((Ticks(voice.cursor), None));
+        }
+        voice.last = Some(Last { length, ..Last::default() });
         self.advance(length)
+    }
+
+    /// A slur opens before the next chord.
+    pub fn open_slur(&mut self) {
+        if !self.voice().slurs.open() {
+            self.warn(Oddity::LooseSlur);
+        }
+    }
+
+    /// A slur closes behind the last chord.
+    pub fn close_slur(&mut self) {
+        if !self.voice().slurs.close() {
+            self.warn(Oddity::LooseSlur);
+        }
     }
 
     /// Puts the chord symbols that wait where the voice is.
@@ -552,6 +586,10 @@ impl<'a> Tune<'a> {
         // A broken rhythm does not reach over a bar line: it would move the line.
         voice.last = None;
         let broken = std::mem::take(&mut voice.broken);
+        if std::mem::take(&mut voice.fermata) {
+            // Over the bar line: what came before it is held.
+            voice.fermatas.extend(voice.slurs.last().map(|(at, pitch)| (at, Some(pitch))));
+        }
         let start = voice.bar_start();
         let is_empty = start == voice.cursor;
         // A sign at the beginning of a bar belongs to the one that ended there.

@@ -3,9 +3,11 @@
 use super::assemble::in_usual_ticks;
 use super::placed::{Line, chords, keys, lines, markers, tempos};
 use super::reader::is_notice;
+use super::slurs::Marked;
 use super::{TICKS, WriteError};
-use crate::notation::{Clef, MAX_BARS, QUARTER, RESOLUTION, Sheet, SheetBar, Spelling, TooManyBars};
-use cantus_score::{Key, Lyric, Part, Score, TicksPerQuarter};
+use crate::notation::{Clef, Event, MAX_BARS, QUARTER, RESOLUTION, Sheet, SheetBar, Spelling, TooManyBars, slur_spans};
+use crate::repeats::Marks;
+use cantus_score::{Key, Lyric, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter};
 use std::fmt::Write;
 
 /// The unit note length that we write: an eighth.
@@ -16,7 +18,10 @@ const BARS_A_LINE: usize = 4;
 /// What a tune can say of `score`: its parts as voices of one note or chord at a time, without velocities, pedals and controllers.
 ///
 /// As with MusicXML, notes stand where note values and tuplets can name their place, metres are as the bars need them. A part of
-/// several voices becomes several parts of the same name. Keys, programs, tempos and markers change where a note or a rest begins, syllables are sung where a note begins; chord symbols are those that can be told from other words.
+/// several voices becomes several parts of the same name. A slur reaches from chord to chord of one voice, and slurs lie within one
+/// another. What is repeated is written as such where all times through are the same, but for loudness, with one instrument a voice.
+/// Keys, programs, tempos and markers change where a note or a rest begins, syllables are sung where a note begins; chord symbols
+/// are those that can be told from other words.
 ///
 /// # Errors
 /// As [`write()`].
@@ -36,6 +41,9 @@ pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
     canonical.chords = chords(score, &sheet);
     canonical.markers = markers(score, &sheet);
     canonical.parts = lines(score, &sheet).into_iter().map(|line| line.part).collect();
+    let numbers = sheet.folding.numbers(&sheet.bars, is_open);
+    canonical.printed = numbers.into_iter().map(|(at, number)| (Ticks(at), number)).collect();
+    canonical.repeats.clone_from(&sheet.folding.repeats);
     Ok(in_usual_ticks(canonical.rescaled(const { TicksPerQuarter::new(TICKS as u32).unwrap() })))
 }
 
@@ -44,7 +52,8 @@ pub fn canonicalize(score: &Score) -> Result<Score, WriteError> {
 /// # Errors
 /// See [`WriteError`].
 pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
-    let sheet = sheet(score)?;
+    let mut sheet = sheet(score)?;
+    sheet.keys = sheet.folding.changes(&sheet.keys, sheet.key_at(0));
     let mut out = String::from("X:1\n");
     let title = score.title.as_deref().and_then(one_line).unwrap_or_default();
     let _ = writeln!(out, "T: {}", title.replace('%', "\\%"));
@@ -84,10 +93,47 @@ pub fn write(score: &Score) -> Result<Vec<u8>, WriteError> {
 }
 
 fn sheet(score: &Score) -> Result<Sheet, WriteError> {
-    let mut sheet = Sheet::of(score, false).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
-    // A key is named where the first voice has a place for it.
-    sheet.keys = keys(&sheet).into_iter().map(|(at, key)| (at.0, key)).collect();
-    Ok(sheet)
+    let laid_out = |folds: bool| {
+        let sheet = Sheet::of(score, false, folds);
+        let mut sheet = sheet.map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
+        // A key is named where the first voice has a place for it.
+        sheet.keys = keys(&sheet).into_iter().map(|(at, key)| (at.0, key)).collect();
+        Ok(sheet)
+    };
+    let sheet = laid_out(true)?;
+    if sheet.folding.is_plain() || folds_well(score, &sheet) { Ok(sheet) } else { laid_out(false) }
+}
+
+/// Whether what is folded is read again as it is played.
+fn folds_well(score: &Score, sheet: &Sheet) -> bool {
+    let folding = &sheet.folding;
+    let texts = |texts: Vec<(Ticks, String)>| folding.agrees(texts.into_iter().map(|(at, text)| (at.0, text)));
+    let of_line = |line: Line| {
+        let events = line.voice.iter().zip(&sheet.bars).flat_map(|(events, bar)| {
+            let heads = |event: &Event| -> Vec<(Pitch, bool, bool)> {
+                event.heads.iter().map(|head| (head.pitch, head.tied_from, head.tied_to)).collect()
+            };
+            events.iter().map(move |event| (bar.start + event.onset, (event.duration, event.tuplet, heads(event))))
+        });
+        let words = line.part.lyrics.iter().map(|lyric| (lyric.at.0, (lyric.verse, &lyric.text, lyric.goes_on)));
+        line.part.programs.len() < 2
+            && folding.agrees(events)
+            && folding.agrees(words)
+            && folding.agrees(line.part.fermatas.iter().map(|at| (at.0, ())))
+            && folding.agrees_in_spans(slur_spans(&line.part.slurs))
+    };
+    let tempos: Vec<_> = tempos(sheet).into_iter().map(|(at, tempo)| (at.0, tempo)).collect();
+    sheet.folds_well(is_open)
+        && folding.agrees_in_changes(&tempos, Tempo::DEFAULT)
+        && texts(chords(score, sheet))
+        && texts(markers(score, sheet))
+        && lines(score, sheet).into_iter().all(of_line)
+}
+
+/// See [`IsOpen`](crate::notation::IsOpen).
+fn is_open(marks: &Marks, next: Option<&Marks>, jumps: bool) -> bool {
+    let opens = next.is_some_and(|next| next.forward || !next.ending.is_empty());
+    jumps || opens || marks.backward.is_some() || marks.ending_stops
 }
 
 /// Text on one line; `None` where nothing is left.
@@ -117,8 +163,10 @@ struct Signs {
 
 fn signs(score: &Score, sheet: &Sheet) -> Signs {
     let mut fields: Vec<(u64, String)> = Vec::new();
-    for (at, tempo) in tempos(sheet) {
-        let bar = sheet.bars.partition_point(|bar| bar.start <= at.0).saturating_sub(1);
+    let folding = &sheet.folding;
+    let tempos: Vec<_> = tempos(sheet).into_iter().map(|(at, tempo)| (at.0, tempo)).collect();
+    for (at, tempo) in folding.changes(&tempos, Tempo::DEFAULT) {
+        let bar = sheet.bars.partition_point(|bar| bar.start <= at).saturating_sub(1);
         let meter = sheet.bars.get(bar).map(|bar| bar.meter);
         let (beat, quarters) = match meter {
             Some(meter) if meter.is_compound() => {
@@ -127,13 +175,13 @@ fn signs(score: &Score, sheet: &Sheet) -> Signs {
             Some(meter) if meter.denominator() == 2 => ("1/2".to_owned(), 2.0),
             _ => ("1/4".to_owned(), 1.0),
         };
-        fields.push((at.0, format!("[Q:{beat}={}]", tempo.beats_per_minute(quarters))));
+        fields.push((at, format!("[Q:{beat}={}]", tempo.beats_per_minute(quarters))));
     }
-    fields.extend(
-        markers(score, sheet).into_iter().map(|(at, name)| (at.0, format!("[P:{}]", name.replace('%', "\\%")))),
-    );
+    let markers = markers(score, sheet).into_iter().filter(|(at, _)| folding.is_on_paper(at.0));
+    fields.extend(markers.map(|(at, name)| (at.0, format!("[P:{}]", name.replace('%', "\\%")))));
     fields.sort_by_key(|(at, _)| *at);
-    Signs { fields, chords: chords(score, sheet).into_iter().map(|(at, chord)| (at.0, chord)).collect() }
+    let chords = chords(score, sheet).into_iter().map(|(at, chord)| (at.0, chord));
+    Signs { fields, chords: chords.filter(|(at, _)| folding.is_on_paper(*at)).collect() }
 }
 
 fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut String) {
@@ -142,9 +190,20 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
     let mut programs = line.part.programs.iter().skip(1).peekable();
     // What the event before is tied to: its name there would be taken for the rest of it.
     let mut awaited: Vec<Spelling> = Vec::new();
-    let mut words = Words::new(&line.part.lyrics);
+    let folding = &sheet.folding;
+    let sung: Vec<Lyric> = line.part.lyrics.iter().filter(|lyric| folding.is_on_paper(lyric.at.0)).cloned().collect();
+    let mut words = Words::new(&sung);
     let mut key = sheet.key_at(0);
-    for (k, (events, bar)) in line.voice.iter().zip(&sheet.bars).enumerate() {
+    let kept: Vec<usize> = (0..sheet.bars.len()).filter(|k| folding.is_written(*k)).collect();
+    for (place, &k) in kept.iter().enumerate() {
+        let (events, bar, marks) = (&line.voice[k], &sheet.bars[k], folding.marks(k));
+        if place == 0 && marks.forward {
+            out.push_str("|:");
+        }
+        if !marks.ending.is_empty() {
+            let passes: Vec<String> = marks.ending.iter().map(u32::to_string).collect();
+            let _ = write!(out, "[{} ", passes.join(","));
+        }
         if k > 0 && bar.meter_changes {
             let _ = write!(out, "[M:{}]", bar.meter);
         }
@@ -187,6 +246,9 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
             // Inside a tuplet lengths are written as they look, and not as they sound.
             let (actual, normal) = event.tuplet.map_or((1, 1), |tuplet| (tuplet.actual, tuplet.normal));
             let length = length(event.duration * actual, normal);
+            let Marked { opens, closes, fermata } = line.marked.get(&(k, e)).copied().unwrap_or_default();
+            out.push_str(&"(".repeat(opens));
+            out.push_str(if fermata { "!fermata!" } else { "" });
             let mut heads = Vec::new();
             for head in &event.heads {
                 let spelling = Spelling::of(head.pitch, key);
@@ -221,6 +283,7 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
                     let _ = write!(out, "[{}]{length}", heads.concat());
                 }
             }
+            out.push_str(&")".repeat(closes));
             let ends_beat = (event.onset + event.duration).is_multiple_of(crate::notation::beat(bar.meter));
             if ends_beat && e + 1 < events.len() {
                 out.push(' ');
@@ -233,9 +296,10 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
         if !hidden.is_empty() {
             write_between(&hidden, bar, out);
         }
-        let is_last = k + 1 == line.voice.len();
-        out.push_str(if is_last { " |]\n" } else { " |" });
-        let ends_line = (k + 1).is_multiple_of(BARS_A_LINE);
+        let next = kept.get(place + 1).map(|next| folding.marks(*next));
+        bar_line(marks, next, out);
+        let is_last = next.is_none();
+        let ends_line = (place + 1).is_multiple_of(BARS_A_LINE);
         if !is_last {
             out.push(if ends_line { '\n' } else { ' ' });
         }
@@ -243,6 +307,19 @@ fn write_voice(line: &Line, sheet: &Sheet, signs: Signs, leads: bool, out: &mut 
             words.write(out);
         }
     }
+}
+
+/// The bar line between two bars, given their signs of repetition.
+fn bar_line(marks: &Marks, next: Option<&Marks>, out: &mut String) {
+    let opens = next.is_some_and(|next| next.forward);
+    let times = marks.backward.unwrap_or(1).saturating_sub(1) as usize;
+    let line = match (times, next) {
+        (0, None) => "|]\n",
+        (_, None) => "|\n",
+        (0, Some(next)) if marks.ending_stops && !opens && next.ending.is_empty() => "||",
+        _ => "|",
+    };
+    let _ = write!(out, " {}{line}{}", ":".repeat(times), if opens { ":" } else { "" });
 }
 
 /// Chord symbols at which no note begins stand over invisible rests that are laid over the bar.

@@ -17,7 +17,7 @@ use cantus_score::{Control, Note, Part, PedalSpan, Score, Tempo, Ticks};
 /// - Controllers are sorted by time; the sustain pedal's, the channel modes (from 120) and banks that say the contrary of
 ///   [`Part::drums`] are gone.
 /// - Of the words there is one verse, without what stands around a syllable; the last word is complete.
-/// - Empty texts are no texts. Composer and chord symbols have no place.
+/// - Empty texts are no texts. Composer, chord symbols, slurs and fermatas have no place.
 pub fn canonicalize(score: &Score) -> Score {
     let mut canonical = Score::new(score.ticks_per_quarter);
     canonical.title = score.title.clone().filter(|title| !title.is_empty());
@@ -55,6 +55,7 @@ fn canonical_part(part: &Part) -> Part {
         pedal: join(part.pedal.clone()),
         controls: controls(part),
         lyrics: words::syllables(words::texts(&part.lyrics).iter().map(|(at, text)| (*at, text.as_str()))),
+        ..Part::default()
     }
 }
 

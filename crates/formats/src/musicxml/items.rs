@@ -45,11 +45,20 @@ pub fn items(score: &Score, part: usize, sheet: &Sheet) -> Vec<(u64, Item)> {
             items.extend(changes.map(|(time, program)| (at(*time), Item::Program(*program))));
         }
     }
-    items.sort_by_key(|(at, _)| *at);
+    items.sort_by_key(|(at, item)| (*at, !item.ends()));
+    items.retain(|(at, item)| match item {
+        item if item.ends() => sheet.folding.is_on_paper(at.saturating_sub(1)),
+        _ => sheet.folding.is_on_paper(*at),
+    });
     items
 }
 
 impl Item {
+    /// Whether it ends what is before it.
+    pub fn ends(&self) -> bool {
+        matches!(self, Item::Pedal("stop"))
+    }
+
     /// Writes it, so many divisions after what comes next begins.
     pub fn write(&self, offset: u64, meter: Meter, context: &Context, out: &mut String) {
         let shift = if offset > 0 { format!("<offset>{offset}</offset>") } else { String::new() };

@@ -27,6 +27,7 @@ mod ornaments;
 mod part;
 mod playing;
 mod reader;
+mod signs;
 mod swing;
 mod ticks;
 mod writer;

@@ -198,7 +198,8 @@ fn play_in_turn(notes: &mut Vec<RawNote>, turns: &[Vec<RawNote>], stroke: u64, m
         let onset = start + k * stroke;
         let until = if k + 1 == count { end.max(onset) } else { onset + stroke };
         for note in &turns[(k % turns.len() as u64) as usize] {
-            let plain = RawNote { tied_from: false, tied_to: false, is_swung: false, ..*note };
+            let signs = if k < turns.len() as u64 { note.signs } else { 0 };
+            let plain = RawNote { tied_from: false, tied_to: false, is_swung: false, signs, ..*note };
             notes.push(RawNote { onset, duration: until - onset, ..plain });
         }
     }

@@ -5,6 +5,7 @@ use super::document::Element;
 use super::jumps::{Jumps, passes};
 use super::listed::Listed;
 use super::loudness::{self, Mark, percent};
+use super::signs::NoteSigns;
 use super::ticks::Decimal;
 use super::{MusicXmlError, Oddity, drum_staff, ornaments};
 use crate::Limits;
@@ -37,6 +38,8 @@ pub struct RawNote {
     pub tied_to: bool,
     /// The times at which it is played, one bit each from 1 on; 0 for all.
     pub times: u64,
+    /// Which of the measure's signs stand at it, from 1; 0 for none.
+    pub signs: u32,
 }
 
 /// A measure of a part.
@@ -55,6 +58,10 @@ pub struct RawMeasure {
     pub chords: Vec<(u64, String)>,
     pub markers: Vec<(u64, String)>,
     pub lyrics: Vec<(u64, Lyric)>,
+    /// The slurs and fermatas of notes.
+    pub signs: Vec<NoteSigns>,
+    /// Rests with fermatas.
+    pub fermatas: Vec<u64>,
     pub repeats: Marks,
     pub jumps: Jumps,
 }
@@ -84,7 +91,7 @@ pub struct Counts {
     pub duration: usize,
     pub microtone: usize,
     pub drum_place: usize,
-    /// Signs that change nothing here: slurs, fermatas, ornaments, articulations.
+    /// Signs that do not sound: slurs, fermatas, ornaments, articulations.
     pub slurs: usize,
     pub fermatas: usize,
     pub ornaments: usize,
@@ -276,6 +283,10 @@ impl<'a> PartReader<'a> {
         let onset = if is_grace { self.cursor } else { self.last.onset };
         self.measure.length = self.measure.length.max(onset.saturating_add(duration));
         if element.child("rest").is_some() {
+            if NoteSigns::read(element).fermata {
+                self.counts.fermatas += 1;
+                self.measure.fermatas.push(onset);
+            }
             return Ok(());
         }
         if element.child("cue").is_some() {
@@ -293,6 +304,13 @@ impl<'a> PartReader<'a> {
         let velocity = element.attribute("dynamics").and_then(percent);
         let times = element.attribute("time-only").map(passes).unwrap_or_default();
         let taken = if is_grace || tied_from { 0 } else { self.last.taken };
+        let signs = match NoteSigns::read(element) {
+            signs if signs.is_empty() => 0,
+            signs => {
+                self.measure.signs.push(signs);
+                self.measure.signs.len() as u32
+            }
+        };
         let note = RawNote {
             onset: onset + taken,
             lead: 0,
@@ -309,6 +327,7 @@ impl<'a> PartReader<'a> {
             tied_from,
             tied_to,
             times: times.iter().filter(|time| **time < 64).fold(0, |bits, time| bits | 1 << time),
+            signs,
         };
         if is_grace {
             self.count(1)?;
@@ -363,7 +382,8 @@ impl<'a> PartReader<'a> {
                 continue;
             };
             let source = &self.part.measures[source];
-            let notes: Vec<RawNote> = source.notes.iter().filter(concerns).copied().collect();
+            let plain = |note: &RawNote| RawNote { signs: 0, ..*note };
+            let notes: Vec<RawNote> = source.notes.iter().filter(concerns).map(plain).collect();
             self.measure.length = self.measure.length.max(source.length);
             self.count(notes.len())?;
             self.measure.notes.extend(notes);
@@ -522,7 +542,13 @@ impl<'a> PartReader<'a> {
             }
             self.measure.jumps.extend(jumps);
         }
-        self.counts.fermatas += element.all("fermata").count();
+        if element.child("fermata").is_some() {
+            self.counts.fermatas += 1;
+            // What comes before the bar line is held.
+            if element.attribute("location") != Some("left") {
+                self.measure.fermatas.push(self.last.onset);
+            }
+        }
         let marks = &mut self.measure.repeats;
         if let Some(repeat) = element.child("repeat") {
             match repeat.attribute("direction") {

@@ -2,7 +2,8 @@
 
 use super::directions::Pedal;
 use super::part::{RawMeasure, RawNote, RawPart};
-use cantus_score::{Control, Lyric, Note, Part, PedalSpan, Program, Ticks, names_drums};
+use super::signs::Signs;
+use cantus_score::{Control, Lyric, Note, Part, PedalSpan, Pitch, Program, Slur, Ticks, names_drums};
 
 /// A measure that is played.
 #[derive(Clone, Copy, Debug)]
@@ -43,11 +44,14 @@ pub struct Played {
     pub parts: Vec<Part>,
     /// Ties that lead nowhere.
     pub loose: usize,
+    /// How many slurs and fermatas of the document are kept.
+    pub kept: (usize, usize),
 }
 
 /// Plays a part; `None` where it has more than `limit` notes.
 pub fn play(raw: &RawPart, order: &[Placed], limit: usize) -> Option<Played> {
-    let (mut sounding, loose) = notes(&raw.measures, order, limit)?;
+    let mut signs = Signs::default();
+    let (mut sounding, loose) = notes(&raw.measures, order, limit, &mut signs)?;
     let is_drum_part = raw.has_drum_clef || raw.listed.name.as_deref().is_some_and(names_drums);
     for sounding in sounding.iter_mut().filter(|_| is_drum_part) {
         // Pitches on the channel of drums are a kit where the part calls itself one.
@@ -72,6 +76,7 @@ pub fn play(raw: &RawPart, order: &[Placed], limit: usize) -> Option<Played> {
             pedal: pedal.clone(),
             controls: controls.clone(),
             lyrics: lyrics.clone(),
+            ..Part::default()
         });
     };
     let name = || raw.listed.name.clone();
@@ -86,17 +91,46 @@ pub fn play(raw: &RawPart, order: &[Placed], limit: usize) -> Option<Played> {
     add(drums, name());
     // Words are sung once.
     parts.iter_mut().skip(1).for_each(|part| part.lyrics.clear());
-    Some(Played { parts, loose })
+    let kept = signs.kept();
+    divide(signs, &mut parts);
+    Some(Played { parts, loose, kept })
+}
+
+/// Gives slurs and fermatas to the parts that have their notes; the first has those over rests.
+fn divide(signs: Signs, parts: &mut [Part]) {
+    let Signs { slurs, fermatas, .. } = signs;
+    if let [only] = parts {
+        (only.slurs, only.fermatas) = (slurs, fermatas);
+        return;
+    }
+    let has = |part: &Part, at: Ticks, pitch: Option<Pitch>| {
+        let from = part.notes.partition_point(|note| note.onset < at);
+        let mut together = part.notes[from..].iter().take_while(|note| note.onset == at);
+        together.any(|note| pitch.is_none_or(|pitch| note.pitch == pitch))
+    };
+    let mut resting = fermatas;
+    for part in parts.iter_mut() {
+        let is_own = |slur: &&Slur| [slur.from, slur.to].iter().all(|(at, pitch)| has(part, *at, Some(*pitch)));
+        part.slurs = slurs.iter().filter(is_own).copied().collect();
+        part.fermatas = resting.extract_if(.., |at| has(part, *at, None)).collect();
+    }
+    if let Some(first) = parts.first_mut() {
+        first.fermatas.extend(resting);
+        first.fermatas.sort_unstable();
+    }
 }
 
 /// The notes in the order of playing, ties joined, and how many ties led nowhere; `None` where there are more than `limit`.
-fn notes(measures: &[RawMeasure], order: &[Placed], limit: usize) -> Option<(Vec<Sounding>, usize)> {
+fn notes(measures: &[RawMeasure], order: &[Placed], limit: usize, signs: &mut Signs) -> Option<(Vec<Sounding>, usize)> {
     let mut notes: Vec<Sounding> = Vec::new();
     let mut open: [Vec<Open>; 128] = std::array::from_fn(|_| Vec::new());
     let mut loose = 0;
     let has_leads = measures.iter().flat_map(|measure| &measure.notes).any(|note| note.lead > 0);
     for placed in order {
-        for raw in measures.get(placed.measure).map_or(&[][..], |measure| &measure.notes) {
+        let Some(measure) = measures.get(placed.measure) else { continue };
+        signs.begin(placed.measure);
+        signs.beside(placed.start, &measure.fermatas);
+        for raw in &measure.notes {
             if !placed.plays(raw) {
                 continue;
             }
@@ -123,6 +157,8 @@ fn notes(measures: &[RawMeasure], order: &[Placed], limit: usize) -> Option<(Vec
                     notes.len() - 1
                 }
             };
+            let sounding = notes[note].note;
+            signs.note((raw.signs, &measure.signs), (onset, raw.voice), (sounding.onset, sounding.pitch));
             // What ended before can no longer be tied to anything.
             let before = waiting.len();
             waiting.retain(|open| notes[open.note].note.end() >= onset);
@@ -133,6 +169,7 @@ fn notes(measures: &[RawMeasure], order: &[Placed], limit: usize) -> Option<(Vec
         }
     }
     loose += open.iter().map(Vec::len).sum::<usize>();
+    signs.finish();
     notes.sort_unstable_by_key(|sounding| (sounding.note, sounding.instrument, sounding.is_drum));
     Some((notes, loose))
 }

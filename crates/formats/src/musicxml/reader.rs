@@ -10,7 +10,7 @@ use super::{MusicXmlError, Oddity, Warning, archive};
 use crate::Limits;
 use crate::midi::last_wins;
 use crate::notation::{join_split_bars, meters_of, printed_numbers};
-use crate::repeats::{Marks, Order, play_order};
+use crate::repeats::{Marks, Order, play_order, repeats};
 use crate::text::decode_document;
 use cantus_score::{Key, Meter, Part, Score, Tempo, Ticks, TicksPerQuarter};
 use std::collections::HashMap;
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
         let marks: Vec<Marks> = measures.iter().map(|measure| measure.marks.clone()).collect();
         let order = play_order(&marks, MOST_MEASURES).unwrap_or_else(|| {
             self.warn(None, None, Oddity::Repeats);
-            Order { bars: (0..measures.len()).collect(), passes: vec![1; measures.len()], astray: Vec::new() }
+            Order::straight(measures.len())
         });
         if let Some(measure) = order.astray.first() {
             self.warn(None, Some(measure + 1), Oddity::Jump);
@@ -230,7 +230,9 @@ impl<'a> Reader<'a> {
         for (k, raw) in parts.iter().enumerate() {
             let played = play(raw, &placed, self.limits.max_notes - count)
                 .ok_or(MusicXmlError::TooManyNotes { limit: self.limits.max_notes })?;
-            let Played { mut parts, loose } = played;
+            let Played { mut parts, loose, kept: (slurs, fermatas) } = played;
+            self.signs.slurs = self.signs.slurs.saturating_sub(slurs);
+            self.signs.fermatas = self.signs.fermatas.saturating_sub(fermatas);
             count += parts.iter().map(|part| part.notes.len()).sum::<usize>();
             if loose > 0 {
                 self.warn(Some(k + 1), None, Oddity::LooseTie(loose));
@@ -369,7 +371,11 @@ impl<'a> Reader<'a> {
         score.chords.sort_by_key(|(at, _)| *at);
         score.markers.sort_by_key(|(at, _)| *at);
         score.meters = meters_of(join_split_bars(&spans, self.per_quarter).into_iter(), self.per_quarter);
-        if order.bars.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+        if !order.is_straight() {
+            // A tempo named again, time after time, is no change.
+            score.tempos.dedup_by_key(|(_, tempo)| *tempo);
+            let at = |place: usize| Ticks(placed.get(place).map_or(start, |placed| placed.start));
+            score.repeats = repeats(order, at);
             let numbers = self.printed(measures);
             let played = order.bars.iter().flat_map(|k| &numbers[*k]);
             score.printed = spans.iter().map(|(start, ..)| *start).zip(played.copied()).collect();

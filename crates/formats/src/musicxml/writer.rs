@@ -7,10 +7,11 @@ use super::measure::{beams, shown_accidentals};
 use super::{WriteError, archive};
 use crate::channels::seats;
 use crate::notation::{
-    Beside, Clef, Event, Head, MAX_BARS, PartBeside, Sheet, SheetBar, SheetPart, Spelling, Staff, TooManyBars, Value,
-    changes_under_notes, gcd, heard_programs,
+    Beside, Clef, Event, Head, MAX_BARS, PartBeside, Sheet, SheetBar, SheetPart, Sign, Signs, Spelling, Spot, Staff,
+    TooManyBars, Value, changes_under_notes, gcd, heard_programs,
 };
-use cantus_score::{Key, Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Ticks, Velocity};
+use crate::repeats::Marks;
+use cantus_score::{Key, Lyric, Mode, Note, Part, PedalSpan, Pitch, Score, Slur, Tempo, Ticks, Velocity};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -21,8 +22,11 @@ use std::fmt::Write;
 ///   changes the instrument of another, drums on channel 9.
 /// - Notes are sorted. Those that lie on no place that note values or tuplets can name are moved to the nearest that can (beat by beat,
 ///   as notation programs do); none is lost, and none is without length. Ticks are as coarse as the notes allow.
+/// - What is repeated is written as such where all times through are the same, with all that stands beside their notes and one instrument
+///   a part; otherwise it is written out.
 /// - Metres are as the bars need them; without any key the one is written that fits the pitches best.
 /// - Keys, tempos, chord symbols and markers lie on 32nd notes, and none after the last note; pedals lie on 32nd notes, too.
+/// - A slur reaches from one written note to another, sixteen at once at most; fermatas stand at notes, or where rests begin.
 /// - Programs change where the first note has them, drums keep the first; words stand at notes, those of one note and verse together.
 /// - Texts are one line without control characters.
 ///
@@ -45,8 +49,15 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
         }
     }
     let score = &*heard;
-    let mut sheet = Sheet::of(score, true).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
-    let mut beside = Beside::of(score, &sheet, one_line);
+    let laid_out = |folds: bool| {
+        let sheet = Sheet::of(score, true, folds).map_err(|TooManyBars| WriteError::TooManyBars { limit: MAX_BARS })?;
+        let beside = Beside::of(score, &sheet, one_line);
+        Ok::<_, WriteError>((sheet, beside))
+    };
+    let (mut sheet, mut beside) = match laid_out(true)? {
+        (sheet, beside) if sheet.folds_well(is_open) && beside.folds_well(&sheet) => (sheet, beside),
+        _ => laid_out(false)?,
+    };
     sheet.unit = beside.times().fold(sheet.unit, gcd);
     let unit = sheet.unit;
     let at = |time: Ticks| Ticks(time.0 / unit);
@@ -63,6 +74,8 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
             notes,
             pedal: side.pedal.into_iter().map(|span| PedalSpan { down: at(span.down), up: at(span.up) }).collect(),
             lyrics: side.lyrics.into_iter().map(|lyric| Lyric { at: at(lyric.at), ..lyric }).collect(),
+            slurs: side.slurs.iter().map(|slur| moved(slur, at)).collect(),
+            fermatas: side.fermatas.into_iter().map(at).collect(),
             ..Part::default()
         }
     };
@@ -78,7 +91,28 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
     let texts = |texts: Vec<(Ticks, String)>| texts.into_iter().map(|(time, text)| (at(time), text)).collect();
     canonical.chords = texts(beside.chords);
     canonical.markers = texts(beside.markers);
+    if !sheet.folding.is_plain() {
+        let numbers = sheet.folding.numbers(&sheet.bars, is_open);
+        canonical.printed = numbers.iter().map(|(time, number)| (at(Ticks(*time)), *number)).collect();
+        canonical.repeats = sheet.folding.repeats.iter().map(|repeat| repeat.map(at)).collect();
+        canonical.tempos.dedup_by_key(|(_, tempo)| *tempo);
+        let first = sheet.key_at(0);
+        sheet.tempos.dedup_by_key(|(_, tempo)| *tempo);
+        sheet.tempos = sheet.folding.changes(&sheet.tempos, Tempo::DEFAULT);
+        sheet.keys = sheet.folding.changes(&sheet.keys, first);
+        sheet.numbers = numbers.into_iter().map(|(_, number)| number).collect();
+    }
     Ok((sheet, canonical))
+}
+
+/// See [`IsOpen`](crate::notation::IsOpen).
+fn is_open(marks: &Marks, next: Option<&Marks>, jumps: bool) -> bool {
+    jumps || marks.backward.is_some() || next.is_some_and(|next| next.forward)
+}
+
+/// A slur in other ticks.
+fn moved(slur: &Slur, at: impl Fn(Ticks) -> Ticks) -> Slur {
+    Slur { from: (at(slur.from.0), slur.from.1), to: (at(slur.to.0), slur.to.1) }
 }
 
 /// A `score-partwise` document.
@@ -154,6 +188,7 @@ pub(super) struct Context<'a> {
     pub part: &'a Part,
     pub number: usize,
     pub staves: usize,
+    pub signs: Signs,
     /// Notes say which of the part's instruments plays them.
     pub names_instruments: bool,
 }
@@ -177,21 +212,36 @@ fn write_part(
     out: &mut String,
 ) {
     let names_instruments = source.programs.len() > 1 && !changes_under_notes(&source.programs, &source.notes);
-    let context = Context { sheet, part: source, number: part_number, staves: part.staves.len(), names_instruments };
+    let fine = |at: Ticks| Ticks(at.0 * sheet.unit);
+    let slurs: Vec<Slur> = source.slurs.iter().map(|slur| moved(slur, fine)).collect();
+    let fermatas: Vec<Ticks> = source.fermatas.iter().copied().map(fine).collect();
+    let signs = Signs::of(part, &sheet.bars, &slurs, &fermatas);
+    let staves = part.staves.len();
+    let context = Context { sheet, part: source, number: part_number, staves, signs, names_instruments };
     line(out, 1, &format!("<part id=\"P{part_number}\">"));
     let mut waiting = items.into_iter().peekable();
     let mut lyrics = Words::of(source);
-    let mut number = u32::from(!sheet.bars.first().is_some_and(|bar| bar.is_short() && sheet.bars.len() > 1));
+    let has_upbeat = || sheet.bars.first().is_some_and(|bar| bar.is_short() && sheet.bars.len() > 1);
+    let mut number = sheet.numbers.first().copied().unwrap_or_else(|| usize::from(!has_upbeat()));
     let mut odd = 0;
-    for (k, bar) in sheet.bars.iter().enumerate() {
-        // An upbeat is number 0, and a short bar within the piece is not counted.
-        let is_short = bar.is_short() && k > 0;
+    let mut ending = String::new();
+    let is_written = |(k, _): &(usize, &SheetBar)| sheet.folding.is_written(*k);
+    let last = (0..sheet.bars.len()).rfind(|k| sheet.folding.is_written(*k));
+    for (k, bar) in sheet.bars.iter().enumerate().filter(is_written) {
+        // An upbeat is number 0, and a short bar within the piece is not counted, nor is the second part of one that a sign divides.
+        let is_short = k > 0
+            && match sheet.numbers.get(k) {
+                None => bar.is_short(),
+                Some(printed) => *printed < number,
+            };
         odd += u32::from(is_short);
         let name = if is_short { format!("X{odd}") } else { number.to_string() };
         let implicit = if is_short || number == 0 { " implicit=\"yes\"" } else { "" };
-        number += u32::from(!is_short);
+        number += usize::from(!is_short);
         line(out, 2, &format!("<measure number=\"{name}\"{implicit}>"));
         attributes(bar, k == 0, part, sheet, out);
+        let marks = sheet.folding.marks(k);
+        opening_line(marks, out);
         let mut written = false;
         for (s, staff) in part.staves.iter().enumerate() {
             let shown = shown_accidentals(staff, k, |onset| sheet.key_at(bar.start + onset));
@@ -205,7 +255,7 @@ fn write_part(
                     line(out, 3, &format!("<backup><duration>{back}</duration></backup>"));
                 }
                 written = true;
-                let place = Place { staff: s, voice: v };
+                let place = Place { staff: s, voice: v, bar: k };
                 let beams = beams(events, bar.meter);
                 for (e, event) in events.iter().enumerate() {
                     let start = bar.start + event.onset;
@@ -219,21 +269,67 @@ fn write_part(
                     }
                     let accidentals = shown.get(v).and_then(|voice| voice.get(e)).map_or(&[][..], |heads| heads);
                     let sung = lyrics.at(start / sheet.unit, event);
-                    write_event(event, bar, &context, place, (&beams[e], accidentals, &sung), out);
+                    write_event((e, event), bar, &context, place, (&beams[e], accidentals, &sung), out);
                     if leads {
                         keys_within(sheet, (start + 1, end), end, out);
                     }
                 }
             }
         }
-        if k + 1 == sheet.bars.len() {
-            // A pedal is released when all is over.
-            waiting.by_ref().for_each(|(_, item)| item.write(0, bar.meter, &context, out));
-            line(out, 3, "<barline location=\"right\"><bar-style>light-heavy</bar-style></barline>");
+        if Some(k) == last || sheet.folding.breaks_after(k) {
+            // A pedal is released when all is over, or before playing goes on elsewhere.
+            let is_due = |(at, item): &(u64, Item)| Some(k) == last || *at == bar.end() && item.ends();
+            while let Some((_, item)) = waiting.next_if(is_due) {
+                item.write(0, bar.meter, &context, out);
+            }
         }
+        if !marks.ending.is_empty() {
+            ending = passes(marks);
+        }
+        closing_line(marks, &ending, Some(k) == last, out);
         line(out, 2, "</measure>");
     }
     line(out, 1, "</part>");
+}
+
+/// The times through that an ending is for.
+fn passes(marks: &Marks) -> String {
+    marks.ending.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The bar line before a measure with which a repeat or an ending begins.
+fn opening_line(marks: &Marks, out: &mut String) {
+    let ending = format!("<ending number=\"{}\" type=\"start\"/>", passes(marks));
+    let inside = match (marks.forward, marks.ending.is_empty()) {
+        (false, true) => return,
+        (true, true) => "<bar-style>heavy-light</bar-style><repeat direction=\"forward\"/>".to_owned(),
+        (false, false) => ending,
+        (true, false) => format!("<bar-style>heavy-light</bar-style>{ending}<repeat direction=\"forward\"/>"),
+    };
+    line(out, 3, &format!("<barline location=\"left\">{inside}</barline>"));
+}
+
+/// The bar line after a measure, where it is more than a stroke.
+fn closing_line(marks: &Marks, ending: &str, is_last: bool, out: &mut String) {
+    let mut inside = String::new();
+    if marks.backward.is_some() || is_last {
+        inside.push_str("<bar-style>light-heavy</bar-style>");
+    }
+    if marks.ending_stops {
+        // A line that does not end is that of the last ending.
+        let kind = if marks.backward.is_some() || is_last { "stop" } else { "discontinue" };
+        let _ = write!(inside, "<ending number=\"{ending}\" type=\"{kind}\"/>");
+    }
+    match marks.backward {
+        Some(2) => inside.push_str("<repeat direction=\"backward\"/>"),
+        Some(times) => {
+            let _ = write!(inside, "<repeat direction=\"backward\" times=\"{times}\"/>");
+        }
+        None => {}
+    }
+    if !inside.is_empty() {
+        line(out, 3, &format!("<barline location=\"right\">{inside}</barline>"));
+    }
 }
 
 fn attributes(bar: &SheetBar, is_first: bool, part: &SheetPart, sheet: &Sheet, out: &mut String) {
@@ -298,6 +394,7 @@ fn keys_within(sheet: &Sheet, (from, to): (u64, u64), now: u64, out: &mut String
 struct Place {
     staff: usize,
     voice: usize,
+    bar: usize,
 }
 
 impl Place {
@@ -308,7 +405,7 @@ impl Place {
 }
 
 fn write_event(
-    event: &Event,
+    (e, event): (usize, &Event),
     bar: &SheetBar,
     context: &Context,
     place: Place,
@@ -336,9 +433,14 @@ fn write_event(
         }
     }
     let duration = format!("<duration>{duration}</duration>");
+    let signs = |head: usize| {
+        let spot = Spot { staff: place.staff, voice: place.voice, bar: place.bar, event: e, head };
+        context.signs.at(spot).iter().map(sign).collect::<String>()
+    };
     if event.heads.is_empty() {
         let measure = if event.value.is_none() { " measure=\"yes\"" } else { "" };
-        let notations = if tuplet.is_empty() { tuplet } else { format!("<notations>{tuplet}</notations>") };
+        let inside = tuplet + &signs(0);
+        let notations = if inside.is_empty() { inside } else { format!("<notations>{inside}</notations>") };
         let rest = format!("<rest{measure}/>{duration}{voice}{kind}{ratio}{staff}{notations}");
         line(out, 3, &format!("<note{hidden}>{rest}</note>"));
         return;
@@ -384,6 +486,7 @@ fn write_event(
             }
             tied.push_str(&tuplet);
         }
+        tied.push_str(&signs(h));
         if !tied.is_empty() {
             let _ = write!(note, "<notations>{tied}</notations>");
         }
@@ -391,6 +494,14 @@ fn write_event(
             note.push_str(sung);
         }
         line(out, 3, &format!("<note{}>{note}</note>", dynamics(head)));
+    }
+}
+
+fn sign(sign: &Sign) -> String {
+    match sign {
+        Sign::Fermata => "<fermata/>".to_owned(),
+        Sign::Slur(number) => format!("<slur type=\"start\" number=\"{number}\"/>"),
+        Sign::SlurEnd(number) => format!("<slur type=\"stop\" number=\"{number}\"/>"),
     }
 }
 

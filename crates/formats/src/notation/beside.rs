@@ -1,7 +1,9 @@
-//! What stands beside the notes on paper: chord symbols, names of places, words, pedals, changes of instrument.
+//! What stands beside the notes on paper: chord symbols, names of places, words, slurs, pedals, changes of instrument.
 
-use super::{Sheet, grid};
-use cantus_score::{Lyric, Note, Part, PedalSpan, Program, Score, Ticks, TicksPerQuarter};
+use super::signs::{Signs, Voices};
+use super::{Sheet, SheetBar, SheetPart, grid};
+use cantus_score::{Lyric, Note, Part, PedalSpan, Pitch, Program, Score, Slur, Ticks, TicksPerQuarter};
+use std::collections::HashMap;
 
 /// What stands beside the notes of a [`Sheet`], with its times in [`QUARTER`](super::QUARTER)ths.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,10 @@ pub(crate) struct PartBeside {
     pub lyrics: Vec<Lyric>,
     /// The first at the beginning, others at onsets of notes.
     pub programs: Vec<(Ticks, Program)>,
+    /// From note to note.
+    pub slurs: Vec<Slur>,
+    /// At onsets of notes, or where rests of the first voice begin.
+    pub fermatas: Vec<Ticks>,
 }
 
 impl Beside {
@@ -42,11 +48,15 @@ impl Beside {
         let last = Ticks(sheet.bars.last().map_or(0, |bar| bar.end()));
         let of_part = |(written, notes): (&super::SheetPart, &Vec<Note>)| {
             let part = &score.parts[written.index];
-            let onsets = Onsets::of(part, notes, per_quarter);
+            let onsets = Onsets::of(&part.notes, notes, per_quarter);
+            let (slurs, fermatas) = slurs_and_fermatas(part, written, notes, &sheet.bars, per_quarter);
+            let Signs { slurs, fermatas, .. } = Signs::of(written, &sheet.bars, &slurs, &fermatas);
             PartBeside {
                 pedal: pedal(part, per_quarter, last),
                 lyrics: lyrics(part, &onsets, &text),
                 programs: programs(part, &onsets),
+                slurs,
+                fermatas,
             }
         };
         Beside {
@@ -56,11 +66,40 @@ impl Beside {
         }
     }
 
+    /// Whether in every time through what is folded the same stands beside the notes.
+    pub fn folds_well(&self, sheet: &Sheet) -> bool {
+        let folding = &sheet.folding;
+        let texts = |texts: &[(Ticks, String)]| folding.agrees(texts.iter().map(|(at, text)| (at.0, text)));
+        // A pedal that is changed where playing goes on elsewhere is no change on paper.
+        let is_changed = |spans: &[PedalSpan]| {
+            spans.windows(2).any(|pair| pair[0].up == pair[1].down && folding.breaks_before(pair[1].down.0))
+        };
+        folding.is_plain()
+            || texts(&self.chords)
+                && texts(&self.markers)
+                && self.parts.iter().all(|part| {
+                    let pedal = part.pedal.iter().map(|span| (span.down.0, span.up.0 - 1, ()));
+                    part.programs.len() < 2
+                        && folding.agrees(
+                            part.lyrics.iter().map(|lyric| (lyric.at.0, (lyric.verse, &lyric.text, lyric.goes_on))),
+                        )
+                        && folding.agrees(part.fermatas.iter().map(|at| (at.0, ())))
+                        && folding.agrees_in_spans(slur_spans(&part.slurs))
+                        && folding.agrees_in_spans(pedal)
+                        && !is_changed(&part.pedal)
+                })
+    }
+
     /// The times that lie on no note.
     pub fn times(&self) -> impl Iterator<Item = u64> {
         let texts = self.chords.iter().chain(&self.markers).map(|(at, _)| at.0);
         texts.chain(self.parts.iter().flat_map(|part| &part.pedal).flat_map(|span| [span.down.0, span.up.0]))
     }
+}
+
+/// Slurs as spans of time, with the pitches of their ends.
+pub(crate) fn slur_spans(slurs: &[Slur]) -> impl Iterator<Item = (u64, u64, (Pitch, Pitch))> {
+    slurs.iter().map(|Slur { from, to }| (from.0.0, to.0.0, (from.1, to.1)))
 }
 
 /// The nearest 32nd note.
@@ -76,13 +115,13 @@ struct Onsets {
 }
 
 impl Onsets {
-    fn of(part: &Part, notes: &[Note], per_quarter: TicksPerQuarter) -> Onsets {
+    fn of(source: &[Note], notes: &[Note], per_quarter: TicksPerQuarter) -> Onsets {
         let sorted = |notes: &[Note]| {
             let mut onsets: Vec<Ticks> = notes.iter().map(|note| note.onset).collect();
             onsets.sort_unstable();
             onsets
         };
-        let (source, written) = (sorted(&part.notes), sorted(notes));
+        let (source, written) = (sorted(source), sorted(notes));
         Onsets { source, written, quarter: u64::from(per_quarter.get()) }
     }
 
@@ -137,9 +176,66 @@ fn lyrics(part: &Part, onsets: &Onsets, text: impl Fn(&str) -> Option<String>) -
     lyrics
 }
 
+/// The slurs and fermatas of a part that is written.
+pub(crate) fn slurs_and_fermatas(
+    part: &Part,
+    written: &SheetPart,
+    notes: &[Note],
+    bars: &[SheetBar],
+    per_quarter: TicksPerQuarter,
+) -> (Vec<Slur>, Vec<Ticks>) {
+    (slurs(part, notes, per_quarter), fermatas(part, written, notes, bars, per_quarter))
+}
+
+/// The slurs of a part, from written note to written note.
+fn slurs(part: &Part, notes: &[Note], per_quarter: TicksPerQuarter) -> Vec<Slur> {
+    let mut of_pitch: HashMap<Pitch, Onsets> = HashMap::new();
+    let mut near = |(at, pitch): (Ticks, Pitch)| {
+        let onsets = of_pitch.entry(pitch).or_insert_with(|| {
+            let of = |notes: &[Note]| notes.iter().filter(|note| note.pitch == pitch).copied().collect::<Vec<_>>();
+            Onsets::of(&of(&part.notes), &of(notes), per_quarter)
+        });
+        Some((onsets.near(at)?, pitch))
+    };
+    let mut slurs: Vec<Slur> =
+        part.slurs.iter().filter_map(|slur| Some(Slur { from: near(slur.from)?, to: near(slur.to)? })).collect();
+    slurs.retain(|slur| slur.from.0 < slur.to.0);
+    slurs.sort_unstable();
+    slurs.dedup();
+    slurs
+}
+
+/// The fermatas of a part: over the note that begins there, over the rest that does, over the note that begins nearest, over the rest
+/// that lasts there, or else over the last note before.
+fn fermatas(
+    part: &Part,
+    written: &SheetPart,
+    notes: &[Note],
+    bars: &[SheetBar],
+    per_quarter: TicksPerQuarter,
+) -> Vec<Ticks> {
+    if part.fermatas.is_empty() {
+        return Vec::new();
+    }
+    let (onsets, voices) = (Onsets::of(&part.notes, notes, per_quarter), Voices::of(written, bars));
+    let place = |at: &Ticks| {
+        if onsets.source.binary_search(at).is_ok() {
+            return onsets.near(*at);
+        }
+        let fine = grid::fine(*at, per_quarter);
+        let rest = voices.rest(fine).map(|(at, _)| Ticks(at));
+        let last = || onsets.written[..onsets.written.partition_point(|onset| onset.0 <= fine)].last().copied();
+        rest.filter(|rest| rest.0 == fine).or_else(|| onsets.near(*at)).or(rest).or_else(last)
+    };
+    let mut placed: Vec<Ticks> = part.fermatas.iter().filter_map(place).collect();
+    placed.sort_unstable();
+    placed.dedup();
+    placed
+}
+
 /// The programs of a part that a note has: the first from the beginning, the others from the first note on that has them.
 pub(crate) fn heard_programs(part: &Part, per_quarter: TicksPerQuarter) -> Vec<(Ticks, Program)> {
-    programs(part, &Onsets::of(part, &part.notes, per_quarter))
+    programs(part, &Onsets::of(&part.notes, &part.notes, per_quarter))
 }
 
 fn programs(part: &Part, onsets: &Onsets) -> Vec<(Ticks, Program)> {

@@ -42,7 +42,7 @@ fn places(times: impl Iterator<Item = u64>) -> u64 {
 }
 
 /// A time in [`RESOLUTION`]: exact where it [`is_writable`], else rounded.
-fn fine(at: Ticks, per_quarter: TicksPerQuarter) -> u64 {
+pub(super) fn fine(at: Ticks, per_quarter: TicksPerQuarter) -> u64 {
     at.rescale(per_quarter, const { TicksPerQuarter::new(RESOLUTION).unwrap() }).0
 }
 

@@ -8,15 +8,19 @@
 //! with a recording. Which of the two it is, the music itself tells ([`played`]).
 
 mod beside;
+mod folding;
 mod grid;
 mod played;
 mod rhythm;
+mod signs;
 mod spelling;
 mod staves;
 mod voices;
 
-pub(crate) use beside::{Beside, PartBeside, changes_under_notes, heard_programs};
+pub(crate) use beside::{Beside, PartBeside, changes_under_notes, heard_programs, slur_spans, slurs_and_fermatas};
+pub(crate) use folding::{Folding, IsOpen};
 pub(crate) use rhythm::{Tuplet, Value};
+pub(crate) use signs::{MOST_SLURS, Sign, Signs, Spot};
 pub(crate) use spelling::{Spelling, Step};
 
 use crate::midi::{clamp, last_wins};
@@ -35,8 +39,14 @@ pub(crate) const MAX_BARS: usize = 200_000;
 /// A score as it can be written down. All times are in [`QUARTER`]ths.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sheet {
-    /// The bars, which every voice has in common.
+    /// The bars, which every voice has in common, in the order of playing: cut where repeats on paper begin and end.
     pub bars: Vec<SheetBar>,
+    /// Which of them stand on paper.
+    pub folding: Folding,
+    /// Where some do not, the numbers of bars as they are printed.
+    pub numbers: Vec<usize>,
+    /// The changes of metre.
+    pub meters: Vec<(Ticks, Meter)>,
     /// Tempo changes, in order of time.
     pub tempos: Vec<(u64, Tempo)>,
     /// Key changes, in order of time, within bars, too: the first at the beginning, and none that changes nothing.
@@ -134,8 +144,9 @@ pub(crate) struct Head {
 pub(crate) struct TooManyBars;
 
 impl Sheet {
-    /// `score` written down. `staves` says whether a part that needs it may have two; else every part has one.
-    pub fn of(score: &Score, staves: bool) -> Result<Sheet, TooManyBars> {
+    /// `score` written down. `staves` says whether a part that needs it may have two; else every part has one, and no loudness. `folds` says
+    /// whether repeats are written as such, where what is played is the same.
+    pub fn of(score: &Score, staves: bool, folds: bool) -> Result<Sheet, TooManyBars> {
         let mut meters = grid::snap_meters(score);
         let quarters = score.end().0.div_ceil(u64::from(score.ticks_per_quarter.get()));
         if quarters > 16 * MAX_BARS as u64 {
@@ -151,8 +162,15 @@ impl Sheet {
         if bars.len() > MAX_BARS {
             return Err(TooManyBars);
         }
-        let bars = sheet_bars(&bars);
-        let keys = keys(score, &notes, bars.last().map_or(0, SheetBar::end));
+        let uncut = sheet_bars(&bars);
+        let fine = |at: Ticks| Ticks(grid::fine(at, score.ticks_per_quarter));
+        let texts = score.chords.iter().chain(&score.markers).map(|(at, _)| fine(*at).0 + 1);
+        let last = texts.chain([end.0]).max().unwrap_or(0);
+        let repeats = score.repeats.iter().filter(|_| folds).map(|repeat| repeat.map(fine)).collect();
+        let (mut bars, folding) =
+            Folding::of(repeats, &uncut, (&notes, last), staves).unwrap_or_else(|| (uncut.clone(), Folding::default()));
+        say_meters(&mut bars, &folding);
+        let keys = keys(score, &notes, end.0);
         let mut tempos: Vec<(Ticks, Tempo)> = Vec::new();
         for &(at, tempo) in &score.tempos {
             // A 32nd note is finer than anybody hears in a change of tempo; beyond the last note nobody hears any.
@@ -183,13 +201,24 @@ impl Sheet {
         events.for_each(|event| divide(event.onset));
         let events = parts.iter().flat_map(|part| &part.staves).flat_map(|staff| &staff.voices).flatten().flatten();
         events.for_each(|event| divide(event.duration));
-        Ok(Sheet { bars, tempos, keys, parts, notes: written, unit })
+        let spans = uncut.iter().map(|bar| (Ticks(bar.start), Ticks(bar.length), bar.meter));
+        let meters = meters_of(spans, per_quarter);
+        Ok(Sheet { bars, folding, numbers: Vec::new(), meters, tempos, keys, parts, notes: written, unit })
     }
 
     /// The key in force at `time`.
     pub fn key_at(&self, time: u64) -> Key {
         let place = self.keys.partition_point(|(at, _)| *at <= time).saturating_sub(1);
         self.keys.get(place).map_or(const { Key::new(0, Mode::Major).unwrap() }, |(_, key)| *key)
+    }
+
+    /// Whether what is folded is read again as it is played: what holds for all parts, and the bars as they are counted.
+    pub fn folds_well(&self, is_open: IsOpen) -> bool {
+        let (folding, tempos) = (&self.folding, &self.tempos);
+        folding.is_plain()
+            || folding.agrees_in_changes(tempos, Tempo::DEFAULT)
+                && folding.agrees_in_changes(&self.keys, self.key_at(0))
+                && folding.agrees_in_meters(&self.bars, &self.meters, is_open)
     }
 
     /// How many units make a quarter.
@@ -203,8 +232,7 @@ impl Sheet {
         let at = |time: u64| Ticks(time / self.unit);
         score.tempos = self.tempos.iter().map(|&(time, tempo)| (at(time), tempo)).collect();
         score.keys = self.keys.iter().map(|&(time, key)| (at(time), key)).collect();
-        let spans = self.bars.iter().map(|bar| (at(bar.start), at(bar.length), bar.meter));
-        score.meters = meters_of(spans, score.ticks_per_quarter);
+        score.meters = self.meters.iter().map(|(time, meter)| (at(time.0), *meter)).collect();
         for (written, notes) in self.parts.iter().zip(&self.notes) {
             let moved =
                 notes.iter().map(|note| Note { onset: at(note.onset.0), duration: at(note.duration.0), ..*note });
@@ -270,14 +298,16 @@ pub(crate) fn printed_numbers(bars: &[(Ticks, Ticks, Meter, bool)], per_quarter:
 }
 
 fn sheet_bars(bars: &[Bar]) -> Vec<SheetBar> {
-    let before = std::iter::once(None).chain(bars.iter().map(|bar| Some(bar.meter)));
-    let bar = |(bar, before): (&Bar, Option<Meter>)| SheetBar {
-        start: bar.start.0,
-        length: bar.length.0,
-        meter: bar.meter,
-        meter_changes: before != Some(bar.meter),
-    };
-    bars.iter().zip(before).map(bar).collect()
+    let bar = |bar: &Bar| SheetBar { start: bar.start.0, length: bar.length.0, meter: bar.meter, meter_changes: false };
+    bars.iter().map(bar).collect()
+}
+
+/// A metre is written where the bar before on paper has another.
+fn say_meters(bars: &mut [SheetBar], folding: &Folding) {
+    let mut before = None;
+    for (_, bar) in bars.iter_mut().enumerate().filter(|(k, _)| folding.is_written(*k)) {
+        bar.meter_changes = before.replace(bar.meter) != Some(bar.meter);
+    }
 }
 
 /// The changes of key before `end`: on 32nd notes, as those of tempo. Before the first one its own key holds; where there is none, it is

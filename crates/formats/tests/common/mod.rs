@@ -4,12 +4,13 @@
 pub mod hearing;
 
 use cantus_score::{
-    Control, Key, Lyric, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter,
-    Velocity,
+    Control, Key, Lyric, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Score, Slur, Tempo, Ticks,
+    TicksPerQuarter, Velocity,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::Index;
 use std::path::PathBuf;
 
 /// The folder of real data, or `None`, with a line that says which test was skipped.
@@ -85,7 +86,7 @@ prop_compose! {
         controls in prop_oneof![2 => Just(Vec::new()), 1 => vec((time().prop_map(Ticks), any_control()), 0..12)],
         lyrics in prop_oneof![2 => Just(Vec::new()), 1 => vec(any_lyric(), 0..6)],
     ) -> Part {
-        Part { name, port, channel, drums, programs, notes, pedal, controls, lyrics }
+        Part { name, port, channel, drums, programs, notes, pedal, controls, lyrics, ..Part::default() }
     }
 }
 
@@ -178,8 +179,26 @@ prop_compose! {
     }
 }
 
-/// What stands beside the notes of one part: port, drums, programs, pedal and words, at steps of time.
-type PartBeside = (u8, bool, Vec<(u64, u8)>, Vec<(u64, u64)>, Vec<(u64, u8, String, bool)>);
+/// Slurs between any two notes of a part, and fermatas over notes, rests and what lies between.
+pub fn mark(part: &mut Part, slurs: &[(Index, Index)], fermatas: &[u64]) {
+    if part.notes.is_empty() {
+        return;
+    }
+    let end = |index: &Index| {
+        let note = index.get(&part.notes);
+        (note.onset, note.pitch)
+    };
+    part.slurs = slurs.iter().map(|(from, to)| Slur { from: end(from), to: end(to) }).collect();
+    part.slurs.retain(|slur| slur.from.0 < slur.to.0);
+    part.slurs.sort_unstable();
+    part.fermatas = fermatas.iter().map(|at| Ticks(*at)).collect();
+    part.fermatas.sort_unstable();
+    part.fermatas.dedup();
+}
+
+/// What stands beside the notes of one part: port, drums, programs, pedal, words, slurs and fermatas, at steps of time.
+type PartBeside =
+    (u8, bool, Vec<(u64, u8)>, Vec<(u64, u64)>, Vec<(u64, u8, String, bool)>, (Vec<(Index, Index)>, Vec<u64>));
 
 prop_compose! {
     fn part_beside()(
@@ -188,8 +207,9 @@ prop_compose! {
         programs in vec((0u64..70, 40u8..44), 0..4),
         pedal in vec((0u64..90, 0u64..20), 0..6),
         lyrics in vec((0u64..70, 0u8..4, "[a-z<&' ]{0,6}", any::<bool>()), 0..8),
+        signs in (vec(any::<(Index, Index)>(), 0..24), vec(0u64..80, 0..6)),
     ) -> PartBeside {
-        (port, drums, programs, pedal, lyrics)
+        (port, drums, programs, pedal, lyrics, signs)
     }
 }
 
@@ -206,7 +226,8 @@ prop_compose! {
         (score.composer, score.rights) = (composer, rights);
         score.chords = chords.into_iter().map(|(at, text)| (Ticks(at), text)).collect();
         score.markers = markers.into_iter().map(|(at, text)| (Ticks(at), text)).collect();
-        for (part, (port, drums, programs, pedal, lyrics)) in score.parts.iter_mut().zip(parts) {
+        for (part, (port, drums, programs, pedal, lyrics, (slurs, fermatas))) in score.parts.iter_mut().zip(parts) {
+            mark(part, &slurs, &fermatas);
             (part.port, part.drums) = (port, drums);
             let program = |(at, number)| (Ticks(at), Program::new(number).expect("a program"));
             part.programs.extend(programs.into_iter().map(program));
