@@ -9,6 +9,7 @@ mod frames;
 mod memory;
 mod networks;
 mod notes;
+mod pairs;
 mod peak;
 mod peer;
 mod products;
@@ -142,6 +143,8 @@ enum What {
     Products(Common),
     /// The polyphonic-music benchmark: trains by recipe, judges the test pieces
     Frames(frames::Arguments),
+    /// Drums to bass: what counting and a composer give to the basses of a file of pairs, divided by songs
+    Pairs(pairs::Arguments),
 }
 
 /// What takes the turns of one benchmark.
@@ -167,6 +170,7 @@ fn main() {
         What::StudioLoad { cantus, minutes, save } => return end(studio::load(&cantus, minutes, save.as_deref())),
         What::Products(common) => (common, Box::new(products::run)),
         What::Frames(arguments) => return end(frames::run(&arguments)),
+        What::Pairs(arguments) => return end(pairs::run(&arguments)),
     };
     cantus_nn::buffer::keep_freed_memory();
     let done = rayon::ThreadPoolBuilder::new()

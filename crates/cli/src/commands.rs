@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub mod accompany;
 pub mod compose;
 pub mod composers;
 pub mod evaluate;

@@ -28,6 +28,7 @@ struct Arguments {
 enum Command {
     Compose(commands::compose::Arguments),
     Harmonise(commands::harmonise::Arguments),
+    Accompany(commands::accompany::Arguments),
     Train(commands::train::Arguments),
     Inspect(commands::inspect::Arguments),
     Evaluate(commands::evaluate::Arguments),
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Compose(arguments) => commands::compose::run(&arguments),
         Command::Harmonise(arguments) => commands::harmonise::run(&arguments),
+        Command::Accompany(arguments) => commands::accompany::run(&arguments),
         Command::Train(arguments) => commands::train::run(arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),

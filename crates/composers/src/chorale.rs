@@ -147,7 +147,19 @@ impl Own {
     fn shape(&self, features: usize) -> JointShape {
         let Own { units, channels, reach, lags, candidates, motions, tonal, openings, .. } = *self;
         let span = if motions { SPAN } else { 0 };
-        JointShape { keys: ITEMS, features, hidden: units, channels, reach, lags, candidates, span, tonal, openings }
+        JointShape {
+            keys: ITEMS,
+            features,
+            hidden: units,
+            channels,
+            reach,
+            lags,
+            candidates,
+            span,
+            tonal,
+            openings,
+            sounding: false,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! To add one: a file here, an entry in `registry.rs`, a recipe. The conformance tests then run on it unasked.
 
+mod accompany;
 mod chorale;
 mod lstm;
 mod lstm_frames;

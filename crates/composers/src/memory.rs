@@ -102,6 +102,7 @@ impl Own {
             span: 0,
             tonal: false,
             openings: false,
+            sounding: false,
         }
     }
 }

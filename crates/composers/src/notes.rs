@@ -43,7 +43,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged, Reading::Parts, Reading::Performed],
     encoding: "note_events",
     around: &[Around::Beginning],
-    controls: &Control::ALL,
+    controls: &[Control::Form, Control::Key, Control::Meter, Control::Density, Control::Seconds],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",

@@ -67,6 +67,9 @@ fn against(reasons: &[&Reason]) -> Option<String> {
             Some(format!("`--max-note-tracks {}` reads them all", most.max()?))
         }
         Reason::NoSuchPart { .. } => Some("`--parts all` reads all parts".to_owned()),
+        Reason::NoBand { .. } => {
+            Some("who writes a bass to drums, or drums to a bass, learns from songs that have both; another composer reads these".to_owned())
+        }
         Reason::BeyondPiano { .. } => Some("they are read without `--piano-only`".to_owned()),
         Reason::TooLarge { .. } => {
             let most = reasons.iter().filter_map(|reason| match reason {

@@ -2,6 +2,7 @@
 
 use crate::advice;
 use crate::frames::FrameFileError;
+use crate::pairs::PairsError;
 use crate::spool::SpoolError;
 use crate::{ContentHash, OptionsError, Piece, Preflight, Split};
 use std::io;
@@ -54,6 +55,14 @@ pub enum CorpusError {
         path: PathBuf,
         /// What is wrong.
         problem: FrameFileError,
+    },
+    /// A file of pairs that is none.
+    #[error("`{}` {problem}", path.display())]
+    Pairs {
+        /// Its name.
+        path: PathBuf,
+        /// What is wrong.
+        problem: PairsError,
     },
     /// There is more music than memory is taken for, and no room on disk.
     #[error(transparent)]

@@ -6,6 +6,7 @@ use crate::frames::is_frame_file;
 use crate::holdings::{Kinds, Music};
 use crate::kin::Sketch;
 use crate::packed::{pack, unpack};
+use crate::pairs::is_pairs_file;
 use crate::spool::{Place, Spool, Spooled};
 use crate::text::printable;
 use crate::{CorpusError, FileReport, Options, Reason, Verdict};
@@ -81,7 +82,7 @@ impl Folder {
     ) -> Result<Folder, CorpusError> {
         options.check()?;
         let path = folder.to_path_buf();
-        if is_frame_file(folder) {
+        if is_frame_file(folder) || is_pairs_file(folder) {
             return Ok(Folder { path, files: None });
         }
         let (root, found) = look(folder)?;

@@ -164,6 +164,8 @@ pub enum Parts {
     /// All of them, merged.
     #[default]
     All,
+    /// All of them, of pieces that have both drums and a bass ([`cantus_score::bass_of`]); others are refused.
+    Band,
     /// The first one with notes.
     First,
     /// Those that a piano plays; all where the file names no instrument.
@@ -185,7 +187,7 @@ pub enum Parts {
 
 /// A word that names no choice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is no choice of parts: write all, first, piano or melody")]
+#[error("`{found}` is no choice of parts: write all, band, first, piano or melody")]
 pub struct ChoiceError {
     /// What was found.
     pub found: String,
@@ -195,6 +197,7 @@ impl fmt::Display for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Parts::All => "all",
+            Parts::Band => "band",
             Parts::First => "first",
             Parts::Piano => "piano",
             Parts::Melody => "melody",
@@ -205,7 +208,7 @@ impl fmt::Display for Parts {
 impl FromStr for Parts {
     type Err = ChoiceError;
     fn from_str(text: &str) -> Result<Parts, ChoiceError> {
-        [Parts::All, Parts::First, Parts::Piano, Parts::Melody]
+        [Parts::All, Parts::Band, Parts::First, Parts::Piano, Parts::Melody]
             .into_iter()
             .find(|parts| parts.to_string() == text.trim().to_lowercase())
             .ok_or_else(|| ChoiceError { found: text.to_owned() })
@@ -366,7 +369,7 @@ mod tests {
     #[test]
     fn choices_are_words_and_numbers_have_ranges() {
         assert_eq!("Melody ".parse(), Ok(Parts::Melody));
-        assert!("tune".parse::<Parts>().unwrap_err().to_string().contains("all, first, piano or melody"));
+        assert!("tune".parse::<Parts>().unwrap_err().to_string().contains("all, band, first, piano or melody"));
         assert_eq!(("any".parse(), "Duple".parse()), (Ok(MeterFilter::Any), Ok(MeterFilter::Duple)));
         let allowed = |meter: &str| MeterFilter::Duple.allows(meter.parse().unwrap());
         assert!(["4/4", "2/2", "8/16", "16/2"].into_iter().all(allowed));

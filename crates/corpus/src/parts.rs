@@ -9,7 +9,7 @@ const MELODY_WORDS: [&str; 8] = ["melod", "vocal", "voice", "lead", "sopran", "c
 /// The parts of `pitched` that `choice` means; `pitched` are parts with notes, and no drums.
 pub(crate) fn select(pitched: Vec<&Part>, choice: Parts) -> Vec<&Part> {
     match choice {
-        Parts::All => pitched,
+        Parts::All | Parts::Band => pitched,
         Parts::First => pitched.into_iter().take(1).collect(),
         Parts::Piano if pitched.iter().all(|part| part.programs.is_empty()) => pitched,
         Parts::Piano => pitched.into_iter().filter(|part| is_piano(part)).collect(),

@@ -4,8 +4,8 @@ use crate::holdings::knows_no_beat;
 use crate::parts::select;
 use crate::{ContentHash, Options, Parts, Reason};
 use cantus_score::{
-    Key, Meter, Note, Outer, Part, Pitch, Reading, Score, Ticks, TicksPerQuarter, Unpitched, merge_parts, outer_line,
-    pedalled, performed, quantize,
+    Key, Meter, Note, Outer, Part, Pitch, Reading, Score, Ticks, TicksPerQuarter, Unpitched, bass_of, merge_parts,
+    outer_line, pedalled, performed, quantize,
 };
 use serde::Serialize;
 
@@ -70,7 +70,15 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let (low, high) = Pitch::PIANO;
     let beyond = |note: &&Note| !(low..=high).contains(&note.pitch);
     let mut chosen = select(pitched, options.parts);
-    if !merges && options.parts == Parts::All {
+    if options.parts == Parts::Band {
+        let has_drums = score.parts.iter().any(|part| part.drums && !part.notes.is_empty());
+        let lacks = [(!has_drums, "drums"), (bass_of(&score.parts).is_none(), "bass")];
+        let lacks: Vec<&'static str> = lacks.into_iter().filter(|(lacks, _)| *lacks).map(|(_, part)| part).collect();
+        if !lacks.is_empty() {
+            return Err(Reason::NoBand { lacks });
+        }
+    }
+    if !merges && matches!(options.parts, Parts::All | Parts::Band) {
         chosen.extend(score.parts.iter().filter(|part| part.drums && !part.notes.is_empty()));
     }
     let notes = chosen.iter().flat_map(|part| &part.notes).filter(beyond).count();
@@ -404,6 +412,29 @@ mod tests {
         let mut drums = score(&[(0, 36, 120)], &[]);
         drums.parts[0].drums = true;
         assert!(prepare(&drums, &Options { reading: Some(Reading::Parts), ..lenient() }).is_ok());
+    }
+
+    #[test]
+    fn a_band_has_drums_and_a_bass() {
+        let options = Options { reading: Some(Reading::Parts), parts: Parts::Band, ..lenient() };
+        let mut band = score(&[(0, 40, 480), (480, 38, 480)], &[]);
+        let lacks = |score: &Score| match prepare(score, &options) {
+            Ok(prepared) => Ok(prepared.score.parts.len()),
+            Err(Reason::NoBand { lacks }) => Err(lacks),
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!(lacks(&band), Err(vec!["drums", "bass"]));
+        band.parts.push(Part { notes: band.parts[0].notes.clone(), ..Part::of_drums() });
+        assert_eq!(lacks(&band), Ok(2));
+        band.parts[0].notes = [(0, 60u8), (0, 64), (480, 65), (480, 69)]
+            .map(|(onset, pitch)| Note {
+                onset: Ticks(onset),
+                pitch: Pitch::try_from(pitch).unwrap(),
+                ..band.parts[0].notes[0]
+            })
+            .to_vec();
+        assert_eq!(lacks(&band), Err(vec!["bass"]));
+        assert!(prepare(&band, &options).unwrap_err().to_string().contains("no bass"));
     }
 
     #[test]

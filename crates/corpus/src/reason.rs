@@ -34,6 +34,11 @@ pub enum Reason {
         /// What was asked for.
         wanted: Parts,
     },
+    /// No band: drums or a bass are missing.
+    NoBand {
+        /// Which.
+        lacks: Vec<&'static str>,
+    },
     /// More pitched parts than allowed.
     TooManyParts {
         /// How many have notes.
@@ -87,6 +92,7 @@ impl Reason {
             Reason::NoNotes { drums: 1.., chords: 0 } => "only drums",
             Reason::NoNotes { .. } => "no notes",
             Reason::NoSuchPart { .. } => "without the part asked for",
+            Reason::NoBand { .. } => "without drums or a bass",
             Reason::TooManyParts { .. } => "too many parts",
             Reason::BeyondPiano { .. } => "notes beyond a piano's keys",
             Reason::Meter { .. } => "metre outside the chosen set",
@@ -108,6 +114,7 @@ impl fmt::Display for Reason {
                 write!(f, "it holds {}", Unpitched { strokes: *drums, chords: *chords })
             }
             Reason::NoSuchPart { wanted } => write!(f, "no part is `{wanted}`"),
+            Reason::NoBand { lacks } => write!(f, "it has no {}", lacks.join(" and no ")),
             Reason::TooManyParts { found, allowed } => write!(f, "{found} parts, {allowed} are allowed"),
             Reason::BeyondPiano { notes } => write!(f, "{notes} notes lie beyond a piano's 88 keys"),
             Reason::Meter { found } => write!(f, "in {}", found.join(", ")),

@@ -9,6 +9,7 @@ pub mod octave_roll;
 pub mod performance;
 pub mod piano_roll;
 pub mod pitch_class_chord;
+pub mod rhythm_section;
 pub mod voices;
 
 use std::fmt;

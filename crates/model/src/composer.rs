@@ -125,6 +125,11 @@ pub trait Composer: Send + Sync {
         Vec::new()
     }
 
+    /// The part that it writes to given ones, where it does: `bass`, `drums`.
+    fn joins(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Judges frames with it, where it predicts frames.
     fn frames(&self) -> Option<&dyn JudgesFrames> {
         None
@@ -249,6 +254,26 @@ pub enum ComposeError {
         composer: &'static str,
         /// Who can.
         able: String,
+    },
+    /// The composer writes no part to others.
+    #[error(
+        "a model of the composer {composer} writes no part to others; use one of {able} (`cantus models` lists models with their composers)"
+    )]
+    CannotJoin {
+        /// Which.
+        composer: &'static str,
+        /// Who can.
+        able: String,
+    },
+    /// The part is not there to which another is to be written.
+    #[error("there are no {wanted} to write {written} to: the piece holds {found}")]
+    NoPart {
+        /// What was looked for.
+        wanted: &'static str,
+        /// What was to be written.
+        written: &'static str,
+        /// What there is.
+        found: String,
     },
     /// It does not know what is asked for.
     #[error(

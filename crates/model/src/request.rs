@@ -2,7 +2,7 @@
 //! anew are one thing, said in different words.
 
 use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling};
-use cantus_score::{Key, Meter, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
+use cantus_score::{Key, Meter, Program, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
 use serde::Serialize;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -36,6 +36,8 @@ pub struct Given {
     cells: Vec<Cell>,
     /// The same, where the cells are the first bars in all voices.
     beginning: Option<Prompt>,
+    /// Whether all of it is given, and one more part is wanted.
+    is_to_be_joined: bool,
 }
 
 /// Some voices in some bars.
@@ -93,13 +95,30 @@ impl Given {
             }
             _ => None,
         };
-        Ok(Given { score, cells, beginning })
+        Ok(Given { score, cells, beginning, is_to_be_joined: false })
     }
 
     /// The beginning of a piece, which is gone on with.
     pub fn beginning(prompt: Prompt) -> Given {
         let cells = vec![Cell::bars(1..=prompt.bars())];
-        Given { score: prompt.score().clone(), cells, beginning: Some(prompt) }
+        Given { score: prompt.score().clone(), cells, beginning: Some(prompt), is_to_be_joined: false }
+    }
+
+    /// A piece of which all parts are given, drums among them, to which one more is written.
+    ///
+    /// # Errors
+    /// [`ComposeError::NothingGiven`], where it has no notes.
+    pub fn parts(score: Score) -> Result<Given, ComposeError> {
+        if score.note_count() == 0 {
+            return Err(ComposeError::NothingGiven);
+        }
+        let cells = vec![Cell { voice: None, bars: None }];
+        Ok(Given { score, cells, beginning: None, is_to_be_joined: true })
+    }
+
+    /// Whether all of it is given, and one more part is wanted.
+    pub fn is_to_be_joined(&self) -> bool {
+        self.is_to_be_joined
     }
 
     /// The piece, in its own ticks.
@@ -131,6 +150,8 @@ pub enum Around {
     Beginning,
     /// Any cells of it, voices as well as bars.
     Cells,
+    /// All parts of it: it writes one more.
+    Parts,
 }
 
 /// A wish that not every composer can fulfil, beside length and what is given.
@@ -147,11 +168,14 @@ pub enum Control {
     Density,
     /// How long it lasts, in the place of its bars: for music as it is played.
     Seconds,
+    /// Which instrument plays what is written.
+    Program,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 5] = [Control::Form, Control::Key, Control::Meter, Control::Density, Control::Seconds];
+    pub const ALL: [Control; 6] =
+        [Control::Form, Control::Key, Control::Meter, Control::Density, Control::Seconds, Control::Program];
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
 
@@ -176,6 +200,7 @@ impl Control {
             Control::Meter => "meter",
             Control::Density => "density",
             Control::Seconds => "seconds",
+            Control::Program => "program",
         }
     }
 
@@ -192,6 +217,7 @@ impl Control {
             Control::Meter => "Metre",
             Control::Density => "Density",
             Control::Seconds => "Seconds",
+            Control::Program => "Instrument",
         }
     }
 
@@ -205,6 +231,9 @@ impl Control {
                 "how busy it is: from 0, as the calmest of the pieces learnt from, to 1, as the busiest"
             }
             Control::Seconds => "how long the whole piece lasts, a prompt included, in the place of bars: 60",
+            Control::Program => {
+                "the instrument that plays what is written: a program of General MIDI, 0-127; 33 is a fingered bass"
+            }
         }
     }
 }
@@ -222,6 +251,8 @@ pub struct Controls {
     pub density: Option<f64>,
     /// How long it lasts, what is given included.
     pub seconds: Option<NonZeroU32>,
+    /// Which instrument plays what is written.
+    pub program: Option<Program>,
 }
 
 impl Controls {
@@ -233,6 +264,7 @@ impl Controls {
             self.meter.is_some(),
             self.density.is_some(),
             self.seconds.is_some(),
+            self.program.is_some(),
         ];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
@@ -256,6 +288,10 @@ impl Controls {
                 self.density = Some(density.ok_or_else(|| format!("density `{text}`: give a number from 0 to 1"))?);
             }
             Control::Seconds => self.seconds = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Program => {
+                let program = text.trim().parse().ok().and_then(Program::new);
+                self.program = Some(program.ok_or_else(|| format!("program `{text}`: give a number from 0 to 127"))?);
+            }
         }
         Ok(())
     }
@@ -342,14 +378,24 @@ impl Request {
             }
             return Err(ComposeError::Control { composer: spec.id, control: control.name(), able });
         }
-        let is_of_all = |control: &Control| matches!(control, Control::Form | Control::Seconds);
-        let settled = self.controls.asked().find(|control| !is_of_all(control) || self.length == Length::AsGiven);
+        let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
+        let is_open = |control: &Control| match control {
+            Control::Form | Control::Seconds => self.length != Length::AsGiven,
+            // Drums have no key.
+            Control::Key | Control::Program => joins,
+            Control::Meter | Control::Density => false,
+        };
+        let settled = self.controls.asked().find(|control| !is_open(control));
         if let (Some(_), Some(control)) = (&self.given, settled) {
             return Err(ComposeError::Settled { control: control.noun() });
         }
         match &self.given {
             None if self.length == Length::AsGiven => return Err(ComposeError::NothingGiven),
-            Some(given) if given.beginning.is_none() && !spec.around.contains(&Around::Cells) => {
+            Some(_) if joins && !spec.around.contains(&Around::Parts) => {
+                let able = able(&|spec| spec.around.contains(&Around::Parts));
+                return Err(ComposeError::CannotJoin { composer: spec.id, able });
+            }
+            Some(given) if !joins && given.beginning.is_none() && !spec.around.contains(&Around::Cells) => {
                 let able = able(&|spec| spec.around.contains(&Around::Cells));
                 return Err(ComposeError::CannotArrange { composer: spec.id, able });
             }

@@ -81,6 +81,8 @@ pub struct JointShape {
     pub tonal: bool,
     /// Whether the pointer offers the sequence's beginning, and knows where it is being repeated.
     pub openings: bool,
+    /// Whether the shared part looks back from one set with members to the one before, however many empty ones lie between.
+    pub sounding: bool,
 }
 
 pub use crate::plane::CLASSES;
@@ -179,7 +181,7 @@ impl JointHead {
     /// # Panics
     /// If there are more than 128 keys, no frequency for one, channels that are no multiple of 16, or 128 keys to a voice.
     pub fn new(shape: JointShape, frequencies: &[f32], rng: &mut Rng, device: &Device) -> JointHead {
-        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span, tonal, openings } = shape;
+        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span, tonal, openings, .. } = shape;
         assert!(keys > 1 && keys <= 128 && frequencies.len() == keys, "{keys} keys, {} known", frequencies.len());
         assert!(channels.is_multiple_of(16), "{channels} channels");
         assert!(span < 128, "voices of {span} keys");

@@ -4,6 +4,7 @@
 //! them make a quarter note ([`Score::ticks_per_quarter`]). Seconds appear only where sound is made ([`TempoMap`]).
 //! This crate has no dependencies, touches no files and knows no file format.
 
+mod band;
 mod chords;
 mod drums;
 mod excerpt;
@@ -21,6 +22,7 @@ mod tonality;
 mod unpitched;
 mod words;
 
+pub use band::bass_of;
 pub use drums::{names_drums, names_pitches};
 pub use grid::{GridReport, quantize};
 pub use line::{Outer, outer_line};

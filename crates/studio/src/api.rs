@@ -192,8 +192,15 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
         format!("a piece lasts {} seconds at the most", 2 * MOST_BARS),
     )?;
     let is_new = order.prompt.is_none() && order.arrangement.is_none();
+    let joins = order.arrangement.as_ref().is_some_and(|given| given.joined);
+    let is_open = |control: Control| match control {
+        Control::Form | Control::Seconds => true,
+        // A drum loop has no key.
+        Control::Key | Control::Program => joins,
+        _ => false,
+    };
     check(
-        is_new || !controls.asked().any(|control| !matches!(control, Control::Form | Control::Seconds)),
+        is_new || controls.asked().all(is_open),
         "what is given has its own key, metre and density: leave them out".to_owned(),
     )?;
     check(
@@ -217,7 +224,8 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
                 &format!("be asked for a {}", Control::named(name).map_or("wish", Control::noun)),
             )?;
         }
-        check(order.arrangement.is_none() || model.around.contains(&Around::Cells), "work around what is given")?;
+        let way = order.arrangement.as_ref().map(|given| if given.joined { Around::Parts } else { Around::Cells });
+        check(way.is_none_or(|way| model.around.contains(&way)), "work around what is given")?;
         let given = |sha256: &str| {
             shared.prompts.find(sha256).ok_or_else(|| ApiError::bad_request("there is no such upload; upload it first"))
         };

@@ -2,8 +2,8 @@
 
 use crate::training::{WorkshopError, check_reading};
 use cantus_composers::registry::{self, Choice};
-use cantus_corpus::{Corpus, Folder, Music, Options, Progress};
-use cantus_model::{ComposerSpec, CorpusCard};
+use cantus_corpus::{Corpus, Folder, Music, Options, Parts, Progress};
+use cantus_model::{Around, ComposerSpec, CorpusCard};
 use cantus_score::{Reading, TicksPerQuarter};
 use cantus_training::training_set;
 use std::path::Path;
@@ -58,7 +58,10 @@ fn read_for(
 ) -> Result<Corpus, WorkshopError> {
     // Who does not read part by part reads everything in its own way.
     let own = spec.reads.first().filter(|_| !spec.reads.contains(&Reading::Parts));
-    let options = Options { reading: options.reading.or(own.copied()), ..options.clone() };
+    // Who writes one part to others learns from pieces that have both.
+    let parts =
+        if spec.around.contains(&Around::Parts) && options.parts == Parts::All { Parts::Band } else { options.parts };
+    let options = Options { reading: options.reading.or(own.copied()), parts, ..options.clone() };
     let corpus = folder.corpus(&options, progress)?;
     let found = corpus.report.options.way();
     if spec.reads.contains(&found) {

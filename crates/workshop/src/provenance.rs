@@ -49,6 +49,9 @@ pub struct ArrangementOrigin {
     pub voices: Vec<usize>,
     /// The bars that were kept, from 1.
     pub bars: Vec<(usize, usize)>,
+    /// Whether all parts were given, and one more was written.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub joined: bool,
 }
 
 /// Which prompt was continued.
@@ -80,6 +83,9 @@ impl Provenance {
             let (silent, from) = score.silent_bars();
             let sounding = (silent > 0).then(|| score.after(from));
             request.given = Some(Given::beginning(Prompt::new(sounding.as_ref().unwrap_or(score), *bars)?));
+        } else if let (Some(ArrangementOrigin { joined: true, .. }), Some(score)) = (&self.arrangement, given) {
+            request.given = Some(Given::parts(score.clone())?);
+            request.length = Length::AsGiven;
         } else if let (Some(ArrangementOrigin { voices, bars, .. }), Some(score)) = (&self.arrangement, given) {
             let voices = voices.iter().map(|voice| Cell::voice(*voice));
             let bars = bars.iter().map(|(first, last)| Cell::bars(*first..=*last));
@@ -119,7 +125,12 @@ mod tests {
             form: Some("AABA".into()),
             controls: [("key".to_owned(), "D minor".to_owned())].into(),
             prompt: Some(PromptOrigin { sha256: "cd".into(), bars: 4 }),
-            arrangement: Some(ArrangementOrigin { sha256: "ef".into(), voices: vec![0], bars: vec![(1, 4)] }),
+            arrangement: Some(ArrangementOrigin {
+                sha256: "ef".into(),
+                voices: vec![0],
+                bars: vec![(1, 4)],
+                joined: false,
+            }),
         };
         let remarks = ["something else".to_owned(), origin.to_remark()];
         assert_eq!(Provenance::find(&remarks), Some(origin));

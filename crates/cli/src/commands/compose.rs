@@ -137,7 +137,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
     if let Some(origin) = like {
         if origin.arrangement.is_some() {
             return Err(miette!(
-                "the piece was not composed from nothing: `cantus harmonise` writes it again, given the same file"
+                "the piece was not composed from nothing: `cantus harmonise` or `cantus accompany` writes it again, given the same file"
             ));
         }
         if origin.model_sha256 != model.digest {

@@ -97,6 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             sha256: digest(&bytes),
             voices,
             bars: arguments.keep.iter().map(|range| (*range.start(), *range.end())).collect(),
+            joined: false,
         }),
     };
     let playing = arguments.sound.load(&outputs.formats)?;

@@ -206,7 +206,7 @@ fn what_does_not_exist_is_named_with_what_does() {
         (&["--minutes", "-1"], 2, &["--minutes must be a positive number"]),
         (&["--grid", "0"], 2, &["a grid of 0"]),
         (&["--max-off-grid", "1.5"], 2, &["off the grid", "1.5"]),
-        (&["--parts", "drums"], 2, &["drums", "all, first, piano or melody"]),
+        (&["--parts", "drums"], 2, &["drums", "all, band, first, piano or melody"]),
         (&["--recipe", "none.toml"], 1, &["there is no file `none.toml`"]),
     ];
     for (options, code, said) in cases {

@@ -26,7 +26,7 @@ impl JointScorer {
         shape: JointShape,
         mut lookup: impl FnMut(&str, &[usize]) -> Result<&'v [f32], E>,
     ) -> Result<JointScorer, E> {
-        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span, tonal, openings } = shape;
+        let JointShape { keys, features, hidden, channels, reach, lags, candidates, span, tonal, openings, .. } = shape;
         let mut dense = |name: &str, input: usize, output: usize| {
             let weight = lookup(&format!("{name}.weight"), &[output, input])?;
             Ok(Dense::new(input, output, weight, lookup(&format!("{name}.bias"), &[output])?))

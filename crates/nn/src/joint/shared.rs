@@ -7,21 +7,24 @@ pub(super) use crate::plane::{Heard, add, decide, decide_back};
 
 /// Steps that the decaying sums look back.
 const DEPTH: usize = 64;
+/// Empty steps that are passed over, at most.
+const EMPTY: usize = 512;
 /// What a step is worth beside the one after it, in each of the decaying sums.
 const DECAYS: [f32; 2] = [0.9, 0.98];
 /// Sums that decay.
 pub(super) const SUMS: usize = DECAYS.len();
 /// What the shared part sees of the past of a place.
 pub(super) fn heard(shape: JointShape, place: &Place<'_>, noise: Option<&Noise>, found: &mut Vec<Heard>) {
-    let JointShape { keys, lags, .. } = shape;
+    let JointShape { keys, lags, sounding, .. } = shape;
     found.clear();
     let share = noise.map_or(0.0, |noise| noise.past);
     // One coin for each member of each step: it is missing wherever it would be seen from here.
     let key = noise.map(|noise| CoinKey::new(noise.seed ^ 0x9a57, [noise.step, place.at as u64]));
     let mut sums = [[0.0f32; 128]; SUMS];
     let mut rates = [1.0; SUMS];
-    for back in 1..=DEPTH.max(lags) {
-        let Some(set) = place.before(back) else { break };
+    let steps = (1..=DEPTH.max(lags) + if sounding { EMPTY } else { 0 }).map_while(|back| place.before(back));
+    let counted = steps.filter(|set| !sounding || *set != 0).take(DEPTH.max(lags));
+    for (back, set) in (1..).zip(counted) {
         rates.iter_mut().zip(DECAYS).for_each(|(rate, decay)| *rate *= decay);
         let mut left = set;
         while left != 0 {

@@ -12,6 +12,7 @@ const SHAPE: JointShape = JointShape {
     span: 0,
     tonal: false,
     openings: false,
+    sounding: false,
 };
 
 fn head(shape: JointShape, seed: u64, device: &Device) -> JointHead {
@@ -95,11 +96,12 @@ fn nats(decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, set: u
     nats
 }
 
-fn all_parts() -> [JointShape; 6] {
+fn all_parts() -> [JointShape; 7] {
     [
         SHAPE,
         JointShape { span: 2, ..SHAPE },
         JointShape { tonal: true, openings: true, ..SHAPE },
+        JointShape { sounding: true, ..SHAPE },
         JointShape { candidates: 0, ..SHAPE },
         JointShape { channels: 0, ..SHAPE },
         JointShape { channels: 0, candidates: 0, ..SHAPE },

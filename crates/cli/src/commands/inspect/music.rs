@@ -180,6 +180,9 @@ fn composed(path: &Path, origin: &Provenance) -> Vec<(String, String)> {
 
 /// What was given of a piece whose rest was composed.
 fn kept(given: &ArrangementOrigin) -> String {
+    if given.joined {
+        return "all parts".to_owned();
+    }
     let voices: Vec<&str> = given.voices.iter().filter_map(|voice| VOICES.get(*voice).copied()).collect();
     let voices = (!voices.is_empty()).then(|| format!("the {}", voices.join(", ")));
     let bars = (!given.bars.is_empty()).then(|| format!("bars {}", ranges(&given.bars)));
@@ -199,8 +202,11 @@ fn again(path: &Path, origin: &Provenance) -> Vec<String> {
     let usual = match &origin.arrangement {
         // What was given stands in a file of its own, which a person has to name.
         Some(given) => {
-            add(&["harmonise", "GIVEN"]);
+            add(&[if given.joined { "accompany" } else { "harmonise" }, "GIVEN"]);
             let voices: Vec<&str> = given.voices.iter().filter_map(|voice| VOICES.get(*voice).copied()).collect();
+            for (name, text) in origin.asked().filter(|_| given.joined) {
+                add(&[&format!("--{name}"), text]);
+            }
             if voices != VOICES[..1] || !given.bars.is_empty() {
                 voices.iter().for_each(|voice| add(&["--voice", voice]));
             }
@@ -210,7 +216,7 @@ fn again(path: &Path, origin: &Provenance) -> Vec<String> {
             let sampling = origin.sampling;
             add(&["--seed", &origin.seed.to_string(), "--temperature", &sampling.temperature.to_string()]);
             add(&["--top-p", &sampling.top_p.to_string(), "--top-k", &sampling.top_k.to_string()]);
-            workshop::CHORALES
+            if given.joined { "" } else { workshop::CHORALES }
         }
         None => {
             add(&["compose", "--like", &path.to_string_lossy()]);

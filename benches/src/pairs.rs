@@ -1,0 +1,453 @@
+//! Drums to bass, two bars at a time: the table of a file of pairs, divided by songs.
+//!
+//! Nats a pattern of 64 steps by 36 columns, natural logarithms, mean over the patterns of the test songs. The register, which the coding of
+//! M. Karpenko and A. Kryshtapovich gives for nothing (columns are counted from the pattern's lowest note), is counted apart. Beside every
+//! figure stands how many onsets a pattern has: a model that writes silence is told by it.
+
+use cantus_composers::registry;
+use cantus_corpus::{Pair, PairsFile, Sides};
+use cantus_encoding::rhythm_section::{self, COLUMNS, KICK};
+use cantus_model::{Composer, Given, ModelFile, Request, Sampling, StepAt, TrainingSet, seeded};
+use cantus_score::{Note, Pitch, Score};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Steps of a pattern.
+const STEPS: usize = 64;
+/// Salts of the splits; only the mean of three counts.
+const SALTS: [&str; 3] = ["0", "1", "2"];
+/// Patterns that are sampled for statistics.
+const SAMPLED: usize = 500;
+/// A learning rate rises over so many steps, stays for this share of all, then falls.
+const WARMUP: f64 = 100.0;
+const STAYS: f64 = 0.5;
+
+/// Options of the table.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The file of pairs (.jsonl.gz)
+    data: PathBuf,
+    /// Salts of the splits
+    #[arg(long, value_delimiter = ',', default_values_t = SALTS.map(str::to_owned))]
+    salt: Vec<String>,
+    /// Only what is counted, nothing learnt
+    #[arg(long)]
+    counted: bool,
+    /// A composer that writes a bass, and its configuration
+    #[arg(long, default_value = "accompany")]
+    composer: String,
+    /// Change a setting of the composer, as in --set hidden=256
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Epochs
+    #[arg(long, default_value_t = 20)]
+    epochs: u64,
+    /// Judge the validation pairs in the place of the test pairs: for looking for settings
+    #[arg(long)]
+    validation: bool,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Seed of the network and of what is sampled
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Two bars as they are counted.
+struct Pattern {
+    source: String,
+    drums: Vec<u16>,
+    /// Columns that begin at each step.
+    bass: Vec<u128>,
+    lowest: u8,
+}
+
+impl Pattern {
+    fn of(pair: &Pair) -> Pattern {
+        let notes = &pair.score.parts[1].notes;
+        let lowest = notes.iter().map(|note| note.pitch).min().unwrap_or(Pitch::C4);
+        let within = |note: &&Note| usize::from(note.pitch.get() - lowest.get()) < COLUMNS;
+        let notes: Vec<Note> = notes.iter().filter(within).copied().collect();
+        Pattern {
+            source: pair.source.clone(),
+            drums: rhythm_section::drums(&pair.score.parts[0].notes, STEPS),
+            bass: rhythm_section::encode(&notes, lowest, STEPS, STEPS),
+            lowest: lowest.get(),
+        }
+    }
+
+    fn onsets(&self) -> u32 {
+        self.bass.iter().map(|frame| frame.count_ones()).sum()
+    }
+
+    /// 2 where the kick sounds, 1 where something else does.
+    fn beat(&self, step: usize) -> usize {
+        match self.drums[step] {
+            0 => 0,
+            row if row >> KICK & 1 == 1 => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs the table.
+///
+/// # Errors
+/// A file that cannot be read, a composer that cannot be made.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    cantus_nn::buffer::keep_freed_memory();
+    rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
+    let file = PairsFile::open(&arguments.data)?;
+    println!("{} pairs", file.pairs().len());
+    let mut sums: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for salt in &arguments.salt {
+        let Sides { train, valid, test } = file.sides(salt);
+        let test = if arguments.validation { &valid } else { &test };
+        println!("salt {salt}: {} to learn from, {} for validation, {} judged", train.len(), valid.len(), test.len());
+        let patterns = [&train, test].map(|pairs| pairs.iter().map(Pattern::of).collect::<Vec<_>>());
+        for (name, nats) in counting(&patterns[0], &patterns[1]) {
+            println!("  {name}: {nats:.2}");
+            sums.entry(name).or_default().push(nats);
+        }
+        println!("  onsets a pattern: {:.2}", mean(patterns[1].iter().map(|pattern| f64::from(pattern.onsets()))));
+        if arguments.counted {
+            continue;
+        }
+        let composer = learn(arguments, &train, &valid)?;
+        for (name, nats) in judged(composer.as_ref(), test, &patterns[1]) {
+            println!("  {name}: {nats:.2}");
+            sums.entry(name).or_default().push(nats);
+        }
+        sampled(composer.as_ref(), test, &patterns[1], arguments.seed)?;
+    }
+    println!("mean over salts {}:", arguments.salt.join(", "));
+    for (name, nats) in sums {
+        println!("  {name}: {:.2}", mean(nats.iter().copied()));
+    }
+    Ok(())
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = values.fold((0.0, 0.0), |(count, sum), value| (count + 1.0, sum + value));
+    sum / count
+}
+
+/// The negative log-likelihood of cells, each 1 with a probability of its own.
+fn nats(pattern: &Pattern, rate: impl Fn(usize, usize) -> f64) -> f64 {
+    let of_step = |step: usize| {
+        (0..COLUMNS).map(move |column| (step, column)).fold(0.0, |sum, (step, column)| {
+            let rate = rate(step, column);
+            sum - if pattern.bass[step] >> column & 1 == 1 { rate.ln() } else { (1.0 - rate).ln() }
+        })
+    };
+    (0..STEPS).map(of_step).sum()
+}
+
+/// What counting gives, the weakest first.
+fn counting(train: &[Pattern], test: &[Pattern]) -> Vec<(&'static str, f64)> {
+    let all = train.len() as f64;
+    let (mut by_step, mut by_column, mut cells) = ([0.0; STEPS], [0.0; COLUMNS], vec![0.0; STEPS * COLUMNS]);
+    for pattern in train {
+        for (step, frame) in pattern.bass.iter().enumerate() {
+            for column in (0..COLUMNS).filter(|column| frame >> column & 1 == 1) {
+                by_step[step] += 1.0;
+                by_column[column] += 1.0;
+                cells[step * COLUMNS + column] += 1.0;
+            }
+        }
+    }
+    let onsets: f64 = by_step.iter().sum();
+    let one = onsets / (all * (STEPS * COLUMNS) as f64);
+    let product = |step: usize, column: usize| {
+        ((by_step[step] + 0.5) * (by_column[column] + 0.5) / (onsets * all)).clamp(1e-6, 0.5)
+    };
+    let cell = |step: usize, column: usize| (cells[step * COLUMNS + column] + 0.5) / (all + 1.0);
+    let of = |rate: &dyn Fn(usize, usize) -> f64| mean(test.iter().map(|pattern| nats(pattern, rate)));
+    vec![
+        ("counted: one rate", of(&|_, _| one)),
+        ("counted: by cell", of(&cell)),
+        ("counted: by step x column", of(&product)),
+        ("counted: step by step, the bass's past", sequential(train, test, false)),
+        ("counted: step by step, its past, the drums here, the bar before", sequential(train, test, true)),
+        ("counted: register", registers(train, test)),
+    ]
+}
+
+/// Counts step by step: first whether something begins, then what. Contexts back off to shorter ones (MacKay and Peto 1995).
+fn sequential(train: &[Pattern], test: &[Pattern], knows_all: bool) -> f64 {
+    let begins: [&Told; 4] = [
+        &|_, step, since, _| vec![step as u64 % 32, since],
+        &|pattern, step, since, _| vec![step as u64 % 32, since, pattern.beat(step) as u64],
+        &|pattern, step, since, _| {
+            vec![step as u64 % 32, since, pattern.beat(step) as u64, before(pattern, step, 32, 3)]
+        },
+        &|pattern, step, since, last| {
+            vec![step as u64 % 32, since, pattern.beat(step) as u64, before(pattern, step, 32, 3), last.0.min(40)]
+        },
+    ];
+    let what: [&Told; 4] = [
+        &|_, _, _, last| vec![last.0],
+        &|_, _, _, last| vec![last.0, last.1],
+        &|pattern, step, _, last| vec![last.0, before(pattern, step, 32, 64)],
+        &|pattern, step, _, last| vec![last.0, last.1, before(pattern, step, 32, 64), step as u64 % 4],
+    ];
+    let depth = if knows_all { 4 } else { 1 };
+    let columns = if knows_all { 4 } else { 2 };
+    let (mut begin, mut column) = (Counts::default(), Counts::default());
+    let walk = |pattern: &Pattern, each: &mut Each<'_>| {
+        let (mut since, mut last) = (64u64, (99u64, 99u64));
+        for (step, frame) in pattern.bass.iter().enumerate() {
+            let contexts =
+                |told: &[&Told]| told.iter().map(|told| told(pattern, step, since, last)).collect::<Vec<_>>();
+            each(&contexts(&begins[..depth]), &contexts(&what[..columns]), *frame);
+            if *frame != 0 {
+                last = (u64::from(frame.trailing_zeros()), last.0);
+                since = 0;
+            }
+            since = (since + 1).min(64);
+        }
+    };
+    let item = |frame: u128| u64::from(frame.trailing_zeros());
+    for pattern in train {
+        walk(pattern, &mut |begins, what, frame| {
+            begin.add(begins, u64::from(frame != 0));
+            if frame != 0 {
+                column.add(what, item(frame));
+            }
+        });
+    }
+    let chords = mean(
+        train
+            .iter()
+            .flat_map(|pattern| &pattern.bass)
+            .filter(|f| **f != 0)
+            .map(|f| f64::from(u8::from(f.count_ones() > 1))),
+    );
+    let of = |pattern: &Pattern| {
+        let mut nats = 0.0;
+        walk(pattern, &mut |begins, what, frame| {
+            nats -= begin.probability(begins, u64::from(frame != 0), 2).ln();
+            if frame != 0 {
+                nats -= column.probability(what, item(frame), COLUMNS).ln();
+                // A chord's other notes: any columns above the lowest.
+                nats -= match frame.count_ones() {
+                    1 => (1.0 - chords).ln(),
+                    more => f64::from(more - 1) * (chords / COLUMNS as f64).ln(),
+                };
+            }
+        });
+        nats
+    };
+    mean(test.iter().map(of))
+}
+
+/// Is shown the contexts of whether something begins, of what begins, and the frame.
+type Each<'e> = dyn FnMut(&[Vec<u64>], &[Vec<u64>], u128) + 'e;
+
+/// What a context is made of: the pattern so far, the step, the steps since the last onset, the last two columns.
+type Told = dyn Fn(&Pattern, usize, u64, (u64, u64)) -> Vec<u64>;
+
+/// What stood some steps before: in classes of none, something (`most` 3), or which column.
+fn before(pattern: &Pattern, step: usize, back: usize, most: u64) -> u64 {
+    match step.checked_sub(back).map(|at| pattern.bass[at]) {
+        None => 0,
+        Some(0) => 1,
+        Some(frame) => (2 + u64::from(frame.trailing_zeros())).min(most.saturating_sub(1)),
+    }
+}
+
+/// Counts of what came in contexts that back off one to the one before.
+#[derive(Default)]
+struct Counts {
+    seen: HashMap<(usize, Vec<u64>), Seen>,
+}
+
+/// How often a context came, and each item in it.
+type Seen = (f64, HashMap<u64, f64>);
+
+impl Counts {
+    fn add(&mut self, contexts: &[Vec<u64>], item: u64) {
+        for (order, context) in [vec![]].iter().chain(contexts).enumerate() {
+            let (all, items) = self.seen.entry((order, context.clone())).or_default();
+            *all += 1.0;
+            *items.entry(item).or_default() += 1.0;
+        }
+    }
+
+    fn probability(&self, contexts: &[Vec<u64>], item: u64, items: usize) -> f64 {
+        const STRENGTH: f64 = 20.0;
+        [vec![]].iter().chain(contexts).enumerate().fold(1.0 / items as f64, |lower, (order, context)| {
+            let Some((all, found)) = self.seen.get(&(order, context.clone())) else { return lower };
+            (found.get(&item).copied().unwrap_or(0.0) + STRENGTH * lower) / (all + STRENGTH)
+        })
+    }
+}
+
+fn registers(train: &[Pattern], test: &[Pattern]) -> f64 {
+    let mut counts = [0.1; 128];
+    train.iter().for_each(|pattern| counts[usize::from(pattern.lowest)] += 1.0);
+    let all: f64 = counts.iter().sum();
+    mean(test.iter().map(|pattern| -(counts[usize::from(pattern.lowest)] / all).ln()))
+}
+
+/// Trains, and gives the composer of the epoch that was best on validation.
+fn learn(arguments: &Arguments, train: &[Pair], valid: &[Pair]) -> Result<Box<dyn Composer>> {
+    let (spec, configuration) = registry::choose(&arguments.composer)?;
+    let mut settings = spec.settings(configuration).ok_or("no settings")?;
+    for change in &arguments.set {
+        let (key, value) = change.split_once('=').ok_or("--set KEY=VALUE")?;
+        settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    }
+    let scores = |pairs: &[Pair]| pairs.iter().map(|pair| pair.score.clone()).collect();
+    let set = TrainingSet { train: scores(train), valid: scores(valid), ..TrainingSet::default() };
+    let mut trainable = (spec.create)(&settings, &set, arguments.seed)?;
+    println!("  {} parameters", trainable.parameters());
+    let (begun, height) = (Instant::now(), trainable.regime().learning_rate);
+    let all = (arguments.epochs * trainable.steps(0)) as f64;
+    let (mut done, mut best): (f64, Option<(f64, ModelFile)>) = (0.0, None);
+    for epoch in 0..arguments.epochs {
+        let (mut nats, mut tokens) = (0.0, 0.0);
+        for step in 0..trainable.steps(epoch) {
+            let falls = ((1.0 - done / all) / (1.0 - STAYS)).clamp(0.0, 1.0);
+            let report = trainable.step(StepAt { epoch, step }, height * (done / WARMUP).min(1.0) * falls);
+            nats += report.batch.nats;
+            tokens += report.batch.tokens;
+            done += 1.0;
+        }
+        let per_pattern = STEPS as f64 * nats / tokens;
+        let judged = trainable.validate();
+        let judged = judged.nats / valid.len() as f64;
+        let seconds = begun.elapsed().as_secs_f64();
+        println!(
+            "  epoch {epoch}: training {per_pattern:.2}, validation {judged:.2} with the register, {seconds:.0} s"
+        );
+        if best.as_ref().is_none_or(|(known, _)| judged < *known) {
+            best = Some((judged, trainable.save()));
+        }
+    }
+    let (_, file) = best.ok_or("no epoch")?;
+    println!("  {} bytes", file.to_bytes(cantus_model::Precision::Half)?.len());
+    Ok(registry::load(&file)?)
+}
+
+/// The test patterns under a composer: nats a pattern.
+fn judged(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern]) -> Vec<(&'static str, f64)> {
+    let Some(judge) = composer.judge() else { return Vec::new() };
+    let of = |score: &Score| {
+        let moments = judge.judge(score).moments;
+        // The register comes first.
+        let all: f64 = moments.iter().map(|moment| moment.nats).sum();
+        (all - moments[0].nats, moments[0].nats)
+    };
+    let own: Vec<(f64, f64)> = test.par_iter().map(|pair| of(&pair.score)).collect();
+    let foreign =
+        |k: usize| (1..test.len()).map(|by| (k + by * 389) % test.len()).find(|j| test[*j].source != test[k].source);
+    let under_others: Vec<f64> = (0..test.len())
+        .into_par_iter()
+        .map(|k| {
+            let mut score = test[k].score.clone();
+            if let Some(other) = foreign(k) {
+                score.parts[0] = test[other].score.parts[0].clone();
+            }
+            of(&score).0
+        })
+        .collect();
+    for folder in ["freedoom", "simutrans", "openmsx", "mma-synth"] {
+        let here = || patterns.iter().zip(&own).filter(|(pattern, _)| pattern.source.contains(folder));
+        println!("    {folder}: {:.2} of {} patterns", mean(here().map(|(_, (nats, _))| *nats)), here().count());
+    }
+    let mean_own = mean(own.iter().map(|(nats, _)| *nats));
+    let mean_other = mean(under_others.iter().copied());
+    vec![
+        ("learnt: given the register", mean_own),
+        ("learnt: its register", mean(own.iter().map(|(_, nats)| *nats))),
+        ("learnt: under another song's drums", mean_other),
+        ("learnt: what drums are worth", mean_other - mean_own),
+        ("learnt: perplexity a step", (mean_own / STEPS as f64).exp()),
+    ]
+}
+
+/// What basses are like.
+#[derive(Default)]
+struct Likeness {
+    /// Steps without drums, with some but the kick, with the kick; and how many of each have an onset.
+    steps: [f64; 3],
+    begun: [f64; 3],
+    onsets: f64,
+    /// Patterns; those whose second bar has the rhythm of the first, or is the same.
+    patterns: f64,
+    same_rhythm: f64,
+    same: f64,
+    /// Onsets of both, of either, against the bass that belongs to the drums.
+    both: f64,
+    own: f64,
+    other: f64,
+}
+
+impl Likeness {
+    fn add(&mut self, pattern: &Pattern, bass: &[u128]) {
+        for (step, frame) in bass.iter().enumerate() {
+            let beat = pattern.beat(step);
+            self.steps[beat] += 1.0;
+            self.begun[beat] += f64::from(u8::from(*frame != 0));
+            self.onsets += f64::from(frame.count_ones());
+            let truth = pattern.bass[step] != 0;
+            self.both += f64::from(u8::from(truth && *frame != 0));
+            self.own += f64::from(u8::from(*frame != 0));
+            self.other += f64::from(u8::from(truth));
+        }
+        let (first, second) = bass.split_at(STEPS / 2);
+        self.patterns += 1.0;
+        self.same += f64::from(u8::from(first == second));
+        self.same_rhythm += f64::from(u8::from(first.iter().zip(second).all(|(a, b)| (*a != 0) == (*b != 0))));
+    }
+
+    fn print(&self, name: &str) {
+        let [none, other, kick] = std::array::from_fn(|beat| self.begun[beat] / self.steps[beat]);
+        let per = |sum: f64| sum / self.patterns;
+        println!(
+            "    {name}: an onset on a kick {kick:.3}, on another stroke {other:.3}, on none {none:.3}; second bar in the first's rhythm \
+             {:.3}, the same {:.3}; rhythm F1 {:.3}; {:.2} onsets a pattern",
+            per(self.same_rhythm),
+            per(self.same),
+            2.0 * self.both / (self.own + self.other),
+            per(self.onsets),
+        );
+    }
+}
+
+/// What the composer writes to drums of the test.
+fn sampled(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern], seed: u64) -> Result<()> {
+    let every = test.len().div_ceil(SAMPLED).max(1);
+    let has_drums = |k: &usize| patterns[*k].drums.iter().any(|row| *row != 0);
+    let chosen: Vec<usize> = (0..test.len()).step_by(every).filter(has_drums).collect();
+    let (mut real, mut written) = (Likeness::default(), Likeness::default());
+    let basses: Vec<std::result::Result<Vec<u128>, String>> = chosen
+        .par_iter()
+        .map(|&k| {
+            let mut drums = test[k].score.clone();
+            drums.parts.truncate(1);
+            // The whole of two bars.
+            let given = Given::parts(drums).map_err(|error| error.to_string())?;
+            let request = Request::around(given, Sampling::default());
+            let rngs = &mut [seeded(seed + k as u64)];
+            let composed = registry::compose(composer, &request, rngs, &mut |_| ControlFlow::Continue(()));
+            let score = composed.map_err(|error| error.to_string())?.remove(0).score;
+            let part = score.parts.last().ok_or("no part")?;
+            let lowest = part.notes.iter().map(|note| note.pitch).min().unwrap_or(Pitch::C4);
+            Ok(rhythm_section::encode(&part.notes, lowest, STEPS, STEPS))
+        })
+        .collect();
+    for (k, bass) in chosen.into_iter().zip(basses) {
+        real.add(&patterns[k], &patterns[k].bass);
+        written.add(&patterns[k], &bass?);
+    }
+    real.print("data");
+    written.print("written");
+    Ok(())
+}

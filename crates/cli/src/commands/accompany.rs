@@ -1,0 +1,143 @@
+//! `cantus accompany`: one more part to given parts.
+
+use crate::Usage;
+use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
+use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
+use crate::terminal::{bar, say};
+use cantus_formats::Limits;
+use cantus_formats::svg::Roll;
+use cantus_model::{ComposeError, digest};
+use cantus_score::Key;
+use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Compose a bass to your drums, or drums to your bass.
+///
+/// All parts of the file are kept, note for note and stroke for stroke; the new one has a track, a name, a channel and an instrument of its
+/// own. Chords and melodies in the file say the harmony. The model comes from `cantus train FOLDER -c accompany` (a bass to drums), or with
+/// `--set writes=drums` (drums to a bass).
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The drums, with whatever else there is (MIDI, MusicXML or ABC)
+    file: PathBuf,
+    /// A model of the composer `accompany`: a .safetensors file, a run's folder, or a run's name in `cantus models`
+    #[arg(short, long)]
+    model: String,
+    /// What is composed [default: what the model writes]
+    #[arg(long, value_enum)]
+    write: Option<Written>,
+    /// The key, as in D, Bb, "F# minor" or Am [default: that of the file, or of its notes]
+    #[arg(long, value_name = "KEY")]
+    key: Option<Key>,
+    /// The instrument of the new part, a program of General MIDI from 0 to 127 [default: as often as the corpus has each]
+    #[arg(long, value_name = "PROGRAM", value_parser = clap::value_parser!(u8).range(0..=127))]
+    program: Option<u8>,
+    /// Use the same seed to get the same part; by default a new seed is chosen and printed
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    sampling: SamplingArguments,
+    /// How many; seeds count up from the first
+    #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    count: u32,
+    /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture), .npz (arrays for NumPy)
+    /// A file that is named is written over. [default: accompaniment.mid, or the next free of accompaniment-2.mid ...]
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Write over accompaniment.mid where it is there already
+    #[arg(long, conflicts_with = "output")]
+    force: bool,
+    /// Say what was written as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sound: SoundArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// What is composed.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Written {
+    Bass,
+    Drums,
+}
+
+impl Written {
+    const fn name(self) -> &'static str {
+        match self {
+            Written::Bass => "bass",
+            Written::Drums => "drums",
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let outputs = Outputs::new(&arguments.output, "accompaniment.mid", arguments.count as usize, arguments.force)?;
+    let limits = arguments.limits.over(Limits::default());
+    let (Music { score, warnings }, bytes) = files::read_music(&arguments.file, &limits)?;
+    let model = workshop::load(&arguments.model).into_diagnostic()?;
+    let wanted = arguments.write.map(Written::name);
+    if let (Some(wanted), Some(written)) = (wanted, model.composer.joins().filter(|written| Some(*written) != wanted)) {
+        return Err(miette!(
+            "the model `{}` writes {written}, and not {wanted}: train one with --set writes={wanted}",
+            arguments.model
+        ));
+    }
+    let sampling = arguments.sampling.over(model.usual_sampling())?;
+    let controls = [
+        ("key", arguments.key.map(|key| key.to_string())),
+        ("program", arguments.program.map(|program| program.to_string())),
+    ];
+    let settings = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: model.name.clone(),
+        model_sha256: model.digest.clone(),
+        seed: arguments.seed.unwrap_or_else(workshop::fresh_seed),
+        bars: score.bar_count(),
+        sampling,
+        tempo: None,
+        form: None,
+        controls: controls.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect(),
+        prompt: None,
+        arrangement: Some(ArrangementOrigin {
+            sha256: digest(&bytes),
+            voices: Vec::new(),
+            bars: Vec::new(),
+            joined: true,
+        }),
+    };
+    let playing = arguments.sound.load(&outputs.formats)?;
+    let mut pieces = Vec::new();
+    for k in 0..arguments.count as usize {
+        let seed = settings.seed.wrapping_add(k as u64);
+        let bar = bar(1000, "composing {wide_bar} {percent}%");
+        let joined = workshop::compose(&model, &settings, &[seed], Some(&score), &mut |done| {
+            bar.set_position((done * 1000.0) as u64);
+            ControlFlow::Continue(())
+        });
+        bar.finish_and_clear();
+        let mut compositions = match joined {
+            Err(error @ (ComposeError::Unreadable { .. } | ComposeError::Settled { .. })) => {
+                return Err(Usage(error.to_string()).into());
+            }
+            joined => joined
+                .into_diagnostic()
+                .wrap_err_with(|| format!("`{}` cannot be accompanied", arguments.file.display()))?,
+        };
+        // One seed, one part.
+        let Some(composition) = compositions.pop() else { continue };
+        let written = outputs.of(k);
+        for path in &written {
+            files::write_score(path, &composition.score, &playing, &Roll::default())?;
+        }
+        // The melody, where there is one, is the file's own.
+        let originality = originality(&model, &composition.score, score.pitched_notes().next().is_some());
+        let told = Told { written: &written, originality, warnings: &warnings };
+        report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, told)?;
+        pieces.extend(written);
+    }
+    how_to_hear(&pieces, &outputs.formats).filter(|_| !arguments.json).map_or(Ok(()), say)
+}

@@ -1,0 +1,216 @@
+//! A piece as the network reads it: what is given, what is written, and where bars begin.
+
+use super::Writes;
+use cantus_encoding::rhythm_section::{self, REST};
+use cantus_score::{
+    Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, bass_of, find_key, merge_parts, outer_line, quantize,
+};
+
+/// A step's place among the bars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// Steps since its bar began, and how many that bar has.
+    pub in_bar: u32,
+    pub bar_steps: u32,
+    /// Its bar, from 0, and how many come after it.
+    pub bar: u32,
+    pub left: u32,
+}
+
+/// The places of all steps, given where bars begin and the last one ends.
+pub(super) fn spots(starts: &[usize], end: usize) -> Vec<Spot> {
+    let mut spots = Vec::with_capacity(end);
+    for (bar, &start) in starts.iter().enumerate() {
+        let next = starts.get(bar + 1).copied().unwrap_or(end).min(end);
+        let (bar_steps, left) = (next.saturating_sub(start) as u32, (starts.len() - 1 - bar) as u32);
+        spots.extend((0..bar_steps).map(|in_bar| Spot { in_bar, bar_steps, bar: bar as u32, left }));
+    }
+    spots
+}
+
+/// What is given at a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Given {
+    /// Kinds of drums that are struck.
+    pub drums: u16,
+    /// What the bass does, as in its frames.
+    pub bass: u128,
+    /// Pitch classes that other parts sound.
+    pub classes: u16,
+}
+
+/// What else is known of a piece, or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Known {
+    /// Whether the part is given to which another is written.
+    pub part: bool,
+    /// Whether other parts are given.
+    pub others: bool,
+    /// The family of the instrument that plays what is written: eight programs of General MIDI.
+    pub family: Option<u8>,
+    /// Quarters a minute.
+    pub tempo: Option<f64>,
+    /// The pitch class of the tonic.
+    pub tonic: Option<u8>,
+}
+
+/// A piece on the grid.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub spots: Vec<Spot>,
+    /// What is written, or to be written.
+    pub frames: Vec<u128>,
+    pub given: Vec<Given>,
+    pub known: Known,
+    /// The lowest note of the bass.
+    pub lowest: Pitch,
+    /// The program of what is written.
+    pub program: Option<u8>,
+    /// Whether the frames say all of what is written.
+    pub is_exact: bool,
+}
+
+/// Which parts of a piece are which.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Band {
+    /// Strokes of all drum parts.
+    pub drums: Vec<Note>,
+    /// The bass: one part, or the lowest line of a piece that has none by itself.
+    pub bass: Vec<Note>,
+    /// The part that the bass is; `None` where it is a line.
+    pub bass_part: Option<usize>,
+    /// All other notes with a pitch.
+    pub others: Vec<Note>,
+}
+
+impl Band {
+    pub(super) fn of(score: &Score) -> Band {
+        let mut drums: Vec<Note> =
+            score.parts.iter().filter(|part| part.drums).flat_map(|part| &part.notes).copied().collect();
+        drums.sort_unstable();
+        let bass_part = bass_of(&score.parts);
+        let pitched = |k: &usize| !score.parts[*k].drums && Some(*k) != bass_part;
+        let others: Vec<&Part> = (0..score.parts.len()).filter(pitched).map(|k| &score.parts[k]).collect();
+        let mut rest: Vec<Note> = others.iter().flat_map(|part| &part.notes).copied().collect();
+        rest.sort_unstable();
+        let bass = match bass_part {
+            Some(k) => score.parts[k].notes.clone(),
+            None => {
+                let merged = merge_parts(others).notes;
+                outer_line(&merged, Outer::Lowest, score.ticks_per_quarter, score.ticks_per_quarter)
+            }
+        };
+        if bass_part.is_none() {
+            // A line is among the others.
+            let line: std::collections::BTreeSet<(Ticks, Pitch)> =
+                bass.iter().map(|note| (note.onset, note.pitch)).collect();
+            rest.retain(|note| !line.contains(&(note.onset, note.pitch)));
+        }
+        Band { drums, bass, bass_part, others: rest }
+    }
+}
+
+/// A score on a grid, in which a note keeps a step at least.
+pub(super) fn on_grid(score: &Score, steps: TicksPerQuarter) -> Score {
+    quantize(score, steps, 0.5).0
+}
+
+/// Where the bars of a score on the grid begin, and where the last one ends.
+pub(super) fn bar_starts(score: &Score) -> (Vec<usize>, usize) {
+    let bars: Vec<_> = score.bars().collect();
+    let starts = bars.iter().map(|bar| bar.start.0 as usize).collect();
+    (starts, bars.last().map_or(0, |bar| bar.end().0.min(rhythm_section::MOST_STEPS) as usize))
+}
+
+impl Piece {
+    /// A piece that is learnt from or judged, on a grid of `steps`; `None` where nothing is written in it.
+    pub(super) fn read(score: &Score, writes: Writes, steps: TicksPerQuarter, rest: usize) -> Option<Piece> {
+        let score = on_grid(score, steps);
+        let band = Band::of(&score);
+        let (starts, end) = bar_starts(&score);
+        let written = match writes {
+            Writes::Bass => &band.bass,
+            Writes::Drums => &band.drums,
+        };
+        if written.is_empty() || end == 0 {
+            return None;
+        }
+        let lowest = lowest(&band.bass);
+        let given = given(&band, lowest, end, rest);
+        let (frames, is_exact) = match writes {
+            Writes::Bass => {
+                let frames = rhythm_section::encode(&band.bass, lowest, end, rest);
+                let read: Vec<(Ticks, Pitch, Ticks)> =
+                    rhythm_section::decode(&frames, lowest).iter().map(said).collect();
+                let is_exact = read.iter().copied().eq(band.bass.iter().map(said));
+                (frames, is_exact)
+            }
+            Writes::Drums => {
+                let rows = rhythm_section::drums(&band.drums, end);
+                let is_exact = band.drums.iter().all(|note| rhythm_section::KINDS.contains(&note.pitch.get()));
+                (rows.iter().map(|row| u128::from(*row)).collect(), is_exact)
+            }
+        };
+        let program = match (writes, band.bass_part) {
+            (Writes::Bass, Some(part)) => score.parts[part].programs.first().map(|(_, program)| program.get()),
+            _ => None,
+        };
+        let known = Known {
+            part: match writes {
+                Writes::Bass => !band.drums.is_empty(),
+                Writes::Drums => !band.bass.is_empty(),
+            },
+            others: !band.others.is_empty(),
+            family: program.map(|program| program / 8),
+            tempo: score.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute()),
+            tonic: tonic(&score, &band),
+        };
+        Some(Piece { spots: spots(&starts, end), frames, given, known, lowest, program, is_exact })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+}
+
+/// The tonic that the file names, or that of the other parts: what is written says nothing of it.
+pub(super) fn tonic(score: &Score, band: &Band) -> Option<u8> {
+    let named = score.keys.first().map(|(_, key)| *key);
+    named.or_else(|| find_key(&band.others)).map(|key| key.tonic())
+}
+
+/// What a decoded note is compared by.
+fn said(note: &Note) -> (Ticks, Pitch, Ticks) {
+    (note.onset, note.pitch, note.duration)
+}
+
+/// The lowest pitch; that of a bass's open string where there is none.
+pub(super) fn lowest(notes: &[Note]) -> Pitch {
+    let open = Pitch::PIANO.0;
+    notes.iter().map(|note| note.pitch).min().unwrap_or(open)
+}
+
+/// What the parts of a band give at each of so many steps.
+pub(super) fn given(band: &Band, lowest: Pitch, steps: usize, rest: usize) -> Vec<Given> {
+    let mut given = vec![Given::default(); steps];
+    for (given, drums) in given.iter_mut().zip(rhythm_section::drums(&band.drums, steps)) {
+        given.drums = drums;
+    }
+    for (given, bass) in given.iter_mut().zip(rhythm_section::encode(&band.bass, lowest, steps, rest)) {
+        given.bass = bass;
+    }
+    for note in &band.others {
+        let (from, to) = (note.onset.0 as usize, (note.end().0 as usize).min(steps));
+        given
+            .get_mut(from..to)
+            .unwrap_or_default()
+            .iter_mut()
+            .for_each(|given| given.classes |= 1 << note.pitch.class());
+    }
+    given
+}
+
+/// Whether something of a bass's frame sounds.
+pub(super) fn sounds(frame: u128) -> bool {
+    frame & !(1 << REST) != 0
+}

@@ -1,0 +1,582 @@
+//! Judging and composing with a trained network: the state is carried, one step of work a step of the grid.
+
+mod joining;
+
+use super::conditions::{HEARD, View};
+use super::piece::{Band, Given, Known, Piece, Spot, lowest, on_grid, sounds, spots};
+use super::trainer::past_of;
+use super::{SPEC, Settings, Writes};
+use cantus_encoding::rhythm_section::{self, COLUMNS, KINDS, REST};
+use cantus_model::frames::{BarSteps, FrameFigure, check_time, evaluation};
+use cantus_model::{
+    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
+    ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, TrainingSet, accentuate, checkpoint,
+};
+use cantus_nn::inference::{LstmCell, Scratch};
+use cantus_nn::joint::{Decision, JointScorer, Place};
+use cantus_nn::random::{categorical, derive};
+use cantus_nn::suffix::SuffixIndex;
+use cantus_score::{Meter, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter};
+use rand_chacha::rand_core::Rng as _;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a register counts for that no piece has: so many of 128 pieces.
+const UNHEARD: f64 = 0.1;
+/// The program of a fingered electric bass.
+const FINGERED: u8 = 33;
+
+/// What a model keeps of its corpus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    /// Steps to a quarter note.
+    steps_per_quarter: u32,
+    /// The lowest notes of its basses, MIDI pitches, and how many have each.
+    lowest: BTreeMap<u8, u32>,
+    /// How far above its tonic, within the octave, the lowest note of a bass is, where the tonic is known.
+    degrees: BTreeMap<u8, u32>,
+    /// The programs that play what is written.
+    programs: BTreeMap<u8, u32>,
+    /// The most frequent metre.
+    meter: String,
+    /// The middle one of the pieces' first tempos, microseconds a quarter note.
+    tempo: Option<u32>,
+}
+
+impl Section {
+    /// What the pieces that are learnt from have in common.
+    pub(super) fn of(set: &TrainingSet, pieces: &[Piece], grid: TicksPerQuarter) -> Section {
+        let mut section = Section {
+            steps_per_quarter: grid.get(),
+            lowest: BTreeMap::new(),
+            degrees: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            meter: set.usual_meter().to_string(),
+            tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
+        };
+        for piece in pieces {
+            *section.lowest.entry(piece.lowest.get()).or_default() += 1;
+            if let Some(tonic) = piece.known.tonic {
+                *section.degrees.entry((piece.lowest.class() + 12 - tonic) % 12).or_default() += 1;
+            }
+            if let Some(program) = piece.program {
+                *section.programs.entry(program).or_default() += 1;
+            }
+        }
+        section
+    }
+
+    /// Whether a file's can be used.
+    fn check(&self) -> Result<(), String> {
+        let mut pitches = self.lowest.keys().chain(self.programs.keys());
+        if pitches.any(|number| *number > 127) || self.degrees.keys().any(|degree| *degree > 11) {
+            return Err("registers or programs are damaged".to_owned());
+        }
+        check_time(self.steps_per_quarter, &self.meter, self.tempo)
+    }
+
+    /// How likely each pitch is as the lowest note of a bass, given the tonic where it is known.
+    ///
+    /// # Shapes
+    /// `[128]`
+    fn registers(&self, tonic: Option<u8>) -> Vec<f64> {
+        let count = |counts: &BTreeMap<u8, u32>, k: u8| f64::from(counts.get(&k).copied().unwrap_or(0));
+        let of_degree = |pitch: u8| {
+            let Some(tonic) = tonic.filter(|_| !self.degrees.is_empty()) else { return 1.0 };
+            count(&self.degrees, (pitch % 12 + 12 - tonic) % 12) + UNHEARD
+        };
+        let weights: Vec<f64> =
+            (0..128).map(|pitch| (count(&self.lowest, pitch) + UNHEARD) * of_degree(pitch)).collect();
+        let all: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / all).collect()
+    }
+
+    fn grid(&self) -> TicksPerQuarter {
+        TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
+    }
+
+    fn meter(&self) -> Meter {
+        self.meter.parse().unwrap_or(Meter::COMMON)
+    }
+}
+
+/// A trained network, ready to judge and to compose.
+pub(super) struct Accompanist {
+    settings: Settings,
+    section: Section,
+    cells: Vec<LstmCell>,
+    forwards: LstmCell,
+    backwards: LstmCell,
+    head: JointScorer,
+    habits: Option<Habits>,
+    parameters: usize,
+}
+
+/// What the layers remember of a piece.
+struct Memory {
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    input: Vec<f32>,
+    /// The last step at which something was written.
+    last: Option<usize>,
+    scratch: Scratch,
+}
+
+/// What is to be written.
+struct Task<'a> {
+    spots: &'a [Spot],
+    given: &'a [Given],
+    known: Known,
+    lowest: Pitch,
+    /// What is there already.
+    heard: Vec<u128>,
+    sampling: &'a Sampling,
+}
+
+impl Accompanist {
+    /// Out of a model file, for the registry.
+    ///
+    /// # Errors
+    /// [`ModelError`], where the file does not fit.
+    pub(super) fn load(file: &ModelFile) -> Result<Box<dyn Composer>, ModelError> {
+        Ok(Box::new(Accompanist::open(file)?))
+    }
+
+    /// Out of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError`], where the file does not fit.
+    pub(super) fn open(file: &ModelFile) -> Result<Accompanist, ModelError> {
+        let metadata = |problem: String| ModelError::Metadata { problem };
+        let settings = Settings::read(&file.header.settings).map_err(metadata)?;
+        let section: Section =
+            serde_json::from_value(file.header.encoding["section"].clone()).map_err(|e| metadata(e.to_string()))?;
+        section.check().map_err(metadata)?;
+        let cell = |name: &str, input: usize, hidden: usize| {
+            let tensor = |of: &str, shape: &[usize]| file.tensor(&format!("{name}.{of}"), shape);
+            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
+            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+        };
+        let (layers, hidden) = (settings.shared.layers, settings.shared.hidden);
+        let own = |k: usize| cell(&format!("lstms.{k}"), if k == 0 { settings.input() } else { hidden }, hidden);
+        let shape = settings.own.shape(settings.features());
+        Ok(Accompanist {
+            cells: (0..layers).map(own).collect::<Result<_, _>>()?,
+            forwards: cell(&format!("lstms.{layers}"), settings.heard(), settings.own.heard)?,
+            backwards: cell("ahead", settings.heard(), settings.own.heard)?,
+            head: JointScorer::new(shape, |name, shape| file.tensor(&format!("head.{name}"), shape))?,
+            habits: file.header.habits.clone(),
+            parameters: checkpoint::parameters(file),
+            settings,
+            section,
+        })
+    }
+
+    fn writes(&self) -> Writes {
+        self.settings.own.writes
+    }
+
+    /// See [`Section::registers`].
+    #[cfg(test)]
+    pub(super) fn registers(&self, tonic: Option<u8>) -> Vec<f64> {
+        self.section.registers(tonic)
+    }
+
+    fn memory(&self) -> Memory {
+        let layer = |cell: &LstmCell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()]);
+        Memory {
+            layers: self.cells.iter().map(layer).collect(),
+            input: vec![0.0; self.settings.input()],
+            last: None,
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// What is known of the given parts at each step: what is struck there, all before it, all after it.
+    ///
+    /// # Shapes
+    /// `[steps, HEARD + 2 cells]`
+    fn listen(&self, view: &View<'_>, steps: usize) -> Vec<f32> {
+        let (cells, width) = (self.settings.own.heard, HEARD + 2 * self.settings.own.heard);
+        let mut known = vec![0.0; steps * width];
+        let mut row = vec![0.0; self.settings.heard()];
+        let mut scratch = Scratch::new();
+        let mut step = |cell: &LstmCell, at: usize, (h, c): (&mut [f32], &mut [f32])| {
+            row.fill(0.0);
+            view.write_heard(at, &mut row);
+            cell.step(&row, h, c, &mut scratch);
+        };
+        let (mut h, mut c) = (vec![0.0; cells], vec![0.0; cells]);
+        for (at, known) in known.chunks_exact_mut(width).enumerate() {
+            view.write_given(at, &mut known[..HEARD]);
+            step(&self.forwards, at, (&mut h, &mut c));
+            known[HEARD..HEARD + cells].copy_from_slice(&h);
+        }
+        // In stretches, as while learning.
+        let window = self.settings.shared.window;
+        for start in (0..steps).step_by(window) {
+            h.fill(0.0);
+            c.fill(0.0);
+            for at in (start..start + window + self.settings.own.ahead).rev() {
+                step(&self.backwards, at, (&mut h, &mut c));
+                if at < steps.min(start + window) {
+                    known[at * width + HEARD + cells..(at + 1) * width].copy_from_slice(&h);
+                }
+            }
+        }
+        known
+    }
+
+    /// Moves on to the step after those `written`; `known` is what is known of the given parts there.
+    fn advance(&self, memory: &mut Memory, view: &View<'_>, written: &[u128], known: &[f32]) {
+        let own = self.settings.own_input();
+        memory.last = match written.last() {
+            Some(frame) if *frame != 0 => Some(written.len() - 1),
+            _ => memory.last,
+        };
+        memory.input.fill(0.0);
+        view.write_input(written, memory.last, &mut memory.input[..own]);
+        memory.input[own..].copy_from_slice(known);
+        for (k, cell) in self.cells.iter().enumerate() {
+            let (below, here) = memory.layers.split_at_mut(k);
+            let (h, c) = &mut here[0];
+            cell.step(below.last().map_or(&memory.input, |(h, _)| h), h, c, &mut memory.scratch);
+        }
+    }
+
+    /// What the head sees.
+    fn features(&self, memory: &Memory, features: &mut Vec<f32>) {
+        features.clear();
+        features.extend(memory.layers.last().into_iter().flat_map(|(h, _)| h));
+        if self.settings.shared.skip {
+            features.extend_from_slice(&memory.input);
+        }
+    }
+
+    /// Figures of all decisions of each piece: the register, where a bass is written, then every step.
+    pub(super) fn judge_pieces(&self, pieces: &[Piece]) -> Vec<Vec<FrameFigure>> {
+        pieces.par_iter().map(|piece| self.judge_piece(piece)).collect()
+    }
+
+    fn judge_piece(&self, piece: &Piece) -> Vec<FrameFigure> {
+        let Piece { spots, given, known, frames, lowest, .. } = piece;
+        let view = View { settings: &self.settings, spots, given, known: *known, lowest: *lowest };
+        let (heard, past) = (self.listen(&view, frames.len()), past_of(frames));
+        let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
+        let mut figures = Vec::with_capacity(frames.len() + 1);
+        if self.writes() == Writes::Bass {
+            let chance = self.section.registers(known.tonic)[usize::from(lowest.get())];
+            figures.push(FrameFigure {
+                nats: -chance.ln(),
+                hits: chance,
+                union: 2.0 - chance,
+                ..FrameFigure::default()
+            });
+        }
+        for (at, known) in heard.chunks_exact(heard.len() / frames.len().max(1)).enumerate() {
+            self.advance(&mut memory, &view, &frames[..at], known);
+            self.features(&memory, &mut features);
+            let place = Place { past: &past, at, shift: 0, classes: view.classes(at) };
+            figures.push(self.figure(&mut decision, &features, &place, frames[at]));
+        }
+        figures
+    }
+
+    /// The figure of a frame; hits and union are counted along its own items: those given by their decisions, and the ones given wrongly.
+    fn figure(&self, decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, target: u128) -> FrameFigure {
+        let items = self.writes().items();
+        decision.open(features, place);
+        let mut figure = FrameFigure { union: f64::from(target.count_ones()), ..FrameFigure::default() };
+        let members = (0..items).rev().filter(|item| target >> item & 1 == 1);
+        for item in members.map(Some).chain([None]) {
+            let probabilities = decision.probabilities();
+            let (end, given) = (f64::from(probabilities[items]), f64::from(probabilities[item.unwrap_or(items)]));
+            figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
+            match item {
+                Some(item) => {
+                    figure.hits += given;
+                    figure.union += (1.0 - given - end).max(0.0);
+                    decision.choose(item);
+                }
+                None => figure.union += (1.0 - end).max(0.0),
+            }
+        }
+        figure
+    }
+
+    /// A frame; `None` where the model gives no number.
+    fn draw(&self, decision: &mut Decision<'_>, is_silent: bool, sampling: &Sampling, rng: &mut Rng) -> Option<u128> {
+        // A stream of its own for each frame: how many notes one has does not shift what comes after.
+        let mut rng = derive(rng.next_u64(), "notes", &[]);
+        let (items, is_bass) = (self.writes().items(), self.writes() == Writes::Bass);
+        let mut frame = 0u128;
+        loop {
+            let mut logits: Vec<f32> = decision.probabilities().iter().map(|p| p.ln()).collect();
+            if logits.iter().any(|z| z.is_nan()) {
+                return None;
+            }
+            if is_bass && is_silent {
+                // Silence does not end.
+                logits[REST] = f32::NEG_INFINITY;
+            }
+            let Some(item) = sampling.draw(&logits, &mut rng).filter(|item| *item < items) else { return Some(frame) };
+            frame |= 1 << item;
+            if is_bass && item == REST {
+                return Some(frame);
+            }
+            decision.choose(item);
+        }
+    }
+
+    /// The frames of a task, those that were there already among them.
+    fn write(&self, task: Task<'_>, rng: &mut Rng, progress: Progress<'_>) -> Result<Vec<u128>, ComposeError> {
+        let Task { spots, given, known, lowest, heard: mut frames, sampling } = task;
+        let view = View { settings: &self.settings, spots, given, known, lowest };
+        let steps = spots.len();
+        let heard = self.listen(&view, steps);
+        let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
+        let mut past = SuffixIndex::default();
+        let (there, from) = (std::mem::take(&mut frames), spots.first().map_or(0, |spot| spot.bar));
+        let first = spots.get(there.len()).map_or(from, |spot| spot.bar);
+        let bars = spots.last().map_or(1, |spot| spot.bar + 1 - first).max(1);
+        for (at, known) in heard.chunks_exact(heard.len() / steps.max(1)).enumerate() {
+            self.advance(&mut memory, &view, &frames, known);
+            let frame = match there.get(at) {
+                Some(frame) => *frame,
+                None => {
+                    self.features(&memory, &mut features);
+                    decision.open(&features, &Place { past: &past, at, shift: 0, classes: view.classes(at) });
+                    let is_silent = memory.last.is_none_or(|last| !sounds(frames[last]));
+                    self.draw(&mut decision, is_silent, sampling, rng).ok_or(ComposeError::NoToken)?
+                }
+            };
+            frames.push(frame);
+            past.push(frame);
+            let spot = spots[at];
+            if at >= there.len() && spot.in_bar + 1 == spot.bar_steps {
+                let done = f64::from(spot.bar + 1 - first) / f64::from(bars);
+                if progress(done.min(1.0)).is_break() {
+                    return Err(ComposeError::Stopped);
+                }
+            }
+        }
+        Ok(frames)
+    }
+
+    /// The lowest note of a bass that begins with nothing.
+    fn register(&self, tonic: Option<u8>, rng: &mut Rng) -> Pitch {
+        let rng = &mut derive(rng.next_u64(), "register", &[]);
+        // Registers that some piece has, where there are any.
+        let known = |pitch: usize| self.section.lowest.is_empty() || self.section.lowest.contains_key(&(pitch as u8));
+        let weights: Vec<f32> = self
+            .section
+            .registers(tonic)
+            .iter()
+            .enumerate()
+            .map(|(pitch, p)| if known(pitch) { *p as f32 } else { 0.0 })
+            .collect();
+        let drawn = categorical(rng, &weights).and_then(|pitch| Pitch::try_from(pitch as u8).ok());
+        drawn.unwrap_or(Pitch::PIANO.0)
+    }
+
+    /// The program that plays what is written: the one asked for, or as often as the corpus has each.
+    fn program(&self, asked: Option<Program>, rng: &mut Rng) -> Option<Program> {
+        let rng = &mut derive(rng.next_u64(), "program", &[]);
+        if self.writes() == Writes::Drums {
+            return asked;
+        }
+        let counts: Vec<f32> = self.section.programs.values().map(|count| *count as f32).collect();
+        let drawn = categorical(rng, &counts).and_then(|k| self.section.programs.keys().nth(k).copied());
+        asked.or_else(|| Program::new(drawn.unwrap_or(FINGERED)))
+    }
+
+    /// The part of frames, on the grid.
+    fn part(&self, frames: &[u128], lowest: Pitch, program: Option<Program>) -> Part {
+        let programs = program.map(|program| (Ticks::ZERO, program)).into_iter().collect();
+        match self.writes() {
+            Writes::Bass => Part {
+                name: Some("Bass".to_owned()),
+                programs,
+                notes: rhythm_section::decode(frames, lowest),
+                ..Part::default()
+            },
+            Writes::Drums => {
+                let rows: Vec<u16> = frames.iter().map(|frame| (frame & ((1 << KINDS.len()) - 1)) as u16).collect();
+                let notes = rhythm_section::strokes(&rows);
+                Part { name: Some("Drums".to_owned()), programs, notes, ..Part::of_drums() }
+            }
+        }
+    }
+
+    /// What is struck where nothing else is: what was struck last, or the lowest note; a kick.
+    fn closing(frames: &[u128]) -> u128 {
+        frames.iter().rev().copied().find(|frame| sounds(*frame)).unwrap_or(1)
+    }
+
+    /// A piece that goes on from a prompt, or begins with nothing.
+    fn alone(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        let prompt = request.prompt();
+        let grid = self.section.grid();
+        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
+        let before = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
+        let meter = before.or(intent.meter()).unwrap_or_else(|| self.section.meter());
+        let bars = request.bars() - prompt.map_or(0, Prompt::bars);
+        let in_bars = BarSteps::new(grid, meter);
+        let opened = prompt.map(|prompt| self.opened(prompt, grid));
+        let (mut starts, heard, mut given, known, mut low) = opened.unwrap_or_default();
+        let there = heard.len();
+        starts.extend((0..bars).map(|bar| there + in_bars.first_step(bar)));
+        let steps = in_bars.first_step(bars).max(1);
+        given.resize(there + steps, Given::default());
+        let tonic = intent.key.map(|key| key.tonic());
+        let register = self.register(tonic, rng);
+        let program = self.program(request.controls.program, rng);
+        let known = Known {
+            family: program.map(|program| program.get() / 8),
+            tempo: intent.tempo.map(Tempo::quarters_per_minute).or(known.tempo),
+            ..known
+        };
+        let lowest = *low.get_or_insert(register);
+        let spots = spots(&starts, there + steps);
+        let task = Task { spots: &spots, given: &given, known, lowest, heard, sampling: &request.sampling };
+        let all = self.write(task, rng, progress)?;
+        let (heard, mut frames) = (&all[..there], all[there..].to_vec());
+        // A prompt's notes end with it; a piece does not fade out before its last bar.
+        let last_bar = in_bars.first_step(bars - 1).min(steps - 1);
+        if !frames[last_bar..].iter().any(|frame| sounds(*frame)) {
+            let closing = Self::closing(if frames.iter().any(|frame| sounds(*frame)) { &frames } else { heard });
+            frames[last_bar] = closing;
+        }
+        let mut composed = Score::new(grid);
+        composed
+            .tempos
+            .extend(self.section.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));
+        composed.parts = vec![self.part(&frames, lowest, program)];
+        composed = composed.rescaled(in_bars.fine).before(Ticks(bars as u64 * in_bars.ticks));
+        composed.meters = vec![(Ticks::ZERO, meter)];
+        if self.writes() == Writes::Bass {
+            let range = self.section.lowest.keys();
+            let (low, high) = (range.clone().min().copied().unwrap_or(0), range.max().copied().unwrap_or(127));
+            intent.finish(&mut composed, (low, (usize::from(high) + COLUMNS).min(127) as u8));
+        } else {
+            intent.finish(&mut composed, (0, 127));
+        }
+        accentuate(&mut composed, Ticks::ZERO);
+        let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
+        Ok(Composition { score, remarks: Vec::new() })
+    }
+
+    /// What a prompt gives: where its bars begin, its frames, what other parts do in it, what is known, and its lowest note.
+    fn opened(&self, prompt: &Prompt, grid: TicksPerQuarter) -> Opened {
+        let score = on_grid(prompt.score(), grid);
+        let band = Band::of(&score);
+        let steps = prompt.end_in(&Score::new(grid)).0.min(rhythm_section::MOST_STEPS) as usize;
+        let (low, rest) = (lowest(&band.bass), self.settings.own.rest);
+        let frames = match self.writes() {
+            Writes::Bass => rhythm_section::encode(&band.bass, low, steps, rest),
+            Writes::Drums => rhythm_section::drums(&band.drums, steps).into_iter().map(u128::from).collect(),
+        };
+        let starts = prompt.bar_starts().map(|start| start.rescale(prompt.score().ticks_per_quarter, grid).0 as usize);
+        let tempo = score.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute());
+        let given = super::piece::given(&band, low, steps, rest);
+        // What comes after it is not given: neither is what is in it.
+        let known = Known { tempo, ..Known::default() };
+        (starts.collect(), frames, given, known, (!band.bass.is_empty()).then_some(low))
+    }
+}
+
+/// See [`Accompanist::opened`].
+type Opened = (Vec<usize>, Vec<u128>, Vec<Given>, Known, Option<Pitch>);
+
+/// What counts, in a sentence.
+pub(super) fn protocol(writes: Writes) -> String {
+    match writes {
+        Writes::Bass => {
+            "the lowest note of the bass, then all steps of each piece; drums, other instruments, metre, tempo, program and length are \
+             given; mean over these; right: the mean accuracy of a step"
+        }
+        Writes::Drums => {
+            "all steps of the drums of each piece; bass, other instruments, metre, tempo and length are given; mean over steps; right: \
+             the mean accuracy of a step"
+        }
+    }
+    .to_owned()
+}
+
+/// The evaluation of a piece.
+pub(super) fn counted(figures: &[FrameFigure], steps_per_quarter: u32) -> Evaluation {
+    evaluation(figures, figures.len() as f64 / f64::from(steps_per_quarter))
+}
+
+impl Judge for Accompanist {
+    fn kind(&self) -> Kind {
+        Kind::Exact
+    }
+
+    fn protocol(&self) -> String {
+        protocol(self.writes())
+    }
+
+    fn judge(&self, piece: &Score) -> Judgement {
+        let (grid, own) = (self.section.grid(), &self.settings.own);
+        let Some(read) = Piece::read(piece, own.writes, grid, own.rest) else {
+            return Judgement { figures: Evaluation::default(), moments: Vec::new(), is_adjusted: false };
+        };
+        let figures = self.judge_piece(&read);
+        let before = figures.len() - read.len();
+        let at = |k: usize| {
+            Ticks(k.saturating_sub(before) as u64 * u64::from(piece.ticks_per_quarter.get()) / u64::from(grid.get()))
+        };
+        let moments = figures.iter().enumerate().map(|(k, figure)| Moment { at: at(k), nats: figure.nats }).collect();
+        Judgement { figures: counted(&figures, grid.get()), moments, is_adjusted: !read.is_exact }
+    }
+}
+
+impl Composer for Accompanist {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn default_sampling(&self) -> Sampling {
+        Sampling { temperature: 1.0, top_k: 0, top_p: 0.98 }
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let (shared, own) = (&self.settings.shared, &self.settings.own);
+        let registers = (self.section.lowest.keys().next(), self.section.lowest.keys().next_back());
+        let name = |pitch: Option<&u8>| {
+            pitch.and_then(|pitch| Pitch::try_from(*pitch).ok()).map_or_else(String::new, |pitch| pitch.to_string())
+        };
+        [
+            (
+                "network",
+                format!(
+                    "{} LSTM layers of {} over what is written, two of {} over what is given, a joint head of {} units, {} parameters",
+                    shared.layers, shared.hidden, own.heard, own.units, self.parameters
+                ),
+            ),
+            ("writes", own.writes.name().to_owned()),
+            ("lowest notes", format!("{} to {}", name(registers.0), name(registers.1))),
+            ("grid", format!("{} steps a quarter", self.section.steps_per_quarter)),
+            ("metre", self.section.meter.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn joins(&self) -> Option<&'static str> {
+        Some(self.writes().name())
+    }
+
+    fn judge(&self) -> Option<&dyn Judge> {
+        Some(self)
+    }
+
+    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        match request.given.as_ref().filter(|given| given.is_to_be_joined()) {
+            Some(given) => self.joined(given.score(), &request.controls, &request.sampling, rng, progress),
+            None => self.alone(request, rng, progress),
+        }
+    }
+}

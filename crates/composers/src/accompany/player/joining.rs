@@ -1,0 +1,125 @@
+//! A part to given parts, which stay as they are.
+
+use super::{
+    Accompanist, Band, ComposeError, Composition, Known, Part, Progress, Rng, Sampling, Score, Task, Ticks,
+    TicksPerQuarter, Writes, accentuate, lowest, on_grid, spots,
+};
+use crate::accompany::piece::{bar_starts, given, tonic};
+use cantus_model::Controls;
+use cantus_score::{Unpitched, counted};
+use std::collections::BTreeMap;
+
+impl Accompanist {
+    /// The score with one part more.
+    pub(super) fn joined(
+        &self,
+        score: &Score,
+        controls: &Controls,
+        sampling: &Sampling,
+        rng: &mut Rng,
+        progress: Progress<'_>,
+    ) -> Result<Composition, ComposeError> {
+        let (grid, rest) = (self.section.grid(), self.settings.own.rest);
+        let coarse = on_grid(score, grid);
+        let mut band = Band::of(&coarse);
+        let mut remarks = Vec::new();
+        match self.writes() {
+            Writes::Bass => {
+                if band.drums.is_empty() {
+                    return Err(ComposeError::NoPart { wanted: "drums", written: "a bass", found: held(score) });
+                }
+                if let Some(part) = band.bass_part.filter(|part| is_surely_a_bass(&score.parts[*part])) {
+                    let name = score.parts[part].name.clone().unwrap_or_else(|| format!("part {}", part + 1));
+                    remarks.push(format!("there is a bass already ({name}): the new one is written beside it"));
+                }
+                // Whatever has a pitch says the harmony.
+                let mut pitched: Vec<_> = coarse.pitched_notes().copied().collect();
+                pitched.sort_unstable();
+                (band.others, band.bass) = (pitched, Vec::new());
+            }
+            Writes::Drums => {
+                if band.bass.is_empty() {
+                    return Err(ComposeError::NoPart { wanted: "pitches", written: "drums", found: held(score) });
+                }
+                if !band.drums.is_empty() {
+                    remarks.push("there are drums already: the new ones are written beside them".to_owned());
+                }
+            }
+        }
+        let (starts, steps) = bar_starts(&coarse);
+        let asked = controls.key.map(|key| key.tonic());
+        let tonic = asked.or_else(|| tonic(&coarse, &band));
+        let low = match self.writes() {
+            Writes::Bass => self.register(tonic, rng),
+            Writes::Drums => lowest(&band.bass),
+        };
+        let program = self.program(controls.program, rng);
+        let known = Known {
+            part: true,
+            others: !band.others.is_empty(),
+            family: program.map(|program| program.get() / 8),
+            tempo: coarse.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute()),
+            tonic,
+        };
+        let (spots, given) = (spots(&starts, steps), given(&band, low, steps, rest));
+        let task = Task { spots: &spots, given: &given, known, lowest: low, heard: Vec::new(), sampling };
+        let frames = self.write(task, rng, progress)?;
+        let written = self.part(&frames, low, program);
+        if written.notes.is_empty() {
+            remarks.push(format!("the model wrote no note of {}: try another seed", self.writes().name()));
+        }
+        let mut joined = score.rescaled(score.ticks_per_quarter.common(grid));
+        let placed = placed(written, score, grid, joined.ticks_per_quarter);
+        // As a player would touch it: loudness follows the metre.
+        let mut alone = Score { parts: vec![placed], ..joined.clone() };
+        accentuate(&mut alone, Ticks::ZERO);
+        let mut part = alone.parts.remove(0);
+        part.channel = if part.drums { Part::DRUM_CHANNEL } else { free_channel(&joined) };
+        joined.parts.push(part);
+        if let (Some(key), true) = (controls.key, joined.keys.is_empty()) {
+            joined.keys.push((Ticks::ZERO, key));
+        }
+        Ok(Composition { score: joined, remarks })
+    }
+}
+
+/// What a piece holds, in words.
+fn held(score: &Score) -> String {
+    match Unpitched::of(score) {
+        Some(unpitched) => unpitched.to_string(),
+        None => counted(score.pitched_notes().count(), "note with a pitch").replace("pitchs", "pitch"),
+    }
+}
+
+/// Whether a part is a bass by its instrument or its name, not only the lowest.
+fn is_surely_a_bass(part: &Part) -> bool {
+    cantus_score::bass_of(std::slice::from_ref(part)).is_some()
+}
+
+/// A part on the grid, in fine ticks: what begins with a stroke or a note of the given parts begins just then, however it was played.
+fn placed(part: Part, given: &Score, grid: TicksPerQuarter, fine: TicksPerQuarter) -> Part {
+    let from = given.ticks_per_quarter;
+    let mut played: BTreeMap<u64, u64> = BTreeMap::new();
+    let has_drums = given.parts.iter().any(|part| part.drums && !part.notes.is_empty());
+    for note in given.parts.iter().filter(|part| part.drums || !has_drums).flat_map(|part| &part.notes) {
+        let at = note.onset.rescale(from, fine).0;
+        let first = played.entry(note.onset.rescale(from, grid).0).or_insert(at);
+        *first = at.min(*first);
+    }
+    let at = |step: Ticks| played.get(&step.0).map_or_else(|| step.rescale(grid, fine), |at| Ticks(*at));
+    let mut notes = part.notes;
+    for note in &mut notes {
+        let (onset, end) = (at(note.onset), at(note.end()));
+        note.duration = Ticks(end.0.saturating_sub(onset.0).max(1));
+        note.onset = onset;
+    }
+    notes.sort_unstable();
+    Part { notes, ..part }
+}
+
+/// The first channel that no part has, but for that of drums.
+fn free_channel(score: &Score) -> u8 {
+    let is_free =
+        |channel: &u8| *channel != Part::DRUM_CHANNEL && score.parts.iter().all(|part| part.channel != *channel);
+    (0..16).find(is_free).unwrap_or(0)
+}
