@@ -22,7 +22,7 @@ const SECONDS: f64 = 30.0;
 const LONG_ENOUGH: f64 = 0.75;
 /// Shorter excerpts say nothing, in quarters.
 const LEAST_QUARTERS: u64 = 8;
-/// Of a longer piece so many excerpts, one after another.
+/// Of a longer piece so many excerpts at most, one after another.
 const MOST_EXCERPTS: usize = 4;
 /// Of a larger set so many pieces, evenly spread.
 const MOST_PIECES: usize = 300;
@@ -60,18 +60,22 @@ struct Heard {
 impl Listener {
     /// Lets a listener learn to tell `second` from `first`; scores are quantised, on the same grid. `None` where either has too few pieces
     /// that are long enough.
+    ///
+    /// Of the pieces of either set it hears the same places: a beginning is unlike what follows it, so that excerpts of pieces that are cut
+    /// short would be told from those of whole ones by that alone.
     pub fn of(first: &[&Score], second: &[&Score]) -> Option<Listener> {
         let quarters = usual_quarters(first)?.min(common_quarters(first)?).min(common_quarters(second)?);
         if quarters < LEAST_QUARTERS {
             return None;
         }
+        let most = usual_excerpts(first, quarters).min(usual_excerpts(second, quarters));
         let sets = [first, second].map(spread_evenly);
         let hear = |is_second: bool| -> Vec<(usize, Heard)> {
             let set = &sets[usize::from(is_second)];
             let of_piece = |(k, score): (usize, &&Score)| -> Vec<(usize, Heard)> {
                 let fold = (mix(k as u64, u64::from(is_second)) % FOLDS as u64) as usize;
                 let heard = |excerpt: Score| (k, Heard { is_second, fold, features: Features::of(&excerpt) });
-                excerpts(score, quarters).into_iter().map(heard).collect()
+                excerpts(score, quarters, most).into_iter().map(heard).collect()
             };
             set.par_iter().enumerate().flat_map_iter(of_piece).collect()
         };
@@ -157,18 +161,24 @@ fn common_quarters(set: &[&Score]) -> Option<u64> {
     lengths.get(((1.0 - LONG_ENOUGH) * lengths.len() as f64) as usize).copied()
 }
 
-/// Stretches of so many quarters from the beginning of a bar on, one after another.
-fn excerpts(score: &Score, quarters: u64) -> Vec<Score> {
+/// Stretches of so many quarters from the beginning of a bar on, one after another, `most` of them.
+fn excerpts(score: &Score, quarters: u64, most: usize) -> Vec<Score> {
     let length = Ticks(quarters * u64::from(score.ticks_per_quarter.get()));
     let (end, mut free) = (score.end(), Ticks::ZERO);
-    let mut found = Vec::new();
-    for bar in score.bars().take_while(|bar| bar.start + length <= end) {
-        if bar.start >= free && found.len() < MOST_EXCERPTS {
-            free = bar.start + length;
-            found.push(between(score, &bar, free));
-        }
-    }
-    found
+    let begins = score.bars().take_while(|bar| bar.start + length <= end).filter(|bar| {
+        let is_next = bar.start >= free;
+        free = if is_next { bar.start + length } else { free };
+        is_next
+    });
+    begins.take(most).map(|bar| between(score, &bar, bar.start + length)).collect()
+}
+
+/// Excerpts that [`LONG_ENOUGH`] of those pieces have that have any, up to [`MOST_EXCERPTS`].
+fn usual_excerpts(set: &[&Score], quarters: u64) -> usize {
+    let of = |score: &&Score| (score.end().0 / (quarters * u64::from(score.ticks_per_quarter.get()))) as usize;
+    let mut counts: Vec<usize> = set.iter().map(of).filter(|count| *count > 0).collect();
+    counts.sort_unstable();
+    counts.get(((1.0 - LONG_ENOUGH) * counts.len() as f64) as usize).map_or(1, |count| (*count).min(MOST_EXCERPTS))
 }
 
 /// The music from the beginning of `bar` to `stop`, as a piece of its own.

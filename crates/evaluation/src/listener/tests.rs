@@ -102,12 +102,29 @@ fn all_excerpts_are_of_one_length() {
     assert!((listener.right - 0.5).abs() < 3.0 * listener.error, "{listener}");
 }
 
+/// Pieces become livelier after their first 16 bars: those that end there are not told from whole ones by it.
+#[test]
+fn beginnings_are_held_against_beginnings() {
+    let first = Ticks(64 * 4);
+    let piece = |seed: u64| {
+        let (mut begun, then) = (tune(seed, 2).before(first), tune(seed, 6));
+        begun.parts[0].notes.extend(then.parts[0].notes.iter().filter(|note| note.onset >= first));
+        begun
+    };
+    let wholes: Vec<Score> = (0..40).map(piece).collect();
+    let begun: Vec<Score> = (1000..1040).map(|seed| piece(seed).before(first)).collect();
+    let listener = listen(&wholes, &begun).unwrap();
+    assert_eq!(listener.excerpts, [40, 40]);
+    assert!((listener.right - 0.5).abs() < 3.0 * listener.error, "{listener}");
+    assert_eq!(excerpts(&wholes[0], 32, 2).len(), 2);
+}
+
 #[test]
 fn excerpts_begin_with_a_bar_one_after_another() {
     let mut score = tune(3, 2);
     score.meters = vec![(Ticks::ZERO, Meter::COMMON), (Ticks(32), "3/4".parse().unwrap())];
     // Bars of 16, 16 and then 12 steps, excerpts of 40.
-    let found = excerpts(&score, 10);
+    let found = excerpts(&score, 10, 4);
     assert_eq!(found.len(), 4);
     assert_eq!(found[0].meters, score.meters);
     assert_eq!(found[1].meters, [(Ticks::ZERO, "3/4".parse().unwrap())]);
