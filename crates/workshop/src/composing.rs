@@ -3,7 +3,7 @@
 use crate::{Model, Provenance};
 use cantus_composers::registry;
 use cantus_model::{ComposeError, Composition, Progress, Prompt, Request, Rng, seeded};
-use cantus_score::{Score, Tempo, Ticks, TicksPerQuarter, counted, find_key};
+use cantus_score::{Program, Score, Tempo, Ticks, TicksPerQuarter, counted, find_key};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bars composed unless told otherwise.
@@ -14,6 +14,8 @@ pub const PROMPT_BARS: usize = 4;
 const USUAL_TICKS: Option<TicksPerQuarter> = TicksPerQuarter::new(480);
 /// Of the parts that stop so many are named.
 const MOST_NAMED: usize = 6;
+/// A piece that copies is written anew until it does not, so many times in all.
+const TRIES: usize = 4;
 
 /// A seed short enough to be read aloud.
 pub fn fresh_seed() -> u64 {
@@ -46,7 +48,7 @@ pub fn compose(
     let seconds = request.controls.seconds.is_some();
     let settings = &Provenance { bars: if seconds { request.bars() } else { settings.bars }, ..settings.clone() };
     let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
-    let mut compositions = registry::compose(model.composer.as_ref(), &request, &mut rngs, progress)?;
+    let mut compositions = write(model, &request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {
         composition.score.title = Some(title(&request));
         if let Some(prompt) = request.prompt() {
@@ -56,6 +58,35 @@ pub fn compose(
         finish(&mut composition.score, settings, *seed);
     }
     Ok(compositions)
+}
+
+/// The pieces of these generators. One that shares more with the music that `model` learnt from than real pieces do is written anew, by the
+/// same generator going on; the last of some tries stands. Where something is given, that may be known music: nothing is written anew.
+///
+/// # Errors
+/// [`ComposeError`]; [`ComposeError::Stopped`] where `progress` broke it off.
+pub fn write(
+    model: &Model,
+    request: &Request,
+    rngs: &mut [Rng],
+    progress: Progress<'_>,
+) -> Result<Vec<Composition>, ComposeError> {
+    let composer = model.composer.as_ref();
+    let mut pieces = registry::compose(composer, request, rngs, progress)?;
+    let Some(learnt) = model.originality().filter(|_| request.given.is_none()) else { return Ok(pieces) };
+    for _ in 1..TRIES {
+        let is_copied = |k: &usize| learnt.check(&pieces[*k].score).is_copied(&learnt.held_out);
+        let copies: Vec<usize> = (0..pieces.len()).filter(is_copied).collect();
+        if copies.is_empty() {
+            break;
+        }
+        let mut going_on: Vec<Rng> = copies.iter().map(|k| rngs[*k].clone()).collect();
+        let others = registry::compose(composer, request, &mut going_on, &mut |_| progress(1.0))?;
+        for ((k, piece), rng) in copies.into_iter().zip(others).zip(going_on) {
+            (pieces[k], rngs[k]) = (piece, rng);
+        }
+    }
+    Ok(pieces)
 }
 
 /// What a piece is called: the piece that was given keeps its name.
@@ -101,8 +132,13 @@ fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
     if score.keys.is_empty() {
         score.keys = find_key(score.pitched_notes()).map(|key| (Ticks::ZERO, key)).into_iter().collect();
     }
-    for part in score.parts.iter_mut().filter(|part| part.name.is_none() && part.program().is_piano() && !part.drums) {
-        part.name = Some("Piano".to_owned());
+    for part in score.parts.iter_mut().filter(|part| part.name.is_none()) {
+        let name = match (part.drums, part.program()) {
+            (true, _) => "Drums",
+            (_, Program::PIANO) => "Piano",
+            (_, program) => program.name(),
+        };
+        part.name = Some(name.to_owned());
     }
     if let Some(tempo) = settings.tempo.and_then(tempo) {
         score.tempos = vec![(Ticks::ZERO, tempo)];
@@ -114,7 +150,8 @@ fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_model::Sampling;
+    use cantus_evaluation::originality::{Digest, HeldOut, Index};
+    use cantus_model::{Composer, Sampling};
     use cantus_score::{Key, Mode, Note, Part, Pitch, Velocity};
 
     fn scale(per_quarter: u32) -> Score {
@@ -157,6 +194,11 @@ mod tests {
             piece.keys.iter().map(|(at, key)| (at.0, key.to_string())).collect::<Vec<_>>(),
             [(0, "D major".into())]
         );
+        let mut band = scale(4);
+        band.parts.push(Part { drums: true, ..band.parts[0].clone() });
+        band.parts[0].programs = vec![(Ticks::ZERO, Program::new(33).unwrap())];
+        let names: Vec<Option<String>> = finished(band).parts.into_iter().map(|part| part.name).collect();
+        assert_eq!(names, [Some("Fingered Bass".to_owned()), Some("Drums".to_owned())]);
         // What was named stays, and time is never rounded.
         let mut named = scale(7);
         named.parts[0].name = Some("Flute".into());
@@ -178,5 +220,62 @@ mod tests {
         assert!(said.contains("horn 1, horn 2") && said.contains("horn 6 and 3 more"), "{said}");
         let alone = Prompt::new(&scale(4), 1).unwrap();
         assert!(stopped(&alone, &alone.join(&scale(4), Ticks::ZERO)).is_none());
+    }
+
+    /// Writes the corpus's melody so many times, then another.
+    #[derive(Debug)]
+    struct Copyist(usize, std::sync::atomic::AtomicUsize);
+
+    impl Composer for Copyist {
+        fn spec(&self) -> &'static cantus_model::ComposerSpec {
+            registry::default()
+        }
+
+        fn default_sampling(&self) -> Sampling {
+            Sampling::default()
+        }
+
+        fn describe(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+
+        fn compose(&self, _: &Request, _: &mut Rng, _: Progress<'_>) -> Result<Composition, ComposeError> {
+            let tried = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let score = if tried < self.0 { melody(1) } else { melody(2) };
+            Ok(Composition { score, remarks: Vec::new() })
+        }
+    }
+
+    /// Forty quarters that wander.
+    fn melody(seed: u64) -> Score {
+        let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
+        let note = |k: u64| Note {
+            onset: Ticks(4 * k),
+            pitch: Pitch::try_from(60 + (k * k * (seed + 4) + 7 * k) as i64 % 23).unwrap(),
+            duration: Ticks(4),
+            velocity: Velocity::DEFAULT,
+        };
+        score.parts.push(Part { notes: (0..40).map(note).collect(), ..Part::default() });
+        score
+    }
+
+    #[test]
+    fn what_is_copied_is_written_anew() {
+        let learnt = melody(1);
+        let index = Index::new([("one", &learnt)]);
+        let mut held_out = HeldOut::default();
+        held_out.melody[1].pieces = 20;
+        let mut model = crate::load("hymns").unwrap();
+        model.header.originality = Some(Digest::new(&index, held_out, Digest::MOST_BYTES).to_json());
+        let mut written = |copies: usize| {
+            model.composer = Box::new(Copyist(copies, Default::default()));
+            let request = Request::new(4, Sampling::default());
+            write(&model, &request, &mut [seeded(1)], &mut |_| std::ops::ControlFlow::Continue(()))
+                .unwrap()
+                .remove(0)
+                .score
+        };
+        assert_eq!([0, 1, TRIES - 1].map(&mut written), [2, 2, 2].map(melody));
+        assert_eq!(written(TRIES), melody(1), "the last one stands");
     }
 }

@@ -283,7 +283,7 @@ fn compositions(
     for seeds in seeds.chunks(TOGETHER) {
         let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
         let mut unbothered = |_: f64| ControlFlow::Continue(());
-        let composed = model.composer.compose_all(&request, &mut rngs, &mut unbothered).into_diagnostic()?;
+        let composed = workshop::write(model, &request, &mut rngs, &mut unbothered).into_diagnostic()?;
         progress.inc(seeds.len() as u64);
         for (composition, seed) in composed.iter().zip(seeds) {
             match prepare(&composition.score, &options) {

@@ -50,6 +50,12 @@ pub struct Place {
 }
 
 impl Sketch {
+    /// Whether more of the melody is copied than real pieces have in common: of its 8-note n-grams, or in one run.
+    pub fn is_copied(&self, real: &HeldOut) -> bool {
+        let shares = self.melody[1].is_some_and(|share| real.is_exceeded_by_share(share) == Some(true));
+        shares || real.longest.pieces > 0 && self.longest as f64 > real.longest.high
+    }
+
     /// How much of the melody is copied, in one sentence for musicians, beside what real pieces share with one another.
     pub fn sentence(&self, real: &HeldOut) -> String {
         let Some(share) = self.melody[1] else {
@@ -290,6 +296,13 @@ mod tests {
             "Up to 21 notes in a row of its melody (bars 3-7) also stand in the training music, more than real pieces have in \
              common: 31% of its 8-note runs are found there, of nearly all real pieces under 7%."
         );
+        let is_copied = |share, longest: usize, most| {
+            let mut held_out = real(0.07);
+            held_out.longest = super::super::Range { pieces: 40, high: most, ..Default::default() };
+            sketch(Some(share), longest, None).is_copied(&held_out)
+        };
+        assert!(is_copied(0.08, 9, 12.0) && is_copied(0.05, 13, 12.0) && !is_copied(0.05, 12, 12.0));
+        assert!(!sketch(Some(1.0), 99, None).is_copied(&HeldOut::default()), "there is nothing to hold it against");
         let alone = sketch(Some(0.31), 21, Some((3, 7))).sentence(&HeldOut::default());
         assert_eq!(alone, "Up to 21 notes in a row of its melody (bars 3-7) also stand in the training music.");
     }
