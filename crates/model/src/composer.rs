@@ -315,6 +315,14 @@ pub enum ComposeError {
         /// What there is.
         known: String,
     },
+    /// An instrument that it does not write for.
+    #[error("the model does not write for `{asked}`; it writes for: {known}")]
+    Instrument {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
     /// A form that does not fit.
     #[error(transparent)]
     Form(#[from] FormError),

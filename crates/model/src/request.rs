@@ -2,7 +2,7 @@
 //! anew are one thing, said in different words.
 
 use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling};
-use cantus_score::{Key, Meter, Program, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
+use cantus_score::{Key, Meter, Players, Program, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
 use serde::Serialize;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -168,14 +168,23 @@ pub enum Control {
     Density,
     /// How long it lasts, in the place of its bars: for music as it is played.
     Seconds,
+    /// Which instruments play.
+    Instruments,
     /// Which instrument plays what is written.
     Program,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 6] =
-        [Control::Form, Control::Key, Control::Meter, Control::Density, Control::Seconds, Control::Program];
+    pub const ALL: [Control; 7] = [
+        Control::Form,
+        Control::Key,
+        Control::Meter,
+        Control::Density,
+        Control::Seconds,
+        Control::Instruments,
+        Control::Program,
+    ];
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
 
@@ -200,13 +209,18 @@ impl Control {
             Control::Meter => "meter",
             Control::Density => "density",
             Control::Seconds => "seconds",
+            Control::Instruments => "instruments",
             Control::Program => "program",
         }
     }
 
     /// What it is called in a sentence.
     pub const fn noun(self) -> &'static str {
-        if let Control::Seconds = self { "length in seconds" } else { self.name() }
+        match self {
+            Control::Seconds => "length in seconds",
+            Control::Instruments => "choice of instruments",
+            _ => self.name(),
+        }
     }
 
     /// What a page calls it.
@@ -217,6 +231,7 @@ impl Control {
             Control::Meter => "Metre",
             Control::Density => "Density",
             Control::Seconds => "Seconds",
+            Control::Instruments => "Instruments",
             Control::Program => "Instrument",
         }
     }
@@ -231,6 +246,7 @@ impl Control {
                 "how busy it is: from 0, as the calmest of the pieces learnt from, to 1, as the busiest"
             }
             Control::Seconds => "how long the whole piece lasts, a prompt included, in the place of bars: 60",
+            Control::Instruments => "who plays, of those that the model writes for: piano, bass, drums",
             Control::Program => {
                 "the instrument that plays what is written: a program of General MIDI, 0-127; 33 is a fingered bass"
             }
@@ -251,6 +267,8 @@ pub struct Controls {
     pub density: Option<f64>,
     /// How long it lasts, what is given included.
     pub seconds: Option<NonZeroU32>,
+    /// Who plays; of a piece that is gone on with, who does from there on.
+    pub instruments: Option<Players>,
     /// Which instrument plays what is written.
     pub program: Option<Program>,
 }
@@ -264,6 +282,7 @@ impl Controls {
             self.meter.is_some(),
             self.density.is_some(),
             self.seconds.is_some(),
+            self.instruments.is_some(),
             self.program.is_some(),
         ];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
@@ -288,6 +307,7 @@ impl Controls {
                 self.density = Some(density.ok_or_else(|| format!("density `{text}`: give a number from 0 to 1"))?);
             }
             Control::Seconds => self.seconds = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Instruments => self.instruments = Some(text.parse().map_err(|error| told(&error))?),
             Control::Program => {
                 let program = text.trim().parse().ok().and_then(Program::new);
                 self.program = Some(program.ok_or_else(|| format!("program `{text}`: give a number from 0 to 127"))?);
@@ -376,11 +396,11 @@ impl Request {
             if control == Control::Seconds {
                 return Err(ComposeError::Seconds { able });
             }
-            return Err(ComposeError::Control { composer: spec.id, control: control.name(), able });
+            return Err(ComposeError::Control { composer: spec.id, control: control.noun(), able });
         }
         let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
         let is_open = |control: &Control| match control {
-            Control::Form | Control::Seconds => self.length != Length::AsGiven,
+            Control::Form | Control::Seconds | Control::Instruments => self.length != Length::AsGiven,
             // Drums have no key.
             Control::Key | Control::Program => joins,
             Control::Meter | Control::Density => false,

@@ -5,6 +5,7 @@
 use crate::Shared;
 use cantus_composers::registry;
 use cantus_model::{Around, Control, CorpusCard};
+use cantus_score::Reading;
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
 use cantus_workshop::{self as workshop, LoadError, Model};
@@ -46,8 +47,12 @@ pub struct Described {
 /// What a model of a composer that learnt from such a corpus can work around, and be asked for.
 fn asked(composer: &str, corpus: &CorpusCard) -> (&'static [Around], Vec<Described>) {
     let Some(spec) = registry::find(composer) else { return (&[], Vec::new()) };
-    let is_played = workshop::reading_of(corpus).way().is_played();
-    let can = |control: &&Control| is_played || **control != Control::Seconds;
+    let way = workshop::reading_of(corpus).way();
+    let can = |control: &&Control| match control {
+        Control::Seconds => way.is_played(),
+        Control::Instruments => way == Reading::Parts,
+        _ => true,
+    };
     let described =
         |control: &Control| Described { name: control.name(), label: control.label(), help: control.help() };
     (spec.around, spec.controls.iter().filter(can).map(described).collect())
@@ -76,7 +81,12 @@ impl Models {
             Entry {
                 id: model.name.to_owned(),
                 title: model.title.to_owned(),
-                detail: "built in".to_owned(),
+                detail: model.told.map_or_else(
+                    || "built in".to_owned(),
+                    |told| {
+                        format!("built in; told from real music {:.0}% of the time, where 50% is chance", 100.0 * told)
+                    },
+                ),
                 around,
                 controls,
                 name: model.name.to_owned(),

@@ -13,7 +13,7 @@ use super::past::Past;
 use super::texture::Textures;
 use super::usual::Usual;
 use super::view::View;
-use super::{ON_BEATS, PROTOCOL, SAMPLING, SPEC};
+use super::{CONTROLS, ON_BEATS, PROTOCOL, SAMPLING, SPEC};
 use cantus_encoding::note_events::{Clock, Instrument, Vocabulary, decode, encode};
 use cantus_model::critic::Critic;
 use cantus_model::frames::BarSteps;
@@ -24,7 +24,7 @@ use cantus_model::{
 use cantus_nn::cascade::{CascadeScorer, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::{below, uniform};
-use cantus_score::{Bar, Meter, Score, Ticks, TicksPerQuarter, merge_parts};
+use cantus_score::{Bar, Meter, Player, Score, Ticks, TicksPerQuarter, merge_parts};
 pub(super) use drafts::Task;
 use opening::Opening;
 use rand_chacha::rand_core::Rng as _;
@@ -124,11 +124,11 @@ impl NoteComposer {
             .windows(2)
             .map(|pair| Bar { start: Ticks(pair[0].0), length: Ticks(pair[1].0 - pair[0].0), meter: pair[0].1 })
             .collect();
-        // The prompt's instruments go on; a new piece has those of one of the corpus.
-        let playing: Vec<u8> = if notes.is_empty() {
-            self.usual.ensembles[below(rng, self.usual.ensembles.len())].clone()
-        } else {
-            notes.iter().map(|note| note.instrument).collect()
+        // Who is asked for plays; else the prompt's instruments go on, and a new piece has those of one of the corpus.
+        let playing: Vec<u8> = match &request.controls.instruments {
+            Some(players) => players.iter().map(|player| self.instrument(player)).collect::<Result<_, _>>()?,
+            None if notes.is_empty() => self.usual.ensembles[below(rng, self.usual.ensembles.len())].clone(),
+            None => notes.iter().map(|note| note.instrument).collect(),
         };
         let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
         let clock = self.clock();
@@ -143,6 +143,22 @@ impl NoteComposer {
         let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures);
         let past = past.going_on(self.usual.bars.saturating_sub(request.bars()));
         Ok(Begun { past, given: notes.len(), heard, first, playing, form, closes, grid, meter, intent, remarks })
+    }
+
+    /// The instrument that somebody asks for: of several that will do the one that plays in most pieces.
+    fn instrument(&self, player: &Player) -> Result<u8, ComposeError> {
+        let will_do = |instrument: &Instrument| match instrument {
+            Instrument::Drums => player.drums,
+            Instrument::Program(number) => player.programs.iter().any(|program| program.get() == *number),
+        };
+        let pieces = |number: &u8| self.usual.ensembles.iter().filter(|playing| playing.contains(number)).count();
+        let there = (0u8..128).zip(self.vocabulary.instruments());
+        let able = there.filter(|(_, instrument)| will_do(instrument)).map(|(number, _)| number);
+        // Of equals the first.
+        able.rev().max_by_key(pieces).ok_or_else(|| ComposeError::Instrument {
+            asked: player.to_string(),
+            known: self.vocabulary.instruments().iter().map(named).collect::<Vec<_>>().join(", "),
+        })
     }
 
     /// What comes again: what is asked for, or, in a piece of its own, what does in some piece of the corpus.
@@ -189,6 +205,14 @@ impl NoteComposer {
             layers: self.cells.iter().map(zeros).collect(),
             scratch: Scratch::new(),
         }
+    }
+}
+
+/// What a person calls an instrument.
+fn named(instrument: &Instrument) -> &'static str {
+    match instrument {
+        Instrument::Program(_) => instrument.program().name(),
+        Instrument::Drums => "drums",
     }
 }
 
@@ -285,15 +309,7 @@ impl Composer for NoteComposer {
         let NoteSettings { hidden, layers, channels, copying, .. } = self.settings;
         let shared = if channels > 0 { format!(", {channels} channels shared over pitches") } else { String::new() };
         let copying = if copying { ", a memory of the piece" } else { "" };
-        let instruments: Vec<String> = self
-            .vocabulary
-            .instruments()
-            .iter()
-            .map(|instrument| match instrument {
-                Instrument::Program(number) => format!("program {}", number + 1),
-                Instrument::Drums => "drums".to_owned(),
-            })
-            .collect();
+        let instruments: Vec<&str> = self.vocabulary.instruments().iter().map(named).collect();
         [
             ("network", format!("{layers} LSTM layers of {hidden}{shared}{copying}, {} parameters", self.parameters)),
             ("instruments", instruments.join(", ")),
@@ -319,7 +335,12 @@ impl Composer for NoteComposer {
 
     /// Music on beats is counted in bars.
     fn controls(&self) -> &'static [Control] {
-        if self.clock() == Clock::Seconds { SPEC.controls } else { &ON_BEATS }
+        match (self.clock(), self.is_band()) {
+            (Clock::Seconds, true) => &CONTROLS,
+            (Clock::Seconds, false) => &CONTROLS[..CONTROLS.len() - 1],
+            (_, true) => &ON_BEATS,
+            (_, false) => &ON_BEATS[..ON_BEATS.len() - 1],
+        }
     }
 
     fn judge(&self) -> Option<&dyn Judge> {

@@ -259,3 +259,37 @@ fn a_piece_has_the_form_of_one_of_the_corpus() {
         assert_eq!(&bars[4..6], &bars[..2], "seed {seed}");
     }
 }
+
+#[test]
+fn who_is_asked_for_plays_and_nobody_else() {
+    let set = TrainingSet {
+        train: (1..5).map(|seed| band(seed, 0)).collect(),
+        valid: (5..6).map(|seed| band(seed, 0)).collect(),
+        reading: Reading::Parts,
+        ..tunes()
+    };
+    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap().save();
+    let composer = (SPEC.load)(&model).unwrap();
+    let asking = |words: &str| {
+        let mut request = Request::new(6, composer.default_sampling());
+        request.controls.set("instruments", words).unwrap();
+        request
+    };
+    let playing = |score: &Score| -> Vec<(bool, u8)> {
+        let heard = score.parts.iter().filter(|part| !part.notes.is_empty());
+        heard.map(|part| (part.drums, part.program().get())).collect()
+    };
+    for (words, expected) in [("bass", vec![(false, 33)]), ("drums", vec![(true, 0)]), ("piano", vec![(false, 0)])] {
+        assert_eq!(playing(&made(composer.as_ref(), &asking(words), 1)), expected);
+    }
+    // Behind a prompt others may go on.
+    let prompt = Prompt::new(&band(9, 0), 2).unwrap();
+    let going_on = made(composer.as_ref(), &asking("bass").after(prompt.clone()), 1);
+    let from = prompt.end_in(&going_on);
+    let late = |part: &&Part| part.notes.iter().any(|note| note.onset >= from);
+    let late: Vec<u8> = going_on.parts.iter().filter(late).map(|part| part.program().get()).collect();
+    assert_eq!(late, [33]);
+    let refused = composer.compose(&asking("bass, flute"), &mut seeded(1), &mut |_| ControlFlow::Continue(()));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("`flute`") && refused.contains("Fingered Bass, drums"), "{refused}");
+}

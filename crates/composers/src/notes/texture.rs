@@ -19,7 +19,7 @@ pub(super) const CLASSES: usize = 16;
 
 /// How busy a stretch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u8, u8, u8)", into = "(u8, u8, u8)")]
+#[serde(from = "Stored", into = "Stored")]
 pub(super) struct Texture {
     /// Moments at which something begins, to the beat, as a class.
     pace: u8,
@@ -27,17 +27,36 @@ pub(super) struct Texture {
     chords: u8,
     /// Beats in which nothing with a pitch sounds.
     silent: u8,
+    /// How many of [`ALL`] notes have a pitch, where drums play, too.
+    pitched: Option<u8>,
 }
 
-impl From<(u8, u8, u8)> for Texture {
-    fn from((pace, chords, silent): (u8, u8, u8)) -> Texture {
-        Texture { pace, chords, silent }
+/// Of so many notes a share is told.
+const ALL: u8 = 32;
+
+/// As models hold it; without drums the last number is not there.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Band(u8, u8, u8, u8),
+    Pitched(u8, u8, u8),
+}
+
+impl From<Stored> for Texture {
+    fn from(stored: Stored) -> Texture {
+        match stored {
+            Stored::Band(pace, chords, silent, pitched) => Texture { pace, chords, silent, pitched: Some(pitched) },
+            Stored::Pitched(pace, chords, silent) => Texture { pace, chords, silent, pitched: None },
+        }
     }
 }
 
-impl From<Texture> for (u8, u8, u8) {
-    fn from(Texture { pace, chords, silent }: Texture) -> (u8, u8, u8) {
-        (pace, chords, silent)
+impl From<Texture> for Stored {
+    fn from(Texture { pace, chords, silent, pitched }: Texture) -> Stored {
+        match pitched {
+            Some(pitched) => Stored::Band(pace, chords, silent, pitched),
+            None => Stored::Pitched(pace, chords, silent),
+        }
     }
 }
 
@@ -57,7 +76,13 @@ impl Textures {
             let inside = &notes[first..notes.partition_point(|note| note.onset < to)];
             let moments = inside.chunk_by(|a, b| a.onset == b.onset).count();
             let beats = f64::from(to - from) / f64::from(clock.beat());
-            Texture { silent: silent(notes, from, to, clock, &is_drums), ..Texture::new(inside.len(), moments, beats) }
+            let drums = inside.iter().filter(|note| is_drums(note.instrument)).count();
+            let pitched = (inside.len() - drums) * usize::from(ALL) / inside.len().max(1);
+            Texture {
+                silent: silent(notes, from, to, clock, &is_drums),
+                pitched: (drums > 0).then_some(pitched as u8),
+                ..Texture::new(inside.len(), moments, beats)
+            }
         };
         Textures((0..count).map(of_stretch).collect())
     }
@@ -81,7 +106,11 @@ impl Textures {
 
     /// Whether all classes are such.
     pub fn is_sound(&self) -> bool {
-        self.0.len() <= MOST && self.0.iter().all(|texture| usize::from(texture.pace.max(texture.chords)) < CLASSES)
+        let is_one = |texture: &Texture| {
+            usize::from(texture.pace.max(texture.chords)) < CLASSES
+                && texture.pitched.is_none_or(|pitched| pitched <= ALL)
+        };
+        self.0.len() <= MOST && self.0.iter().all(is_one)
     }
 }
 
@@ -96,6 +125,11 @@ impl Texture {
         self.silent
     }
 
+    /// The share of the notes that have a pitch, where drums play, too.
+    pub fn pitched(self) -> Option<f64> {
+        self.pitched.map(|pitched| f64::from(pitched) / f64::from(ALL))
+    }
+
     /// Notes to a moment.
     pub fn notes(self) -> f64 {
         (f64::from(self.chords) / 4.0).exp2()
@@ -106,7 +140,7 @@ impl Texture {
         // Half octaves above a moment in eight beats, quarters of one above a note to the moment.
         let class = |ratio: f64, steps: f64| (steps * ratio.log2()).round().clamp(0.0, CLASSES as f64 - 1.0) as u8;
         let pace = class(8.0 * moments as f64 / beats.max(0.25), 2.0);
-        Texture { pace, silent: 0, chords: class(notes as f64 / moments.max(1) as f64, 4.0) }
+        Texture { pace, silent: 0, pitched: None, chords: class(notes as f64 / moments.max(1) as f64, 4.0) }
     }
 }
 
@@ -148,6 +182,15 @@ mod tests {
         let quiet = |beat: u32| textures.stretch(4 * beat, clock).map(|(from, texture)| (from, texture.silent()));
         assert_eq!([quiet(3), quiet(20), quiet(39)], [Some((0, 0)), Some((64, 0)), Some((128, 8))]);
         assert!(textures.is_sound());
+        assert_eq!(textures.at(0, clock).and_then(Texture::pitched), None, "there are no drums");
+        // Every fourth note of the eighths is a stroke.
+        let mut band = notes.clone();
+        band.iter_mut().take(32).step_by(4).for_each(|note| note.instrument = 1);
+        let band = Textures::of(&band, 4 * 40, clock, |number| number == 1);
+        assert_eq!([0, 64].map(|at| band.at(at, clock).and_then(Texture::pitched)), [Some(0.75), None]);
+        let json = serde_json::to_string(&band).unwrap();
+        assert_eq!(json, "[[8,0,0,24],[6,8,0],[0,0,8]]");
+        assert_eq!(serde_json::from_str::<Textures>(&json).unwrap(), band);
         assert_eq!(Textures::default().at(0, clock), None);
         assert_eq!(known(None), [CLASSES; 2]);
     }

@@ -1,6 +1,5 @@
 //! What stands before the music: whose it is, and which parts there are.
 
-use super::instruments::NAMES;
 use super::xml::{escaped, line};
 use crate::notation::changes_under_notes;
 use cantus_score::{Part, Pitch, Program, Score};
@@ -56,7 +55,7 @@ pub fn score_part(part: &Part, number: usize, out: &mut String) {
         }
     } else {
         for (k, program) in part_programs(part).into_iter().enumerate() {
-            let name = NAMES[usize::from(program.unwrap_or_default().get())].to_owned();
+            let name = program.unwrap_or_default().name().to_owned();
             instruments.push((instrument_id(number, k), name, program, None));
         }
     }

@@ -17,7 +17,6 @@ mod drum_staff;
 mod error;
 mod harmony;
 mod heading;
-mod instruments;
 mod items;
 mod jumps;
 mod listed;

@@ -196,7 +196,8 @@ impl NoteComposer {
         let clock = self.clock();
         let texture = draft.past.texture(now);
         let pacing =
-            texture.map(|texture| Pacing::of(&draft.past, texture, task.begun.heard, clock)).unwrap_or_default();
+            texture.map(|texture| Pacing::of(&draft.past, texture, task.begun.heard, clock, |k| self.is_drums(k)));
+        let pacing = pacing.unwrap_or_default();
         loop {
             let may_end = sounded && !task.begun.form.goes_on(from);
             if from >= end {

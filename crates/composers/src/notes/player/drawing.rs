@@ -84,7 +84,9 @@ impl NoteComposer {
         }
         view.onset(onset);
         let instrument = if self.layout.is_made(choice::INSTRUMENT) {
-            pick(deciding, choice::INSTRUMENT, view, sampling, rng)?
+            weigh(deciding, choice::INSTRUMENT, view, sampling, rng, |number| {
+                limits.pacing.weigh_instrument(self.is_drums(number as u8))
+            })?
         } else {
             0
         };

@@ -1,5 +1,5 @@
 //! Keeping a piece as busy as it is to be: what leads to the next note sooner is made likelier where too little happens, and less likely
-//! where too much does.
+//! where too much does. The same for what has a pitch beside the drums.
 //!
 //! A network that goes on by itself drifts to where little happens, more than real pieces do: after a rest rests are likelier.
 
@@ -22,11 +22,13 @@ pub(super) struct Pacing {
     later: f64,
     /// Nats that another note of the same moment gains.
     same: f64,
+    /// Nats that whatever has a pitch gains, where drums play, too.
+    pitched: f64,
 }
 
 impl Pacing {
     /// For what comes after the last note of a piece, which is to be of a texture; what it has before `from` does not count.
-    pub fn of(past: &Past, texture: Texture, from: u32, clock: Clock) -> Pacing {
+    pub fn of(past: &Past, texture: Texture, from: u32, clock: Clock, is_drums: impl Fn(u8) -> bool) -> Pacing {
         let Some(now) = past.notes().last().map(|note| note.onset) else { return Pacing::default() };
         let beat = f64::from(clock.beat());
         let since = f64::from(now.saturating_sub(from)) / beat;
@@ -36,9 +38,10 @@ impl Pacing {
         let span = since.min(BACK);
         let begin = now - (span * beat) as u32;
         let inside = past.notes().iter().rev().take_while(|note| note.onset > begin);
-        let (mut notes, mut moments, mut last) = (0.0, 0.0, u32::MAX);
+        let (mut notes, mut moments, mut strokes, mut last) = (0.0, 0.0, 0.0, u32::MAX);
         for note in inside {
             notes += 1.0;
+            strokes += f64::from(u8::from(is_drums(note.instrument)));
             if note.onset != last {
                 (moments, last) = (moments + 1.0, note.onset);
             }
@@ -47,11 +50,56 @@ impl Pacing {
         let later = FORCE * off(texture.moments(), moments / span);
         // A note of the same moment neither hastens nor waits: it stands as the usual next moment does.
         let usual = (1.0 / texture.moments()).min(1.0);
-        Pacing { later, same: FORCE * off(texture.notes(), notes / moments) - later * usual }
+        // Shares as odds; a note more of either kind, so that there are any.
+        let odds = |pitched: f64| (pitched * notes + 1.0) / ((1.0 - pitched) * notes + 1.0);
+        let pitched = texture.pitched().map_or(0.0, |wanted| FORCE * off(odds(wanted), odds(1.0 - strokes / notes)));
+        Pacing { later, same: FORCE * off(texture.notes(), notes / moments) - later * usual, pitched }
+    }
+
+    /// What the logarithm of the probability of an instrument becomes more by.
+    pub fn weigh_instrument(&self, is_drums: bool) -> f32 {
+        if is_drums { 0.0 } else { self.pitched as f32 }
     }
 
     /// What the logarithm of the probability of a moment so many beats later becomes more by; of the same moment where it is none.
     pub fn weigh(&self, beats: Option<f64>) -> f32 {
         beats.map_or(self.same, |beats| -self.later * beats.min(4.0)) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notes::texture::Textures;
+    use cantus_encoding::note_events::Event;
+    use cantus_score::{Bar, Meter, Ticks};
+
+    /// So many beats of eighths, of which every so many-th has a pitch and the others are strokes.
+    fn eighths(beats: u32, pitched: u32) -> Vec<Event> {
+        let note =
+            |k: u32| Event { onset: 2 * k, instrument: u8::from(k % pitched > 0), pitch: 60, length: 2, level: 0 };
+        (0..2 * beats).map(note).collect()
+    }
+
+    #[test]
+    fn what_happens_too_seldom_is_made_likelier() {
+        let clock = Clock::Beats(4);
+        let is_drums = |number: u8| number == 1;
+        let wanted = |notes: &[Event]| Textures::of(notes, 64, clock, is_drums).at(0, clock).unwrap();
+        let pacing = |notes: &[Event], texture: Texture| {
+            let bars = vec![Bar { start: Ticks(0), length: Ticks(64), meter: Meter::COMMON }];
+            Pacing::of(&Past::of(notes, bars, clock, is_drums), texture, 0, clock, is_drums)
+        };
+        let (half, seldom) = (eighths(16, 2), eighths(16, 8));
+        let (as_wanted, more, fewer) =
+            (pacing(&half, wanted(&half)), pacing(&seldom, wanted(&half)), pacing(&half, wanted(&seldom)));
+        assert!(as_wanted.weigh_instrument(false).abs() < 0.2 && as_wanted.weigh(Some(1.0)).abs() < 0.2);
+        assert!(more.weigh_instrument(false) > 1.0 && fewer.weigh_instrument(false) < -1.0);
+        assert_eq!(more.weigh_instrument(true), 0.0);
+        // Twice as much is wanted: what comes later is less likely.
+        let slow: Vec<Event> = half.iter().filter(|note| note.onset % 4 == 0).copied().collect();
+        assert!(pacing(&slow, wanted(&half)).weigh(Some(1.0)) < -0.8);
+        // Too little was heard to say anything.
+        assert_eq!(pacing(&half[..2], wanted(&half)).weigh(Some(1.0)), 0.0);
     }
 }
