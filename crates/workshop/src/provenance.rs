@@ -116,7 +116,7 @@ mod tests {
     fn what_is_written_is_found_again() {
         let origin = Provenance {
             version: "0.1.0".into(),
-            model: "default".into(),
+            model: "hymns".into(),
             model_sha256: "ab".into(),
             seed: 7,
             bars: 32,

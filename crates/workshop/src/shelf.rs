@@ -1,9 +1,9 @@
 //! The models that there are, and how a person calls them.
 
 // tidy: allow(circle): the shelf lists the built-in models, and a name that is none is answered with the list
-use crate::models::BUILT_IN;
+use crate::models::{BUILT_IN, BuiltIn};
 use cantus_composers::registry;
-use cantus_model::{CorpusCard, Header, Kind, Unit};
+use cantus_model::{CorpusCard, Kind, Unit};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription};
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub struct Listed {
     pub corpus: CorpusCard,
     /// Its figure on pieces that it did not learn from; nothing where it has none yet.
     pub figure: Option<Figure>,
+    /// How often a machine listener tells its pieces from real ones, 0-1; of those that are built in.
+    pub told: Option<f64>,
 }
 
 /// How likely a model finds pieces that it did not learn from.
@@ -42,8 +44,7 @@ pub struct Figure {
 
 /// The built-in models, then those of the runs in the folder `runs` that have one, by name.
 pub fn models(runs: &Path) -> Vec<Listed> {
-    let mut listed: Vec<Listed> =
-        BUILT_IN.iter().filter_map(|model| of_file(model.name, Header::from_bytes(model.bytes()).ok()?)).collect();
+    let mut listed: Vec<Listed> = BUILT_IN.iter().filter_map(of_built_in).collect();
     let folders = std::fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut trained: Vec<Listed> = folders.filter_map(|folder| of_run(&folder)).collect();
     trained.sort_by(|a, b| a.name.cmp(&b.name));
@@ -51,14 +52,22 @@ pub fn models(runs: &Path) -> Vec<Listed> {
     listed
 }
 
-fn of_file(name: &str, header: Header) -> Option<Listed> {
+fn of_built_in(model: &BuiltIn) -> Option<Listed> {
+    let header = model.header()?;
     let figure = header.training.as_ref().map(|training| Figure {
         nats_per_unit: training.validation.nats_per_token,
         unit: training.validation.unit,
         nats_per_quarter: training.validation.nats_per_quarter,
         kind: training.validation.kind,
     });
-    Some(Listed { name: name.to_owned(), run: None, composer: header.composer, corpus: header.corpus, figure })
+    Some(Listed {
+        name: model.name.to_owned(),
+        run: None,
+        composer: header.composer,
+        corpus: header.corpus,
+        figure,
+        told: model.told,
+    })
 }
 
 fn of_run(folder: &Path) -> Option<Listed> {
@@ -78,6 +87,7 @@ fn of_run(folder: &Path) -> Option<Listed> {
             nats_per_quarter: line.valid.nats_per_quarter,
             kind: description.likelihood,
         }),
+        told: None,
     })
 }
 
@@ -125,6 +135,7 @@ fn letters_apart(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CHORALES;
 
     #[test]
     fn letters_are_counted() {
@@ -135,11 +146,11 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_one_that_could_be_meant() {
-        let names = ["default", "chorales", "chopin-lstm"].map(str::to_owned);
+        let names = ["hymns", "chorales", "chopin-lstm"].map(str::to_owned);
         let found = |name| nearest(name, &names);
         assert_eq!(found("chorale"), Some("chorales"));
         assert_eq!(found("Chopin"), Some("chopin-lstm"));
-        assert_eq!(found("defualt"), Some("default"));
+        assert_eq!(found("hyms"), Some("hymns"));
         assert_eq!(found("jazz"), None);
         assert_eq!(found(""), None);
     }
@@ -149,10 +160,18 @@ mod tests {
         let listed = models(Path::new("there is no such folder"));
         let names: Vec<&str> = listed.iter().map(|model| &model.name[..]).collect();
         let built_in: Vec<&str> = BUILT_IN.iter().map(|model| model.name).collect();
-        assert_eq!((&names[..2], &names), (&["default", "chorales"][..], &built_in));
+        assert_eq!((&names[..2], &names), (&["hymns", "chorales"][..], &built_in));
         for model in &listed {
             assert!(model.corpus.licence.is_some() && model.corpus.train_pieces > 0, "{model:?}");
             assert!(model.figure.is_some_and(|figure| figure.nats_per_quarter > 0.0), "{model:?}");
+            let recipe = format!("{}/../../recipes/", env!("CARGO_MANIFEST_DIR"));
+            let recipe = match &model.name[..] {
+                CHORALES => format!("{recipe}chorale-jsb16.toml"),
+                name => format!("{recipe}notes-{name}.toml"),
+            };
+            let (text, told) = (std::fs::read_to_string(&recipe).unwrap(), model.told);
+            let says = told.map_or_else(String::new, |told| format!("listener = \"{:.0}%", 100.0 * told));
+            assert!(text.contains(&says) && told.is_some() == text.contains("listener ="), "{recipe}: {says}");
         }
     }
 }

@@ -122,6 +122,10 @@ fn model(model: &Model, json: bool) -> Result<()> {
         }
         lines.push(("protocol".to_owned(), validation.protocol.clone()));
     }
+    if let Some(told) = workshop::built_in(&model.name).and_then(|built_in| built_in.told) {
+        let told = format!("right about {:.0}% of excerpts, its own and real ones (50% is chance)", 100.0 * told);
+        lines.push(("listener".to_owned(), told));
+    }
     let sampling = model.usual_sampling();
     lines.push((
         "sampling".to_owned(),

@@ -175,11 +175,11 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     std::fs::create_dir(place.path().join("empty")).unwrap();
     fill(&place.path().join("corpus"), 2);
     let failed = |arguments: &[&str], code| cantus(place.path(), arguments).failed(code);
-    assert!(failed(&["evaluate", "default", "corpus", "-o", "report.txt"], 2).contains(".html or .json"));
-    assert!(failed(&["evaluate", "default", "nowhere"], 1).contains("there is no folder `nowhere`"));
+    assert!(failed(&["evaluate", "hymns", "corpus", "-o", "report.txt"], 2).contains(".html or .json"));
+    assert!(failed(&["evaluate", "hymns", "nowhere"], 1).contains("there is no folder `nowhere`"));
     assert!(failed(&["evaluate", "corpus", "empty"], 1).contains("no file of `empty` can be used"));
     assert!(failed(&["evaluate", "nowhere.safetensors", "corpus"], 1).contains("nowhere.safetensors"));
-    assert!(failed(&["evaluate", "default", "corpus", "-n", "0"], 2).contains("0"));
+    assert!(failed(&["evaluate", "hymns", "corpus", "-n", "0"], 2).contains("0"));
     assert!(!Path::new("report.txt").exists());
     assert_eq!(command(place.path(), &["evaluate"]).output().unwrap().status.code(), Some(2));
 }

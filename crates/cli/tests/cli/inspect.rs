@@ -120,7 +120,7 @@ fn tunes_of_one_voice_are_refused_by_the_composer_of_four() {
 #[test]
 fn a_model_and_a_run() {
     let out = cantus(trained(), &["inspect", "run/best.safetensors"]).fine();
-    contains(&out, &["SHA-256", "2 LSTM layers of 24", "music: ", "nats per token", "unigram", "protocol", "seed 1"]);
+    contains(&out, &["SHA-256", "2 LSTM layers of 24", "music: ", "nats per note", "unigram", "protocol", "seed 1"]);
     let out = cantus(trained(), &["inspect", "run/best.safetensors", "--json"]).fine();
     let about: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(about["header"]["settings"]["hidden"], 24);
@@ -134,9 +134,12 @@ fn a_model_and_a_run() {
 
 #[test]
 fn the_built_in_model_has_a_card() {
-    let out = cantus(folder().path(), &["inspect", "default"]).fine();
-    contains(&out, &["model", "composer", "licence", "data", "validation", "nats per token", "trigram", "protocol"]);
-    let json = cantus(folder().path(), &["inspect", "default", "--json"]).fine();
+    let out = cantus(folder().path(), &["inspect", "hymns"]).fine();
+    contains(
+        &out,
+        &["model", "composer", "licence", "data", "validation", "nats per note", "trigram", "protocol", "listener"],
+    );
+    let json = cantus(folder().path(), &["inspect", "hymns", "--json"]).fine();
     let about: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(about["bytes"].as_u64().is_some_and(|bytes| bytes <= 4_000_000), "{}", about["bytes"]);
 }
@@ -205,7 +208,7 @@ fn where_a_model_looks_is_said_and_drawn() {
     contains(&out, &["5 voices of 8", "mean weight by lag in steps", "128: ", "nats per frame", "(surrogate)"]);
     cantus(folder.path(), &["inspect", "run/best.safetensors", "--plot", "a.svg"]).fine();
     assert_eq!(std::fs::read_to_string(folder.path().join("a.svg")).unwrap(), drawn);
-    let refused = cantus(folder.path(), &["inspect", "default", "--plot", "b.svg"]).failed(1);
+    let refused = cantus(folder.path(), &["inspect", "hymns", "--plot", "b.svg"]).failed(1);
     contains(&refused, &["has nothing to draw"]);
     // And it composes, with a prompt, too.
     save(&piece(3), &folder.path().join("in.mid"));

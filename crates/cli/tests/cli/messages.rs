@@ -142,11 +142,15 @@ fn models_are_listed_and_called_by_name() {
     let listed = cantus(folder.path(), &["models"]).fine();
     let rows: Vec<Vec<&str>> =
         listed.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
-    assert_eq!(rows[0], ["name", "composer", "learnt from", "on other pieces", "licence"]);
-    assert_eq!((rows[1][0], rows[2][0]), ("default", "chorales"), "{listed}");
+    assert_eq!(rows[0], ["name", "composer", "learnt from", "told from real ones", "on other pieces", "licence"]);
+    assert_eq!((rows[1][0], rows[2][0]), ("hymns", "chorales"), "{listed}");
     let tunes = rows.iter().find(|row| row.first() == Some(&"tunes-lstm")).unwrap();
-    assert_eq!((tunes[1], tunes[2], tunes[4]), ("lstm:default", "music (12 pieces)", "not said"), "{listed}");
-    assert!(tunes[3].contains(" nats a quarter, ") && tunes[3].ends_with(" a token (exact)"), "{listed}");
+    assert_eq!(
+        (tunes[1], tunes[2], tunes[3], tunes[5]),
+        ("lstm:default", "music (12 pieces)", "not asked yet", "not said"),
+        "{listed}"
+    );
+    assert!(tunes[4].contains(" nats a quarter, ") && tunes[4].ends_with(" a token (exact)"), "{listed}");
     let models = models(folder.path());
     assert_eq!(models.last().unwrap()["name"], "tunes-lstm");
     // Whatever is built in says from what it learnt, under which licence, and composes.

@@ -180,7 +180,7 @@ fn a_melody_is_harmonised() {
     assert!(score.parts.len() == 4 && score.note_count() > 30, "{}", score.note_count());
     // What makes no sense, or is asked of a model that cannot do it.
     for order in [
-        json!({ "model": "default", "arrangement": arrangement }),
+        json!({ "model": "hymns", "arrangement": arrangement }),
         json!({ "model": "chorales", "form": "AA", "arrangement": arrangement }),
         json!({ "model": "chorales", "arrangement": { "sha256": "0".repeat(64), "voices": [0], "bars": [] } }),
     ] {
@@ -195,7 +195,7 @@ fn a_form_is_followed() {
     let piece = compose(&studio, &json!({ "model": "chorales", "bars": 8, "seed": 1, "form": "AB" }));
     assert_eq!(piece["origin"]["form"], "AB");
     studio.post("/api/compositions", &json!({ "model": "chorales", "form": "A-B" })).expect(400);
-    studio.post("/api/compositions", &json!({ "model": "default", "form": "AB" })).expect(400);
+    studio.post("/api/compositions", &json!({ "model": "chorales", "controls": { "density": "0.5" } })).expect(400);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Description {
             Some("number") => json!(low + (high - low) * dice.below(1001) as f64 / 1000.0),
             Some("null") => Value::Null,
             Some("boolean") => json!(dice.in_ten(5)),
-            Some("string") => json!(dice.one(&["default", "a", "b c", "tune.mid", "x.abc"])),
+            Some("string") => json!(dice.one(&["hymns", "a", "b c", "tune.mid", "x.abc"])),
             Some("array") => (0..dice.below(4)).map(|_| self.value(&schema["items"], dice)).collect(),
             Some("object") => {
                 let mut object = Map::new();

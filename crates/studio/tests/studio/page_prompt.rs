@@ -50,8 +50,10 @@ fn voices_are_composed_to_a_melody_that_was_dropped() {
         browser.wait("document.querySelector('#piece-detail').textContent.includes('form ABA')");
         assert_eq!(newest(studio)["origin"]["controls"], json!({ "form": "ABA", "key": "D" }));
         // A model that cannot is asked for nothing of the kind.
-        browser.choose("#model", "default");
-        browser.wait("!document.querySelector('#control-form')");
+        assert_eq!(browser.eval("document.querySelector('#control-density')"), json!(null));
+        browser.choose("#model", "hymns");
+        browser.wait("document.querySelector('#control-density')");
+        browser.fill("#control-form", "");
         browser.fill("#control-key", "");
         browser.click("#do-compose");
         browser.wait("document.querySelector('#piece-detail').textContent.startsWith('Hymns')");
