@@ -140,6 +140,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
     if let Some(origin) = like {
         if origin.arrangement.is_some() {
             return Err(miette!(
+                // tidy: allow(registry): the command is called so
                 "the piece was not composed from nothing: `cantus harmonise` or `cantus accompany` writes it again, given the same file"
             ));
         }

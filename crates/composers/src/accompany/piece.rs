@@ -2,9 +2,17 @@
 
 use super::Writes;
 use cantus_encoding::rhythm_section::{self, REST};
+use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{
     Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, bass_of, find_key, merge_parts, outer_line, quantize,
 };
+
+/// Where frames have been before.
+pub(super) fn past_of(frames: &[u128]) -> SuffixIndex {
+    let mut past = SuffixIndex::default();
+    frames.iter().for_each(|frame| past.push(*frame));
+    past
+}
 
 /// A step's place among the bars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 mod joining;
 
 use super::conditions::{HEARD, View};
-use super::piece::{Band, Given, Known, Piece, Spot, lowest, on_grid, sounds, spots};
-use super::trainer::past_of;
+use super::piece::{Band, Given, Known, Piece, Spot, lowest, on_grid, past_of, sounds, spots};
 use super::{SPEC, Settings, Writes};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KINDS, REST};
 use cantus_model::frames::{BarSteps, FrameFigure, check_time, evaluation};

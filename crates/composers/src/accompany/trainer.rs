@@ -1,7 +1,7 @@
 //! Training.
 
 use super::conditions::{HEARD, View};
-use super::piece::{Known, Piece};
+use super::piece::{Known, Piece, past_of};
 use super::player::{Accompanist, Section, counted, protocol};
 use super::{Network, SPEC, Settings};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -44,13 +44,6 @@ impl Learnt {
         };
         Learnt { last: piece.frames.iter().enumerate().map(before).collect(), past: past_of(&piece.frames), piece }
     }
-}
-
-/// Where frames have been before.
-pub(super) fn past_of(frames: &[u128]) -> SuffixIndex {
-    let mut past = SuffixIndex::default();
-    frames.iter().for_each(|frame| past.push(*frame));
-    past
 }
 
 /// A network in training.

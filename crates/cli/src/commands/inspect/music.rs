@@ -202,6 +202,7 @@ fn again(path: &Path, origin: &Provenance) -> Vec<String> {
     let usual = match &origin.arrangement {
         // What was given stands in a file of its own, which a person has to name.
         Some(given) => {
+            // tidy: allow(registry): the command is called so
             add(&[if given.joined { "accompany" } else { "harmonise" }, "GIVEN"]);
             let voices: Vec<&str> = given.voices.iter().filter_map(|voice| VOICES.get(*voice).copied()).collect();
             for (name, text) in origin.asked().filter(|_| given.joined) {
