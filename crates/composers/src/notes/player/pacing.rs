@@ -76,8 +76,13 @@ mod tests {
 
     /// So many beats of eighths, of which every so many-th has a pitch and the others are strokes.
     fn eighths(beats: u32, pitched: u32) -> Vec<Event> {
-        let note =
-            |k: u32| Event { onset: 2 * k, instrument: u8::from(k % pitched > 0), pitch: 60, length: 2, level: 0 };
+        let note = |k: u32| Event {
+            onset: 2 * k,
+            instrument: u8::from(!k.is_multiple_of(pitched)),
+            pitch: 60,
+            length: 2,
+            level: 0,
+        };
         (0..2 * beats).map(note).collect()
     }
 
