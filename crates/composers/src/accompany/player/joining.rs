@@ -87,7 +87,7 @@ impl Accompanist {
 fn held(score: &Score) -> String {
     match Unpitched::of(score) {
         Some(unpitched) => unpitched.to_string(),
-        None => counted(score.pitched_notes().count(), "note with a pitch").replace("pitchs", "pitch"),
+        None => format!("{} with a pitch", counted(score.pitched_notes().count(), "note")),
     }
 }
 
