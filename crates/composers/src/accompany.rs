@@ -184,7 +184,10 @@ impl Settings {
         let (shared, own) = FrameSettings::read::<Own>(settings)?;
         own.check()?;
         // A bass is counted from its lowest note: moving it changes nothing.
-        let shared = FrameSettings { reading: Some(Frames::Onsets), transposition: 0, ..shared };
+        if shared.transposition != 0 {
+            return Err("transposition: a bass is counted from its lowest note; leave it at 0".to_owned());
+        }
+        let shared = FrameSettings { reading: Some(Frames::Onsets), ..shared };
         within("clock", shared.clock, 1, 4096)?;
         Ok(Settings { shared, own })
     }

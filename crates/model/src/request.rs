@@ -267,7 +267,7 @@ pub struct Controls {
     pub density: Option<f64>,
     /// How long it lasts, what is given included.
     pub seconds: Option<NonZeroU32>,
-    /// Who plays; of a piece that is gone on with, who does from there on.
+    /// Who plays a piece that begins with nothing.
     pub instruments: Option<Players>,
     /// Which instrument plays what is written.
     pub program: Option<Program>,
@@ -400,10 +400,10 @@ impl Request {
         }
         let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
         let is_open = |control: &Control| match control {
-            Control::Form | Control::Seconds | Control::Instruments => self.length != Length::AsGiven,
+            Control::Form | Control::Seconds => self.length != Length::AsGiven,
             // Drums have no key.
             Control::Key | Control::Program => joins,
-            Control::Meter | Control::Density => false,
+            Control::Meter | Control::Density | Control::Instruments => false,
         };
         let settled = self.controls.asked().find(|control| !is_open(control));
         if let (Some(_), Some(control)) = (&self.given, settled) {

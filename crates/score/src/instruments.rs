@@ -109,10 +109,12 @@ impl FromStr for Player {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         let drums = matches!(&words[..], "drum" | "drums" | "drum kit" | "kit");
         let family = FAMILIES.iter().position(|family| *family == words || family.strip_suffix('s') == Some(&words));
+        let is_name = NAMES.iter().any(|name| name.to_lowercase() == words);
         let is_meant = |number: &u8| match (words.parse::<u8>(), family) {
             (Ok(asked), _) => asked == number + 1,
             (_, Some(family)) => usize::from(*number) / 8 == family,
             // A whole name, or words of one.
+            _ if is_name => NAMES[usize::from(*number)].to_lowercase() == words,
             _ => format!(" {} ", NAMES[usize::from(*number)].to_lowercase()).contains(&format!(" {words} ")),
         };
         let programs: Vec<Program> =

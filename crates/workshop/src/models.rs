@@ -218,6 +218,6 @@ mod tests {
         assert!(said("chorale").contains("did you mean `chorales`?"), "{}", said("chorale"));
         let composer = said("octave:exact");
         assert!(composer.contains("`octave` is a composer") && composer.contains("-c octave:exact"), "{composer}");
-        assert!(said("jazz").contains("There are: default, chorales"), "{}", said("jazz"));
+        assert!(said("jazz").contains("There are: hymns, chorales"), "{}", said("jazz"));
     }
 }

@@ -120,7 +120,7 @@ fn tunes_of_one_voice_are_refused_by_the_composer_of_four() {
 #[test]
 fn a_model_and_a_run() {
     let out = cantus(trained(), &["inspect", "run/best.safetensors"]).fine();
-    contains(&out, &["SHA-256", "2 LSTM layers of 24", "music: ", "nats per note", "unigram", "protocol", "seed 1"]);
+    contains(&out, &["SHA-256", "2 LSTM layers of 24", "music: ", "nats per token", "unigram", "protocol", "seed 1"]);
     let out = cantus(trained(), &["inspect", "run/best.safetensors", "--json"]).fine();
     let about: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(about["header"]["settings"]["hidden"], 24);

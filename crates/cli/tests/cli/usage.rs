@@ -53,7 +53,7 @@ fn help_names_the_options() {
                 "Ctrl-C",
             ],
         ),
-        ("inspect", &["--verbose", "--json", "hymns"]),
+        ("inspect", &["--verbose", "--json", "default"]),
         (
             "evaluate",
             &[
