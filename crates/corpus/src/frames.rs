@@ -13,19 +13,14 @@
 //! Each pitch of a step becomes a note of one step, so that the frames can be had back exactly. Only silence at a piece's end is
 //! lost, for a score ends with its last note.
 
+use crate::gzip::{self, MOST_BYTES};
 use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Velocity};
-use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-/// The most bytes of JSON that are read.
-const MOST_BYTES: u64 = 1 << 28;
 /// What a voice that rests has in the place of a pitch.
 const REST: i64 = -1;
-/// What a gzipped file begins with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A benchmark file.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,9 +88,7 @@ impl FrameFile {
     /// # Errors
     /// [`FrameFileError`]
     pub fn open(path: &Path) -> Result<FrameFile, FrameFileError> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-        FrameFile::read(&bytes)
+        FrameFile::read(&gzip::open(path)?)
     }
 
     /// Reads the bytes of a file, gzipped or not.
@@ -103,18 +96,8 @@ impl FrameFile {
     /// # Errors
     /// [`FrameFileError`]
     pub fn read(bytes: &[u8]) -> Result<FrameFile, FrameFileError> {
-        let mut unpacked = Vec::new();
-        let json = if bytes.starts_with(&GZIP) {
-            // A small file may promise a large one.
-            MultiGzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut unpacked)?;
-            &unpacked
-        } else {
-            bytes
-        };
-        if json.len() as u64 > MOST_BYTES {
-            return Err(FrameFileError::TooLarge);
-        }
-        let raw: Raw = serde_json::from_slice(json)?;
+        let json = gzip::unzipped(bytes)?.ok_or(FrameFileError::TooLarge)?;
+        let raw: Raw = serde_json::from_slice(&json)?;
         let step = raw.step.trim_start().to_lowercase();
         let grid = if step.starts_with("quarter") {
             const { TicksPerQuarter::new(1).unwrap() }

@@ -17,6 +17,7 @@ mod files;
 mod folder;
 mod frames;
 mod gathering;
+mod gzip;
 mod hash;
 mod holdings;
 mod kin;

@@ -7,18 +7,13 @@
 //! The split is by songs, so that none stands on both sides: the first byte of SHA-256 of salt and song, modulo 10; 0 and 1 are for the
 //! test, 2 is for validation. A song is a file's folder and name; of files that a generator numbered (`name_7`), all numbers are one.
 
+use crate::gzip::{self, MOST_BYTES};
 use cantus_score::{Meter, Note, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
-use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-/// The most bytes of JSON that are read.
-const MOST_BYTES: u64 = 1 << 28;
-/// What a gzipped file begins with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The pitch of each bit of a row of drums, the least significant first.
 const KINDS: [u8; 14] = [36, 38, 42, 41, 45, 46, 48, 49, 51, 58, 60, 61, 62, 64];
 /// Steps of a pattern, and rows of drums in it.
@@ -97,9 +92,7 @@ impl PairsFile {
     /// # Errors
     /// [`PairsError`]
     pub fn open(path: &Path) -> Result<PairsFile, PairsError> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-        PairsFile::read(&bytes)
+        PairsFile::read(&gzip::open(path)?)
     }
 
     /// Reads the bytes of a file, gzipped or not.
@@ -107,17 +100,7 @@ impl PairsFile {
     /// # Errors
     /// [`PairsError`]
     pub fn read(bytes: &[u8]) -> Result<PairsFile, PairsError> {
-        let mut unpacked = Vec::new();
-        let json = if bytes.starts_with(&GZIP) {
-            // A small file may promise a large one.
-            MultiGzDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(&mut unpacked)?;
-            &unpacked
-        } else {
-            bytes
-        };
-        if json.len() as u64 > MOST_BYTES {
-            return Err(PairsError::TooLarge);
-        }
+        let json = gzip::unzipped(bytes)?.ok_or(PairsError::TooLarge)?;
         let lines = json.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
         let pair = |(k, line): (usize, &[u8])| {
             let wrong = |problem: String| PairsError::Line { line: k + 1, problem };
