@@ -138,7 +138,8 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
         settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
     let corpus = cantus_corpus::read(file, &Options::default(), &mut |_| {})?;
-    let trainable = (spec.create)(&settings, &training_set(&corpus), seed)?;
+    let set = training_set(&corpus);
+    let trainable = (spec.create)(&settings, &set, seed)?;
     let bounds = match arguments.epochs {
         Some(epochs) => Bounds { epochs: Some(epochs), minutes: None },
         None => Bounds { epochs: recipe.epochs, minutes: recipe.minutes },
@@ -150,7 +151,7 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
         seed,
         data: std::path::absolute(file)?,
         options: corpus.report.options.clone(),
-        corpus: corpus_card(&corpus, recipe.benchmark.as_deref().unwrap_or_default()),
+        corpus: corpus_card(&corpus, recipe.benchmark.as_deref().unwrap_or_default())?,
         bounds,
         doctor: true,
         half: false,
@@ -168,6 +169,7 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
     let policy = CheckpointPolicy { epochs: 1000, every: Duration::from_secs(600) };
     let training = Training::new(
         trainable,
+        set,
         folder,
         description,
         // The protocol chooses by validation alone.

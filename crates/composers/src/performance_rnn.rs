@@ -130,12 +130,13 @@ impl Grammar for Playing {
         matches!(self.vocabulary.token(token), Some(Token::Wait(_) | Token::Strike(_) | Token::Release(_)))
     }
 
-    fn takes(&self, piece: &Score) -> Vec<Score> {
-        let stretched = |by: f64| {
-            let at = |ticks: Ticks| Ticks((ticks.0 as f64 * by).round() as u64);
-            timed(canonicalize(piece, &self.vocabulary), at)
-        };
-        if self.is_played { STRETCHES.map(stretched).into() } else { Vec::new() }
+    fn takes(&self) -> usize {
+        if self.is_played { 1 + STRETCHES.len() } else { 1 }
+    }
+
+    fn take(&self, piece: &Score, take: usize) -> Score {
+        let by = STRETCHES[take - 1];
+        timed(canonicalize(piece, &self.vocabulary), |ticks| Ticks((ticks.0 as f64 * by).round() as u64))
     }
 
     fn begin(&self, _tokens: &[TokenId]) -> Moment<'_> {

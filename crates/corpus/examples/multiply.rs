@@ -30,7 +30,8 @@ fn main() -> ExitCode {
 
 fn multiply(from: &str, to: &str, count: usize) -> Result<(), String> {
     let corpus = survey(Path::new(from), &Options::default(), &mut |_| ()).map_err(|error| error.to_string())?;
-    let pieces: Vec<Score> = corpus.pieces.iter().map(|piece| piece.score()).collect();
+    let pieces: Result<Vec<Score>, _> = corpus.pieces.iter().map(|piece| piece.score()).collect();
+    let pieces = pieces.map_err(|error| error.to_string())?;
     if pieces.is_empty() {
         return Err(format!("there is no music in {from}"));
     }

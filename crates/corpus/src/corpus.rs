@@ -64,7 +64,7 @@ pub enum CorpusError {
         /// What is wrong.
         problem: PairsError,
     },
-    /// There is more music than memory is taken for, and no room on disk.
+    /// There is more music than memory is taken for, and no room on disk, or it cannot be read back from there.
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// An option outside its range.
@@ -87,7 +87,10 @@ impl Corpus {
     /// A hash over all notes, metres, tempos and the split: equal for equal music, whatever the files are called.
     ///
     /// Unlike the pieces' own hashes it sees keys and durations: what a composer learns from is the same if, and only if, this is.
-    pub fn fingerprint(&self) -> ContentHash {
-        ContentHash::of_corpus(self.pieces.iter().map(|piece| (piece.split as u8, piece.score())))
+    ///
+    /// # Errors
+    /// [`SpoolError::Get`], where a piece cannot be read back.
+    pub fn fingerprint(&self) -> Result<ContentHash, SpoolError> {
+        ContentHash::of_corpus(self.pieces.iter().map(|piece| Ok((piece.split as u8, piece.score()?))))
     }
 }

@@ -11,8 +11,7 @@ const LEAST_BARS: usize = 4;
 const LEAST_NOTES: usize = 8;
 
 /// The beginning and the end of a piece, divided at a bar line, with a remark about it; `None` where it is too short for that.
-pub(crate) fn divided(piece: &Piece, options: &Options) -> Option<([Piece; 2], String)> {
-    let score = &piece.score();
+pub(crate) fn divided(piece: &Piece, score: &Score, options: &Options) -> Option<([Piece; 2], String)> {
     let starts: Vec<Ticks> = score.bars().map(|bar| bar.start).collect();
     let bars = starts.len();
     if bars < MOST_SHORT {

@@ -7,7 +7,7 @@ use crate::holdings::{Kinds, Music};
 use crate::kin::Sketch;
 use crate::packed::{pack, unpack};
 use crate::pairs::is_pairs_file;
-use crate::spool::{Place, Spool, Spooled};
+use crate::spool::{Place, Spool, SpoolError, Spooled};
 use crate::text::printable;
 use crate::{CorpusError, FileReport, Options, Reason, Verdict};
 use cantus_formats::{self as formats, Format};
@@ -127,18 +127,22 @@ impl Folder {
 
 impl Files {
     /// What `look` finds in each entry, by many threads at once; `found` is told of it in order.
-    pub fn each<T: Send, E>(
+    ///
+    /// # Errors
+    /// [`SpoolError`], where a piece cannot be read back; what `found` says.
+    pub fn each<T: Send>(
         &self,
         look: impl Fn(Result<Score, &Reason>) -> T + Sync,
         progress: &mut dyn FnMut(Progress<'_>),
-        mut found: impl FnMut(usize, T) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut found: impl FnMut(usize, T) -> Result<(), SpoolError>,
+    ) -> Result<(), SpoolError> {
         let mut told = Told::of(self.entries.len(), progress);
         for (chunk, entries) in self.entries.chunks(together()).enumerate() {
-            let looked: Vec<T> = entries.par_iter().map(|entry| look(self.score(entry))).collect();
+            let looked: Vec<Result<T, SpoolError>> =
+                entries.par_iter().map(|entry| Ok(look(self.score(entry)?))).collect();
             for (k, looked) in looked.into_iter().enumerate() {
                 told.next(&entries[k].name);
-                found(chunk * together() + k, looked)?;
+                found(chunk * together() + k, looked?)?;
             }
         }
         told.end();
@@ -146,14 +150,21 @@ impl Files {
     }
 
     /// The sketch of an entry; an empty one where there is no piece.
-    pub fn sketch(&self, entry: usize) -> Sketch {
-        let place = self.entries[entry].piece.as_ref().map(|(_, place)| self.spooled.get(*place));
-        place.map_or_else(|_| Sketch::default(), |bytes| Sketch::from_bytes(&bytes))
+    ///
+    /// # Errors
+    /// [`SpoolError::Get`]
+    pub fn sketch(&self, entry: usize) -> Result<Sketch, SpoolError> {
+        match &self.entries[entry].piece {
+            Ok((_, place)) => self.spooled.get(*place, |bytes| Some(Sketch::from_bytes(bytes))),
+            Err(_) => Ok(Sketch::default()),
+        }
     }
 
-    fn score<'e>(&self, entry: &'e Entry) -> Result<Score, &'e Reason> {
-        let (place, _) = entry.piece.as_ref()?;
-        Ok(unpack(&self.spooled.get(*place)).expect("a packed score can be unpacked"))
+    fn score<'e>(&self, entry: &'e Entry) -> Result<Result<Score, &'e Reason>, SpoolError> {
+        match &entry.piece {
+            Ok((place, _)) => self.spooled.get(*place, unpack).map(Ok),
+            Err(reason) => Ok(Err(reason)),
+        }
     }
 }
 

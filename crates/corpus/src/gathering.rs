@@ -104,7 +104,7 @@ impl Gathered {
         found.sort_by_key(|piece| piece.hash);
         let spooled = spool.close()?;
         let hashes: Vec<ContentHash> = found.iter().map(|piece| piece.hash).collect();
-        let compositions = compositions(found.len(), |piece| files.sketch(found[piece].entry));
+        let compositions = compositions(found.len(), |piece| files.sketch(found[piece].entry))?;
         let sides = sides(&hashes, &compositions, valid_share);
         let name = |piece: &Found| files.entries[piece.entry].name.clone();
         let pieces = found.iter().zip(&sides.splits).map(|(piece, split)| {

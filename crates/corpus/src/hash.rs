@@ -28,9 +28,13 @@ impl ContentHash {
     }
 
     /// The hash of everything that a composer may learn from: `scores` in the order given.
-    pub(crate) fn of_corpus(scores: impl Iterator<Item = (u8, Score)>) -> ContentHash {
+    ///
+    /// # Errors
+    /// The first of `scores`.
+    pub(crate) fn of_corpus<E>(scores: impl Iterator<Item = Result<(u8, Score), E>>) -> Result<ContentHash, E> {
         let mut hash = Sha256::new_with_prefix(b"cantus corpus 1");
-        for (split, score) in scores {
+        for score in scores {
+            let (split, score) = score?;
             let mut piece = start(&[split], score.ticks_per_quarter);
             for (at, meter) in &score.meters {
                 piece.update(at.0.to_le_bytes());
@@ -49,7 +53,7 @@ impl ContentHash {
             }
             hash.update(piece.finalize());
         }
-        ContentHash(hash.finalize().into())
+        Ok(ContentHash(hash.finalize().into()))
     }
 
     /// Another number of the hash, as evenly spread, that has nothing to do with [`ContentHash::fraction`].

@@ -9,6 +9,7 @@
 //! and no pair of two compositions. Runs of eight intervals find no more of ASAP, and of reels and hornpipes of one kind some that are not
 //! the same tune. Of 219 hymns five pairs are kin, all of them one tune to several texts.
 
+use crate::spool::SpoolError;
 use cantus_score::{Score, merge_parts};
 use rayon::prelude::*;
 
@@ -88,18 +89,25 @@ fn hash(run: &[u8]) -> u32 {
 /// The composition of each of `pieces` pieces: the number of one of them, the same for all that are kin.
 ///
 /// What it takes beside the answer does not grow with the pieces: sketches are asked for several times.
-pub(crate) fn compositions(pieces: usize, sketch: impl Fn(usize) -> Sketch + Sync) -> Vec<usize> {
+///
+/// # Errors
+/// What `sketch` says.
+pub(crate) fn compositions(
+    pieces: usize,
+    sketch: impl Fn(usize) -> Result<Sketch, SpoolError> + Sync,
+) -> Result<Vec<usize>, SpoolError> {
     let mut found = Compositions((0..pieces).collect());
     let parts = (pieces * SKETCH).div_ceil(TOGETHER) as u64;
     for part in 0..parts {
         let is_here = |hash: u32| (u64::from(hash) * parts) >> 32 == part;
-        let mut runs: Vec<(u32, u32)> = (0..pieces)
+        let found_here: Result<Vec<Vec<(u32, u32)>>, SpoolError> = (0..pieces)
             .into_par_iter()
-            .flat_map_iter(|piece| {
-                let here = sketch(piece).0.into_iter().filter(|hash| is_here(*hash));
-                here.map(move |hash| (hash, piece as u32)).collect::<Vec<_>>()
+            .map(|piece| {
+                let here = sketch(piece)?.0.into_iter().filter(|hash| is_here(*hash));
+                Ok(here.map(|hash| (hash, piece as u32)).collect())
             })
             .collect();
+        let mut runs: Vec<(u32, u32)> = found_here?.concat();
         runs.par_sort_unstable();
         for with_run in runs.chunk_by(|a, b| a.0 == b.0).filter(|with_run| with_run.len() > 1) {
             let mut known: Vec<(usize, Sketch)> = Vec::new();
@@ -108,7 +116,7 @@ pub(crate) fn compositions(pieces: usize, sketch: impl Fn(usize) -> Sketch + Syn
                 if known.iter().any(|(other, _)| found.of(*other) == found.of(piece)) {
                     continue;
                 }
-                let own = sketch(piece);
+                let own = sketch(piece)?;
                 let kin: Vec<usize> =
                     known.iter().filter(|(_, other)| own.is_kin(other)).map(|(other, _)| *other).collect();
                 kin.into_iter().for_each(|other| found.join(other, piece));
@@ -119,7 +127,7 @@ pub(crate) fn compositions(pieces: usize, sketch: impl Fn(usize) -> Sketch + Syn
             }
         }
     }
-    (0..pieces).map(|piece| found.of(piece)).collect()
+    Ok((0..pieces).map(|piece| found.of(piece)).collect())
 }
 
 /// Sets that grow together: each piece knows another of its set, the first one itself.
@@ -178,7 +186,7 @@ mod tests {
             played(2, 4, 2, 450),
         ];
         let sketches: Vec<Sketch> = pieces.iter().map(Sketch::of).collect();
-        assert_eq!(compositions(7, |piece| sketches[piece].clone()), [0, 1, 0, 3, 1, 0, 1]);
+        assert_eq!(compositions(7, |piece| Ok(sketches[piece].clone())).unwrap(), [0, 1, 0, 3, 1, 0, 1]);
         assert!(sketches.iter().all(|sketch| Sketch::from_bytes(&sketch.to_bytes()) == *sketch));
         // Trills and drums tell nothing.
         let mut trill = played(1, 0, 0, 480);

@@ -2,7 +2,7 @@
 
 use crate::ContentHash;
 use crate::packed::{pack, unpack};
-use crate::spool::{Place, Spooled};
+use crate::spool::{Place, SpoolError, Spooled};
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,11 +43,11 @@ impl Piece {
 
     /// Its notes, as they were read: merged, in one part, in steps of the grid.
     ///
-    /// # Panics
-    /// Where the system cannot read back what did not fit into memory.
-    pub fn score(&self) -> Score {
+    /// # Errors
+    /// [`SpoolError::Get`], where the system cannot read back what did not fit into memory.
+    pub fn score(&self) -> Result<Score, SpoolError> {
         let (spooled, place) = &self.kept;
-        unpack(&spooled.get(*place)).expect("a packed score can be unpacked")
+        spooled.get(*place, unpack)
     }
 }
 
@@ -55,7 +55,8 @@ impl Piece {
 impl PartialEq for Piece {
     fn eq(&self, other: &Piece) -> bool {
         let seen = |piece: &Piece| (piece.hash, piece.split, piece.quarters);
-        seen(self) == seen(other) && self.path == other.path && self.score() == other.score()
+        let is_same = || matches!((self.score(), other.score()), (Ok(one), Ok(other)) if one == other);
+        seen(self) == seen(other) && self.path == other.path && is_same()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a corpus was read from, file by file, so that it can be said later what has changed.
 
-use crate::{ContentHash, Corpus};
+use crate::spool::SpoolError;
+use crate::{ContentHash, Corpus, Piece};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -22,12 +23,18 @@ pub struct Changes {
 
 impl Sources {
     /// Those of a corpus.
-    pub fn of(corpus: &Corpus) -> Sources {
-        let all = |piece: &crate::Piece| (piece.hash, ContentHash::of_corpus([(0, piece.score())].into_iter()));
-        let pieces: HashMap<ContentHash, ContentHash> = corpus.pieces.iter().map(all).collect();
+    ///
+    /// # Errors
+    /// [`SpoolError::Get`], where a piece cannot be read back.
+    pub fn of(corpus: &Corpus) -> Result<Sources, SpoolError> {
+        let all = |piece: &Piece| {
+            Ok((piece.hash, ContentHash::of_corpus([piece.score().map(|score| (0, score))].into_iter())?))
+        };
+        let pieces: HashMap<ContentHash, ContentHash> =
+            corpus.pieces.iter().map(all).collect::<Result<_, SpoolError>>()?;
         // Of a piece that was divided only the notes are known.
         let whole = |hash: &ContentHash| pieces.get(hash).copied().unwrap_or(*hash);
-        Sources(corpus.report.used().map(|(file, usage)| (file.path.clone(), whole(&usage.hash))).collect())
+        Ok(Sources(corpus.report.used().map(|(file, usage)| (file.path.clone(), whole(&usage.hash))).collect()))
     }
 
     /// What has changed since; nothing where the files are the same, and only read differently.
@@ -86,7 +93,7 @@ mod tests {
                 velocity: Velocity::DEFAULT,
             };
             score.parts.push(cantus_score::Part { notes: vec![note], ..cantus_score::Part::default() });
-            ContentHash::of_corpus([(0, score)].into_iter())
+            ContentHash::of_corpus([Ok::<_, SpoolError>((0, score))].into_iter()).unwrap()
         };
         Sources(files.iter().map(|(name, pitch)| ((*name).to_owned(), hash(*pitch))).collect())
     }

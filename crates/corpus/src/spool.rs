@@ -4,6 +4,7 @@
 //! system puts such files. It loses its name as soon as it is open, where the system allows that: so it is gone when the program ends,
 //! however it ends.
 
+use flate2::Crc;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,26 +14,58 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Bytes that stay in memory.
 pub(crate) const IN_MEMORY: usize = 64 << 20;
 
-/// The spool cannot be written.
+/// What has been read cannot be put away, or not be had again.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the music that was read does not fit into {} MB of memory and cannot be put into a temporary file in `{}`: {source}; make room there, \
-     or let the environment variable TMPDIR name a folder that has room",
-    IN_MEMORY >> 20,
-    folder.display()
-)]
-pub struct SpoolError {
-    /// Where the file was to be.
-    folder: PathBuf,
-    /// What the system says.
-    source: io::Error,
+pub enum SpoolError {
+    /// It cannot be written.
+    #[error(
+        "the music that was read does not fit into {} MB of memory and cannot be put into a temporary file in `{}`: {source}; make room there, \
+         or let the environment variable TMPDIR name a folder that has room",
+        IN_MEMORY >> 20,
+        folder.display()
+    )]
+    Put {
+        /// Where the file was to be.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be read back.
+    #[error(
+        "part {} of the music that was read cannot be read back from the temporary file in `{}`: {source}; see whether that disk is full or \
+         damaged, let the environment variable TMPDIR name a folder elsewhere if so, and begin again",
+        index + 1,
+        folder.display()
+    )]
+    Get {
+        /// Which of the pieces that were put away, counted from 0.
+        index: u32,
+        /// Where the file is.
+        folder: PathBuf,
+        /// What the system says, or what is wrong with the bytes.
+        source: io::Error,
+    },
 }
 
-/// Where bytes have been put.
+/// Where bytes have been put, and what tells whether these are still the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
+    index: u32,
     at: u64,
     length: u32,
+    sum: u32,
+}
+
+impl Place {
+    fn of(bytes: &[u8], index: u32, at: u64) -> Place {
+        Place { index, at, length: bytes.len() as u32, sum: sum(bytes) }
+    }
+}
+
+fn sum(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 /// Takes bytes, one piece after another.
@@ -45,6 +78,8 @@ pub(crate) struct Spool {
     file: Option<(BufWriter<File>, Named)>,
     /// Bytes in the file.
     written: u64,
+    /// Pieces that were put away.
+    count: u32,
 }
 
 /// Gives back what a [`Spool`] took.
@@ -69,22 +104,23 @@ impl Default for Spool {
 impl Spool {
     /// A spool that keeps `room` bytes in memory and puts others into a file in `folder`.
     pub(crate) fn new(folder: PathBuf, room: usize) -> Spool {
-        Spool { folder, room, memory: Vec::new(), file: None, written: 0 }
+        Spool { folder, room, memory: Vec::new(), file: None, written: 0, count: 0 }
     }
 
     /// Puts bytes away.
     ///
     /// # Errors
-    /// [`SpoolError`], where the file cannot be made or its disk is full.
+    /// [`SpoolError::Put`], where the file cannot be made or its disk is full.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<Place, SpoolError> {
-        let length = bytes.len() as u32;
+        let index = self.count;
+        self.count += 1;
         // Once there is a file, all goes into it: places count on in one order.
         if self.file.is_none() && self.memory.len() + bytes.len() <= self.room {
             let at = self.memory.len() as u64;
             self.memory.extend_from_slice(bytes);
-            return Ok(Place { at, length });
+            return Ok(Place::of(bytes, index, at));
         }
-        let error = |folder: &Path, source| SpoolError { folder: folder.to_owned(), source };
+        let error = |folder: &Path, source| SpoolError::Put { folder: folder.to_owned(), source };
         let (file, _) = match &mut self.file {
             Some(file) => file,
             none => none.insert(temporary(&self.folder).map_err(|source| error(&self.folder, source))?),
@@ -92,19 +128,19 @@ impl Spool {
         file.write_all(bytes).map_err(|source| error(&self.folder, source))?;
         let at = self.memory.len() as u64 + self.written;
         self.written += bytes.len() as u64;
-        Ok(Place { at, length })
+        Ok(Place::of(bytes, index, at))
     }
 
     /// Ends the taking.
     ///
     /// # Errors
-    /// [`SpoolError`], where the disk is full.
+    /// [`SpoolError::Put`], where the disk is full.
     pub(crate) fn close(mut self) -> Result<Arc<Spooled>, SpoolError> {
         let file = match self.file {
             None => None,
             Some((file, named)) => {
                 let whole = file.into_inner().map_err(io::IntoInnerError::into_error);
-                let file = whole.map_err(|source| SpoolError { folder: self.folder.clone(), source })?;
+                let file = whole.map_err(|source| SpoolError::Put { folder: self.folder.clone(), source })?;
                 Some((Mutex::new(file), named))
             }
         };
@@ -116,29 +152,32 @@ impl Spool {
 impl Spooled {
     /// A spool of one piece, which stays in memory.
     pub(crate) fn of(bytes: Vec<u8>) -> (Arc<Spooled>, Place) {
-        let place = Place { at: 0, length: bytes.len() as u32 };
+        let place = Place::of(&bytes, 0, 0);
         (Arc::new(Spooled { folder: PathBuf::new(), memory: bytes, file: None }), place)
     }
 
-    /// What was put at a place of this spool.
+    /// What `read` makes of the bytes that were put at a place of this spool; `None` is said of bytes that it cannot read.
     ///
-    /// # Panics
-    /// Where the system cannot read back what it has written to its own temporary file.
-    pub(crate) fn get(&self, place: Place) -> Vec<u8> {
-        let (at, length) = (place.at as usize, place.length as usize);
-        let Some((file, _)) = self.file.as_ref().filter(|_| at >= self.memory.len()) else {
-            return self.memory[at..at + length].to_vec();
-        };
-        let mut bytes = vec![0; length];
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = file.seek(SeekFrom::Start(place.at - self.memory.len() as u64));
-        if let Err(error) = read.and_then(|_| file.read_exact(&mut bytes)) {
-            panic!(
-                "the temporary file in `{}` that holds the music cannot be read back: {error}",
-                self.folder.display()
-            );
+    /// # Errors
+    /// [`SpoolError::Get`], where they cannot be read back, or are not what was put there.
+    pub(crate) fn get<T>(&self, place: Place, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, SpoolError> {
+        let error = |source| SpoolError::Get { index: place.index, folder: self.folder.clone(), source };
+        let bytes = self.bytes(place).map_err(error)?;
+        let is_same = sum(&bytes) == place.sum;
+        let found = if is_same { read(&bytes) } else { None };
+        found.ok_or_else(|| error(io::Error::new(io::ErrorKind::InvalidData, "what is there is not what was written")))
+    }
+
+    fn bytes(&self, place: Place) -> io::Result<Vec<u8>> {
+        let (at, mut bytes) = (place.at as usize, vec![0; place.length as usize]);
+        if let Some((file, _)) = self.file.as_ref().filter(|_| at >= self.memory.len()) {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(place.at - self.memory.len() as u64))?;
+            file.read_exact(&mut bytes)?;
+        } else {
+            self.memory.get(at..).unwrap_or_default().read_exact(&mut bytes)?;
         }
-        bytes
+        Ok(bytes)
     }
 }
 
@@ -186,7 +225,8 @@ mod tests {
             let places: Vec<Place> = pieces.iter().map(|piece| spool.put(piece).unwrap()).collect();
             let spooled = spool.close().unwrap();
             assert!(spooled.memory.len() <= room && (spooled.file.is_some() == (room <= 100)), "{room}");
-            assert!(places.iter().zip(&pieces).rev().all(|(place, piece)| spooled.get(*place) == *piece));
+            let got = |place: &Place| spooled.get(*place, |bytes| Some(bytes.to_vec())).unwrap();
+            assert!(places.iter().zip(&pieces).rev().all(|(place, piece)| got(place) == *piece));
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
     }
@@ -197,5 +237,39 @@ mod tests {
         spool.put(b"ab").unwrap();
         let error = spool.put(b"c").unwrap_err().to_string();
         assert!(error.contains("`/there/is/none`") && error.contains("TMPDIR"), "{error}");
+    }
+
+    /// A spool whose first piece is in memory, and its second in the file; what is there is `changed` once they are put away.
+    fn damaged(folder: &Path, changed: impl Fn(&mut Vec<u8>)) -> [Result<Vec<u8>, SpoolError>; 2] {
+        let mut spool = Spool::new(folder.to_owned(), 4);
+        let places = [b"abcd", b"efgh"].map(|bytes| spool.put(bytes).unwrap());
+        let mut spooled = Arc::into_inner(spool.close().unwrap()).unwrap();
+        changed(&mut spooled.memory);
+        let (file, _) = spooled.file.as_mut().unwrap();
+        let file = file.get_mut().unwrap();
+        let mut bytes = b"efgh".to_vec();
+        changed(&mut bytes);
+        file.set_len(0).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.write_all(&bytes).unwrap();
+        // The memory's length says where the file begins.
+        spooled.memory.resize(4, 0);
+        places.map(|place| spooled.get(place, |bytes| Some(bytes.to_vec())))
+    }
+
+    #[test]
+    fn what_is_no_longer_there_is_an_error_that_says_which_piece_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(damaged(folder.path(), |_| ()).iter().all(Result::is_ok));
+        let ways: [fn(&mut Vec<u8>); 3] = [|bytes| bytes.truncate(bytes.len() - 1), Vec::clear, |bytes| bytes[2] ^= 1];
+        for changed in ways {
+            for (number, got) in damaged(folder.path(), changed).into_iter().enumerate() {
+                let error = got.unwrap_err();
+                assert!(matches!(error, SpoolError::Get { index, .. } if index as usize == number), "{error:?}");
+                let said = error.to_string();
+                assert!(said.starts_with(&format!("part {} of the music", number + 1)), "{said}");
+                assert!(said.contains(&*folder.path().to_string_lossy()) && said.contains("TMPDIR"), "{said}");
+            }
+        }
     }
 }

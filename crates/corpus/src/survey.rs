@@ -44,7 +44,7 @@ impl Folder {
     pub fn corpus(&self, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Corpus, CorpusError> {
         let mut corpus = self.survey(options, progress)?;
         if let [alone] = &corpus.pieces[..]
-            && let Some((pieces, remark)) = divided(alone, options)
+            && let Some((pieces, remark)) = divided(alone, &alone.score()?, options)
         {
             corpus.pieces = pieces.into();
             let totals = &mut corpus.report.totals;

@@ -48,8 +48,8 @@ fn eighths(seed: u64, off_beat: u64) -> Score {
 /// Onsets of the first pieces as a share of a quarter note.
 fn phases(corpus: &Corpus) -> HashSet<String> {
     let phase = |piece: &cantus_corpus::Piece| {
-        let steps = u64::from(piece.score().ticks_per_quarter.get());
-        piece.score().notes().map(move |note| format!("{}/{steps}", note.onset.0 % steps)).collect::<Vec<_>>()
+        let steps = u64::from(piece.score().unwrap().ticks_per_quarter.get());
+        piece.score().unwrap().notes().map(move |note| format!("{}/{steps}", note.onset.0 % steps)).collect::<Vec<_>>()
     };
     corpus.pieces.iter().flat_map(phase).collect()
 }
@@ -115,12 +115,12 @@ fn a_piece_that_is_alone_is_divided_at_a_bar_line() {
     assert_eq!((totals.used, totals.train, totals.valid), (1, 1, 1));
     let of = |split| alone.pieces_of(split).next().expect("a piece");
     let (learnt, kept) = (of(Split::Train), of(Split::Valid));
-    assert_eq!(learnt.score().note_count() + kept.score().note_count(), 400);
+    assert_eq!(learnt.score().unwrap().note_count() + kept.score().unwrap().note_count(), 400);
     let whole = survey(place.path(), &Options::default(), &mut |_| ()).unwrap().pieces[0].quarters;
     assert!((whole - learnt.quarters - kept.quarters).abs() < 3.0, "they meet at a bar line");
     assert!(learnt.quarters > 6.0 * kept.quarters, "{} {}", learnt.quarters, kept.quarters);
-    assert_eq!(kept.score().meters, [(Ticks(0), "3/4".parse::<Meter>().unwrap())]);
-    assert_eq!(learnt.score().bars().last().map(|bar| bar.end().0 % 12), Some(0));
+    assert_eq!(kept.score().unwrap().meters, [(Ticks(0), "3/4".parse::<Meter>().unwrap())]);
+    assert_eq!(learnt.score().unwrap().bars().last().map(|bar| bar.end().0 % 12), Some(0));
     assert!(alone.report.remarks[0].contains("is alone: its last"), "{:?}", alone.report.remarks);
     let short = folder([piece(1, 64, 50)]);
     assert!(

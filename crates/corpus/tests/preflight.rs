@@ -51,7 +51,7 @@ fn twenty_nine_files_make_a_corpus() {
     let sorted: Vec<_> = corpus.report.files.iter().map(|file| &file.path).collect();
     assert!(sorted.is_sorted());
     assert!(
-        corpus.pieces.iter().all(|piece| piece.score().parts.len() == 1 && piece.score().ticks_per_quarter.get() == 4)
+        corpus.pieces.iter().all(|piece| piece.score().unwrap().parts.len() == 1 && piece.score().unwrap().ticks_per_quarter.get() == 4)
     );
 }
 
@@ -161,7 +161,7 @@ fn a_melody_leaves_the_accompaniment_and_says_so() {
     let options = Options { parts: Parts::Melody, ..Options::default() };
     let corpus = survey(place.path(), &options, &mut |_| ()).unwrap();
     let melody = |score: &cantus_score::Score| score.notes().map(|note| note.pitch).collect::<Vec<_>>();
-    assert_eq!(melody(&corpus.pieces[0].score()), melody(&tune));
+    assert_eq!(melody(&corpus.pieces[0].score().unwrap()), melody(&tune));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How long an index takes, and a piece: `cargo run --release -p cantus-evaluation --example originality -- FOLDER...`.
 
-use cantus_corpus::{Options, survey};
+use cantus_corpus::{CorpusError, Options, survey};
 use cantus_evaluation::originality::{Digest, HeldOut, Index, Originality};
 use cantus_score::Score;
 use std::path::Path;
@@ -10,8 +10,12 @@ use std::time::Instant;
 fn main() -> ExitCode {
     let mut pieces: Vec<(String, Score)> = Vec::new();
     for folder in std::env::args().skip(1) {
-        match survey(Path::new(&folder), &Options::default(), &mut |_| ()) {
-            Ok(corpus) => pieces.extend(corpus.pieces.iter().map(|piece| (piece.path.clone(), piece.score()))),
+        let found = survey(Path::new(&folder), &Options::default(), &mut |_| ()).and_then(|corpus| {
+            let all = corpus.pieces.iter().map(|piece| Ok((piece.path.clone(), piece.score()?)));
+            all.collect::<Result<Vec<(String, Score)>, CorpusError>>()
+        });
+        match found {
+            Ok(found) => pieces.extend(found),
             Err(error) => {
                 eprintln!("{error}");
                 return ExitCode::FAILURE;

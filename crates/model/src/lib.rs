@@ -43,7 +43,7 @@ pub use form::{Form, FormError, Recall};
 pub use habits::{Habits, Intent, Opening};
 pub use judge::{Judge, Judgement, Moment};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes};
-pub use pieces::{Pieces, Recent, Shelf};
+pub use pieces::{PieceError, Pieces, Recent, Shelf};
 pub use prompt::Prompt;
 pub use request::{Around, Cell, Control, Controls, Given, Length, Request};
 pub use sampling::{Sampling, SamplingError};

@@ -1,11 +1,29 @@
 //! Pieces that are asked for one at a time: a corpus may be larger than memory.
 
-use cantus_score::Score;
+use cantus_score::{Score, TicksPerQuarter};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// A piece that cannot be had any more.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("`{name}` cannot be learnt from any more: {source}")]
+pub struct PieceError {
+    /// Which.
+    name: String,
+    /// Why.
+    source: Arc<dyn Error + Send + Sync>,
+}
+
+impl PieceError {
+    /// Of the piece of this name.
+    pub fn new(name: &str, source: impl Error + Send + Sync + 'static) -> PieceError {
+        PieceError { name: name.to_owned(), source: Arc::new(source) }
+    }
+}
 
 /// Where pieces are, in memory or elsewhere.
 pub trait Shelf: fmt::Debug + Send + Sync {
@@ -13,7 +31,10 @@ pub trait Shelf: fmt::Debug + Send + Sync {
     fn count(&self) -> usize;
 
     /// The piece of a number below the count; always the same.
-    fn piece(&self, number: usize) -> Cow<'_, Score>;
+    ///
+    /// # Errors
+    /// [`PieceError`], where it is elsewhere, and cannot be had from there.
+    fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError>;
 }
 
 impl Shelf for Vec<Score> {
@@ -21,24 +42,30 @@ impl Shelf for Vec<Score> {
         self.len()
     }
 
-    fn piece(&self, number: usize) -> Cow<'_, Score> {
-        Cow::Borrowed(&self[number])
+    fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError> {
+        Ok(Cow::Borrowed(&self[number]))
     }
 }
 
 /// Pieces in their order. A clone is of the same shelf.
+///
+/// In the place of a piece that cannot be had there is silence. Nothing that was made of these pieces is worth anything from then on:
+/// [`Pieces::check_whole`] says so, to all who have a clone.
 #[derive(Clone, Debug)]
-pub struct Pieces(Arc<dyn Shelf>);
+pub struct Pieces {
+    shelf: Arc<dyn Shelf>,
+    lost: Arc<OnceLock<PieceError>>,
+}
 
 impl Pieces {
     /// The pieces of a shelf.
     pub fn on(shelf: impl Shelf + 'static) -> Pieces {
-        Pieces(Arc::new(shelf))
+        Pieces { shelf: Arc::new(shelf), lost: Arc::default() }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.count()
+        self.shelf.count()
     }
 
     /// Whether there are none.
@@ -46,9 +73,21 @@ impl Pieces {
         self.len() == 0
     }
 
-    /// The piece of a number below [`Pieces::len`].
+    /// The piece of a number below [`Pieces::len`]; silence, where it cannot be had.
     pub fn get(&self, number: usize) -> Cow<'_, Score> {
-        self.0.piece(number)
+        self.shelf.piece(number).unwrap_or_else(|error| {
+            // The first one is told.
+            let _ = self.lost.set(error);
+            Cow::Owned(Score::new(TicksPerQuarter::DEFAULT))
+        })
+    }
+
+    /// Whether all pieces that were asked for could be had.
+    ///
+    /// # Errors
+    /// [`PieceError`]: the first that could not.
+    pub fn check_whole(&self) -> Result<(), PieceError> {
+        self.lost.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// All of them, one after another.

@@ -7,12 +7,13 @@
 mod batches;
 mod model;
 mod network;
+mod repertoire;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod trainer;
 
-pub use batches::{Batch, Piece, plan};
+pub use batches::{Batch, Outline, Piece, plan};
 pub use model::{Rows, TokenModel};
 pub use network::{Masks, TokenNetwork};
 pub use settings::TokenSettings;
@@ -60,9 +61,14 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     /// Whether a token says when a note begins, which it is or how long it lasts; not how loud, and nothing of metre, tempo or end.
     fn is_of_notes(&self, token: TokenId) -> bool;
 
-    /// Other takes of a piece, slower and faster say: each epoch learns from one of them, or from the piece as it is.
-    fn takes(&self, _piece: &Score) -> Vec<Score> {
-        Vec::new()
+    /// How many takes there are of a piece, slower and faster say, itself the first of them: each epoch learns from one.
+    fn takes(&self) -> usize {
+        1
+    }
+
+    /// A take of a piece, from the second on, which is 1.
+    fn take(&self, piece: &Score, _take: usize) -> Score {
+        piece.clone()
     }
 
     /// Before the first token of a sequence whose length is known, where that is told.

@@ -1,6 +1,6 @@
 //! What the trainer sees of a composer.
 
-use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, Pieces, Unit};
+use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, PieceError, Pieces, Unit};
 use cantus_encoding::VocabularyError;
 use cantus_score::{Meter, Reading, Score, Tempo};
 use std::borrow::Cow;
@@ -25,6 +25,16 @@ impl TrainingSet {
     /// All pieces.
     pub fn all(&self) -> impl Iterator<Item = Cow<'_, Score>> {
         self.train.iter().chain(self.valid.iter())
+    }
+
+    /// Whether all pieces that were asked for could be had. Asked after whatever looks at pieces, and before anything is done with what it
+    /// found.
+    ///
+    /// # Errors
+    /// [`PieceError`]: the first that could not.
+    pub fn check_whole(&self) -> Result<(), PieceError> {
+        self.train.check_whole()?;
+        self.valid.check_whole()
     }
 
     /// Whether there is a note to learn from, and one to be judged by.
@@ -188,6 +198,9 @@ pub enum CreateError {
         /// Training or validation.
         what: &'static str,
     },
+    /// A piece cannot be read back from where it was put.
+    #[error(transparent)]
+    Piece(#[from] PieceError),
     /// The corpus gives no vocabulary.
     #[error(transparent)]
     Vocabulary(#[from] VocabularyError),

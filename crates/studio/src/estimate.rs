@@ -24,12 +24,12 @@ pub struct Estimate {
 /// Of a composer in one of its configurations. It takes a second or two.
 ///
 /// # Errors
-/// [`CreateError`], where this music is nothing for the composer.
+/// [`CreateError`], where this music is nothing for the composer, or cannot be read back.
 pub fn measure(spec: &ComposerSpec, configuration: &str, corpus: &Corpus, seed: u64) -> Result<Estimate, CreateError> {
     let settings = spec.settings(configuration).unwrap_or_default();
     let set = training_set(corpus);
     Crew::new().work(|| {
-        let mut trainable = (spec.create)(&settings, &set, seed)?;
+        let mut trainable = cantus_workshop::create(spec, &settings, &set, seed)?;
         let steps = trainable.steps(0);
         // The first one also wakes up memory and threads.
         let rate = trainable.regime().learning_rate / 1000.0;
@@ -39,6 +39,7 @@ pub fn measure(spec: &ComposerSpec, configuration: &str, corpus: &Corpus, seed: 
             trainable.step(StepAt { epoch: 0, step: u64::from(done + 1) % steps.max(1) }, rate);
             done += 1;
         }
+        set.check_whole()?;
         let seconds_a_step = begun.elapsed().as_secs_f64() / f64::from(done);
         let afterwards = trainable.finishing(&trainable.save());
         Ok(Estimate { seconds_an_epoch: seconds_a_step * steps as f64, afterwards })

@@ -48,11 +48,11 @@ fn index(shared: &Shared, model: &str) -> Option<Arc<Index>> {
     let RunDescription { data, options, corpus: card, .. } = run.description().ok()?;
     let corpus = cantus_corpus::read(&data, &options, &mut |_| ()).ok()?;
     // Music that has changed since is not what the model learnt from.
-    if corpus.report.totals.notes > MOST_NOTES || corpus.fingerprint().to_string() != card.fingerprint {
+    if corpus.report.totals.notes > MOST_NOTES || corpus.fingerprint().ok()?.to_string() != card.fingerprint {
         return None;
     }
-    let pieces: Vec<(&str, Score)> =
-        corpus.pieces_of(Split::Train).map(|piece| (name(&piece.path), piece.score())).collect();
+    let pieces = corpus.pieces_of(Split::Train).map(|piece| Some((name(&piece.path), piece.score().ok()?)));
+    let pieces: Vec<(&str, Score)> = pieces.collect::<Option<_>>()?;
     let index = Arc::new(Index::new(pieces.iter().map(|(name, score)| (*name, score))));
     *last = Some((model.to_owned(), Arc::clone(&index)));
     Some(index)

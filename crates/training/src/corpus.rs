@@ -1,7 +1,7 @@
 //! A corpus as composers and model files take it.
 
-use cantus_corpus::{Corpus, Piece, Split};
-use cantus_model::{CorpusCard, Pieces, Shelf, TrainingSet};
+use cantus_corpus::{Corpus, Piece, Split, SpoolError};
+use cantus_model::{CorpusCard, PieceError, Pieces, Shelf, TrainingSet};
 use cantus_score::{Reading, Score};
 use std::borrow::Cow;
 
@@ -14,8 +14,9 @@ impl Shelf for Kept {
         self.0.len()
     }
 
-    fn piece(&self, number: usize) -> Cow<'_, Score> {
-        Cow::Owned(self.0[number].score())
+    fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError> {
+        let piece = &self.0[number];
+        piece.score().map(Cow::Owned).map_err(|error| PieceError::new(&piece.path, error))
     }
 }
 
@@ -31,12 +32,15 @@ pub fn training_set(corpus: &Corpus) -> TrainingSet {
 }
 
 /// What a model file says of the corpus; licence and credit are for the caller to add.
-pub fn corpus_card(corpus: &Corpus, name: &str) -> CorpusCard {
+///
+/// # Errors
+/// [`SpoolError::Get`], where a piece cannot be read back.
+pub fn corpus_card(corpus: &Corpus, name: &str) -> Result<CorpusCard, SpoolError> {
     let options = &corpus.report.options;
     let told = options.way() != Reading::Merged;
-    CorpusCard {
+    Ok(CorpusCard {
         name: name.to_owned(),
-        fingerprint: corpus.fingerprint().to_string(),
+        fingerprint: corpus.fingerprint()?.to_string(),
         train_pieces: corpus.pieces_of(Split::Train).count(),
         valid_pieces: corpus.pieces_of(Split::Valid).count(),
         quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
@@ -44,5 +48,5 @@ pub fn corpus_card(corpus: &Corpus, name: &str) -> CorpusCard {
         grid: told.then(|| options.steps().get()),
         licence: None,
         credit: None,
-    }
+    })
 }

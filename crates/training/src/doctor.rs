@@ -6,7 +6,7 @@
 //! What it goes by is a function of the steps and epochs done, never of the clock: a training that was stopped and resumed finds the
 //! same illnesses at the same places.
 
-use cantus_corpus::{Corpus, Options, Split, prepare};
+use cantus_corpus::{Corpus, Options, Split, SpoolError, prepare};
 use cantus_evaluation::originality::{Digest, HeldOut, Index, Originality};
 use cantus_evaluation::structure::longest_run;
 use cantus_evaluation::{pitch_entropy, spread};
@@ -129,13 +129,17 @@ pub struct Doctor {
 
 impl Doctor {
     /// The doctor for a corpus.
-    pub fn new(corpus: &Corpus) -> Doctor {
+    ///
+    /// # Errors
+    /// [`SpoolError::Get`], where a piece cannot be read back.
+    pub fn new(corpus: &Corpus) -> Result<Doctor, SpoolError> {
         // Of a very large corpus every so many pieces: what is known of them is held in memory.
         let every = (corpus.report.totals.notes / MOST_NOTES + 1) as usize;
-        let some = |split| -> Vec<(&str, Score)> {
-            corpus.pieces_of(split).step_by(every).map(|piece| (piece.path.as_str(), piece.score())).collect()
+        let some = |split| -> Result<Vec<(&str, Score)>, SpoolError> {
+            let some = corpus.pieces_of(split).step_by(every);
+            some.map(|piece| Ok((piece.path.as_str(), piece.score()?))).collect()
         };
-        let (learnt, kept) = (some(Split::Train), some(Split::Valid));
+        let (learnt, kept) = (some(Split::Train)?, some(Split::Valid)?);
         let index = Index::new(learnt.iter().map(|(name, score)| (*name, score)));
         let learnt: Vec<&Score> = learnt.iter().map(|(_, score)| score).collect();
         let kept: Vec<&Score> = kept.iter().map(|(_, score)| score).collect();
@@ -144,7 +148,7 @@ impl Doctor {
         let entropy = spread(notes.iter().filter_map(|notes| pitch_entropy(notes)));
         let longest_run = notes.iter().map(|notes| longest_run(notes)).max().unwrap_or(0);
         let options = Options { grid: corpus.report.options.grid, ..Options::lenient() };
-        Doctor { options, index, held_out, entropy, longest_run }
+        Ok(Doctor { options, index, held_out, entropy, longest_run })
     }
 
     /// A doctor who looks at figures alone and never at compositions: for a protocol that chooses by validation only.

@@ -11,8 +11,8 @@ use crate::record::{Best, Metrics, RunDescription};
 use crate::run_folder::{RunFolder, RunFolderError};
 use crate::schedule::{Bounds, Phase};
 use cantus_model::{
-    Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, Precision, Regime, Request,
-    TensorData, Trainable, TrainingSummary, derive,
+    Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, PieceError, Precision, Regime,
+    Request, TensorData, Trainable, TrainingSet, TrainingSummary, derive,
 };
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,9 @@ pub enum TrainError {
     /// A checkpoint or model file.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Music that cannot be read back from where it was put.
+    #[error("{0}; the last checkpoint is kept, and training can go on from it")]
+    Piece(#[from] PieceError),
     /// No number came out, again and again.
     #[error(
         "training failed: {HOPELESS_STEPS} steps one after another gave no finite gradient (epoch {epoch}); the last checkpoint is kept; begin again with a lower learning rate"
@@ -195,6 +198,8 @@ pub type SampleWriter<'a> = (&'a str, &'a dyn Fn(&Score) -> Option<Vec<u8>>);
 /// A training in a run folder.
 pub struct Training<'a> {
     trainable: Box<dyn Trainable>,
+    /// What it learns from.
+    set: TrainingSet,
     folder: RunFolder,
     description: RunDescription,
     doctor: Doctor,
@@ -213,22 +218,25 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// A training from the beginning, or from the newest checkpoint that can be read.
+    /// A training on `set` from the beginning, or from the newest checkpoint that can be read.
     ///
     /// # Errors
-    /// [`TrainError`], where the folder cannot be read or a checkpoint belongs to another training.
+    /// [`TrainError`], where the folder cannot be read, a checkpoint belongs to another training, or a piece cannot be read back.
     pub fn new(
         trainable: Box<dyn Trainable>,
+        set: TrainingSet,
         folder: RunFolder,
         description: RunDescription,
         doctor: Doctor,
         policy: CheckpointPolicy,
         write_sample: SampleWriter<'a>,
     ) -> Result<Training<'a>, TrainError> {
+        set.check_whole()?;
         let regime = trainable.regime();
         let mut training = Training {
             good: trainable.checkpoint(),
             trainable,
+            set,
             folder,
             description,
             originality: doctor.digest().map(|digest| digest.to_json()),
@@ -377,6 +385,7 @@ impl<'a> Training<'a> {
             let seconds = begun.elapsed().as_secs_f64();
             observer(Event::Finishing { done, seconds_left: (done > 0.0).then(|| seconds / done - seconds) });
         })?;
+        self.set.check_whole()?;
         if let Some(finished) = finished {
             self.best_model = Some(finished);
             self.best_written = false;

@@ -19,4 +19,4 @@ pub use models::{
 };
 pub use provenance::{ArrangementOrigin, PromptOrigin, Provenance};
 pub use shelf::{Figure, Listed, RUNS, models};
-pub use training::{Paused, Plan, WorkshopError, begin};
+pub use training::{Paused, Plan, WorkshopError, begin, create};

@@ -141,17 +141,17 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
     let mut warnings = Vec::new();
     let corpus = read(&arguments.corpus, &options, &mut warnings)?;
     // A benchmark file has a grid of its own.
-    options.grid = corpus.pieces.first().map(|piece| piece.score().ticks_per_quarter).or(options.grid);
+    let own = scores(&corpus)?;
+    options.grid = own.first().map(|(_, score)| score.ticks_per_quarter).or(options.grid);
     let set = match &model {
         Some(model) => compositions(model, arguments, &options, &mut warnings)?,
-        None => {
-            let other = read(Path::new(what), &options, &mut warnings)?;
-            other.pieces.iter().map(|piece| (printable(&piece.path), piece.score())).collect()
-        }
+        None => scores(&read(Path::new(what), &options, &mut warnings)?)?,
     };
-    let own: Vec<(String, Score)> = corpus.pieces.iter().map(|piece| (printable(&piece.path), piece.score())).collect();
     let all: Vec<report::Piece<'_>> = own.iter().map(|(name, score)| report::Piece { name, score }).collect();
-    let known = model.as_ref().map_or_else(|| vec![Learnt::Unknown; all.len()], |model| learnt(model, &corpus));
+    let known = match &model {
+        Some(model) => learnt(model, &corpus, &own)?,
+        None => vec![Learnt::Unknown; all.len()],
+    };
     let of = |keep: &dyn Fn(Learnt) -> bool| -> Vec<report::Piece<'_>> {
         all.iter().zip(&known).filter(|(_, learnt)| keep(**learnt)).map(|(piece, _)| *piece).collect()
     };
@@ -202,18 +202,22 @@ impl Learnt {
 
 /// Which pieces of a corpus a model learnt from: of its own, known by content, the split says it; of others the digest of its training
 /// music, in which a melody that was learnt from stands whole.
-fn learnt(model: &Model, corpus: &Corpus) -> Vec<Learnt> {
-    let is_own = model.header.corpus.fingerprint == corpus.fingerprint().to_string();
+fn learnt(model: &Model, corpus: &Corpus, scores: &[(String, Score)]) -> Result<Vec<Learnt>> {
+    let is_own = model.header.corpus.fingerprint == corpus.fingerprint().into_diagnostic()?.to_string();
     let digest = model.originality().filter(|_| !is_own);
-    let of = |piece: &cantus_corpus::Piece| match (is_own, &digest) {
+    let of = |(piece, (_, score)): (&cantus_corpus::Piece, &(String, Score))| match (is_own, &digest) {
         (true, _) if piece.split == Split::Train => Learnt::Yes,
         (true, _) => Learnt::Kept,
-        (false, Some(digest)) if digest.check(&piece.score()).melody[1].is_some_and(|share| share >= WHOLE) => {
-            Learnt::Likely
-        }
+        (false, Some(digest)) if digest.check(score).melody[1].is_some_and(|share| share >= WHOLE) => Learnt::Likely,
         (false, _) => Learnt::Unknown,
     };
-    corpus.pieces.par_iter().map(of).collect()
+    Ok(corpus.pieces.par_iter().zip(scores).map(of).collect())
+}
+
+/// The pieces of a corpus with their names.
+fn scores(corpus: &Corpus) -> Result<Vec<(String, Score)>> {
+    let all = corpus.pieces.iter().map(|piece| Ok((printable(&piece.path), piece.score().into_diagnostic()?)));
+    all.collect()
 }
 
 fn form(path: &Path) -> Result<Form> {

@@ -168,7 +168,8 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     }
     let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
     let name = if recipe.data.is_empty() { name_of(&data) } else { recipe.data.clone() };
-    let card = CorpusCard { licence: recipe.licence, credit: recipe.credit, ..corpus_card(&corpus, &name) };
+    let card =
+        CorpusCard { licence: recipe.licence, credit: recipe.credit, ..corpus_card(&corpus, &name).into_diagnostic()? };
     let plan = Plan {
         spec,
         configuration,

@@ -45,7 +45,7 @@ pub(super) fn pieces() -> Vec<Score> {
 pub(super) fn encoded() -> (Chords, Vec<Piece>) {
     let pieces = pieces();
     let chords = Chords(Vocabulary::build(&pieces, 0).unwrap());
-    let encoded = pieces.iter().map(|piece| Piece::new(chords.encode(piece).0, 1.0, &chords, 0)).collect();
+    let encoded = pieces.iter().map(|piece| Piece::new(chords.encode(piece).0, &chords)).collect();
     (chords, encoded)
 }
 

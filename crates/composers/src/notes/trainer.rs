@@ -331,6 +331,9 @@ impl Trainable for NoteTrainer {
             let Outline { number, notes, .. } = self.train[piece];
             (Learnt::new(&self.set.train, number, &self.vocabulary, 0).past, notes)
         });
+        if self.set.check_whole().is_err() {
+            return StepReport::default();
+        }
         let batch = self.gather(&rows, &pasts);
         let (settings, seed, step) = (&self.settings, self.seed, (at.epoch << 32) | at.step);
         let noise = Noise {

@@ -1,5 +1,5 @@
 use super::*;
-use cantus_model::tokens::{Batch, Piece as Line, plan};
+use cantus_model::tokens::{Batch, Outline, Piece as Line, plan};
 use cantus_model::{StepAt, Trainable, seeded};
 use cantus_score::{Note, Part, Pitch, Velocity};
 use std::ops::ControlFlow;
@@ -59,15 +59,15 @@ fn write(player: &Player, request: &Request, seed: u64) -> Score {
 fn learning_judging_and_composing_forbid_the_same_words_in_every_key() {
     let set = set(Reading::Pedalled);
     let grammar = Playing::of(&set, 3).unwrap();
-    let pieces: Vec<Line> =
-        set.train.iter().map(|piece| Line::new(grammar.encode(&piece).0, 1.0, &grammar, 3)).collect();
+    let pieces: Vec<Line> = set.train.iter().map(|piece| Line::new(grammar.encode(&piece).0, &grammar)).collect();
+    let outlines: Vec<Outline> = pieces.iter().map(|piece| Outline::of(&piece.tokens, 1.0, &grammar, 3)).collect();
     let mut keys = std::collections::BTreeSet::new();
     for epoch in 0..4 {
-        let plan = plan(&pieces, 2, 24, 1, epoch);
+        let plan = plan(&outlines, 2, 24, 1, epoch);
         for step in 0..plan.steps() {
             let rows: Vec<_> = plan.step(step).collect();
             keys.extend(rows.iter().flatten().map(|row| row.segment.shift));
-            let batch = Batch::gather(&pieces, rows.iter().copied(), &grammar);
+            let batch = Batch::gather(|k| &pieces[k], rows.iter().copied(), &grammar);
             for (at, forbidden) in batch.forbidden.chunks(grammar.size()).enumerate() {
                 assert!(batch.weights[at] == 0.0 || forbidden[batch.targets[at] as usize] == 0.0);
             }
@@ -98,7 +98,10 @@ fn learning_judging_and_composing_forbid_the_same_words_in_every_key() {
 
 #[test]
 fn performances_are_learnt_slower_and_faster_and_scores_are_not() {
-    let takes = |reading| Playing::of(&set(reading), 3).unwrap().takes(&played(20));
+    let takes = |reading| -> Vec<Score> {
+        let grammar = Playing::of(&set(reading), 3).unwrap();
+        (1..grammar.takes()).map(|take| grammar.take(&played(20), take)).collect()
+    };
     assert!(takes(Reading::Merged).is_empty());
     let ends: Vec<u64> = takes(Reading::Pedalled).iter().map(|take| take.end().0).collect();
     let end = played(20).end().0 as f64;

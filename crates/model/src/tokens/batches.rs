@@ -21,30 +21,20 @@ pub struct Piece {
     /// # Shapes
     /// `[tokens, C]`
     contexts: Vec<u32>,
-    /// Length in quarter notes.
-    pub quarters: f64,
-    /// Indices of the tokens before which a segment may be cut.
-    cuts: Vec<usize>,
-    /// Transpositions that keep all pitches within the vocabulary.
-    shifts: Range<i32>,
-    /// How many takes of the same music a list of pieces has from this one on, this one among them.
-    pub takes: usize,
 }
 
 impl Piece {
-    /// A sequence of tokens, whose music is so many quarters long.
-    pub fn new<G: Grammar>(tokens: Vec<TokenId>, quarters: f64, grammar: &G, transposition: u8) -> Piece {
-        let mut place = grammar.begin(&tokens);
+    /// A sequence of tokens.
+    pub fn new<G: Grammar>(tokens: Vec<TokenId>, grammar: &G) -> Piece {
         let mut contexts = Vec::new();
-        for token in &tokens {
-            place.read(*token);
-            if !G::FORBIDS {
+        if !G::FORBIDS {
+            let mut place = grammar.begin(&tokens);
+            for token in &tokens {
+                place.read(*token);
                 place.contexts(&mut contexts);
             }
         }
-        let cuts = (0..tokens.len()).filter(|k| grammar.may_begin(tokens[*k])).collect();
-        let shifts = grammar.shifts(&tokens, transposition);
-        Piece { tokens, contexts, quarters, cuts, shifts, takes: 1 }
+        Piece { tokens, contexts }
     }
 
     /// Tokens that are predicted: all but the first.
@@ -52,26 +42,67 @@ impl Piece {
         self.tokens.len() - 1
     }
 
+    /// What it takes in memory, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        size_of_val(&self.tokens[..]) + size_of_val(&self.contexts[..])
+    }
+}
+
+/// What is always known of a piece, so that an epoch can be planned before any is encoded.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Tokens that are predicted: all but the first.
+    pub predicted: usize,
+    /// Length in quarter notes.
+    pub quarters: f64,
+    /// For each token a bit, set where a segment may be cut before it.
+    cuts: Vec<u64>,
+    /// Transpositions that keep all pitches within the vocabulary.
+    shifts: Range<i32>,
+    /// How many takes of the same music a list of pieces has from this one on, this one among them.
+    pub takes: usize,
+}
+
+impl Outline {
+    /// Of a sequence of tokens, whose music is so many quarters long.
+    pub fn of<G: Grammar>(tokens: &[TokenId], quarters: f64, grammar: &G, transposition: u8) -> Outline {
+        let mut cuts = vec![0; tokens.len().div_ceil(64)];
+        for k in (0..tokens.len()).filter(|k| grammar.may_begin(tokens[*k])) {
+            cuts[k / 64] |= 1 << (k % 64);
+        }
+        let shifts = grammar.shifts(tokens, transposition);
+        Outline { predicted: tokens.len().saturating_sub(1), quarters, cuts, shifts, takes: 1 }
+    }
+
+    /// The first place from `at` on where a segment may be cut.
+    fn cut_from(&self, at: usize) -> Option<usize> {
+        let mut bits = self.cuts.get(at / 64)? >> (at % 64) << (at % 64);
+        let mut word = at / 64;
+        while bits == 0 {
+            word += 1;
+            bits = *self.cuts.get(word)?;
+        }
+        Some(64 * word + bits.trailing_zeros() as usize)
+    }
+
     /// The piece as segments of about `longest` tokens each, cut where that is allowed from a random place on.
     fn segments(&self, piece: usize, longest: usize, shift: i32, rng: &mut Rng) -> Vec<Segment> {
         let mut starts = vec![0];
-        if self.predicted() > longest + longest / 2 {
+        if self.predicted > longest + longest / 2 {
             // The first segment has a random length, so that the cuts fall elsewhere in every epoch.
             let mut next = longest / 2 + below(rng, longest);
-            for &cut in &self.cuts {
-                if cut >= next && self.predicted() - cut > longest / 4 {
-                    starts.push(cut);
-                    next = cut + longest;
-                }
+            while let Some(cut) = self.cut_from(next).filter(|cut| cut + longest / 4 < self.predicted) {
+                starts.push(cut);
+                next = cut + longest;
             }
         }
-        let ends = starts.iter().skip(1).copied().chain([self.predicted()]).collect::<Vec<usize>>();
+        let ends = starts.iter().skip(1).copied().chain([self.predicted]).collect::<Vec<usize>>();
         starts.iter().zip(ends).map(|(&start, end)| Segment { piece, shift, tokens: start..end }).collect()
     }
 }
 
 /// Of a list of pieces those that are not another take of the one before, with their places.
-pub(super) fn originals(pieces: &[Piece]) -> impl Iterator<Item = (usize, &Piece)> {
+pub(super) fn originals(pieces: &[Outline]) -> impl Iterator<Item = (usize, &Outline)> {
     let mut next = 0;
     std::iter::from_fn(move || {
         let (at, piece) = (next, pieces.get(next)?);
@@ -82,7 +113,7 @@ pub(super) fn originals(pieces: &[Piece]) -> impl Iterator<Item = (usize, &Piece
 
 /// The plan of `epoch`: a function of the seed and the epoch alone. A long piece is cut into segments of about eight windows, elsewhere in
 /// every epoch, so that rows stay busy to its end.
-pub fn plan(pieces: &[Piece], rows: usize, window: usize, seed: u64, epoch: u64) -> Plan {
+pub fn plan(pieces: &[Outline], rows: usize, window: usize, seed: u64, epoch: u64) -> Plan {
     let mut rng = derive(seed, "batches", &[epoch]);
     let mut segments: Vec<Segment> = Vec::new();
     for (first, original) in originals(pieces) {
@@ -118,8 +149,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Gathers `rows`; absent rows and the ends of short ones are padding.
-    pub fn gather<'r, G: Grammar>(pieces: &[Piece], rows: impl Iterator<Item = Option<&'r Row>>, grammar: &G) -> Batch {
+    /// Gathers `rows` of the pieces with these numbers; absent rows and the ends of short ones are padding.
+    pub fn gather<'r, 'p, G: Grammar>(
+        piece: impl Fn(usize) -> &'p Piece,
+        rows: impl Iterator<Item = Option<&'r Row>>,
+        grammar: &G,
+    ) -> Batch {
         let rows: Vec<Option<&Row>> = rows.collect();
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
         let (size, known, classes) = (rows.len() * steps, grammar.contexts().len(), grammar.size());
@@ -135,7 +170,7 @@ impl Batch {
         let mut found = Vec::with_capacity(known);
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment, .. }) = row else { continue };
-            let piece = &pieces[segment.piece];
+            let piece = piece(segment.piece);
             let moved = |k: usize| grammar.moved(piece.tokens[k], segment.shift);
             // What may follow depends on all that came before.
             let mut place = G::FORBIDS.then(|| grammar.begin(&piece.tokens));

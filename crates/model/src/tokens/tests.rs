@@ -1,14 +1,20 @@
 //! On a small grammar: a piece is its bars, a bar its pitches one after another.
 
+use super::repertoire::Repertoire;
 use super::*;
 use crate::learner::Recurrent;
 use crate::plan::{Row, Segment};
-use crate::{Evaluation, Judge, ModelError, ModelFile, StepAt, TensorData, Trainable, checkpoint, seeded};
+use crate::{
+    Evaluation, Judge, ModelError, ModelFile, PieceError, Pieces, Precision, Shelf, StepAt, StepReport, TensorData,
+    Trainable, checkpoint, seeded,
+};
 use burn::tensor::Device;
 use cantus_nn::params::values_of;
 use cantus_score::{Note, Part, Pitch, Reading, Ticks, TicksPerQuarter, Velocity};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const START: TokenId = TokenId(0);
 const BAR: TokenId = TokenId(1);
@@ -154,9 +160,13 @@ fn set() -> TrainingSet {
 
 fn pieces(transposition: u8) -> (Tunes, Vec<Piece>) {
     let grammar = Tunes::of(&set(), transposition).unwrap();
-    let piece = |score: Cow<'_, Score>| Piece::new(grammar.encode(&score).0, 1.0, &grammar, transposition);
-    let pieces = set().train.iter().map(piece).collect();
+    let pieces = set().train.iter().map(|score| Piece::new(grammar.encode(&score).0, &grammar)).collect();
     (grammar, pieces)
+}
+
+fn outlines(transposition: u8) -> Vec<Outline> {
+    let (grammar, pieces) = pieces(transposition);
+    pieces.iter().map(|piece| Outline::of(&piece.tokens, 1.0, &grammar, transposition)).collect()
 }
 
 fn settings(window: usize) -> crate::Settings {
@@ -180,16 +190,16 @@ fn whole(piece: usize, pieces: &[Piece]) -> Row {
 
 /// Logits of one piece read at once: a row of `[V]` for each token.
 fn alone(network: &TokenNetwork, piece: usize, pieces: &[Piece], grammar: &Tunes) -> Vec<f32> {
-    let batch = Batch::gather(pieces, [Some(&whole(piece, pieces))].into_iter(), grammar);
+    let batch = Batch::gather(|k| &pieces[k], [Some(&whole(piece, pieces))].into_iter(), grammar);
     values_of(network.forward(&batch, &mut network.zeros(1), PLAIN, None))
 }
 
 #[test]
 fn every_token_is_predicted_once_an_epoch_and_states_reset_where_segments_begin() {
-    let (_, pieces) = pieces(6);
+    let pieces = outlines(6);
     for epoch in 0..5 {
         let plan = plan(&pieces, 3, 16, 7, epoch);
-        let mut seen: Vec<Vec<usize>> = pieces.iter().map(|piece| vec![0; piece.predicted()]).collect();
+        let mut seen: Vec<Vec<usize>> = pieces.iter().map(|piece| vec![0; piece.predicted]).collect();
         let mut ends = vec![None; plan.rows()];
         for step in 0..plan.steps() {
             for (b, row) in plan.step(step).enumerate() {
@@ -206,7 +216,7 @@ fn every_token_is_predicted_once_an_epoch_and_states_reset_where_segments_begin(
 
 #[test]
 fn an_epoch_learns_from_one_of_several_takes() {
-    let (_, mut pieces) = pieces(6);
+    let mut pieces = outlines(6);
     pieces[1].takes = 3;
     let mut taken = [0; 5];
     for epoch in 0..30 {
@@ -215,7 +225,7 @@ fn an_epoch_learns_from_one_of_several_takes() {
         for row in (0..plan.steps()).flat_map(|step| plan.step(step)).flatten() {
             seen[row.segment.piece] += row.segment.tokens.len();
         }
-        let whole: Vec<usize> = (0..5).filter(|piece| seen[*piece] == pieces[*piece].predicted()).collect();
+        let whole: Vec<usize> = (0..5).filter(|piece| seen[*piece] == pieces[*piece].predicted).collect();
         assert_eq!(seen.iter().filter(|tokens| **tokens > 0).count(), 3, "{seen:?}");
         assert!(matches!(whole[..], [0, 1..=3, 4]), "{seen:?}");
         taken[whole[1]] += 1;
@@ -235,7 +245,7 @@ fn what_is_forbidden_has_no_probability() {
 
 #[test]
 fn plans_are_a_function_of_seed_and_epoch() {
-    let (_, pieces) = pieces(6);
+    let pieces = outlines(6);
     let plan = |seed, epoch| super::plan(&pieces, 3, 16, seed, epoch);
     assert_eq!(plan(1, 2), plan(1, 2));
     assert_ne!(plan(1, 2), plan(1, 3));
@@ -247,7 +257,7 @@ fn batches_are_transposed_as_a_whole() {
     let (grammar, pieces) = pieces(6);
     let batch = |shift| {
         let row = Row { segment: Segment { piece: 1, shift, tokens: 0..20 }, begins: true };
-        Batch::gather(&pieces, [Some(&row), None].into_iter(), &grammar)
+        Batch::gather(|k| &pieces[k], [Some(&row), None].into_iter(), &grammar)
     };
     let (plain, moved) = (batch(0), batch(3));
     assert_eq!(plain.weights.iter().sum::<f32>(), 20.0);
@@ -267,7 +277,7 @@ fn rows_know_nothing_of_their_neighbours_nor_of_padding() {
     let rows: Vec<Row> = (0..pieces.len()).map(|piece| whole(piece, &pieces)).collect();
     // An absent row in the midst, too.
     let listed = [Some(&rows[0]), None].into_iter().chain(rows[1..].iter().map(Some));
-    let batch = Batch::gather(&pieces, listed, &grammar);
+    let batch = Batch::gather(|k| &pieces[k], listed, &grammar);
     let logits = values_of(network.forward(&batch, &mut network.zeros(batch.rows), PLAIN, None));
     let size = grammar.size();
     for (number, piece) in pieces.iter().enumerate() {
@@ -302,7 +312,7 @@ fn windows_with_a_carried_state_are_the_whole() {
     for start in (0..pieces[0].predicted()).step_by(7) {
         let tokens = start..pieces[0].predicted().min(start + 7);
         let row = Row { segment: Segment { piece: 0, shift: 0, tokens }, begins: start == 0 };
-        let batch = Batch::gather(&pieces, [Some(&row)].into_iter(), &grammar);
+        let batch = Batch::gather(|k| &pieces[k], [Some(&row)].into_iter(), &grammar);
         found.extend(values_of(network.forward(&batch, &mut states, PLAIN, None)));
     }
     assert_eq!(found, alone(&network, 0, &pieces, &grammar));
@@ -312,7 +322,7 @@ fn windows_with_a_carried_state_are_the_whole() {
 fn dropout_acts_in_training_alone_and_follows_seed_and_step() {
     let (grammar, pieces) = pieces(0);
     let network = network(&grammar, 4);
-    let batch = Batch::gather(&pieces, [Some(&whole(0, &pieces))].into_iter(), &grammar);
+    let batch = Batch::gather(|k| &pieces[k], [Some(&whole(0, &pieces))].into_iter(), &grammar);
     let run = |masks| values_of(network.forward(&batch, &mut network.zeros(1), (0.2, 0.4), masks));
     assert_eq!(run(None), alone(&network, 0, &pieces, &grammar));
     let masks = |seed, step| Some(Masks { seed, step });
@@ -340,19 +350,26 @@ fn pieces_judged_together_are_pieces_judged_one_by_one() {
     for step in 0..2 {
         trainer.step(StepAt { epoch: 0, step }, 0.01);
     }
+    let evaluate = |pieces: &[Score]| {
+        let grammar = Tunes::of(&set(), 0).unwrap();
+        let mut repertoire = Repertoire::of(&pieces.to_vec().into(), 1, &grammar, 0);
+        let lengths: Vec<usize> = repertoire.outlines().iter().map(|outline| outline.predicted).collect();
+        let network = trainer.network();
+        (trainer::evaluate(&network, trainer.settings.window, &mut repertoire, &grammar).unwrap(), lengths)
+    };
     // More pieces than a batch has rows, of many lengths, most of them longer than a window.
-    let pieces: Vec<Piece> =
-        trainer.valid.iter().chain(&trainer.train).cycle().take(trainer::VALIDATION_ROWS + 8).cloned().collect();
-    assert!(pieces.iter().any(|piece| piece.predicted() > 2 * trainer.settings.window));
-    let together = trainer.evaluate(&pieces);
+    let all: Vec<Score> = set().valid.iter().chain(set().train.iter()).map(Cow::into_owned).collect();
+    let pieces: Vec<Score> = all.into_iter().cycle().take(trainer::VALIDATION_ROWS + 8).collect();
+    let (together, lengths) = evaluate(&pieces);
+    assert!(lengths.iter().any(|length| *length > 2 * trainer.settings.window));
     let mut apart = Evaluation::default();
     for piece in &pieces {
-        apart += trainer.evaluate(std::slice::from_ref(piece));
+        apart += evaluate(std::slice::from_ref(piece)).0;
     }
     assert!((together.nats - apart.nats).abs() < 1e-6 * apart.nats, "{} {}", together.nats, apart.nats);
     assert_eq!((together.tokens, together.correct), (apart.tokens, apart.correct));
     assert!((together.quarters - apart.quarters).abs() < 1e-9);
-    assert_eq!(together.tokens, pieces.iter().map(Piece::predicted).sum::<usize>() as f64);
+    assert_eq!(together.tokens, lengths.iter().sum::<usize>() as f64);
 }
 
 #[test]
@@ -431,6 +448,43 @@ fn a_segment_begins_with_nothing_remembered() {
     let next = StepAt { epoch: 0, step: 1 };
     assert!(fresh.plan.step(1).flatten().any(|row| !row.begins));
     assert_ne!(used.step(next, 0.01), fresh.step(next, 0.01));
+}
+
+/// Pieces of which one is lost at some time.
+#[derive(Debug)]
+struct Losing {
+    pieces: Pieces,
+    number: usize,
+    lost: Arc<AtomicBool>,
+}
+
+impl Shelf for Losing {
+    fn count(&self) -> usize {
+        self.pieces.len()
+    }
+
+    fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError> {
+        match number == self.number && self.lost.load(Ordering::Relaxed) {
+            true => Err(PieceError::new(&format!("{number}.mid"), std::io::Error::other("the disk is gone"))),
+            false => Ok(self.pieces.get(number)),
+        }
+    }
+}
+
+#[test]
+fn a_piece_that_cannot_be_had_any_more_changes_nothing_and_is_told() {
+    let lost = Arc::new(AtomicBool::new(false));
+    let of = |pieces: Pieces, number| Pieces::on(Losing { pieces, number, lost: Arc::clone(&lost) });
+    let set = TrainingSet { train: of(set().train, 3), valid: of(set().valid, 9), ..TrainingSet::default() };
+    let mut trainer = TokenTrainer::<Tunes>::new(&settings(16), &set, 1).unwrap();
+    let before = trainer.save().to_bytes(Precision::Full).unwrap();
+    lost.store(true, Ordering::Relaxed);
+    assert!(trainer.validate().nats > 0.0 && set.check_whole().is_ok());
+    let report = trainer.step(StepAt { epoch: 0, step: 0 }, 0.01);
+    assert_eq!(report, StepReport::default());
+    assert_eq!(trainer.save().to_bytes(Precision::Full).unwrap(), before);
+    let said = set.check_whole().unwrap_err().to_string();
+    assert!(said.starts_with("`3.mid`") && said.ends_with("the disk is gone"), "{said}");
 }
 
 #[test]

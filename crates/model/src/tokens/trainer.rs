@@ -1,12 +1,13 @@
 //! Training a composer of tokens.
 
 use super::batches::originals;
-use super::{Batch, Grammar, Masks, Piece, TokenNetwork, TokenSettings, plan};
+use super::repertoire::Repertoire;
+use super::{Batch, Grammar, Masks, TokenNetwork, TokenSettings, plan};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row, Segment};
 use crate::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
-    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
+    Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -16,8 +17,6 @@ use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
-use cantus_score::Score;
-use std::borrow::Cow;
 
 /// Rows of a validation batch.
 pub(super) const VALIDATION_ROWS: usize = 32;
@@ -29,8 +28,8 @@ pub struct TokenTrainer<G: Grammar> {
     seed: u64,
     grammar: G,
     habits: Habits,
-    pub(super) train: Vec<Piece>,
-    pub(super) valid: Vec<Piece>,
+    pub(super) train: Repertoire,
+    pub(super) valid: Repertoire,
     learner: Learner<TokenNetwork>,
     pub(super) plan: Plan,
     /// Quarter notes to a token of the training pieces.
@@ -47,37 +46,23 @@ impl<G: Grammar> TokenTrainer<G> {
         let bad = |problem: String| CreateError::Settings { composer: G::spec().id, problem };
         let (settings, own) = TokenSettings::read::<G::OwnSettings>(settings).map_err(bad)?;
         let grammar = G::of(set, settings.transposition)?;
-        let encoded = |piece: &Score| -> Piece {
-            let (tokens, _) = grammar.encode(piece);
-            let quarters = piece.end().quarters(piece.ticks_per_quarter);
-            Piece::new(tokens, quarters, &grammar, settings.transposition)
-        };
-        let taken = |piece: &Score| -> Vec<Piece> {
-            let others = grammar.takes(piece);
-            let mut takes: Vec<Piece> = std::iter::once(piece).chain(&others).map(encoded).collect();
-            takes[0].takes = takes.len();
-            takes
-        };
-        fn sounding(pieces: &Pieces) -> impl Iterator<Item = Cow<'_, Score>> {
-            pieces.iter().filter(|piece| piece.note_count() > 0)
-        }
-        let mut train: Vec<Piece> = sounding(&set.train).flat_map(|piece| taken(&piece)).collect();
-        let mut valid: Vec<Piece> = sounding(&set.valid).map(|piece| encoded(&piece)).collect();
+        let train = Repertoire::of(&set.train, grammar.takes(), &grammar, settings.transposition);
+        let valid = Repertoire::of(&set.valid, 1, &grammar, 0);
         // A grammar may say nothing of a piece's notes.
-        for (pieces, what) in [(&mut train, "training"), (&mut valid, "validation")] {
-            pieces.retain(|piece| piece.predicted() > 0);
-            if pieces.is_empty() {
+        for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
+            if pieces.outlines().is_empty() {
                 return Err(CreateError::EmptyCorpus { what });
             }
         }
-        let tokens: usize = originals(&train).map(|(_, piece)| piece.predicted()).sum();
+        let learnt = || originals(train.outlines()).map(|(_, piece)| piece);
+        let tokens: usize = learnt().map(|piece| piece.predicted).sum();
         let settings = settings.fit(tokens);
         let device = Device::flex().autodiff();
         let network = TokenNetwork::new(&settings, &grammar, &mut derive(seed, "parameters", &[]), &device);
-        let quarters: f64 = originals(&train).map(|(_, piece)| piece.quarters).sum();
+        let quarters: f64 = learnt().map(|piece| piece.quarters).sum();
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(TokenTrainer {
-            plan: plan(&train, settings.batch, settings.window, seed, 0),
+            plan: plan(train.outlines(), settings.batch, settings.window, seed, 0),
             learner: Learner::new(network, optimizer, 0.0),
             quarters_per_token: quarters / tokens as f64,
             grammar,
@@ -90,50 +75,58 @@ impl<G: Grammar> TokenTrainer<G> {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn network(&self) -> TokenNetwork {
+        self.learner.network().valid()
+    }
+
     fn plan_for(&self, epoch: u64) -> Plan {
-        plan(&self.train, self.settings.batch, self.settings.window, self.seed, epoch)
+        plan(self.train.outlines(), self.settings.batch, self.settings.window, self.seed, epoch)
     }
+}
 
-    pub(super) fn evaluate(&self, pieces: &[Piece]) -> Evaluation {
-        let network = self.learner.network().valid();
-        // Pieces of like length together, the longest first: the rows that are done are always the last.
-        let mut order: Vec<usize> = (0..pieces.len()).collect();
-        order.sort_by_key(|&piece| std::cmp::Reverse(pieces[piece].predicted()));
-        let window = self.settings.window;
-        let mut total =
-            Evaluation { quarters: pieces.iter().map(|piece| piece.quarters).sum(), ..Evaluation::default() };
-        for group in order.chunks(VALIDATION_ROWS) {
-            let mut states = network.zeros(group.len());
-            let longest = pieces[group[0]].predicted();
-            for start in (0..longest).step_by(window) {
-                let rows: Vec<Row> = group
-                    .iter()
-                    .take_while(|&&piece| pieces[piece].predicted() > start)
-                    .map(|&piece| {
-                        let tokens = start..pieces[piece].predicted().min(start + window);
-                        Row { segment: Segment { piece, shift: 0, tokens }, begins: start == 0 }
-                    })
-                    .collect();
-                states.iter_mut().for_each(|state| *state = first_rows(state, rows.len()));
-                let batch = Batch::gather(pieces, rows.iter().map(Some), &self.grammar);
-                let logits = network.forward(&batch, &mut states, (0.0, 0.0), None);
-                let is_beside = |target: &u32| !self.grammar.is_of_notes(TokenId(*target));
-                let targets = batch.targets.iter();
-                let beside: Vec<f32> = targets
-                    .zip(&batch.weights)
-                    .map(|(target, weight)| if is_beside(target) { *weight } else { 0.0 })
-                    .collect();
-                let (_, figures) = cross_entropy(logits.clone(), &batch.targets, &batch.weights);
-                let (_, of_beside) = cross_entropy(logits, &batch.targets, &beside);
-                total += Evaluation { beside: Some(of_beside.nats), ..Evaluation::of_batch(figures, 0.0) };
-            }
+/// The figures of pieces under the network (dropout off); nothing, where one cannot be had any more.
+pub(super) fn evaluate<G: Grammar>(
+    network: &TokenNetwork,
+    window: usize,
+    repertoire: &mut Repertoire,
+    grammar: &G,
+) -> Option<Evaluation> {
+    let pieces: Vec<(usize, f64)> =
+        repertoire.outlines().iter().map(|outline| (outline.predicted, outline.quarters)).collect();
+    let length = |piece: usize| pieces[piece].0;
+    // Pieces of like length together, the longest first: the rows that are done are always the last.
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_by_key(|&piece| std::cmp::Reverse(length(piece)));
+    let mut total = Evaluation { quarters: pieces.iter().map(|(_, quarters)| quarters).sum(), ..Evaluation::default() };
+    for group in order.chunks(VALIDATION_ROWS) {
+        let encoded = repertoire.encoded(group.iter().copied(), grammar)?;
+        let mut states = network.zeros(group.len());
+        let longest = length(group[0]);
+        for start in (0..longest).step_by(window) {
+            let rows: Vec<Row> = group
+                .iter()
+                .take_while(|&&piece| length(piece) > start)
+                .map(|&piece| {
+                    let tokens = start..length(piece).min(start + window);
+                    Row { segment: Segment { piece, shift: 0, tokens }, begins: start == 0 }
+                })
+                .collect();
+            states.iter_mut().for_each(|state| *state = first_rows(state, rows.len()));
+            let batch = Batch::gather(|piece| &encoded[&piece], rows.iter().map(Some), grammar);
+            let logits = network.forward(&batch, &mut states, (0.0, 0.0), None);
+            let is_beside = |target: &u32| !grammar.is_of_notes(TokenId(*target));
+            let targets = batch.targets.iter();
+            let beside: Vec<f32> = targets
+                .zip(&batch.weights)
+                .map(|(target, weight)| if is_beside(target) { *weight } else { 0.0 })
+                .collect();
+            let (_, figures) = cross_entropy(logits.clone(), &batch.targets, &batch.weights);
+            let (_, of_beside) = cross_entropy(logits, &batch.targets, &beside);
+            total += Evaluation { beside: Some(of_beside.nats), ..Evaluation::of_batch(figures, 0.0) };
         }
-        total
     }
-
-    fn tokens(pieces: &[Piece]) -> Vec<Vec<TokenId>> {
-        originals(pieces).map(|(_, piece)| piece.tokens.clone()).collect()
-    }
+    Some(total)
 }
 
 /// The first `rows` rows of a state.
@@ -180,7 +173,9 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
             self.plan = self.plan_for(at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let batch = Batch::gather(&self.train, rows.iter().copied(), &self.grammar);
+        let wanted = rows.iter().flatten().map(|row| row.segment.piece);
+        let Some(pieces) = self.train.encoded(wanted, &self.grammar) else { return StepReport::default() };
+        let batch = Batch::gather(|piece| &pieces[&piece], rows.iter().copied(), &self.grammar);
         let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
         let dropouts = self.settings.dropouts();
         let (figures, report) = self.learner.step(&rows, learning_rate, |network, states| {
@@ -195,11 +190,12 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
     }
 
     fn validate(&mut self) -> Evaluation {
-        self.evaluate(&self.valid)
+        let network = self.learner.network().valid();
+        evaluate(&network, self.settings.window, &mut self.valid, &self.grammar).unwrap_or_default()
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        ngram::baselines(&Self::tokens(&self.train), &Self::tokens(&self.valid), self.grammar.size())
+        ngram::baselines(&self.train.counted(&self.grammar), &self.valid.counted(&self.grammar), self.grammar.size())
     }
 
     fn save(&self) -> ModelFile {

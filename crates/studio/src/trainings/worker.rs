@@ -96,7 +96,7 @@ fn train(
             settings: spec.settings(configuration).unwrap_or_default(),
             seed: order.seed,
             data,
-            corpus: cantus_training::corpus_card(&corpus, &manifest.name),
+            corpus: cantus_training::corpus_card(&corpus, &manifest.name).map_err(WorkshopError::from)?,
             bounds,
             doctor: true,
             half: false,

@@ -31,7 +31,7 @@ fn doctor(pieces: u64) -> Doctor {
         Piece::new(format!("{seed}.mid"), prepared.hash, split, &prepared.score)
     };
     let corpus = Corpus { pieces: (0..pieces).map(piece).collect(), report: Default::default(), attacks: true };
-    Doctor::new(&corpus)
+    Doctor::new(&corpus).unwrap()
 }
 
 #[test]

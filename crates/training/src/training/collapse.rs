@@ -15,6 +15,7 @@ impl Training<'_> {
         let standing = &mut self.standing;
         let at = StepAt { epoch: standing.epoch, step: standing.step };
         let report = self.trainable.step(at, learning_rate);
+        self.set.check_whole()?;
         standing.step += 1;
         standing.steps += 1;
         let acts = self.description.doctor;

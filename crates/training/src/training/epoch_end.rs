@@ -16,6 +16,7 @@ impl Training<'_> {
     ) -> Result<(), TrainError> {
         let learning_rate = self.learning_rate(self.standing.steps.saturating_sub(1));
         let valid: Figures = self.trainable.validate().into();
+        self.set.check_whole()?;
         let train: Figures = self.standing.so_far.into();
         if self.description.doctor
             && let Some(why) = self.has_collapsed(&train, &valid)

@@ -27,7 +27,7 @@ fn token_by_token_is_the_whole_sequence() {
     for (piece, tokens) in pieces.iter().map(|piece| &piece.tokens).enumerate() {
         let predicted = pieces[piece].predicted();
         let row = Row { segment: Segment { piece, shift: 0, tokens: 0..predicted }, begins: true };
-        let batch = Batch::gather(&pieces, [Some(&row)].into_iter(), &chords);
+        let batch = Batch::gather(|k| &pieces[k], [Some(&row)].into_iter(), &chords);
         let whole = values_of(network.forward(&batch, &mut network.zeros(1), (0.0, 0.0), None));
         let bars = tokens.iter().filter(|token| vocabulary.token(**token) == Some(Token::Bar)).count();
         let mut state = player.start(bars);
