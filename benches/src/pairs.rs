@@ -7,8 +7,9 @@
 use cantus_composers::registry;
 use cantus_corpus::{Pair, PairsFile, Sides};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KICK};
-use cantus_model::{Composer, Given, ModelFile, Request, Sampling, StepAt, TrainingSet, seeded};
-use cantus_score::{Note, Pitch, Score};
+use cantus_evaluation::accompaniment::{Accompanied, Accompaniment};
+use cantus_model::{Composer, Given, ModelFile, Request, Rng, StepAt, TrainingSet, derive};
+use cantus_score::{Note, Part, Pitch, Score};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -23,6 +24,8 @@ const STEPS: usize = 64;
 const SALTS: [&str; 3] = ["0", "1", "2"];
 /// Patterns that are sampled for statistics.
 const SAMPLED: usize = 500;
+/// Basses that are written to each.
+const VERSIONS: u64 = 4;
 /// A learning rate rises over so many steps, stays for this share of all, then falls.
 const WARMUP: f64 = 100.0;
 const STAYS: f64 = 0.5;
@@ -372,82 +375,48 @@ fn judged(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern]) -> Vec<(
     ]
 }
 
-/// What basses are like.
-#[derive(Default)]
-struct Likeness {
-    /// Steps without drums, with some but the kick, with the kick; and how many of each have an onset.
-    steps: [f64; 3],
-    begun: [f64; 3],
-    onsets: f64,
-    /// Patterns; those whose second bar has the rhythm of the first, or is the same.
-    patterns: f64,
-    same_rhythm: f64,
-    same: f64,
-    /// Onsets of both, of either, against the bass that belongs to the drums.
-    both: f64,
-    own: f64,
-    other: f64,
-}
-
-impl Likeness {
-    fn add(&mut self, pattern: &Pattern, bass: &[u128]) {
-        for (step, frame) in bass.iter().enumerate() {
-            let beat = pattern.beat(step);
-            self.steps[beat] += 1.0;
-            self.begun[beat] += f64::from(u8::from(*frame != 0));
-            self.onsets += f64::from(frame.count_ones());
-            let truth = pattern.bass[step] != 0;
-            self.both += f64::from(u8::from(truth && *frame != 0));
-            self.own += f64::from(u8::from(*frame != 0));
-            self.other += f64::from(u8::from(truth));
-        }
-        let (first, second) = bass.split_at(STEPS / 2);
-        self.patterns += 1.0;
-        self.same += f64::from(u8::from(first == second));
-        self.same_rhythm += f64::from(u8::from(first.iter().zip(second).all(|(a, b)| (*a != 0) == (*b != 0))));
-    }
-
-    fn print(&self, name: &str) {
-        let [none, other, kick] = std::array::from_fn(|beat| self.begun[beat] / self.steps[beat]);
-        let per = |sum: f64| sum / self.patterns;
-        println!(
-            "    {name}: an onset on a kick {kick:.3}, on another stroke {other:.3}, on none {none:.3}; second bar in the first's rhythm \
-             {:.3}, the same {:.3}; rhythm F1 {:.3}; {:.2} onsets a pattern",
-            per(self.same_rhythm),
-            per(self.same),
-            2.0 * self.both / (self.own + self.other),
-            per(self.onsets),
-        );
-    }
-}
-
-/// What the composer writes to drums of the test.
+/// What the composer writes to drums of the test, beside what was played to them.
 fn sampled(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern], seed: u64) -> Result<()> {
     let every = test.len().div_ceil(SAMPLED).max(1);
     let has_drums = |k: &usize| patterns[*k].drums.iter().any(|row| *row != 0);
     let chosen: Vec<usize> = (0..test.len()).step_by(every).filter(has_drums).collect();
-    let (mut real, mut written) = (Likeness::default(), Likeness::default());
-    let basses: Vec<std::result::Result<Vec<u128>, String>> = chosen
-        .par_iter()
-        .map(|&k| {
-            let mut drums = test[k].score.clone();
-            drums.parts.truncate(1);
-            // The whole of two bars.
-            let given = Given::parts(drums).map_err(|error| error.to_string())?;
-            let request = Request::around(given, Sampling::default());
-            let rngs = &mut [seeded(seed + k as u64)];
-            let composed = registry::compose(composer, &request, rngs, &mut |_| ControlFlow::Continue(()));
-            let score = composed.map_err(|error| error.to_string())?.remove(0).score;
-            let part = score.parts.last().ok_or("no part")?;
-            let lowest = part.notes.iter().map(|note| note.pitch).min().unwrap_or(Pitch::C4);
-            Ok(rhythm_section::encode(&part.notes, lowest, STEPS, STEPS))
-        })
-        .collect();
-    for (k, bass) in chosen.into_iter().zip(basses) {
-        real.add(&patterns[k], &patterns[k].bass);
-        written.add(&patterns[k], &bass?);
+    let begun = Instant::now();
+    let of = |k: usize| -> std::result::Result<(Score, Vec<Part>), String> {
+        let mut drums = test[k].score.clone();
+        drums.parts.truncate(1);
+        let given = Given::parts(drums.clone()).map_err(|error| error.to_string())?;
+        let request = Request::around(given, composer.default_sampling());
+        let mut rngs: Vec<Rng> = (0..VERSIONS).map(|version| derive(seed, "sampled", &[k as u64, version])).collect();
+        let composed = registry::compose(composer, &request, &mut rngs, &mut |_| ControlFlow::Continue(()));
+        let composed = composed.map_err(|error| error.to_string())?;
+        let ticks = drums.ticks_per_quarter;
+        let new = |score: Score| score.rescaled(ticks).parts.pop().unwrap_or_default();
+        Ok((drums, composed.into_iter().map(|composition| new(composition.score)).collect()))
+    };
+    let written: std::result::Result<Vec<(Score, Vec<Part>)>, String> = chosen.par_iter().map(|k| of(*k)).collect();
+    let written = written?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let beside = |of: &dyn Fn(usize) -> Vec<Part>| {
+        let versions: Vec<Vec<Part>> = (0..written.len()).map(of).collect();
+        let pieces: Vec<Accompanied<'_>> = (0..written.len())
+            .map(|k| Accompanied {
+                given: &written[k].0,
+                played: &test[chosen[k]].score.parts[1],
+                written: &versions[k],
+            })
+            .collect();
+        Accompaniment::of("bass", &pieces)
+    };
+    let ours = beside(&|k| written[k].1.clone());
+    // Any basses that were played, to other drums.
+    let random = beside(&|k| {
+        (1..=VERSIONS as usize).map(|by| test[(chosen[k] + by * 389) % test.len()].score.parts[1].clone()).collect()
+    });
+    for (name, found) in [("written", ours), ("basses of other songs in its place", random)] {
+        println!("  {name}:");
+        found.iter().for_each(|found| println!("{}", found.table()));
     }
-    real.print("data");
-    written.print("written");
+    let bars = 2.0 * VERSIONS as f64 * written.len() as f64;
+    println!("  {:.3} s for 64 bars", seconds * 64.0 / bars);
     Ok(())
 }

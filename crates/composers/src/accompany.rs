@@ -14,7 +14,10 @@
 
 mod conditions;
 mod piece;
+mod plan;
 mod player;
+mod section;
+mod step;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -25,7 +28,7 @@ use cantus_encoding::rhythm_section;
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{FrameSettings, Reading as Frames};
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Rng};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Joined, Rng};
 use cantus_nn::joint::{JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::Reading;
@@ -57,29 +60,11 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     load: player::Accompanist::load,
 };
 
-/// What is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Writes {
-    #[default]
-    Bass,
-    Drums,
-}
-
-impl Writes {
-    /// Items of a frame.
-    const fn items(self) -> usize {
-        match self {
-            Writes::Bass => rhythm_section::ITEMS,
-            Writes::Drums => rhythm_section::KINDS.len(),
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Writes::Bass => "bass",
-            Writes::Drums => "drums",
-        }
+/// Items of a frame of what is written.
+const fn items(writes: Joined) -> usize {
+    match writes {
+        Joined::Bass => rhythm_section::ITEMS,
+        Joined::Drums => rhythm_section::KINDS.len(),
     }
 }
 
@@ -88,7 +73,7 @@ impl Writes {
 #[serde(deny_unknown_fields, default)]
 struct Own {
     /// Which part is written.
-    writes: Writes,
+    writes: Joined,
     /// Steps to a quarter note.
     steps: u32,
     /// Cells of each of the two layers that read what is given.
@@ -113,12 +98,14 @@ struct Own {
     past_dropout: f32,
     /// In which share of the pieces each of what a user may leave out is not told while learning; the given part itself a tenth as often.
     untold: f32,
+    /// In which share of the pieces the network is told, while learning, what the bars are like; it is judged without.
+    planned: f32,
 }
 
 impl Default for Own {
     fn default() -> Own {
         Own {
-            writes: Writes::Bass,
+            writes: Joined::Bass,
             steps: 8,
             heard: 64,
             ahead: 32,
@@ -131,6 +118,7 @@ impl Default for Own {
             units_dropout: 0.2,
             past_dropout: 0.1,
             untold: 0.5,
+            planned: 0.5,
         }
     }
 }
@@ -151,13 +139,14 @@ impl Own {
         }
         share("units_dropout", self.units_dropout)?;
         share("past_dropout", self.past_dropout)?;
-        share("untold", self.untold)
+        share("untold", self.untold)?;
+        share("planned", self.planned)
     }
 
     fn shape(&self, features: usize) -> JointShape {
         let Own { units, channels, reach, lags, candidates, .. } = *self;
         JointShape {
-            keys: self.writes.items(),
+            keys: items(self.writes),
             features,
             hidden: units,
             channels,
@@ -203,7 +192,7 @@ impl Settings {
 
     /// Width of what the first layer reads beside what is known of the given parts.
     fn own_input(&self) -> usize {
-        conditions::width(self.own.writes.items(), self.shared.clock)
+        conditions::width(items(self.own.writes), self.shared.clock)
     }
 
     /// Width of all that the first layer reads.

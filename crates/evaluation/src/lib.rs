@@ -4,12 +4,14 @@
 //! - [`structure`]: self-similarity, repetition, structureness.
 //! - [`originality`]: what of a piece also stands in the training music, where, and whether that is more than real pieces share.
 //! - [`Comparison`]: a set against a set, by distances within and between them.
+//! - [`accompaniment`]: what is written to given parts, beside what players wrote to them.
 //! - [`listener`]: how well a machine tells one set from another by excerpts; [`regression`], by which it learns.
 //! - [`report::Report`]: all of it together, for a terminal, as JSON, and as a page.
 //! - [`picture`]: the figures as SVG.
 //!
 //! Nothing here knows a composer: pieces are compared as [`cantus_score::Score`]s, wherever they come from.
 
+pub mod accompaniment;
 pub mod comparison;
 pub mod listener;
 mod mixing;

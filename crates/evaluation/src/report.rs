@@ -6,6 +6,7 @@ mod text;
 pub use page::Picture;
 pub use text::table;
 
+use crate::accompaniment::Accompaniment;
 use crate::listener::Listener;
 use crate::originality::{HeldOut, Index, Originality};
 use crate::{Comparison, FIGURES, Statistics, Summary};
@@ -107,6 +108,8 @@ pub struct Report {
     pub set: String,
     /// A model's likelihoods, where a model is looked at.
     pub likelihood: Vec<LikelihoodLine>,
+    /// What a part is like that a model wrote to given ones, where it does.
+    pub accompaniment: Option<Accompaniment>,
     /// What the corpus is like.
     pub corpus_summary: Summary,
     /// What the set is like.
@@ -173,6 +176,7 @@ impl Report {
             corpus: corpus.name.to_owned(),
             set: name.to_owned(),
             likelihood: Vec::new(),
+            accompaniment: None,
             corpus_summary,
             set_summary,
             comparison,

@@ -2,8 +2,8 @@
 
 use crate::frames::JudgesFrames;
 use crate::{
-    Around, Control, CreateError, FormError, Judge, ModelError, ModelFile, Request, Rng, Sampling, SamplingError,
-    Trainable, TrainingSet,
+    Around, Control, CreateError, FormError, Joined, Judge, ModelError, ModelFile, Request, Rng, Sampling,
+    SamplingError, Trainable, TrainingSet,
 };
 use cantus_score::{Meter, Reading, Score, Unpitched, counted};
 use serde::Serialize;
@@ -125,8 +125,8 @@ pub trait Composer: Send + Sync {
         Vec::new()
     }
 
-    /// The part that it writes to given ones, where it does: `bass`, `drums`.
-    fn joins(&self) -> Option<&'static str> {
+    /// The part that it writes to given ones, where it does.
+    fn joins(&self) -> Option<Joined> {
         None
     }
 

@@ -16,6 +16,7 @@ mod file;
 mod form;
 pub mod frames;
 mod habits;
+mod joined;
 mod judge;
 mod keys;
 pub mod learner;
@@ -41,6 +42,7 @@ pub use file::{
 };
 pub use form::{Form, FormError, Recall};
 pub use habits::{Habits, Intent, Opening};
+pub use joined::Joined;
 pub use judge::{Judge, Judgement, Moment};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes};
 pub use pieces::{PieceError, Pieces, Recent, Shelf};

@@ -27,12 +27,13 @@ function order() {
 
 /** The chosen model. */
 const chosen = () => models.find((model) => model.id === $("model").value);
-/** Whether a model can work around any cells, and not only go on from a beginning. */
-const arranges = (/** @type {any} */ model) => model?.around.includes("cells") ?? false;
+/** Whether a model can do with what is given what is wanted. */
+const suits = (/** @type {any} */ model) => !prompt.around() || (model?.around.includes(prompt.around()) ?? false);
 
 /** What the chosen model can be asked for, with this start: what is given has its own key and metre, and all of its form where it is arranged. */
 function wishes() {
   const all = /** @type {any[]} */ (chosen()?.controls ?? []);
+  if (prompt.around() === "parts") return all.filter(({ name }) => name === "key" || name === "program");
   if (prompt.arranges()) return [];
   return prompt.isGiven() ? all.filter(({ name }) => name === "form" || name === "seconds") : all;
 }
@@ -66,9 +67,13 @@ async function compose() {
   await attempt(async () => {
     if (scoreIsShown()) score.prepare();
     await api.inOrder(async () => {
-      const job = await api.post("/api/compositions", order());
-      awaited = job.id;
-      jobs.set(job.id, job);
+      const count = prompt.count();
+      for (let k = 0; k < count; k++) {
+        const { seed, ...rest } = order();
+        const job = await api.post("/api/compositions", { ...rest, seed: seed === null ? null : seed + k });
+        if (k === 0) awaited = job.id;
+        jobs.set(job.id, job);
+      }
       showJobs();
     });
   });
@@ -96,10 +101,10 @@ async function showModels() {
   suit();
 }
 
-/** Composing voices takes a model that can: where the chosen one cannot, another is chosen. */
+/** Working around what is given takes a model that can: where the chosen one cannot, another is chosen. */
 function startChanged() {
-  const able = models.find(arranges);
-  if (prompt.arranges() && !arranges(chosen()) && able) {
+  const able = models.find(suits);
+  if (!suits(chosen()) && able) {
     say(`${able.title} can do that, and is chosen for it.`);
     $("model").value = able.id;
   }
@@ -107,9 +112,10 @@ function startChanged() {
 }
 
 function modelChanged() {
-  if (prompt.arranges() && !arranges(chosen())) {
+  if (!suits(chosen())) {
     prompt.useOnly("continue");
     say("This model goes on from a beginning; it cannot compose around what is given.");
+    startChanged();
   }
   suit();
 }

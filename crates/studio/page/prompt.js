@@ -1,4 +1,5 @@
-// What a person gives to start from: a beginning to go on with, a voice to be harmonised, a piece of which some bars are written anew.
+// What a person gives to start from: a beginning to go on with, a voice to be harmonised, a piece of which some bars are written anew, or one
+// that gets one more part.
 
 import * as api from "./api.js";
 import { $, attempt, element, onDrop, refusal, say } from "./dom.js";
@@ -6,21 +7,28 @@ import { $, attempt, element, onDrop, refusal, say } from "./dom.js";
 /** Bytes of such a file. */
 const MOST = 4 << 20;
 
-/** What was given. @type {{ sha256: string, bars: number, notes: number, warnings: string[], name: string } | null} */
+/** What was given. @type {{ sha256: string, bars: number, notes: number, pitched: boolean, warnings: string[], name: string } | null} */
 let prompt = null;
 let changed = () => {};
 
-/** How it is to be used: `continue`, `harmonise`, `rewrite`, or nothing without a file. */
+/** How it is to be used: `continue`, `harmonise`, `rewrite`, `accompany`, or nothing without a file. */
 export const use = () => (prompt ? $("prompt-use").value : "");
 
 /** Whether something is given. */
 export const isGiven = () => prompt !== null;
 
-/** Whether it takes a model that composes around what is given. */
-export const arranges = () => use() === "harmonise" || use() === "rewrite";
+/** What a model must be able to work around for it; nothing without a file. */
+export const around = () => ({ continue: "beginning", harmonise: "cells", rewrite: "cells", accompany: "parts" })[use()] ?? "";
 
+/** Whether what is given says how long the piece is. */
+export const arranges = () => around() === "cells" || around() === "parts";
+
+/** How many pieces are wanted at once. */
+export const count = () => (use() === "accompany" ? Number($("prompt-count").value) : 1);
+
+/** Uses it another way, where what is given allows it. */
 export function useOnly(/** @type {string} */ way) {
-  $("prompt-use").value = way;
+  if (prompt?.pitched) $("prompt-use").value = way;
   show();
 }
 
@@ -50,6 +58,7 @@ export function order() {
   const { sha256 } = prompt;
   if (use() === "harmonise") return { arrangement: { sha256, voices: [Number($("prompt-voice").value)], bars: [] } };
   if (use() === "rewrite") return { arrangement: { sha256, voices: [], bars: bars($("prompt-stay").value) ?? [] } };
+  if (use() === "accompany") return { arrangement: { sha256, voices: [], bars: [], joined: true } };
   return { prompt: { sha256, bars: Number($("prompt-bars").value) } };
 }
 
@@ -59,6 +68,9 @@ function show() {
   $("prompt-kept").hidden = way !== "continue";
   $("prompt-voices").hidden = way !== "harmonise";
   $("prompt-stays").hidden = way !== "rewrite";
+  $("prompt-several").hidden = way !== "accompany";
+  $("prompt-count").disabled = way !== "accompany";
+  for (const option of $("prompt-use").options) option.disabled = prompt !== null && !prompt.pitched && option.value !== "accompany";
   $("prompt-bars").disabled = way !== "continue";
   $("prompt-stay").disabled = way !== "rewrite";
   $("prompt-label").textContent = prompt
@@ -78,6 +90,7 @@ async function keep(/** @type {File | undefined} */ file) {
   await attempt(async () => {
     const kept = await api.upload(`/api/prompts?name=${encodeURIComponent(file.name)}`, file);
     prompt = { ...kept, name: file.name };
+    if (!kept.pitched) $("prompt-use").value = "accompany";
     $("prompt-bars").value = Math.max(1, Math.min(4, kept.bars));
     $("prompt-stay").value = `1-${Math.max(1, Math.floor(kept.bars / 2))}`;
     if (Number($("bars").value) <= Number($("prompt-bars").value)) $("bars").value = 16;

@@ -18,6 +18,7 @@ use axum::routing::{get, post};
 use cantus_composers::registry;
 use cantus_formats::Format;
 use cantus_model::{Around, Control, Controls};
+use cantus_score::Unpitched;
 use cantus_workshop as workshop;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -111,9 +112,7 @@ impl From<PromptError> for ApiError {
     fn from(error: PromptError) -> ApiError {
         let status = match &error {
             PromptError::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PromptError::Read(_) | PromptError::Tunes(_) | PromptError::Unpitched(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            PromptError::Read(_) | PromptError::Tunes(_) | PromptError::Nothing(_) => StatusCode::UNPROCESSABLE_ENTITY,
             PromptError::Write(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         ApiError::new(status, error)
@@ -153,6 +152,8 @@ async fn keep_prompt(
         let bars = score.bars().skip(1 - score.first_bar()).take(MOST_BARS + 1).count();
         let kept = serde_json::json!({
             "sha256": sha256, "bars": bars, "notes": score.note_count(), "warnings": warnings,
+            // Drums alone can be accompanied, and nothing else.
+            "pitched": Unpitched::of(&score).is_none(),
         });
         Ok(json(StatusCode::CREATED, &kept))
     })
@@ -227,7 +228,15 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
         let way = order.arrangement.as_ref().map(|given| if given.joined { Around::Parts } else { Around::Cells });
         check(way.is_none_or(|way| model.around.contains(&way)), "work around what is given")?;
         let given = |sha256: &str| {
-            shared.prompts.find(sha256).ok_or_else(|| ApiError::bad_request("there is no such upload; upload it first"))
+            let found = shared.prompts.find(sha256);
+            let upload =
+                found.ok_or_else(|| ApiError::bad_request("there is no such upload; upload it first".to_owned()))?;
+            match Unpitched::of(&upload.score).filter(|_| !joins) {
+                None => Ok(upload),
+                Some(unpitched) => Err(ApiError::bad_request(format!(
+                    "the file holds {unpitched}: there is nothing to go on from; give one with a melody, or get a bass to it"
+                ))),
+            }
         };
         if let Some(prompt) = &order.prompt {
             given(&prompt.sha256)?;

@@ -22,8 +22,8 @@ pub enum PromptError {
     Read(#[from] formats::ReadError),
     #[error("the file holds {0} tunes, and one is needed")]
     Tunes(usize),
-    #[error("the file holds {0}: there is nothing to go on from; give one with a melody")]
-    Unpitched(Unpitched),
+    #[error("the file holds {0}: there is nothing to go on from; give one with a melody, or with drums")]
+    Nothing(Unpitched),
     #[error(transparent)]
     Write(#[from] RunFolderError),
 }
@@ -45,8 +45,8 @@ impl Prompts {
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Prompt, PromptError> {
         let format = Format::to_read(Path::new(name))?;
         let (score, warnings) = read(format, bytes)?;
-        if let Some(unpitched) = Unpitched::of(&score) {
-            return Err(PromptError::Unpitched(unpitched));
+        if let Some(nothing) = Unpitched::of(&score).filter(|_| score.note_count() == 0) {
+            return Err(PromptError::Nothing(nothing));
         }
         let sha256 = digest(bytes);
         write_atomically(&self.file(&sha256, format.extension()), |file| file.write_all(bytes))?;

@@ -186,7 +186,10 @@ impl Doctor {
         // What cannot be composed yet is no reason to stop a training.
         let compositions = composed.unwrap_or_default();
         let prepared = compositions.iter().filter_map(|made| Some(prepare(&made.score, &self.options).ok()?.score));
-        self.look_at(&prepared.collect::<Vec<Score>>())
+        let trial = self.look_at(&prepared.collect::<Vec<Score>>());
+        // A bass may stay on one note as long as players do: it is not held against whole pieces.
+        let is_one_part = composer.joins().is_some();
+        if is_one_part { Trial { longest_run: 0, pitch_entropy: None, ..trial } } else { trial }
     }
 
     /// What compositions, quantised, show.
@@ -248,11 +251,15 @@ fn notes(score: &Score) -> Vec<Note> {
     notes
 }
 
-/// The training loss, averaged over the last steps: what tells a collapse.
+/// The training loss, averaged over the last steps: what tells a collapse. A step counts by what its batch has, beside the largest: an epoch may
+/// end with a few long pieces alone, and their silence is no best.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pulse {
     sum: f64,
     weight: f64,
+    /// What the largest batch had.
+    #[serde(default)]
+    most: f64,
     first: Option<f64>,
     best: Option<f64>,
 }
@@ -265,8 +272,10 @@ impl Pulse {
         if !nats.is_finite() {
             return None;
         }
-        let keep = 1.0 - 1.0 / PULSE;
-        (self.sum, self.weight) = (keep * self.sum + nats, keep * self.weight + 1.0);
+        self.most = self.most.max(batch.tokens);
+        let share = batch.tokens / self.most;
+        let keep = 1.0 - share / PULSE;
+        (self.sum, self.weight) = (keep * self.sum + share * nats, keep * self.weight + share);
         let average = self.sum / self.weight;
         let first = *self.first.get_or_insert(average);
         let best = self.best.map_or(average, |best| best.min(average));

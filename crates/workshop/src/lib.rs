@@ -15,7 +15,8 @@ pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, silence, tempo, writ
 pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};
 pub use models::{
-    BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, built_in, from_bytes, load, originality, run_named,
+    BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, accompanist, built_in, from_bytes, load, originality,
+    run_named,
 };
 pub use provenance::{ArrangementOrigin, PromptOrigin, Provenance};
 pub use shelf::{Figure, Listed, RUNS, models};

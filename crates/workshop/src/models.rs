@@ -4,7 +4,7 @@ use crate::files::{self, ReadError};
 use crate::shelf::{RUNS, advice};
 use cantus_composers::registry;
 use cantus_evaluation::originality::{Digest, Sketch};
-use cantus_model::{Composer, Header, ModelError, ModelFile, Sampling, digest};
+use cantus_model::{Composer, Header, Joined, ModelError, ModelFile, Sampling, digest};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,14 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT: &str = "hymns";
 /// The name of the built-in model that writes voices, and so can harmonise.
 pub const CHORALES: &str = "chorales";
+
+/// The name of the built-in model that writes such a part to given ones.
+pub const fn accompanist(joined: Joined) -> &'static str {
+    match joined {
+        Joined::Bass => "bass",
+        Joined::Drums => "beat",
+    }
+}
 
 /// A model that is part of the program, trained by a recipe in `recipes/`.
 #[derive(Debug)]
@@ -57,6 +65,8 @@ pub static BUILT_IN: &[BuiltIn] = &[
     style!("mozart", "Piano after Mozart", Some(0.59)),
     style!("drums", "Drums", None),
     style!("band", "A rock band with drums", Some(0.78)),
+    style!("bass", "A bass to given drums", None),
+    style!("beat", "Drums to a given bass", None),
 ];
 
 /// The built-in model of a name; a file or a run of that name comes first, a folder of music does not.

@@ -167,7 +167,7 @@ mod tests {
             let recipe = format!("{}/../../recipes/", env!("CARGO_MANIFEST_DIR"));
             let recipe = match &model.name[..] {
                 CHORALES => format!("{recipe}chorale-jsb16.toml"),
-                name => format!("{recipe}notes-{name}.toml"),
+                name => format!("{recipe}{}-{name}.toml", model.composer),
             };
             let (text, told) = (std::fs::read_to_string(&recipe).unwrap(), model.told);
             let says = told.map_or_else(String::new, |told| format!("listener = \"{:.0}%", 100.0 * told));

@@ -6,7 +6,7 @@ use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
 use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_model::{ComposeError, digest};
+use cantus_model::{ComposeError, Joined, digest};
 use cantus_score::Key;
 use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -16,16 +16,16 @@ use std::path::PathBuf;
 /// Compose a bass to your drums, or drums to your bass.
 ///
 /// All parts of the file are kept, note for note and stroke for stroke; the new one has a track, a name, a channel and an instrument of its
-/// own. Chords and melodies in the file say the harmony. The model comes from `cantus train FOLDER -c accompany` (a bass to drums), or with
-/// `--set writes=drums` (drums to a bass).
+/// own. Chords and melodies in the file say the harmony. Two models are built in, which learnt from the few songs of one game: `bass` and
+/// `beat`. Your own comes from `cantus train FOLDER -c accompany` (a bass to drums), or with `--set writes=drums` (drums to a bass).
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The drums, with whatever else there is (MIDI, MusicXML or ABC)
     file: PathBuf,
-    /// A model of the composer `accompany`: a .safetensors file, a run's folder, or a run's name in `cantus models`
+    /// A model that writes to given parts: its name in `cantus models`, a .safetensors file, or a run's folder [default: bass, or beat]
     #[arg(short, long)]
-    model: String,
-    /// What is composed [default: what the model writes]
+    model: Option<String>,
+    /// What is composed [default: what the model writes; without one, a bass to drums, drums where there are none]
     #[arg(long, value_enum)]
     write: Option<Written>,
     /// The key, as in D, Bb, "F# minor" or Am [default: that of the file, or of its notes]
@@ -65,11 +65,11 @@ enum Written {
     Drums,
 }
 
-impl Written {
-    const fn name(self) -> &'static str {
-        match self {
-            Written::Bass => "bass",
-            Written::Drums => "drums",
+impl From<Written> for Joined {
+    fn from(written: Written) -> Joined {
+        match written {
+            Written::Bass => Joined::Bass,
+            Written::Drums => Joined::Drums,
         }
     }
 }
@@ -78,12 +78,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let outputs = Outputs::new(&arguments.output, "accompaniment.mid", arguments.count as usize, arguments.force)?;
     let limits = arguments.limits.over(Limits::default());
     let (Music { score, warnings }, bytes) = files::read_music(&arguments.file, &limits)?;
-    let model = workshop::load(&arguments.model).into_diagnostic()?;
-    let wanted = arguments.write.map(Written::name);
+    let has_drums = score.parts.iter().any(|part| part.drums && !part.notes.is_empty());
+    let wanted = arguments.write.map(Joined::from);
+    let usual = wanted.unwrap_or(if has_drums { Joined::Bass } else { Joined::Drums });
+    let name = arguments.model.as_deref().unwrap_or(workshop::accompanist(usual));
+    let model = workshop::load(name).into_diagnostic()?;
     if let (Some(wanted), Some(written)) = (wanted, model.composer.joins().filter(|written| Some(*written) != wanted)) {
+        let (wanted, written) = (wanted.name(), written.name());
         return Err(miette!(
-            "the model `{}` writes {written}, and not {wanted}: train one with --set writes={wanted}",
-            arguments.model
+            "the model `{name}` writes {written}, and not {wanted}: train one with --set writes={wanted}"
         ));
     }
     let sampling = arguments.sampling.over(model.usual_sampling())?;

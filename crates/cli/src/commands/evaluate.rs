@@ -1,5 +1,8 @@
 //! `cantus evaluate`: what music is like, beside a corpus.
 
+mod joint;
+
+use self::joint::{Joint, write_to};
 use crate::Usage;
 use crate::files;
 use crate::reading::ReadingArguments;
@@ -143,10 +146,6 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
     // A benchmark file has a grid of its own.
     let own = scores(&corpus)?;
     options.grid = own.first().map(|(_, score)| score.ticks_per_quarter).or(options.grid);
-    let set = match &model {
-        Some(model) => compositions(model, arguments, &options, &mut warnings)?,
-        None => scores(&read(Path::new(what), &options, &mut warnings)?)?,
-    };
     let all: Vec<report::Piece<'_>> = own.iter().map(|(name, score)| report::Piece { name, score }).collect();
     let known = match &model {
         Some(model) => learnt(model, &corpus, &own)?,
@@ -155,13 +154,27 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
     let of = |keep: &dyn Fn(Learnt) -> bool| -> Vec<report::Piece<'_>> {
         all.iter().zip(&known).filter(|(_, learnt)| keep(**learnt)).map(|(piece, _)| *piece).collect()
     };
+    let (unheard, heard) = (of(&|of| !of.is_learnt()), of(&Learnt::is_learnt));
+    let mut accompaniment = None;
+    let set = match &model {
+        Some(model) => match model.composer.joins() {
+            Some(joined) => {
+                let pieces = if unheard.is_empty() { &heard } else { &unheard };
+                let asked = (arguments.count as usize, arguments.bars, arguments.seed);
+                let Joint { pieces, figures } = write_to((model, joined), pieces, asked, &options, &mut warnings)?;
+                accompaniment = figures;
+                pieces
+            }
+            None => compositions(model, arguments, &options, &mut warnings)?,
+        },
+        None => scores(&read(Path::new(what), &options, &mut warnings)?)?,
+    };
     // Copies are looked for in whatever may have been learnt from.
     let (indexed, kept) = (of(&|learnt| learnt != Learnt::Kept), of(&|learnt| learnt == Learnt::Kept));
     let measure = report::Corpus { name: &name_of(&arguments.corpus), learnt: &indexed, kept: &kept };
     let looked_at: Vec<report::Piece<'_>> = set.iter().map(|(name, score)| report::Piece { name, score }).collect();
     let mut report = Report::new(&name_of(Path::new(what)), &looked_at, measure);
     if let Some(model) = &model {
-        let (unheard, heard) = (of(&|of| !of.is_learnt()), of(&Learnt::is_learnt));
         if known.contains(&Learnt::Unknown) {
             warnings.push(format!(
                 "{what} was trained on another choice of music than {}: by their melodies it has learnt from {} of its {}",
@@ -176,6 +189,7 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
         };
         report.likelihood = likelihood(model, &pieces, which, arguments.judged, &mut warnings);
     }
+    report.accompaniment = accompaniment;
     report.warnings = warnings;
     write(&report, &|| pictures(&report, &looked_at, &[indexed.as_slice(), &kept].concat()))?;
     Ok(report)

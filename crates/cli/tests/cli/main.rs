@@ -1,5 +1,6 @@
 //! The program as a person meets it: commands, files, messages, exit codes.
 
+mod accompany;
 mod common;
 mod compose;
 mod doctor;

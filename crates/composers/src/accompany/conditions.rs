@@ -1,13 +1,16 @@
 //! How the network is told what is given, what was written, and what is known of a piece.
 
-use super::piece::{Given, Known, Spot};
-use super::{Settings, Writes};
-use cantus_encoding::rhythm_section::{COLUMNS, KINDS, REST};
+use super::piece::Known;
+use super::plan::{self, BarPlan};
+use super::step::{Given, Spot, sounds};
+use super::{Settings, items};
+use cantus_encoding::rhythm_section::{COLUMNS, KICK, KINDS, REST};
+use cantus_model::Joined;
 use cantus_nn::joint::CLASSES;
 use cantus_score::Pitch;
 
 /// Width of what is given at a step.
-pub(super) const HEARD: usize = KINDS.len() + CLASSES + 2;
+pub(super) const HEARD: usize = KINDS.len() + 2 * CLASSES + 2;
 /// Steps since something was written last, in classes.
 const SINCE: [usize; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 32];
 /// Bars are told apart by what is left when so many divide them.
@@ -16,12 +19,18 @@ const PERIOD: usize = 4;
 const LEFT: usize = 4;
 /// Families of instruments, and that it is unknown.
 const FAMILIES: usize = 17;
-/// A tempo and whether it is known; the tonic, or that it is unknown; the register.
-const OTHERS: usize = 2 + CLASSES + 1 + 1;
+/// Classes of how many steps differ from those a while before, the first where there are none to compare.
+const MISSES: [usize; 5] = [0, 1, 2, 4, 8];
+/// How far back steps are compared: half a bar, a bar, two; each by what begins and by whether something does. Then with what is given: with
+/// the kick and with all drums, each by what begins without them, and by what they do without it.
+const COMPARED: usize = (3 * 2 + 2 * 2) * (MISSES.len() + 2);
+/// A tempo and whether it is known; the tonic, or that it is unknown; the register; how busy the bar is, and whether it has the rhythm of the
+/// one before, or not.
+const OTHERS: usize = 2 + CLASSES + 1 + 1 + plan::CLASSES + 2;
 
 /// Width of what the network reads beside what is given.
 pub(super) const fn width(items: usize, clock: usize) -> usize {
-    5 * items + 1 + SINCE.len() + 1 + clock + PERIOD + LEFT + 1 + FAMILIES + OTHERS
+    5 * items + COMPARED + 1 + SINCE.len() + 1 + clock + PERIOD + LEFT + 1 + FAMILIES + OTHERS
 }
 
 /// What a network sees of a piece: as much of it as is known.
@@ -32,6 +41,8 @@ pub(super) struct View<'a> {
     pub given: &'a [Given],
     pub known: Known,
     pub lowest: Pitch,
+    /// What its bars are like, as far as that is told.
+    pub plan: &'a [BarPlan],
 }
 
 impl View<'_> {
@@ -39,7 +50,7 @@ impl View<'_> {
         (pitch_class + CLASSES - usize::from(self.lowest.class())) % CLASSES
     }
 
-    /// Writes what is given at a step; beyond the piece, nothing.
+    /// Joined what is given at a step; beyond the piece, nothing.
     ///
     /// # Shapes
     /// `row`: `[HEARD]`, zeros
@@ -48,11 +59,11 @@ impl View<'_> {
         let (parts, others) = row.split_at_mut(KINDS.len());
         if self.known.part {
             match self.settings.own.writes {
-                Writes::Bass => {
+                Joined::Bass => {
                     (0..KINDS.len()).filter(|kind| given.drums >> kind & 1 == 1).for_each(|kind| parts[kind] = 1.0);
                 }
                 // What of the bass begins: its class over the lowest note, whether it lies higher than an octave, a rest.
-                Writes::Drums => {
+                Joined::Drums => {
                     for column in (0..COLUMNS).filter(|column| given.bass >> column & 1 == 1) {
                         parts[column % CLASSES] = 1.0;
                         parts[CLASSES] = if column < CLASSES { 0.5 } else { 1.0 };
@@ -60,12 +71,15 @@ impl View<'_> {
                     parts[CLASSES + 1] = (given.bass >> REST & 1) as f32;
                 }
             }
-            others[CLASSES] = 1.0;
+            others[2 * CLASSES] = 1.0;
         }
         if self.known.others {
-            let sounding = (0..CLASSES).filter(|class| given.classes >> class & 1 == 1);
-            sounding.for_each(|class| others[self.class(class)] = 1.0);
-            others[CLASSES + 1] = 1.0;
+            for class in 0..CLASSES {
+                let at = self.class(class);
+                others[at] = (given.classes >> class & 1) as f32;
+                others[CLASSES + at] = (given.begun >> class & 1) as f32;
+            }
+            others[2 * CLASSES + 1] = 1.0;
         }
     }
 
@@ -92,12 +106,33 @@ impl View<'_> {
         classes
     }
 
-    /// Writes what is read before step `at`, of which `written` are the frames before it, and `last` is the last of these that is not empty.
+    /// How what was written in the last `most` steps goes with what is given: steps at which something begins without the kick, at which a
+    /// kick is alone, and the same of all drums. In classes.
+    fn beside(&self, written: &[u128], most: usize) -> [usize; 4] {
+        if !self.known.part || written.is_empty() {
+            return [0; 4];
+        }
+        let first = written.len() - most.min(written.len());
+        let mut counts = [0; 4];
+        for (frame, given) in written.iter().zip(self.given).skip(first) {
+            let (drums, bass) = match self.settings.own.writes {
+                Joined::Bass => (u128::from(given.drums), *frame),
+                Joined::Drums => (*frame, given.bass),
+            };
+            for (k, stroke) in [drums >> KICK & 1 == 1, drums != 0].into_iter().enumerate() {
+                counts[2 * k] += usize::from(sounds(bass) && !stroke);
+                counts[2 * k + 1] += usize::from(stroke && !sounds(bass));
+            }
+        }
+        counts.map(class)
+    }
+
+    /// Joined what is read before step `at`, of which `written` are the frames before it, and `last` is the last of these that is not empty.
     ///
     /// # Shapes
     /// `row`: `[width]`, zeros
     pub(super) fn write_input(&self, written: &[u128], last: Option<usize>, row: &mut [f32]) {
-        let (at, items) = (written.len(), self.settings.own.writes.items());
+        let (at, items) = (written.len(), items(self.settings.own.writes));
         let spot = self.spots.get(at).copied().unwrap_or_default();
         let mut start = 0;
         let mut part = |width: usize| {
@@ -112,6 +147,14 @@ impl View<'_> {
             let from = part(items);
             let frame = place.map_or(0, |place| written[place]);
             (0..items).filter(|item| frame >> item & 1 == 1).for_each(|item| row[from + item] = 1.0);
+        }
+        for period in seen.into_iter().skip(1) {
+            for misses in misses(written, period.unwrap_or(0), bar) {
+                row[part(MISSES.len() + 2) + misses] = 1.0;
+            }
+        }
+        for misses in self.beside(written, bar) {
+            row[part(MISSES.len() + 2) + misses] = 1.0;
         }
         row[part(1)] = f32::from(at == 0);
         let since = last.map_or(SINCE.len(), |last| SINCE.iter().take_while(|steps| at - last > **steps).count());
@@ -129,5 +172,47 @@ impl View<'_> {
         }
         row[part(CLASSES + 1) + self.known.tonic.map_or(CLASSES, |tonic| self.class(usize::from(tonic)))] = 1.0;
         row[part(1)] = (f32::from(self.lowest.get()) - 36.0) / 12.0;
+        let from = part(plan::CLASSES + 2);
+        if let Some(BarPlan { busy, again }) = self.plan.get(spot.bar as usize) {
+            row[from + busy] = 1.0;
+            again.iter().for_each(|again| row[from + plan::CLASSES + usize::from(*again)] = 1.0);
+        }
+    }
+}
+
+/// How many of the last `most` steps differ from those a period before: in what begins, and in whether something does. In classes.
+fn misses(written: &[u128], period: usize, most: usize) -> [usize; 2] {
+    let compared = written.len().saturating_sub(period).min(most);
+    if period == 0 || compared == 0 {
+        return [0; 2];
+    }
+    let last = &written[written.len() - compared..];
+    let before = &written[written.len() - compared - period..];
+    let (mut items, mut rhythms) = (0, 0);
+    for (a, b) in last.iter().zip(before) {
+        items += usize::from(a != b);
+        rhythms += usize::from((*a != 0) != (*b != 0));
+    }
+    [items, rhythms].map(class)
+}
+
+/// The class of a number of steps that differ.
+fn class(misses: usize) -> usize {
+    1 + MISSES.iter().take_while(|most| misses > **most).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_counted() {
+        let written: Vec<u128> = vec![1, 0, 4, 0, 1, 0, 2, 2, 1, 0];
+        // Four steps before: 1 0 4 0 for 1 0 2 2, then 1 0 for 1 0.
+        assert_eq!(misses(&written, 4, 32), [class(2), class(1)]);
+        assert_eq!(misses(&written, 4, 2), [class(0); 2]);
+        assert_eq!([misses(&written, 10, 32), misses(&written, 0, 32), misses(&[], 4, 32)], [[0; 2]; 3]);
+        assert_eq!([0, 1, 2, 3, 4, 5, 9, 100].map(class), [1, 2, 3, 4, 4, 5, 6, 6]);
+        const { assert!(6 < MISSES.len() + 2) };
     }
 }

@@ -1,7 +1,9 @@
 //! A piece as the network reads it: what is given, what is written, and where bars begin.
 
-use super::Writes;
-use cantus_encoding::rhythm_section::{self, REST};
+use super::plan::{BarPlan, plan_of};
+use super::step::{Given, Spot, spots};
+use cantus_encoding::rhythm_section;
+use cantus_model::Joined;
 use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{
     Note, Outer, Part, Pitch, Score, Ticks, TicksPerQuarter, bass_of, find_key, merge_parts, outer_line, quantize,
@@ -12,39 +14,6 @@ pub(super) fn past_of(frames: &[u128]) -> SuffixIndex {
     let mut past = SuffixIndex::default();
     frames.iter().for_each(|frame| past.push(*frame));
     past
-}
-
-/// A step's place among the bars.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spot {
-    /// Steps since its bar began, and how many that bar has.
-    pub in_bar: u32,
-    pub bar_steps: u32,
-    /// Its bar, from 0, and how many come after it.
-    pub bar: u32,
-    pub left: u32,
-}
-
-/// The places of all steps, given where bars begin and the last one ends.
-pub(super) fn spots(starts: &[usize], end: usize) -> Vec<Spot> {
-    let mut spots = Vec::with_capacity(end);
-    for (bar, &start) in starts.iter().enumerate() {
-        let next = starts.get(bar + 1).copied().unwrap_or(end).min(end);
-        let (bar_steps, left) = (next.saturating_sub(start) as u32, (starts.len() - 1 - bar) as u32);
-        spots.extend((0..bar_steps).map(|in_bar| Spot { in_bar, bar_steps, bar: bar as u32, left }));
-    }
-    spots
-}
-
-/// What is given at a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Given {
-    /// Kinds of drums that are struck.
-    pub drums: u16,
-    /// What the bass does, as in its frames.
-    pub bass: u128,
-    /// Pitch classes that other parts sound.
-    pub classes: u16,
 }
 
 /// What else is known of a piece, or not.
@@ -69,6 +38,8 @@ pub(super) struct Piece {
     /// What is written, or to be written.
     pub frames: Vec<u128>,
     pub given: Vec<Given>,
+    /// What its bars are like.
+    pub plan: Vec<BarPlan>,
     pub known: Known,
     /// The lowest note of the bass.
     pub lowest: Pitch,
@@ -132,13 +103,13 @@ pub(super) fn bar_starts(score: &Score) -> (Vec<usize>, usize) {
 
 impl Piece {
     /// A piece that is learnt from or judged, on a grid of `steps`; `None` where nothing is written in it.
-    pub(super) fn read(score: &Score, writes: Writes, steps: TicksPerQuarter, rest: usize) -> Option<Piece> {
+    pub(super) fn read(score: &Score, writes: Joined, steps: TicksPerQuarter, rest: usize) -> Option<Piece> {
         let score = on_grid(score, steps);
         let band = Band::of(&score);
         let (starts, end) = bar_starts(&score);
         let written = match writes {
-            Writes::Bass => &band.bass,
-            Writes::Drums => &band.drums,
+            Joined::Bass => &band.bass,
+            Joined::Drums => &band.drums,
         };
         if written.is_empty() || end == 0 {
             return None;
@@ -146,34 +117,36 @@ impl Piece {
         let lowest = lowest(&band.bass);
         let given = given(&band, lowest, end, rest);
         let (frames, is_exact) = match writes {
-            Writes::Bass => {
+            Joined::Bass => {
                 let frames = rhythm_section::encode(&band.bass, lowest, end, rest);
                 let read: Vec<(Ticks, Pitch, Ticks)> =
                     rhythm_section::decode(&frames, lowest).iter().map(said).collect();
                 let is_exact = read.iter().copied().eq(band.bass.iter().map(said));
                 (frames, is_exact)
             }
-            Writes::Drums => {
+            Joined::Drums => {
                 let rows = rhythm_section::drums(&band.drums, end);
                 let is_exact = band.drums.iter().all(|note| rhythm_section::KINDS.contains(&note.pitch.get()));
                 (rows.iter().map(|row| u128::from(*row)).collect(), is_exact)
             }
         };
         let program = match (writes, band.bass_part) {
-            (Writes::Bass, Some(part)) => score.parts[part].programs.first().map(|(_, program)| program.get()),
+            (Joined::Bass, Some(part)) => score.parts[part].programs.first().map(|(_, program)| program.get()),
             _ => None,
         };
         let known = Known {
             part: match writes {
-                Writes::Bass => !band.drums.is_empty(),
-                Writes::Drums => !band.bass.is_empty(),
+                Joined::Bass => !band.drums.is_empty(),
+                Joined::Drums => !band.bass.is_empty(),
             },
             others: !band.others.is_empty(),
             family: program.map(|program| program / 8),
             tempo: score.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute()),
             tonic: tonic(&score, &band),
         };
-        Some(Piece { spots: spots(&starts, end), frames, given, known, lowest, program, is_exact })
+        let spots = spots(&starts, end);
+        let plan = plan_of(&frames, &spots, steps.get());
+        Some(Piece { spots, frames, given, plan, known, lowest, program, is_exact })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -214,11 +187,9 @@ pub(super) fn given(band: &Band, lowest: Pitch, steps: usize, rest: usize) -> Ve
             .unwrap_or_default()
             .iter_mut()
             .for_each(|given| given.classes |= 1 << note.pitch.class());
+        if let Some(given) = given.get_mut(from) {
+            given.begun |= 1 << note.pitch.class();
+        }
     }
     given
-}
-
-/// Whether something of a bass's frame sounds.
-pub(super) fn sounds(frame: u128) -> bool {
-    frame & !(1 << REST) != 0
 }

@@ -1,105 +1,30 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a step of the grid.
 
+mod alone;
 mod joining;
 
 use super::conditions::{HEARD, View};
-use super::piece::{Band, Given, Known, Piece, Spot, lowest, on_grid, past_of, sounds, spots};
-use super::{SPEC, Settings, Writes};
+use super::piece::{Band, Known, Piece, lowest, on_grid, past_of};
+use super::plan::plan_of;
+use super::section::Section;
+use super::step::{Given, Spot, sounds, spots};
+use super::{SPEC, Settings, items};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KINDS, REST};
-use cantus_model::frames::{BarSteps, FrameFigure, check_time, evaluation};
+use cantus_model::frames::{BarSteps, FrameFigure, evaluation};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind, ModelError,
-    ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, TrainingSet, accentuate, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Joined, Judge, Judgement, Kind,
+    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
 use cantus_nn::random::{categorical, derive};
 use cantus_nn::suffix::SuffixIndex;
-use cantus_score::{Meter, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter};
+use cantus_score::{Part, Pitch, Program, Score, Ticks, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
-/// What a register counts for that no piece has: so many of 128 pieces.
-const UNHEARD: f64 = 0.1;
 /// The program of a fingered electric bass.
 const FINGERED: u8 = 33;
-
-/// What a model keeps of its corpus.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Section {
-    /// Steps to a quarter note.
-    steps_per_quarter: u32,
-    /// The lowest notes of its basses, MIDI pitches, and how many have each.
-    lowest: BTreeMap<u8, u32>,
-    /// How far above its tonic, within the octave, the lowest note of a bass is, where the tonic is known.
-    degrees: BTreeMap<u8, u32>,
-    /// The programs that play what is written.
-    programs: BTreeMap<u8, u32>,
-    /// The most frequent metre.
-    meter: String,
-    /// The middle one of the pieces' first tempos, microseconds a quarter note.
-    tempo: Option<u32>,
-}
-
-impl Section {
-    /// What the pieces that are learnt from have in common.
-    pub(super) fn of(set: &TrainingSet, pieces: &[Piece], grid: TicksPerQuarter) -> Section {
-        let mut section = Section {
-            steps_per_quarter: grid.get(),
-            lowest: BTreeMap::new(),
-            degrees: BTreeMap::new(),
-            programs: BTreeMap::new(),
-            meter: set.usual_meter().to_string(),
-            tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
-        };
-        for piece in pieces {
-            *section.lowest.entry(piece.lowest.get()).or_default() += 1;
-            if let Some(tonic) = piece.known.tonic {
-                *section.degrees.entry((piece.lowest.class() + 12 - tonic) % 12).or_default() += 1;
-            }
-            if let Some(program) = piece.program {
-                *section.programs.entry(program).or_default() += 1;
-            }
-        }
-        section
-    }
-
-    /// Whether a file's can be used.
-    fn check(&self) -> Result<(), String> {
-        let mut pitches = self.lowest.keys().chain(self.programs.keys());
-        if pitches.any(|number| *number > 127) || self.degrees.keys().any(|degree| *degree > 11) {
-            return Err("registers or programs are damaged".to_owned());
-        }
-        check_time(self.steps_per_quarter, &self.meter, self.tempo)
-    }
-
-    /// How likely each pitch is as the lowest note of a bass, given the tonic where it is known.
-    ///
-    /// # Shapes
-    /// `[128]`
-    fn registers(&self, tonic: Option<u8>) -> Vec<f64> {
-        let count = |counts: &BTreeMap<u8, u32>, k: u8| f64::from(counts.get(&k).copied().unwrap_or(0));
-        let of_degree = |pitch: u8| {
-            let Some(tonic) = tonic.filter(|_| !self.degrees.is_empty()) else { return 1.0 };
-            count(&self.degrees, (pitch % 12 + 12 - tonic) % 12) + UNHEARD
-        };
-        let weights: Vec<f64> =
-            (0..128).map(|pitch| (count(&self.lowest, pitch) + UNHEARD) * of_degree(pitch)).collect();
-        let all: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / all).collect()
-    }
-
-    fn grid(&self) -> TicksPerQuarter {
-        TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
-    }
-
-    fn meter(&self) -> Meter {
-        self.meter.parse().unwrap_or(Meter::COMMON)
-    }
-}
 
 /// A trained network, ready to judge and to compose.
 pub(super) struct Accompanist {
@@ -172,7 +97,7 @@ impl Accompanist {
         })
     }
 
-    fn writes(&self) -> Writes {
+    fn writes(&self) -> Joined {
         self.settings.own.writes
     }
 
@@ -260,11 +185,11 @@ impl Accompanist {
 
     fn judge_piece(&self, piece: &Piece) -> Vec<FrameFigure> {
         let Piece { spots, given, known, frames, lowest, .. } = piece;
-        let view = View { settings: &self.settings, spots, given, known: *known, lowest: *lowest };
+        let view = View { settings: &self.settings, spots, given, known: *known, lowest: *lowest, plan: &[] };
         let (heard, past) = (self.listen(&view, frames.len()), past_of(frames));
         let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
         let mut figures = Vec::with_capacity(frames.len() + 1);
-        if self.writes() == Writes::Bass {
+        if self.writes() == Joined::Bass {
             let chance = self.section.registers(known.tonic)[usize::from(lowest.get())];
             figures.push(FrameFigure {
                 nats: -chance.ln(),
@@ -284,7 +209,7 @@ impl Accompanist {
 
     /// The figure of a frame; hits and union are counted along its own items: those given by their decisions, and the ones given wrongly.
     fn figure(&self, decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, target: u128) -> FrameFigure {
-        let items = self.writes().items();
+        let items = items(self.writes());
         decision.open(features, place);
         let mut figure = FrameFigure { union: f64::from(target.count_ones()), ..FrameFigure::default() };
         let members = (0..items).rev().filter(|item| target >> item & 1 == 1);
@@ -304,16 +229,26 @@ impl Accompanist {
         figure
     }
 
-    /// A frame; `None` where the model gives no number.
-    fn draw(&self, decision: &mut Decision<'_>, is_silent: bool, sampling: &Sampling, rng: &mut Rng) -> Option<u128> {
+    /// A frame; `None` where the model gives no number. `push` is added to the log-odds of an onset.
+    fn draw(
+        &self,
+        decision: &mut Decision<'_>,
+        (is_silent, push): (bool, f32),
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Option<u128> {
         // A stream of its own for each frame: how many notes one has does not shift what comes after.
         let mut rng = derive(rng.next_u64(), "notes", &[]);
-        let (items, is_bass) = (self.writes().items(), self.writes() == Writes::Bass);
+        let (items, is_bass) = (items(self.writes()), self.writes() == Joined::Bass);
         let mut frame = 0u128;
         loop {
             let mut logits: Vec<f32> = decision.probabilities().iter().map(|p| p.ln()).collect();
             if logits.iter().any(|z| z.is_nan()) {
                 return None;
+            }
+            if frame == 0 {
+                let onsets = if is_bass { REST } else { items };
+                logits[..onsets].iter_mut().for_each(|logit| *logit += push);
             }
             if is_bass && is_silent {
                 // Silence does not end.
@@ -331,7 +266,13 @@ impl Accompanist {
     /// The frames of a task, those that were there already among them.
     fn write(&self, task: Task<'_>, rng: &mut Rng, progress: Progress<'_>) -> Result<Vec<u128>, ComposeError> {
         let Task { spots, given, known, lowest, heard: mut frames, sampling } = task;
-        let view = View { settings: &self.settings, spots, given, known, lowest };
+        let there = spots.get(frames.len()).map_or(0, |spot| spot.bar as usize);
+        let per_quarter = self.section.grid().get();
+        let mut plan = plan_of(&frames, &spots[..frames.len()], per_quarter);
+        plan.truncate(there);
+        let around = (given, spots, per_quarter);
+        let plan = self.section.bars.draw(&plan, around, &mut derive(rng.next_u64(), "plan", &[]));
+        let view = View { settings: &self.settings, spots, given, known, lowest, plan: &plan };
         let steps = spots.len();
         let heard = self.listen(&view, steps);
         let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
@@ -347,7 +288,9 @@ impl Accompanist {
                     self.features(&memory, &mut features);
                     decision.open(&features, &Place { past: &past, at, shift: 0, classes: view.classes(at) });
                     let is_silent = memory.last.is_none_or(|last| !sounds(frames[last]));
-                    self.draw(&mut decision, is_silent, sampling, rng).ok_or(ComposeError::NoToken)?
+                    let spot = spots[at];
+                    let push = plan.get(spot.bar as usize).map_or(0.0, |bar| bar.push(&frames, spot, per_quarter));
+                    self.draw(&mut decision, (is_silent, push), sampling, rng).ok_or(ComposeError::NoToken)?
                 }
             };
             frames.push(frame);
@@ -382,7 +325,7 @@ impl Accompanist {
     /// The program that plays what is written: the one asked for, or as often as the corpus has each.
     fn program(&self, asked: Option<Program>, rng: &mut Rng) -> Option<Program> {
         let rng = &mut derive(rng.next_u64(), "program", &[]);
-        if self.writes() == Writes::Drums {
+        if self.writes() == Joined::Drums {
             return asked;
         }
         let counts: Vec<f32> = self.section.programs.values().map(|count| *count as f32).collect();
@@ -390,112 +333,33 @@ impl Accompanist {
         asked.or_else(|| Program::new(drawn.unwrap_or(FINGERED)))
     }
 
-    /// The part of frames, on the grid.
-    fn part(&self, frames: &[u128], lowest: Pitch, program: Option<Program>) -> Part {
+    /// The bass or the drums of frames, on the grid.
+    fn part(of: Joined, frames: &[u128], lowest: Pitch, program: Option<Program>) -> Part {
         let programs = program.map(|program| (Ticks::ZERO, program)).into_iter().collect();
-        match self.writes() {
-            Writes::Bass => Part {
+        match of {
+            Joined::Bass => Part {
                 name: Some("Bass".to_owned()),
                 programs,
                 notes: rhythm_section::decode(frames, lowest),
                 ..Part::default()
             },
-            Writes::Drums => {
+            Joined::Drums => {
                 let rows: Vec<u16> = frames.iter().map(|frame| (frame & ((1 << KINDS.len()) - 1)) as u16).collect();
                 let notes = rhythm_section::strokes(&rows);
                 Part { name: Some("Drums".to_owned()), programs, notes, ..Part::of_drums() }
             }
         }
     }
-
-    /// What is struck where nothing else is: what was struck last, or the lowest note; a kick.
-    fn closing(frames: &[u128]) -> u128 {
-        frames.iter().rev().copied().find(|frame| sounds(*frame)).unwrap_or(1)
-    }
-
-    /// A piece that goes on from a prompt, or begins with nothing.
-    fn alone(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        let prompt = request.prompt();
-        let grid = self.section.grid();
-        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
-        let before = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
-        let meter = before.or(intent.meter()).unwrap_or_else(|| self.section.meter());
-        let bars = request.bars() - prompt.map_or(0, Prompt::bars);
-        let in_bars = BarSteps::new(grid, meter);
-        let opened = prompt.map(|prompt| self.opened(prompt, grid));
-        let (mut starts, heard, mut given, known, mut low) = opened.unwrap_or_default();
-        let there = heard.len();
-        starts.extend((0..bars).map(|bar| there + in_bars.first_step(bar)));
-        let steps = in_bars.first_step(bars).max(1);
-        given.resize(there + steps, Given::default());
-        let tonic = intent.key.map(|key| key.tonic());
-        let register = self.register(tonic, rng);
-        let program = self.program(request.controls.program, rng);
-        let known = Known {
-            family: program.map(|program| program.get() / 8),
-            tempo: intent.tempo.map(Tempo::quarters_per_minute).or(known.tempo),
-            ..known
-        };
-        let lowest = *low.get_or_insert(register);
-        let spots = spots(&starts, there + steps);
-        let task = Task { spots: &spots, given: &given, known, lowest, heard, sampling: &request.sampling };
-        let all = self.write(task, rng, progress)?;
-        let (heard, mut frames) = (&all[..there], all[there..].to_vec());
-        // A prompt's notes end with it; a piece does not fade out before its last bar.
-        let last_bar = in_bars.first_step(bars - 1).min(steps - 1);
-        if !frames[last_bar..].iter().any(|frame| sounds(*frame)) {
-            let closing = Self::closing(if frames.iter().any(|frame| sounds(*frame)) { &frames } else { heard });
-            frames[last_bar] = closing;
-        }
-        let mut composed = Score::new(grid);
-        composed
-            .tempos
-            .extend(self.section.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));
-        composed.parts = vec![self.part(&frames, lowest, program)];
-        composed = composed.rescaled(in_bars.fine).before(Ticks(bars as u64 * in_bars.ticks));
-        composed.meters = vec![(Ticks::ZERO, meter)];
-        if self.writes() == Writes::Bass {
-            let range = self.section.lowest.keys();
-            let (low, high) = (range.clone().min().copied().unwrap_or(0), range.max().copied().unwrap_or(127));
-            intent.finish(&mut composed, (low, (usize::from(high) + COLUMNS).min(127) as u8));
-        } else {
-            intent.finish(&mut composed, (0, 127));
-        }
-        accentuate(&mut composed, Ticks::ZERO);
-        let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
-        Ok(Composition { score, remarks: Vec::new() })
-    }
-
-    /// What a prompt gives: where its bars begin, its frames, what other parts do in it, what is known, and its lowest note.
-    fn opened(&self, prompt: &Prompt, grid: TicksPerQuarter) -> Opened {
-        let score = on_grid(prompt.score(), grid);
-        let band = Band::of(&score);
-        let steps = prompt.end_in(&Score::new(grid)).0.min(rhythm_section::MOST_STEPS) as usize;
-        let (low, rest) = (lowest(&band.bass), self.settings.own.rest);
-        let frames = match self.writes() {
-            Writes::Bass => rhythm_section::encode(&band.bass, low, steps, rest),
-            Writes::Drums => rhythm_section::drums(&band.drums, steps).into_iter().map(u128::from).collect(),
-        };
-        let starts = prompt.bar_starts().map(|start| start.rescale(prompt.score().ticks_per_quarter, grid).0 as usize);
-        let tempo = score.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute());
-        let given = super::piece::given(&band, low, steps, rest);
-        // What comes after it is not given: neither is what is in it.
-        let known = Known { tempo, ..Known::default() };
-        (starts.collect(), frames, given, known, (!band.bass.is_empty()).then_some(low))
-    }
 }
 
-/// See [`Accompanist::opened`].
-type Opened = (Vec<usize>, Vec<u128>, Vec<Given>, Known, Option<Pitch>);
-
 /// What counts, in a sentence.
-pub(super) fn protocol(writes: Writes) -> String {
+pub(super) fn protocol(writes: Joined) -> String {
     match writes {
-        Writes::Bass => {
+        Joined::Bass => {
             "the lowest note of the bass, then all steps of each piece; drums, other instruments, metre, tempo, program and length are \
              given; mean over these; right: the mean accuracy of a step"
         }
-        Writes::Drums => {
+        Joined::Drums => {
             "all steps of the drums of each piece; bass, other instruments, metre, tempo and length are given; mean over steps; right: \
              the mean accuracy of a step"
         }
@@ -558,14 +422,14 @@ impl Composer for Accompanist {
             ("writes", own.writes.name().to_owned()),
             ("lowest notes", format!("{} to {}", name(registers.0), name(registers.1))),
             ("grid", format!("{} steps a quarter", self.section.steps_per_quarter)),
-            ("metre", self.section.meter.clone()),
+            ("metre", self.section.meter().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
     }
 
-    fn joins(&self) -> Option<&'static str> {
-        Some(self.writes().name())
+    fn joins(&self) -> Option<Joined> {
+        Some(self.writes())
     }
 
     fn judge(&self) -> Option<&dyn Judge> {

@@ -197,7 +197,7 @@ fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
         ("bass", vec![("channels", 0.into())]),
         ("drums", vec![]),
     ] {
-        let changes = [&changes[..], &[("untold", 0.0.into())]].concat();
+        let changes = [&changes[..], &[("untold", 0.0.into()), ("planned", 0.0.into())]].concat();
         let mut trainable = trained(configuration, 2, &changes);
         let composer = trainable.composer();
         let expected: f64 = set().train.iter().map(|piece| nats(composer.as_ref(), &piece).iter().sum::<f64>()).sum();
@@ -232,4 +232,33 @@ fn the_registers_add_up_to_one_and_follow_the_key() {
         let sum: f64 = composer.registers(tonic).iter().sum();
         assert!((sum - 1.0).abs() < 1e-9, "{sum}");
     }
+}
+
+#[test]
+fn where_nothing_is_given_a_bass_has_a_loop_of_the_corpus() {
+    let (bass, drums) = (trained("bass", 6, &[]).composer(), trained("drums", 6, &[]).composer());
+    let compose = |composer: &dyn Composer, seed| {
+        let request = Request::new(6, Sampling::default());
+        registry::compose(composer, &request, &mut [seeded(seed)], &mut |_| ControlFlow::Continue(()))
+            .unwrap()
+            .remove(0)
+            .score
+    };
+    let mut loops = std::collections::BTreeSet::new();
+    for seed in 0..8 {
+        let score = compose(bass.as_ref(), seed);
+        assert_eq!((score.parts.len(), score.bar_count()), (2, 6));
+        assert!(score.parts[0].drums && !score.parts[1].notes.is_empty());
+        let bar = score.bars().next().unwrap().end().0;
+        let onsets = |bars: std::ops::Range<u64>| -> Vec<(u64, u8)> {
+            let inside = score.parts[0].notes.iter().filter(|n| bars.contains(&(n.onset.0 / bar)));
+            inside.map(|note| (note.onset.0 - bars.start * bar, note.pitch.get())).collect()
+        };
+        assert!(!onsets(0..2).is_empty());
+        assert_eq!((onsets(0..2), onsets(0..2)), (onsets(2..4), onsets(4..6)), "{seed}");
+        loops.insert(onsets(0..2));
+    }
+    assert!(loops.len() > 1, "always the same loop");
+    let alone = compose(drums.as_ref(), 1);
+    assert!(alone.parts.len() == 1 && alone.parts[0].drums);
 }

@@ -2,8 +2,10 @@
 
 use super::conditions::{HEARD, View};
 use super::piece::{Known, Piece, past_of};
-use super::player::{Accompanist, Section, counted, protocol};
-use super::{Network, SPEC, Settings};
+use super::plan::BarPlan;
+use super::player::{Accompanist, counted, protocol};
+use super::section::Section;
+use super::{Network, SPEC, Settings, items};
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::TokenId;
 use cantus_model::frames::FrameSettings;
@@ -100,10 +102,10 @@ impl AccompanyTrainer {
             Ok(read)
         };
         let (train, valid) = (pieces(&set.train)?, pieces(&set.valid)?);
-        let section = Section::of(set, &train, grid);
+        let section = Section::of(set, &train, writes, grid);
         let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
-        let network = Network::new(&settings, &frequencies(&train, writes.items()), &mut rng, &device);
+        let network = Network::new(&settings, &frequencies(&train, items(writes)), &mut rng, &device);
         let FrameSettings { weight_decay, clip, averaging, .. } = settings.shared;
         let optimizer = Optimizer::new(Rule::adam_w(weight_decay as f32)).with_clipping(clip as f32);
         let train: Vec<Learnt> = train.into_iter().map(Learnt::new).collect();
@@ -120,18 +122,20 @@ impl AccompanyTrainer {
     }
 
     /// What is told of a piece in an epoch.
-    fn told(&self, piece: &Piece, index: usize, epoch: u64) -> Known {
+    fn told<'p>(&self, piece: &'p Piece, index: usize, epoch: u64) -> (Known, &'p [BarPlan]) {
         let rng = &mut derive(self.seed, "known", &[epoch, index as u64]);
         let untold = self.settings.own.untold;
         let mut is_told = |often: f32| uniform(rng) >= often * untold;
         let Known { part, others, family, tempo, tonic } = piece.known;
-        Known {
+        let known = Known {
             part: is_told(SELDOM) && part,
             others: is_told(1.0) && others,
             family: family.filter(|_| is_told(1.0)),
             tempo: tempo.filter(|_| is_told(1.0)),
             tonic: tonic.filter(|_| is_told(1.0)),
-        }
+        };
+        let is_planned = uniform(rng) < self.settings.own.planned;
+        (known, if is_planned { &piece.plan } else { &[] })
     }
 
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
@@ -152,9 +156,9 @@ impl AccompanyTrainer {
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment: Segment { piece: index, tokens, .. }, .. }) = row else { continue };
             let Learnt { piece, last, .. } = &self.train[*index];
-            let known = self.told(piece, *index, epoch);
+            let (known, plan) = self.told(piece, *index, epoch);
             let Piece { spots, given, frames, lowest, .. } = piece;
-            let view = View { settings: &self.settings, spots, given, known, lowest: *lowest };
+            let view = View { settings: &self.settings, spots, given, known, lowest: *lowest, plan };
             for (t, step) in tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
                 view.write_input(&frames[..step], last[step], &mut batch.input[at * width..][..width]);

@@ -20,6 +20,7 @@ impl Report {
         for likelihood in &self.likelihood {
             let _ = writeln!(text, "\nLikelihood of {}", likelihood.words());
         }
+        text.push_str(&self.accompaniment());
         let _ = writeln!(text, "\n{}", self.copies());
         text.push_str(&self.passages(1));
         let furthest = self.furthest();
@@ -40,6 +41,7 @@ impl Report {
         for likelihood in &self.likelihood {
             line(format!("\nLikelihood of {}", likelihood.words()));
         }
+        line(self.accompaniment());
         line("\nStatistics, mean and standard deviation of the pieces\n".to_owned());
         line(side_by_side(&[(&self.corpus, &self.corpus_summary), (&self.set, &self.set_summary)]));
         line(
@@ -54,6 +56,17 @@ impl Report {
         line(self.shares_table());
         text.push_str(&self.passages(COPIES));
         text
+    }
+
+    /// What was written to given parts beside what was played to them; empty where nothing was.
+    fn accompaniment(&self) -> String {
+        let Some(found) = &self.accompaniment else { return String::new() };
+        format!(
+            "\nThe {} beside what was played to the same parts, in {} patterns of two bars\n\n{}",
+            found.part,
+            found.patterns,
+            found.table()
+        )
     }
 
     fn verdict(&self) -> String {

@@ -133,15 +133,16 @@ fn an_upload_says_what_was_odd_about_it() {
 }
 
 #[test]
-fn a_file_without_a_pitch_is_refused_at_once() {
+fn a_file_without_a_note_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());
-    for (bytes, holds) in [(quarters(&[]), "no note"), (quarters(&[(0, true)]), "only drums (8 strokes)")] {
-        let answer = studio.send("POST", "/api/prompts?name=a.mid", &bytes).expect(422).json();
-        let said = answer["error"].as_str().unwrap();
-        assert!(said.contains(holds) && !said.contains("more"), "{said}");
-    }
-    studio.send("POST", "/api/prompts?name=a.mid", &quarters(&[(0, true), (0, false)])).expect(201);
+    let upload = |bytes: &[u8]| studio.send("POST", "/api/prompts?name=a.mid", bytes);
+    let answer = upload(&quarters(&[])).expect(422).json();
+    let said = answer["error"].as_str().unwrap();
+    assert!(said.contains("no note") && !said.contains("more"), "{said}");
+    // Drums alone can be accompanied.
+    assert_eq!(upload(&quarters(&[(0, true)])).expect(201).json()["pitched"], json!(false));
+    assert_eq!(upload(&quarters(&[(0, true), (0, false)])).expect(201).json()["pitched"], json!(true));
 }
 
 #[test]
@@ -185,6 +186,47 @@ fn a_melody_is_harmonised() {
         json!({ "model": "chorales", "arrangement": { "sha256": "0".repeat(64), "voices": [0], "bars": [] } }),
     ] {
         studio.post("/api/compositions", &order).expect(400);
+    }
+}
+
+/// Two bars of kicks, snares and hats.
+pub fn drum_loop() -> Vec<u8> {
+    let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
+    let strokes =
+        (0..16).map(|k| (2 * k, if k % 4 == 0 { 36 } else { 42 })).chain([(4, 38), (12, 38), (20, 38), (28, 38)]);
+    let note = |(onset, pitch): (u64, u8)| Note {
+        onset: Ticks(onset),
+        pitch: Pitch::try_from(pitch).unwrap(),
+        duration: Ticks(1),
+        velocity: Velocity::DEFAULT,
+    };
+    let mut notes: Vec<Note> = strokes.map(note).collect();
+    notes.sort_unstable();
+    score.parts.push(Part { notes, ..Part::of_drums() });
+    midi::write(&score).unwrap()
+}
+
+#[test]
+fn a_bass_comes_to_a_drum_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let given = studio.send("POST", "/api/prompts?name=loop.mid", &drum_loop()).expect(201).json();
+    assert_eq!((&given["bars"], &given["pitched"]), (&json!(2), &json!(false)));
+    let arrangement = json!({ "sha256": given["sha256"], "voices": [], "bars": [], "joined": true });
+    let order = json!({ "model": "bass", "seed": 1, "arrangement": arrangement, "controls": { "key": "Em" } });
+    let piece = compose(&studio, &order);
+    let score = midi::read(&form(&studio, &piece, "midi").body, &Limits::default()).unwrap().score;
+    let [drums, bass] = &score.parts[..] else { panic!("{} parts", score.parts.len()) };
+    assert!(drums.drums && drums.notes.len() == 20 && !bass.drums && !bass.notes.is_empty());
+    // Drums alone are nothing to go on from, and nothing to harmonise.
+    for order in [
+        json!({ "model": "hymns", "prompt": { "sha256": given["sha256"], "bars": 1 } }),
+        json!({ "model": "chorales", "arrangement": { "sha256": given["sha256"], "voices": [0], "bars": [] } }),
+        json!({ "model": "hymns", "arrangement": arrangement }),
+    ] {
+        let refused = studio.post("/api/compositions", &order).expect(400).json();
+        let error = refused["error"].as_str().unwrap();
+        assert!(error.contains("20 strokes") || error.contains("cannot work around"), "{error}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starting from a piece of one's own, as a person does it.
 
+use crate::composing::drum_loop;
 use crate::page::{PLAYS, compose, music, newest, with_page};
 use crate::training::tune;
 use serde_json::json;
@@ -57,6 +58,39 @@ fn voices_are_composed_to_a_melody_that_was_dropped() {
         browser.click("#do-compose");
         browser.wait("document.querySelector('#piece-detail').textContent.startsWith('Hymns')");
         assert_eq!(newest(studio)["origin"].get("controls"), None);
+    });
+}
+
+#[test]
+fn a_loop_gets_as_many_basses_as_are_wanted() {
+    with_page(|browser, studio, folder| {
+        let given = folder.join("loop.mid");
+        std::fs::write(&given, drum_loop()).unwrap();
+        browser.drop_files("#prompt-drop", &[given]);
+        browser.wait("!document.querySelector('#prompt-set').hidden");
+        // Drums can be accompanied, and nothing else.
+        assert_eq!(browser.eval("document.querySelector('#prompt-use').value"), "accompany");
+        assert_eq!(browser.eval("document.querySelector('#prompt-use option').disabled"), json!(true));
+        assert_eq!(browser.eval("document.querySelector('#model').value"), "bass");
+        browser.fill("#prompt-count", "3");
+        browser.fill("#control-key", "Em");
+        browser.click("#do-compose");
+        browser.wait(PLAYS);
+        browser.wait("document.querySelectorAll('#jobs li').length === 0");
+        let pieces = studio.get("/api/pieces").expect(200).json();
+        let pieces = pieces.as_array().unwrap();
+        assert_eq!(pieces.len(), 3);
+        for piece in pieces {
+            assert_eq!(
+                (&piece["origin"]["arrangement"]["joined"], &piece["model"]),
+                (&json!(true), &json!("A bass to given drums"))
+            );
+        }
+        // A melody can be gone on with again.
+        browser.choose_files("#prompt-file", &music(folder)[..1]);
+        browser.wait("document.querySelector('#prompt-label').textContent.includes('tune 0')");
+        browser.choose("#prompt-use", "continue");
+        assert_eq!(browser.eval("document.querySelector('#prompt-several').hidden"), json!(true));
     });
 }
 

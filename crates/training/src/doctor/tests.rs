@@ -96,6 +96,19 @@ fn a_loss_that_goes_crazy_is_a_collapse_and_one_that_falls_is_not() {
 }
 
 #[test]
+fn a_few_silent_rows_at_the_end_of_an_epoch_are_no_best() {
+    let batch = |nats: f64, tokens: f64| Evaluation { nats: nats * tokens, tokens, ..Evaluation::default() };
+    let mut pulse = Pulse::default();
+    for _ in 0..5 {
+        let full = (0..100).map(|_| batch(0.2, 32.0));
+        let tail = (0..20).map(|_| batch(0.01, 1.0));
+        assert!(full.chain(tail).all(|batch| pulse.beat(&batch).is_none()));
+    }
+    // A jump is one all the same.
+    assert!((0..10).any(|_| pulse.beat(&batch(2.0, 32.0)).is_some()));
+}
+
+#[test]
 fn unlearning_is_a_rise_above_the_baseline() {
     assert!(unlearns(4.6, 4.0, 3.2));
     assert!(!unlearns(4.2, 4.0, 3.2), "noise");

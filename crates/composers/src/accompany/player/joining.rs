@@ -1,8 +1,8 @@
 //! A part to given parts, which stay as they are.
 
 use super::{
-    Accompanist, Band, ComposeError, Composition, Known, Part, Progress, Rng, Sampling, Score, Task, Ticks,
-    TicksPerQuarter, Writes, accentuate, lowest, on_grid, spots,
+    Accompanist, Band, ComposeError, Composition, Joined, Known, Part, Progress, Rng, Sampling, Score, Task, Ticks,
+    TicksPerQuarter, accentuate, lowest, on_grid, spots,
 };
 use crate::accompany::piece::{bar_starts, given, tonic};
 use cantus_model::Controls;
@@ -24,7 +24,7 @@ impl Accompanist {
         let mut band = Band::of(&coarse);
         let mut remarks = Vec::new();
         match self.writes() {
-            Writes::Bass => {
+            Joined::Bass => {
                 if band.drums.is_empty() {
                     return Err(ComposeError::NoPart { wanted: "drums", written: "a bass", found: held(score) });
                 }
@@ -37,7 +37,7 @@ impl Accompanist {
                 pitched.sort_unstable();
                 (band.others, band.bass) = (pitched, Vec::new());
             }
-            Writes::Drums => {
+            Joined::Drums => {
                 if band.bass.is_empty() {
                     return Err(ComposeError::NoPart { wanted: "pitches", written: "drums", found: held(score) });
                 }
@@ -50,8 +50,8 @@ impl Accompanist {
         let asked = controls.key.map(|key| key.tonic());
         let tonic = asked.or_else(|| tonic(&coarse, &band));
         let low = match self.writes() {
-            Writes::Bass => self.register(tonic, rng),
-            Writes::Drums => lowest(&band.bass),
+            Joined::Bass => self.register(tonic, rng),
+            Joined::Drums => lowest(&band.bass),
         };
         let program = self.program(controls.program, rng);
         let known = Known {
@@ -64,7 +64,7 @@ impl Accompanist {
         let (spots, given) = (spots(&starts, steps), given(&band, low, steps, rest));
         let task = Task { spots: &spots, given: &given, known, lowest: low, heard: Vec::new(), sampling };
         let frames = self.write(task, rng, progress)?;
-        let written = self.part(&frames, low, program);
+        let written = Self::part(self.writes(), &frames, low, program);
         if written.notes.is_empty() {
             remarks.push(format!("the model wrote no note of {}: try another seed", self.writes().name()));
         }

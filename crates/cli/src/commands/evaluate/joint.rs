@@ -1,0 +1,97 @@
+//! What a model writes to parts of the corpus's pieces, beside what was played to them.
+
+use super::TOGETHER;
+use crate::terminal::bar;
+use cantus_corpus::{Options, prepare};
+use cantus_evaluation::accompaniment::{Accompanied, Accompaniment};
+use cantus_evaluation::report;
+use cantus_model::{Given, Joined, Request, Rng, seeded};
+use cantus_score::{Part, Score, counted};
+use cantus_workshop::{self as workshop, Model};
+use miette::{IntoDiagnostic, Result, miette};
+use std::ops::ControlFlow;
+
+/// Parts that are written to each piece.
+const VERSIONS: usize = 4;
+
+/// A piece whose one part was written again, several times.
+struct Written<'a> {
+    name: &'a str,
+    given: Score,
+    played: Part,
+    /// Whole pieces, by their seeds.
+    versions: Vec<(u64, Score)>,
+}
+
+/// Pieces with a part that the model wrote, on the corpus's grid, named by their seeds, and how the new parts go with the rest.
+pub struct Joint {
+    pub pieces: Vec<(String, Score)>,
+    pub figures: Option<Accompaniment>,
+}
+
+/// Writes a part to so many pieces, each several times.
+pub fn write_to(
+    (model, joined): (&Model, Joined),
+    pieces: &[report::Piece<'_>],
+    (count, bars, seed): (usize, usize, u64),
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<Joint> {
+    let begun = |piece: &report::Piece<'_>| {
+        let end = piece.score.bars().nth(bars.saturating_sub(1)).map(|bar| bar.end());
+        end.map_or_else(|| piece.score.clone(), |end| piece.score.before(end))
+    };
+    let apart = |piece: &report::Piece<'_>| Some((piece.name.to_owned(), joined.apart(&begun(piece))?));
+    let able: Vec<(String, (Score, Part))> = pieces.iter().filter_map(apart).collect();
+    if able.is_empty() {
+        let name = joined.name();
+        return Err(miette!(
+            "no piece has {name} and something else in its first {bars} bars: there is nothing to write {name} to"
+        ));
+    }
+    let wanted = count.div_ceil(VERSIONS);
+    if able.len() < wanted {
+        warnings.push(format!(
+            "the {} is written to the first {bars} bars of {}, {VERSIONS} times each: no more of them have both parts",
+            joined.name(),
+            counted(able.len(), "piece")
+        ));
+    }
+    let chosen = (0..wanted.min(able.len())).map(|k| &able[k * able.len() / wanted.min(able.len())]);
+    let progress = bar((wanted.min(able.len()) * VERSIONS) as u64, "composing {wide_bar} {pos}/{len}");
+    let mut written: Vec<Written<'_>> = Vec::new();
+    let mut next = seed;
+    for (name, (given, played)) in chosen {
+        let request = Request::around(Given::parts(given.clone()).into_diagnostic()?, model.usual_sampling());
+        let mut versions = Vec::new();
+        let seeds: Vec<u64> = (0..VERSIONS as u64).map(|k| next.wrapping_add(k)).collect();
+        next = next.wrapping_add(VERSIONS as u64);
+        for seeds in seeds.chunks(TOGETHER) {
+            let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
+            let composed = workshop::write(model, &request, &mut rngs, &mut |_| ControlFlow::Continue(()));
+            let composed = composed.into_diagnostic()?.into_iter().map(|composition| composition.score);
+            versions.extend(seeds.iter().copied().zip(composed));
+        }
+        progress.inc(VERSIONS as u64);
+        // The new part may need finer ticks.
+        let ticks = versions.first().map_or(given.ticks_per_quarter, |(_, score)| score.ticks_per_quarter);
+        let played = Score { parts: vec![played.clone()], ..given.clone() }.rescaled(ticks).parts.remove(0);
+        written.push(Written { name, given: given.rescaled(ticks), played, versions });
+    }
+    progress.finish_and_clear();
+    let new = |version: &(u64, Score)| version.1.parts.last().cloned().unwrap_or_default();
+    let parts: Vec<Vec<Part>> = written.iter().map(|piece| piece.versions.iter().map(new).collect()).collect();
+    let beside: Vec<Accompanied<'_>> = written
+        .iter()
+        .zip(&parts)
+        .map(|(piece, written)| Accompanied { given: &piece.given, played: &piece.played, written })
+        .collect();
+    let figures = Accompaniment::of(joined.name(), &beside);
+    let options = Options { grid: options.grid, ..Options::lenient() };
+    let prepared = written.iter().flat_map(|piece| {
+        piece.versions.iter().filter_map(|(seed, score)| {
+            Some((format!("{}, seed {seed}", piece.name), prepare(score, &options).ok()?.score))
+        })
+    });
+    Ok(Joint { pieces: prepared.collect(), figures })
+}

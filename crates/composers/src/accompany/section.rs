@@ -1,0 +1,127 @@
+//! What a model keeps of its corpus: registers, instruments, metre, tempo, and some loops to begin with.
+
+use super::piece::Piece;
+use super::plan::Bars;
+use super::step::sounds;
+use cantus_encoding::rhythm_section::KINDS;
+use cantus_model::frames::{BarSteps, check_time};
+use cantus_model::{Joined, TrainingSet};
+use cantus_score::{Meter, Tempo, TicksPerQuarter};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a register counts for that no piece has: so many of 128 pieces.
+const UNHEARD: f64 = 0.1;
+/// Loops that are kept.
+const LOOPS: usize = 32;
+/// Bars of a loop.
+const LOOP_BARS: usize = 2;
+
+/// What a model keeps of its corpus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    /// Steps to a quarter note.
+    pub steps_per_quarter: u32,
+    /// The lowest notes of its basses, MIDI pitches, and how many have each.
+    pub lowest: BTreeMap<u8, u32>,
+    /// How far above its tonic, within the octave, the lowest note of a bass is, where the tonic is known.
+    degrees: BTreeMap<u8, u32>,
+    /// The programs that play what is written.
+    pub programs: BTreeMap<u8, u32>,
+    /// The most frequent metre.
+    meter: String,
+    /// The middle one of the pieces' first tempos, microseconds a quarter note.
+    pub tempo: Option<u32>,
+    /// Two bars of drums in that metre, each of another piece: what a bass is written to where nothing is given. A bit for each kind of drum.
+    pub loops: Vec<Vec<u16>>,
+    /// What its bars are like.
+    pub bars: Bars,
+}
+
+impl Section {
+    /// What the pieces that are learnt from have in common.
+    pub(super) fn of(set: &TrainingSet, pieces: &[Piece], writes: Joined, grid: TicksPerQuarter) -> Section {
+        let mut section = Section {
+            steps_per_quarter: grid.get(),
+            bars: Bars::new(),
+            lowest: BTreeMap::new(),
+            degrees: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            meter: set.usual_meter().to_string(),
+            tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
+            loops: match writes {
+                Joined::Bass => loops(pieces, BarSteps::new(grid, set.usual_meter()).first_step(1)),
+                // A bass of the corpus would be a melody of the corpus.
+                Joined::Drums => Vec::new(),
+            },
+        };
+        for piece in pieces {
+            section.bars.add(&piece.plan, &piece.given, &piece.spots, grid.get());
+            *section.lowest.entry(piece.lowest.get()).or_default() += 1;
+            if let Some(tonic) = piece.known.tonic {
+                *section.degrees.entry((piece.lowest.class() + 12 - tonic) % 12).or_default() += 1;
+            }
+            if let Some(program) = piece.program {
+                *section.programs.entry(program).or_default() += 1;
+            }
+        }
+        section
+    }
+
+    /// Whether a file's can be used.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut pitches = self.lowest.keys().chain(self.programs.keys());
+        if pitches.any(|number| *number > 127) || self.degrees.keys().any(|degree| *degree > 11) {
+            return Err("registers or programs are damaged".to_owned());
+        }
+        self.bars.check()?;
+        if self.loops.iter().flatten().any(|row| row >> KINDS.len() != 0) {
+            return Err("loops are damaged".to_owned());
+        }
+        check_time(self.steps_per_quarter, &self.meter, self.tempo)
+    }
+
+    /// How likely each pitch is as the lowest note of a bass, given the tonic where it is known.
+    ///
+    /// # Shapes
+    /// `[128]`
+    pub(super) fn registers(&self, tonic: Option<u8>) -> Vec<f64> {
+        let count = |counts: &BTreeMap<u8, u32>, k: u8| f64::from(counts.get(&k).copied().unwrap_or(0));
+        let of_degree = |pitch: u8| {
+            let Some(tonic) = tonic.filter(|_| !self.degrees.is_empty()) else { return 1.0 };
+            count(&self.degrees, (pitch % 12 + 12 - tonic) % 12) + UNHEARD
+        };
+        let weights: Vec<f64> =
+            (0..128).map(|pitch| (count(&self.lowest, pitch) + UNHEARD) * of_degree(pitch)).collect();
+        let all: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / all).collect()
+    }
+
+    pub(super) fn grid(&self) -> TicksPerQuarter {
+        TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
+    }
+
+    pub(super) fn meter(&self) -> Meter {
+        self.meter.parse().unwrap_or(Meter::COMMON)
+    }
+}
+
+/// Two bars of drums of as many pieces as may be kept, from all over the corpus: the first of each in which drums and bass sound.
+fn loops(pieces: &[Piece], bar: usize) -> Vec<Vec<u16>> {
+    let of = |piece: &Piece| {
+        let is_bar = |at: &usize| piece.spots[*at].in_bar == 0 && piece.spots[*at].bar_steps as usize == bar;
+        let sounds = |at: usize| {
+            let bar = at..at + bar;
+            piece.given[bar.clone()].iter().any(|given| given.drums != 0)
+                && piece.frames[bar].iter().any(|frame| sounds(*frame))
+        };
+        let length = LOOP_BARS * bar;
+        let mut starts = (0..piece.len()).filter(is_bar).take_while(|at| at + length <= piece.len());
+        let at = starts.find(|at| (0..LOOP_BARS).all(|k| sounds(at + k * bar)))?;
+        Some(piece.given[at..at + length].iter().map(|given| given.drums).collect())
+    };
+    let found: Vec<Vec<u16>> = pieces.iter().filter_map(of).collect();
+    let every = found.len().div_ceil(LOOPS).max(1);
+    found.into_iter().step_by(every).collect()
+}
