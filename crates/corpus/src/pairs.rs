@@ -8,14 +8,12 @@
 //! test, 2 is for validation. A song is a file's folder and name; of files that a generator numbered (`name_7`), all numbers are one.
 
 use crate::gzip::{self, MOST_BYTES};
-use cantus_score::{Meter, Note, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
+use cantus_score::{DRUM_KINDS, Meter, Note, Part, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::Path;
 
-/// The pitch of each bit of a row of drums, the least significant first.
-const KINDS: [u8; 14] = [36, 38, 42, 41, 45, 46, 48, 49, 51, 58, 60, 61, 62, 64];
 /// Steps of a pattern, and rows of drums in it.
 const STEPS: u64 = 64;
 const ROWS: usize = 32;
@@ -157,10 +155,10 @@ impl Raw {
         };
         let mut drums = Part { name: Some("Drums".to_owned()), ..Part::of_drums() };
         for (row, bits) in self.drums.iter().enumerate() {
-            if bits >> KINDS.len() != 0 {
-                return Err(format!("row {row} of the drums is {bits}, which has more than {} bits", KINDS.len()));
+            if bits >> DRUM_KINDS.len() != 0 {
+                return Err(format!("row {row} of the drums is {bits}, which has more than {} bits", DRUM_KINDS.len()));
             }
-            for (_, pitch) in KINDS.iter().enumerate().filter(|(kind, _)| bits >> kind & 1 == 1) {
+            for (_, pitch) in DRUM_KINDS.iter().enumerate().filter(|(kind, _)| bits >> kind & 1 == 1) {
                 drums.notes.push(note(row as u64 * STEPS / ROWS as u64, *pitch, 1)?);
             }
         }

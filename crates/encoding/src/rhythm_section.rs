@@ -7,11 +7,10 @@
 //!
 //! `decode(encode(notes)) == canonicalize(notes)`: a note lasts until the next onset, unless a silence of `least` steps or more is between.
 
-use cantus_score::{Note, Pitch, Ticks, Velocity};
+use cantus_score::{DRUM_KINDS, Note, Pitch, Ticks, Velocity};
 
-/// The kinds of drums, each by a pitch of General MIDI's kit: kick, snare, closed hi-hat, low tom, open hi-hat, middle tom, high tom, crash,
-/// ride, vibraslap, high and low bongo, mute and low conga.
-pub const KINDS: [u8; 14] = [36, 38, 42, 41, 45, 46, 48, 49, 51, 58, 60, 61, 62, 64];
+/// The kinds of drums.
+pub const KINDS: [u8; 14] = DRUM_KINDS;
 /// The kick's and the snare's place among [`KINDS`].
 pub const KICK: usize = 0;
 /// See [`KICK`].

@@ -23,7 +23,8 @@ impl Joined {
         }
     }
 
-    /// A piece without the part, and the part; `None` where it has none, or nothing else. Several drum parts are one.
+    /// A piece without the part, and the part; `None` where it has none, or nothing that it is written to: drums for a bass, something with a
+    /// pitch for drums. Several drum parts are one.
     pub fn apart(self, score: &Score) -> Option<(Score, Part)> {
         let bass = bass_of(&score.parts);
         let is_written = |k: usize| match self {
@@ -37,8 +38,8 @@ impl Joined {
         let mut part = written.next()?;
         part.notes.extend(written.flat_map(|part| part.notes));
         part.notes.sort_unstable();
-        let has_more = given.iter().any(|part| !part.notes.is_empty());
-        has_more.then(|| (Score { parts: given, ..score.clone() }, part))
+        let wanted = |part: &Part| part.drums == (self == Joined::Bass) && !part.notes.is_empty();
+        given.iter().any(wanted).then(|| (Score { parts: given, ..score.clone() }, part))
     }
 }
 
@@ -69,7 +70,12 @@ mod tests {
         let pitches: Vec<u8> = drums.notes.iter().map(|note| note.pitch.get()).collect();
         assert_eq!((given.parts.len(), pitches), (2, vec![36, 37, 38]));
         // Nothing to go with, or nothing that was played.
-        band.parts.truncate(1);
-        assert!(Joined::Bass.apart(&band).is_none() && Joined::Drums.apart(&band).is_none());
+        let only = |drums: bool| {
+            let parts = band.parts.iter().filter(|part| part.drums == drums).cloned().collect();
+            Score { parts, ..band.clone() }
+        };
+        for score in [only(true), only(false)] {
+            assert!(Joined::Bass.apart(&score).is_none() && Joined::Drums.apart(&score).is_none());
+        }
     }
 }

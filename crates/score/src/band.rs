@@ -1,6 +1,12 @@
-//! Which part of a band is its bass.
+//! Which part of a band is its bass, and what kinds of drums there are.
 
 use crate::Part;
+
+/// Kinds of drums, each by a pitch of General MIDI's kit: kick, snare, closed hi-hat, low tom, open hi-hat, middle tom, high tom, crash, ride,
+/// vibraslap, high and low bongo, mute and low conga.
+///
+/// Source: M. Karpenko and A. Kryshtapovich, drum_and_bass, 2019-20 (github.com/mkarpenkospb/drum_and_bass).
+pub const DRUM_KINDS: [u8; 14] = [36, 38, 42, 41, 45, 46, 48, 49, 51, 58, 60, 61, 62, 64];
 
 /// The programs of General MIDI's basses.
 const BASSES: std::ops::Range<u8> = 32..40;

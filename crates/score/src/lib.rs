@@ -23,7 +23,7 @@ mod tonality;
 mod unpitched;
 mod words;
 
-pub use band::bass_of;
+pub use band::{DRUM_KINDS, bass_of};
 pub use drums::{names_drums, names_pitches};
 pub use grid::{GridReport, quantize};
 pub use instruments::{Player, PlayerError, Players};

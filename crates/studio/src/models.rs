@@ -47,7 +47,7 @@ pub struct Described {
 /// What a model of a composer that learnt from such a corpus can work around, and be asked for.
 fn asked(composer: &str, corpus: &CorpusCard) -> (&'static [Around], Vec<Described>) {
     let Some(spec) = registry::find(composer) else { return (&[], Vec::new()) };
-    let way = workshop::reading_of(corpus).way();
+    let way = workshop::reading_of(composer, corpus).way();
     let can = |control: &&Control| match control {
         Control::Seconds => way.is_played(),
         Control::Instruments => way == Reading::Parts,

@@ -58,9 +58,7 @@ fn read_for(
 ) -> Result<Corpus, WorkshopError> {
     // Who does not read part by part reads everything in its own way.
     let own = spec.reads.first().filter(|_| !spec.reads.contains(&Reading::Parts));
-    // Who writes one part to others learns from pieces that have both.
-    let parts =
-        if spec.around.contains(&Around::Parts) && options.parts == Parts::All { Parts::Band } else { options.parts };
+    let parts = parts_for(spec, options.parts);
     let options = Options { reading: options.reading.or(own.copied()), parts, ..options.clone() };
     let corpus = folder.corpus(&options, progress)?;
     let found = corpus.report.options.way();
@@ -107,9 +105,15 @@ fn made_for(corpus: &Corpus) -> Option<&'static ComposerSpec> {
     registry::COMPOSERS.iter().copied().find(|spec| spec.is_made_for.is_some_and(|is_made_for| is_made_for(&set)))
 }
 
-/// How the music of a model was read, as far as its file says.
-pub fn reading_of(card: &CorpusCard) -> Options {
+/// Which parts of pieces are learnt from where the options leave it open: who writes one part to others learns from pieces that have both.
+fn parts_for(spec: &ComposerSpec, parts: Parts) -> Parts {
+    if spec.around.contains(&Around::Parts) && parts == Parts::All { Parts::Band } else { parts }
+}
+
+/// How the music of a model of such a composer was read, as far as its file says.
+pub fn reading_of(composer: &str, card: &CorpusCard) -> Options {
     let usual = Options::default();
     let reading = card.reading.as_deref().and_then(|name| name.parse().ok());
-    Options { reading: reading.or(usual.reading), grid: card.grid.and_then(TicksPerQuarter::new), ..usual }
+    let parts = registry::find(composer).map_or(usual.parts, |spec| parts_for(spec, usual.parts));
+    Options { reading: reading.or(usual.reading), grid: card.grid.and_then(TicksPerQuarter::new), parts, ..usual }
 }

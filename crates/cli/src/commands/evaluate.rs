@@ -256,7 +256,9 @@ fn options(what: &str, arguments: &Arguments, model: Option<&Model>) -> Result<O
     let folder = if Path::new(what).is_dir() { Some(PathBuf::from(what)) } else { workshop::run_named(what) };
     let run = || RunFiles::at(folder?).ok()?.description::<RunDescription>().ok();
     arguments.reading.over(match model {
-        Some(model) => run().map_or_else(|| workshop::reading_of(&model.header.corpus), |run| run.options),
+        Some(model) => {
+            run().map_or_else(|| workshop::reading_of(&model.header.composer, &model.header.corpus), |run| run.options)
+        }
         None => Options::lenient(),
     })
 }

@@ -75,6 +75,8 @@ fn a_model_that_writes_a_bass_is_evaluated_by_basses_to_drums_that_were_played()
     for k in 0..6u8 {
         save(&band(4 + u64::from(k), 28 + k), &folder.path().join(format!("songs/{k}.mid")));
     }
+    // A song without drums is not learnt from, and nothing is written to it.
+    save(&without(band(5, 30), true), &folder.path().join("songs/bass.mid"));
     let out = cantus(folder.path(), &["evaluate", "bass", "songs", "-n", "8"]).fine();
     assert!(out.contains("8 pieces of bass beside 6 pieces of songs"), "{out}");
     assert!(out.contains("The bass beside what was played to the same parts, in "), "{out}");
