@@ -347,6 +347,9 @@ pub enum ComposeError {
     /// Neither voices nor bars.
     #[error("nothing is given: name voices or bars to keep")]
     NothingGiven,
+    /// A piece to which nothing can be written.
+    #[error("the piece has no note: there is nothing to write a part to")]
+    NothingToJoin,
     /// All of it.
     #[error("everything is given: nothing is left to compose")]
     EverythingGiven,

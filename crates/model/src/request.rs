@@ -107,10 +107,10 @@ impl Given {
     /// A piece of which all parts are given, drums among them, to which one more is written.
     ///
     /// # Errors
-    /// [`ComposeError::NothingGiven`], where it has no notes.
+    /// [`ComposeError::NothingToJoin`], where it has no notes.
     pub fn parts(score: Score) -> Result<Given, ComposeError> {
         if score.note_count() == 0 {
-            return Err(ComposeError::NothingGiven);
+            return Err(ComposeError::NothingToJoin);
         }
         let cells = vec![Cell { voice: None, bars: None }];
         Ok(Given { score, cells, beginning: None, is_to_be_joined: true })

@@ -144,7 +144,8 @@ fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
         score.tempos = vec![(Ticks::ZERO, tempo)];
     }
     // What was itself composed here must not speak for the new piece.
-    score.remarks = vec![Provenance { seed, ..settings.clone() }.to_remark()];
+    score.remarks.retain(|remark| !Provenance::is_remark(remark));
+    score.remarks.insert(0, Provenance { seed, ..settings.clone() }.to_remark());
 }
 
 #[cfg(test)]

@@ -102,6 +102,11 @@ impl Provenance {
         format!("{MARK}{json}")
     }
 
+    /// Whether a text event is one of these.
+    pub fn is_remark(remark: &str) -> bool {
+        remark.starts_with(MARK)
+    }
+
     /// Read out of a piece's text events; `None` where it was not composed by this program.
     pub fn find(remarks: &[String]) -> Option<Provenance> {
         remarks.iter().find_map(|remark| serde_json::from_str(remark.strip_prefix(MARK)?).ok())

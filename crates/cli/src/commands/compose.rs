@@ -22,9 +22,9 @@ const TOGETHER: usize = 64;
 /// Needs nothing: the built-in model composes, and the piece goes to composition.mid. The same seed gives the same bytes.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The model, by its name in `cantus models`, or a .safetensors file, or a run's folder
-    #[arg(short, long, default_value = workshop::DEFAULT)]
-    model: String,
+    /// The model, by its name in `cantus models`, or a .safetensors file, or a run's folder [default: hymns; with --like the one of that piece]
+    #[arg(short, long)]
+    model: Option<String>,
     /// A music file to continue (MIDI, MusicXML or ABC); its first bars are kept note for note, in key and tempo
     #[arg(long, value_name = "FILE")]
     prompt: Option<PathBuf>,
@@ -85,7 +85,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let outputs = Outputs::new(&arguments.output, "composition.mid", arguments.count as usize, arguments.force)?;
     let like = arguments.like.as_deref().map(origin).transpose()?;
-    let model = workshop::load(&arguments.model).into_diagnostic()?;
+    let named = arguments.model.as_deref().or(like.as_ref().map(|origin| origin.model.as_str()));
+    let model = workshop::load(named.unwrap_or(workshop::DEFAULT)).into_diagnostic()?;
     let mut settings = settle(arguments, like.as_ref(), &model)?;
     let (mut given, mut warnings) = (None, Vec::new());
     if let Some(path) = &arguments.prompt {

@@ -51,7 +51,7 @@ fn class(onsets: usize, steps: usize, per_quarter: u32) -> usize {
 }
 
 /// The bars of a piece, as ranges of steps.
-fn bars(spots: &[Spot]) -> impl Iterator<Item = std::ops::Range<usize>> {
+pub(super) fn bars(spots: &[Spot]) -> impl Iterator<Item = std::ops::Range<usize>> {
     let mut from = 0;
     spots.chunk_by(|a, b| a.bar == b.bar).map(move |bar| {
         from += bar.len();
@@ -145,6 +145,19 @@ impl Bars {
         plan
     }
 
+    /// How many onsets pieces of the corpus have to as much that is given.
+    pub(super) fn expected(&self, given: &[Given], spots: &[Spot], per_quarter: u32) -> f64 {
+        let mean = |given: usize| {
+            let counts: Vec<f64> =
+                (0..CLASSES).map(|k| self.busy.iter().map(|rows| f64::from(rows[given][k])).sum()).collect();
+            let all: f64 = counts.iter().sum();
+            if all > 0.0 { counts.iter().zip(USUAL).map(|(count, rate)| count * rate).sum::<f64>() / all } else { 0.0 }
+        };
+        let of =
+            |(bar, given): (std::ops::Range<usize>, usize)| bar.len() as f64 / f64::from(per_quarter) * mean(given);
+        bars(spots).zip(given_of(given, spots, per_quarter)).map(of).sum()
+    }
+
     fn busy_after(&self, before: usize, given: usize, rng: &mut Rng) -> usize {
         let sum = |rows: &mut dyn Iterator<Item = &[u32; CLASSES]>| {
             let mut counts = [0.0; CLASSES];
@@ -190,6 +203,10 @@ mod tests {
             let gone_on = bars.draw(&plan[..2], (&given, &spots, 2), &mut seeded(seed));
             assert_eq!((gone_on.len(), &gone_on[..2]), (6, &plan[..2]));
         }
+        assert_eq!(
+            [bars.expected(&given, &spots, 2), bars.expected(&[Given::default(); 48], &spots, 2)],
+            [3.0 * 0.35 * 4.0 + 1.6 * 4.0, 0.0]
+        );
         // What was never given has any of the corpus's bars; an empty corpus plans silence.
         let dense = vec![Given { drums: 1, ..Given::default() }; 48];
         let drawn = bars.draw(&[], (&dense, &spots, 2), &mut seeded(1));

@@ -263,9 +263,15 @@ impl Accompanist {
         }
     }
 
+    /// How many onsets pieces of the corpus have to as much that is given.
+    fn expected(&self, task: &Task<'_>) -> f64 {
+        self.section.bars.expected(task.given, task.spots, self.section.grid().get())
+    }
+
     /// The frames of a task, those that were there already among them.
-    fn write(&self, task: Task<'_>, rng: &mut Rng, progress: Progress<'_>) -> Result<Vec<u128>, ComposeError> {
-        let Task { spots, given, known, lowest, heard: mut frames, sampling } = task;
+    fn write(&self, task: &Task<'_>, rng: &mut Rng, progress: Progress<'_>) -> Result<Vec<u128>, ComposeError> {
+        let Task { spots, given, known, lowest, ref heard, sampling } = *task;
+        let mut frames = heard.clone();
         let there = spots.get(frames.len()).map_or(0, |spot| spot.bar as usize);
         let per_quarter = self.section.grid().get();
         let mut plan = plan_of(&frames, &spots[..frames.len()], per_quarter);

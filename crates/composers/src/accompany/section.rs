@@ -1,21 +1,22 @@
 //! What a model keeps of its corpus: registers, instruments, metre, tempo, and some loops to begin with.
 
 use super::piece::Piece;
-use super::plan::Bars;
+use super::plan::{Bars, bars};
 use super::step::sounds;
 use cantus_encoding::rhythm_section::KINDS;
-use cantus_model::frames::{BarSteps, check_time};
+use cantus_model::frames::check_time;
 use cantus_model::{Joined, TrainingSet};
 use cantus_score::{Meter, Tempo, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What a register counts for that no piece has: so many of 128 pieces.
 const UNHEARD: f64 = 0.1;
 /// Loops that are kept.
 const LOOPS: usize = 32;
 /// Bars of a loop.
-const LOOP_BARS: usize = 2;
+pub(super) const LOOP_BARS: usize = 2;
 
 /// What a model keeps of its corpus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ pub(super) struct Section {
     meter: String,
     /// The middle one of the pieces' first tempos, microseconds a quarter note.
     pub tempo: Option<u32>,
-    /// Two bars of drums in that metre, each of another piece: what a bass is written to where nothing is given. A bit for each kind of drum.
+    /// Two bars of drums, each of another piece: what a bass is written to where nothing is given. A bit for each kind of drum.
     pub loops: Vec<Vec<u16>>,
     /// What its bars are like.
     pub bars: Bars,
@@ -51,7 +52,7 @@ impl Section {
             meter: set.usual_meter().to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
             loops: match writes {
-                Joined::Bass => loops(pieces, BarSteps::new(grid, set.usual_meter()).first_step(1)),
+                Joined::Bass => loops(pieces),
                 // A bass of the corpus would be a melody of the corpus.
                 Joined::Drums => Vec::new(),
             },
@@ -108,18 +109,16 @@ impl Section {
 }
 
 /// Two bars of drums of as many pieces as may be kept, from all over the corpus: the first of each in which drums and bass sound.
-fn loops(pieces: &[Piece], bar: usize) -> Vec<Vec<u16>> {
+fn loops(pieces: &[Piece]) -> Vec<Vec<u16>> {
     let of = |piece: &Piece| {
-        let is_bar = |at: &usize| piece.spots[*at].in_bar == 0 && piece.spots[*at].bar_steps as usize == bar;
-        let sounds = |at: usize| {
-            let bar = at..at + bar;
+        let sounds = |bar: &Range<usize>| {
             piece.given[bar.clone()].iter().any(|given| given.drums != 0)
-                && piece.frames[bar].iter().any(|frame| sounds(*frame))
+                && piece.frames[bar.clone()].iter().any(|frame| sounds(*frame))
         };
-        let length = LOOP_BARS * bar;
-        let mut starts = (0..piece.len()).filter(is_bar).take_while(|at| at + length <= piece.len());
-        let at = starts.find(|at| (0..LOOP_BARS).all(|k| sounds(at + k * bar)))?;
-        Some(piece.given[at..at + length].iter().map(|given| given.drums).collect())
+        let bars: Vec<Range<usize>> = bars(&piece.spots).collect();
+        let fits = |bars: &&[Range<usize>]| bars.iter().all(|bar| bar.len() == bars[0].len() && sounds(bar));
+        let bars = bars.windows(LOOP_BARS).find(fits)?;
+        Some(piece.given[bars[0].start..bars[LOOP_BARS - 1].end].iter().map(|given| given.drums).collect())
     };
     let found: Vec<Vec<u16>> = pieces.iter().filter_map(of).collect();
     let every = found.len().div_ceil(LOOPS).max(1);

@@ -135,7 +135,7 @@ fn what_is_missing_is_refused_by_name() {
     let only = told(drums.as_ref(), alone(band(2, BEATS[0], 30), true));
     assert!(only.contains("8 strokes"), "{only}");
     let nothing = Given::parts(Score::new(TicksPerQuarter::DEFAULT));
-    assert!(matches!(nothing, Err(ComposeError::NothingGiven)));
+    assert!(matches!(nothing, Err(ComposeError::NothingToJoin)));
     // Who writes no part to others says who does; a metre is that of the given parts.
     let mut request = Request::around(Given::parts(alone(band(2, BEATS[0], 30), true)).unwrap(), Sampling::default());
     let other = registry::find("memory").unwrap();

@@ -85,7 +85,7 @@ impl Default for NoteSettings {
             warmup: 60,
             patience: 4,
             epochs: 200,
-            critic: 12,
+            critic: 36,
         }
     }
 }

@@ -37,6 +37,9 @@ pub fn write_to(
     options: &Options,
     warnings: &mut Vec<String>,
 ) -> Result<Joint> {
+    if bars == 0 {
+        return Err(miette!("a piece has one bar at least"));
+    }
     let begun = |piece: &report::Piece<'_>| {
         let end = piece.score.bars().nth(bars.saturating_sub(1)).map(|bar| bar.end());
         end.map_or_else(|| piece.score.clone(), |end| piece.score.before(end))
@@ -93,5 +96,5 @@ pub fn write_to(
             Some((format!("{}, seed {seed}", piece.name), prepare(score, &options).ok()?.score))
         })
     });
-    Ok(Joint { pieces: prepared.collect(), figures })
+    Ok(Joint { pieces: prepared.take(count).collect(), figures })
 }

@@ -6,11 +6,12 @@ use super::{
     TicksPerQuarter,
 };
 use crate::accompany::piece::{Band, given, lowest, on_grid};
+use crate::accompany::section::LOOP_BARS;
 use crate::accompany::step::{sounds, spots};
 use cantus_encoding::rhythm_section;
 use cantus_model::{Progress, Request, Rng, accentuate};
 use cantus_nn::random::{below, derive};
-use cantus_score::{Meter, Pitch, Score, Tempo, Ticks};
+use cantus_score::{Part, Pitch, Score, Tempo, Ticks, bass_of};
 use rand_chacha::rand_core::Rng as _;
 
 impl Accompanist {
@@ -39,7 +40,7 @@ impl Accompanist {
         starts.extend((0..bars).map(|bar| there + in_bars.first_step(bar)));
         let steps = in_bars.first_step(bars).max(1);
         given.resize(there + steps, Given::default());
-        let looped = if prompt.is_none() { self.looped(meter, rng) } else { &[] };
+        let looped = if prompt.is_none() { self.looped(in_bars.first_step(1), rng) } else { &[] };
         given.iter_mut().zip(looped.iter().cycle()).for_each(|(given, row)| given.drums = *row);
         let tonic = intent.key.map(|key| key.tonic());
         let register = self.register(tonic, rng);
@@ -53,7 +54,7 @@ impl Accompanist {
         let lowest = *low.get_or_insert(register);
         let spots = spots(&starts, there + steps);
         let task = Task { spots: &spots, given: &given, known, lowest, heard, sampling: &request.sampling };
-        let all = self.write(task, rng, progress)?;
+        let all = self.write(&task, rng, progress)?;
         let (heard, mut frames) = (&all[..there], all[there..].to_vec());
         // A prompt's notes end with it; a piece does not fade out before its last bar.
         let last_bar = in_bars.first_step(bars - 1).min(steps - 1);
@@ -80,18 +81,31 @@ impl Accompanist {
             intent.finish(&mut composed, (0, 127));
         }
         accentuate(&mut composed, Ticks::ZERO);
-        let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
+        let score = match prompt {
+            Some(prompt) => prompt.join(&self.in_its_place(composed, prompt), Ticks::ZERO),
+            None => composed,
+        };
         Ok(Composition { score, remarks: Vec::new() })
     }
 
-    /// A loop of the corpus's drums, each as likely; none in another metre than its own.
-    fn looped(&self, meter: Meter, rng: &mut Rng) -> &[u16] {
-        let loops = &self.section.loops;
-        if loops.is_empty() || meter != self.section.meter() {
-            return &[];
+    /// A bass where the prompt has its bass, among as many parts with a pitch.
+    fn in_its_place(&self, mut composed: Score, prompt: &Prompt) -> Score {
+        let parts = &prompt.score().parts;
+        if let (Joined::Bass, Some(bass)) = (self.writes(), bass_of(parts)) {
+            let before = parts[..bass].iter().filter(|part| !part.drums).count();
+            let after = parts[bass + 1..].iter().filter(|part| !part.drums).count();
+            composed.parts.splice(..0, std::iter::repeat_n(Part::default(), before));
+            composed.parts.extend(std::iter::repeat_n(Part::default(), after));
         }
+        composed
+    }
+
+    /// A loop of the corpus's drums, each as likely; none where bars have another length.
+    fn looped(&self, bar: usize, rng: &mut Rng) -> &[u16] {
+        let fits = |rows: &&Vec<u16>| rows.len() == LOOP_BARS * bar;
+        let loops: Vec<&Vec<u16>> = self.section.loops.iter().filter(fits).collect();
         let mut rng = derive(rng.next_u64(), "loop", &[]);
-        &loops[below(&mut rng, loops.len())]
+        if loops.is_empty() { &[] } else { loops[below(&mut rng, loops.len())] }
     }
 
     /// What a prompt gives: where its bars begin, its frames, what other parts do in it, what is known, and its lowest note.

@@ -5,9 +5,15 @@ use super::{
     TicksPerQuarter, accentuate, lowest, on_grid, spots,
 };
 use crate::accompany::piece::{bar_starts, given, tonic};
+use crate::accompany::step::sounds;
 use cantus_model::Controls;
 use cantus_score::{Unpitched, counted};
 use std::collections::BTreeMap;
+
+/// How often a part is written again that is calmer than this share of what the corpus has to as much.
+const TRIES: usize = 8;
+/// See [`TRIES`].
+const ENOUGH: f64 = 0.5;
 
 impl Accompanist {
     /// The score with one part more.
@@ -63,23 +69,48 @@ impl Accompanist {
         };
         let (spots, given) = (spots(&starts, steps), given(&band, low, steps, rest));
         let task = Task { spots: &spots, given: &given, known, lowest: low, heard: Vec::new(), sampling };
-        let frames = self.write(task, rng, progress)?;
+        let frames = self.lively(&task, rng, progress)?;
         let written = Self::part(self.writes(), &frames, low, program);
         if written.notes.is_empty() {
             remarks.push(format!("the model wrote no note of {}: try another seed", self.writes().name()));
         }
         let mut joined = score.rescaled(score.ticks_per_quarter.common(grid));
-        let placed = placed(written, score, grid, joined.ticks_per_quarter);
+        let mut placed = placed(written, score, grid, joined.ticks_per_quarter);
+        // It ends with the others, at the next beat.
+        let beat = u64::from(joined.ticks_per_quarter.get());
+        let end = Ticks(joined.end().0.div_ceil(beat) * beat);
+        placed.notes.retain(|note| note.onset < end);
+        placed.notes.iter_mut().for_each(|note| note.duration = note.duration.min(Ticks(end.0 - note.onset.0)));
         // As a player would touch it: loudness follows the metre.
         let mut alone = Score { parts: vec![placed], ..joined.clone() };
         accentuate(&mut alone, Ticks::ZERO);
         let mut part = alone.parts.remove(0);
         part.channel = if part.drums { Part::DRUM_CHANNEL } else { free_channel(&joined) };
+        part.name = part.name.map(|name| free_name(&joined, name));
         joined.parts.push(part);
         if let (Some(key), true) = (controls.key, joined.keys.is_empty()) {
             joined.keys.push((Ticks::ZERO, key));
         }
         Ok(Composition { score: joined, remarks })
+    }
+}
+
+impl Accompanist {
+    /// The frames of a task: written again where one dries up. A player who was asked for a bass plays.
+    fn lively(&self, task: &Task<'_>, rng: &mut Rng, progress: Progress<'_>) -> Result<Vec<u128>, ComposeError> {
+        let expected = self.expected(task);
+        let mut best: Option<(usize, Vec<u128>)> = None;
+        for _ in 0..TRIES {
+            let frames = self.write(task, rng, progress)?;
+            let onsets = frames.iter().filter(|frame| sounds(**frame)).count();
+            if best.as_ref().is_none_or(|(most, _)| onsets > *most) {
+                best = Some((onsets, frames));
+            }
+            if best.as_ref().is_some_and(|(most, _)| *most as f64 >= ENOUGH * expected && *most > 0) {
+                break;
+            }
+        }
+        Ok(best.map_or_else(Vec::new, |(_, frames)| frames))
     }
 }
 
@@ -115,6 +146,13 @@ fn placed(part: Part, given: &Score, grid: TicksPerQuarter, fine: TicksPerQuarte
     }
     notes.sort_unstable();
     Part { notes, ..part }
+}
+
+/// A name that no part has: `Bass`, `Bass 2` ..
+fn free_name(score: &Score, name: String) -> String {
+    let is_free = |name: &String| score.parts.iter().all(|part| part.name.as_ref() != Some(name));
+    let numbered = (2..).map(|k| format!("{name} {k}"));
+    std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or(name)
 }
 
 /// The first channel that no part has, but for that of drums.
