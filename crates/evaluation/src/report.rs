@@ -35,6 +35,8 @@ pub struct Piece<'a> {
     pub name: &'a str,
     /// Its music.
     pub score: &'a Score,
+    /// What of it may be a copy: all of it, or where the rest was given the part that was written.
+    pub written: &'a Score,
 }
 
 /// A corpus as the measure: the pieces that a model may have copied, and others like them, if there are any.
@@ -162,7 +164,7 @@ impl Report {
         let index = Index::new(corpus.learnt.iter().map(|piece| (piece.name, piece.score)));
         let left_out = index.check_real(&scores(corpus.learnt), &scores(corpus.kept), HELD_OUT);
         let held_out = HeldOut::of(&left_out);
-        let found: Vec<Originality> = set.par_iter().map(|piece| index.check(piece.score)).collect();
+        let found: Vec<Originality> = set.par_iter().map(|piece| index.check(piece.written)).collect();
         let comparison = Comparison::of(&real, &ours);
         let typical = (middle(&real), middle(&ours));
         let (corpus_summary, set_summary) = (Summary::of(&real), Summary::of(&ours));

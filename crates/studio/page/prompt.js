@@ -17,8 +17,11 @@ export const use = () => (prompt ? $("prompt-use").value : "");
 /** Whether something is given. */
 export const isGiven = () => prompt !== null;
 
+/** What a model must be able to work around, by how it is used. @type {Record<string, string>} */
+const AROUND = { continue: "beginning", harmonise: "cells", rewrite: "cells", accompany: "parts" };
+
 /** What a model must be able to work around for it; nothing without a file. */
-export const around = () => ({ continue: "beginning", harmonise: "cells", rewrite: "cells", accompany: "parts" })[use()] ?? "";
+export const around = () => AROUND[use()] ?? "";
 
 /** Whether what is given says how long the piece is. */
 export const arranges = () => around() === "cells" || around() === "parts";

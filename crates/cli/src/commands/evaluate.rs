@@ -2,7 +2,7 @@
 
 mod joint;
 
-use self::joint::{Joint, write_to};
+use self::joint::write_to;
 use crate::Usage;
 use crate::files;
 use crate::reading::ReadingArguments;
@@ -146,7 +146,8 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
     // A benchmark file has a grid of its own.
     let own = scores(&corpus)?;
     options.grid = own.first().map(|(_, score)| score.ticks_per_quarter).or(options.grid);
-    let all: Vec<report::Piece<'_>> = own.iter().map(|(name, score)| report::Piece { name, score }).collect();
+    let all: Vec<report::Piece<'_>> =
+        own.iter().map(|(name, score)| report::Piece { name, score, written: score }).collect();
     let known = match &model {
         Some(model) => learnt(model, &corpus, &own)?,
         None => vec![Learnt::Unknown; all.len()],
@@ -155,15 +156,15 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
         all.iter().zip(&known).filter(|(_, learnt)| keep(**learnt)).map(|(piece, _)| *piece).collect()
     };
     let (unheard, heard) = (of(&|of| !of.is_learnt()), of(&Learnt::is_learnt));
-    let mut accompaniment = None;
+    let (mut accompaniment, mut parts) = (None, Vec::new());
     let set = match &model {
         Some(model) => match model.composer.joins() {
             Some(joined) => {
                 let pieces = if unheard.is_empty() { &heard } else { &unheard };
                 let asked = (arguments.count as usize, arguments.bars, arguments.seed);
-                let Joint { pieces, figures } = write_to((model, joined), pieces, asked, &options, &mut warnings)?;
-                accompaniment = figures;
-                pieces
+                let joint = write_to((model, joined), pieces, asked, &options, &mut warnings)?;
+                (accompaniment, parts) = (joint.figures, joint.written);
+                joint.pieces
             }
             None => compositions(model, arguments, &options, &mut warnings)?,
         },
@@ -172,7 +173,9 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
     // Copies are looked for in whatever may have been learnt from.
     let (indexed, kept) = (of(&|learnt| learnt != Learnt::Kept), of(&|learnt| learnt == Learnt::Kept));
     let measure = report::Corpus { name: &name_of(&arguments.corpus), learnt: &indexed, kept: &kept };
-    let looked_at: Vec<report::Piece<'_>> = set.iter().map(|(name, score)| report::Piece { name, score }).collect();
+    let written = |k: usize| parts.get(k).unwrap_or(&set[k].1);
+    let looked_at: Vec<report::Piece<'_>> =
+        set.iter().enumerate().map(|(k, (name, score))| report::Piece { name, score, written: written(k) }).collect();
     let mut report = Report::new(&name_of(Path::new(what)), &looked_at, measure);
     if let Some(model) = &model {
         if known.contains(&Learnt::Unknown) {

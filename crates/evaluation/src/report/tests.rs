@@ -4,10 +4,11 @@ use crate::originality::tests::{random_piece, transformed};
 fn report() -> Report {
     let scores: Vec<Score> = (0..12).map(random_piece).collect();
     let names: Vec<String> = (0..12).map(|k| format!("<{k}>.mid")).collect();
-    let pieces: Vec<Piece<'_>> = names.iter().zip(&scores).map(|(name, score)| Piece { name, score }).collect();
+    let pieces: Vec<Piece<'_>> =
+        names.iter().zip(&scores).map(|(name, score)| Piece { name, score, written: score }).collect();
     let own: Vec<Score> = vec![random_piece(90), transformed(&scores[3], 4, 2), random_piece(91)];
     let set: Vec<Piece<'_>> =
-        ["one", "two", "three"].iter().zip(&own).map(|(name, score)| Piece { name, score }).collect();
+        ["one", "two", "three"].iter().zip(&own).map(|(name, score)| Piece { name, score, written: score }).collect();
     let corpus = Corpus { name: "a corpus", learnt: &pieces[..10], kept: &pieces[10..] };
     Report::new("a set", &set, corpus)
 }

@@ -26,6 +26,8 @@ struct Written<'a> {
 /// Pieces with a part that the model wrote, on the corpus's grid, named by their seeds, and how the new parts go with the rest.
 pub struct Joint {
     pub pieces: Vec<(String, Score)>,
+    /// Of each the part that was written, alone.
+    pub written: Vec<Score>,
     pub figures: Option<Accompaniment>,
 }
 
@@ -91,10 +93,18 @@ pub fn write_to(
         .collect();
     let figures = Accompaniment::of(joined.name(), &beside);
     let options = Options { grid: options.grid, ..Options::lenient() };
-    let prepared = written.iter().flat_map(|piece| {
-        piece.versions.iter().filter_map(|(seed, score)| {
-            Some((format!("{}, seed {seed}", piece.name), prepare(score, &options).ok()?.score))
-        })
-    });
-    Ok(Joint { pieces: prepared.take(count).collect(), figures })
+    let mut joint = Joint { pieces: Vec::new(), written: Vec::new(), figures };
+    for piece in &written {
+        for (seed, score) in &piece.versions {
+            let Ok(prepared) = prepare(score, &options) else { continue };
+            joint.pieces.push((format!("{}, seed {seed}", piece.name), prepared.score));
+            let alone = Score { parts: score.parts.last().cloned().into_iter().collect(), ..score.clone() };
+            // Drums alone have no melody that could be one of the corpus.
+            let nothing = || Score { parts: Vec::new(), ..score.clone() };
+            joint.written.push(prepare(&alone, &options).map_or_else(|_| nothing(), |prepared| prepared.score));
+        }
+    }
+    joint.pieces.truncate(count);
+    joint.written.truncate(count);
+    Ok(joint)
 }
