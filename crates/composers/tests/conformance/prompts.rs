@@ -3,7 +3,7 @@
 use crate::composing::{composer, has_bars};
 use crate::corpus::{self, note};
 use crate::subject::{BEGINNING, compose, each, request, steps};
-use cantus_model::{Around, ComposeError, Prompt};
+use cantus_model::{Around, ComposeError, Composer, Joined, Prompt};
 use cantus_score::{Key, Meter, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter};
 use serde_json::json;
 
@@ -26,8 +26,8 @@ fn performed(per_quarter: u32, meter: &str) -> Score {
     score
 }
 
-/// Asserts that `joined` begins with `score`'s first `kept` bars and goes on after them, `bars` bars altogether.
-fn continues(score: &Score, kept: usize, joined: &Score, bars: usize) {
+/// Asserts that `joined` begins with `score`'s first `kept` bars and goes on after them, `bars` bars altogether: in its melody, or its bass.
+fn continues(composer: &dyn Composer, score: &Score, kept: usize, joined: &Score, bars: usize) {
     let prompt = Prompt::new(score, kept).unwrap();
     let fine = joined.ticks_per_quarter;
     let expected = prompt.score().rescaled(fine);
@@ -41,10 +41,12 @@ fn continues(score: &Score, kept: usize, joined: &Score, bars: usize) {
         assert!(before.iter().all(|note| note.end() <= end));
         assert_eq!((&found.name, found.channel), (&expected.name, expected.channel));
     }
-    let melody = joined.parts.iter().position(|part| !part.drums);
-    for (k, part) in joined.parts.iter().enumerate() {
-        assert_eq!(part.notes.iter().any(|note| note.onset >= end), Some(k) == melody, "part {k}");
-    }
+    // The melody goes on, or who writes a bass goes on with that.
+    let goes_on = |part: &&Part| part.notes.iter().any(|note| note.onset >= end);
+    let melody = joined.parts.iter().find(|part| !part.drums).unwrap();
+    let bass = cantus_score::bass_of(&joined.parts).map(|bass| &joined.parts[bass]);
+    let expected_to = if composer.joins() == Some(Joined::Bass) { bass.unwrap_or(melody) } else { melody };
+    assert_eq!(joined.parts.iter().filter(goes_on).collect::<Vec<_>>(), [expected_to]);
     assert_eq!(joined.tempos, expected.tempos);
     assert_eq!(joined.keys, expected.keys);
     let early: Vec<(Ticks, Meter)> = joined.meters.iter().copied().filter(|(at, _)| *at < end).collect();
@@ -64,7 +66,8 @@ fn the_prompt_is_kept_note_for_note_and_continued() {
                 assert_eq!(prompt.bars(), kept);
                 let request = request(bars).after(prompt);
                 for seed in 0..2 {
-                    continues(&score, kept, &compose(composer.as_ref(), &request, seed).unwrap().score, bars);
+                    let joined = compose(composer.as_ref(), &request, seed).unwrap().score;
+                    continues(composer.as_ref(), &score, kept, &joined, bars);
                 }
             }
         }
@@ -118,7 +121,7 @@ fn silent_bars_before_within_and_after_the_prompts_notes_are_kept() {
                 let request = request(kept + more).after(Prompt::new(&score, kept).unwrap());
                 for seed in 0..3 {
                     let joined = compose(composer.as_ref(), &request, seed).unwrap().score;
-                    continues(&score, kept, &joined, kept + more);
+                    continues(composer.as_ref(), &score, kept, &joined, kept + more);
                 }
             }
         }
@@ -135,7 +138,13 @@ fn notes_that_the_grid_moves_over_the_bar_line_are_kept_where_they_were() {
             for bars in [kept + 1, kept + 4] {
                 let prompt = Prompt::new(&score, kept).unwrap();
                 let request = request(bars).after(prompt);
-                continues(&score, kept, &compose(composer.as_ref(), &request, 5).unwrap().score, bars);
+                continues(
+                    composer.as_ref(),
+                    &score,
+                    kept,
+                    &compose(composer.as_ref(), &request, 5).unwrap().score,
+                    bars,
+                );
             }
         }
     });
@@ -158,7 +167,7 @@ fn what_the_model_does_not_know_is_remarked_and_kept() {
             let composition = compose(composer.as_ref(), &request, 0).unwrap();
             println!("{meter}: {:?}", composition.remarks);
             assert!(composition.remarks.iter().any(|remark| remark.contains("kept as it is")));
-            continues(&score, 3, &composition.score, 7);
+            continues(composer.as_ref(), &score, 3, &composition.score, 7);
         }
     });
 }
@@ -173,7 +182,7 @@ fn a_metre_that_changes_within_the_prompt_is_kept() {
         score.meters.push((Ticks(36), "4/4".parse().unwrap()));
         for kept in 1..=4 {
             let request = request(8).after(Prompt::new(&score, kept).unwrap());
-            continues(&score, kept, &compose(composer.as_ref(), &request, 1).unwrap().score, 8);
+            continues(composer.as_ref(), &score, kept, &compose(composer.as_ref(), &request, 1).unwrap().score, 8);
         }
     });
 }
