@@ -12,9 +12,14 @@ const STEP = 50;
 let pieces = new Map();
 let shown = STEP;
 
+/** Whether it is what sounds. */
+const sounds = (/** @type {string | undefined} */ address) => player.isPlaying() && address === player.current();
+
 function playButton(/** @type {string} */ address, /** @type {string} */ label) {
   const icon = /** @type {Node} */ ($("play").firstElementChild).cloneNode(true);
-  const button = element("button", { type: "button", className: "round small", "aria-label": `Play ${label}`, "aria-pressed": false }, icon);
+  // Rows are drawn anew while something sounds.
+  const pressed = sounds(address);
+  const button = element("button", { type: "button", className: "round small", "aria-label": `Play ${label}`, "aria-pressed": pressed }, icon);
   button.dataset.plays = address;
   button.onclick = () => attempt(async () => (player.current() === address ? player.toggle() : player.load(address, true)));
   return button;
@@ -23,8 +28,7 @@ function playButton(/** @type {string} */ address, /** @type {string} */ label) 
 /** Buttons of pieces and samples show what sounds. */
 function showPlaying() {
   for (const button of document.querySelectorAll("[data-plays]")) {
-    const plays = player.isPlaying() && /** @type {HTMLElement} */ (button).dataset.plays === player.current();
-    button.setAttribute("aria-pressed", String(plays));
+    button.setAttribute("aria-pressed", String(sounds(/** @type {HTMLElement} */ (button).dataset.plays)));
   }
 }
 
