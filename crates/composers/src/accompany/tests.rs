@@ -150,6 +150,21 @@ fn what_is_missing_is_refused_by_name() {
 }
 
 #[test]
+fn a_part_has_a_name_of_its_own_and_says_where_there_is_no_channel() {
+    let composer = trained("bass", 6, &[]).composer();
+    let mut given = band(3, BEATS[1], 40);
+    let found = joined(composer.as_ref(), given.clone(), &[], 1).unwrap();
+    assert_eq!(found.score.parts[2].name.as_deref(), Some("Bass 2"));
+    assert_eq!(found.remarks.len(), 1, "{:?}", found.remarks);
+    let bass = given.parts[1].clone();
+    for channel in (0..16).filter(|channel| *channel != Part::DRUM_CHANNEL) {
+        given.parts.push(Part { channel, name: None, ..bass.clone() });
+    }
+    let found = joined(composer.as_ref(), given, &[], 1).unwrap();
+    assert!(found.remarks.iter().any(|remark| remark.contains("all 16 channels are taken")), "{:?}", found.remarks);
+}
+
+#[test]
 fn odd_files_get_a_part_as_long_as_they_are() {
     let composer = trained("bass", 4, &[]).composer();
     for (meter, bars, beats) in [("7/8", 3, &[0u64, 12][..]), ("4/4", 1, &[0]), ("5/16", 6, &[0]), ("3/4", 2, &[0, 16])]

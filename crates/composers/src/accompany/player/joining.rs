@@ -85,7 +85,14 @@ impl Accompanist {
         let mut alone = Score { parts: vec![placed], ..joined.clone() };
         accentuate(&mut alone, Ticks::ZERO);
         let mut part = alone.parts.remove(0);
-        part.channel = if part.drums { Part::DRUM_CHANNEL } else { free_channel(&joined) };
+        part.channel = match free_channel(&joined) {
+            _ if part.drums => Part::DRUM_CHANNEL,
+            Some(channel) => channel,
+            None => {
+                remarks.push("all 16 channels are taken: in a MIDI file the new part is on a second port".to_owned());
+                0
+            }
+        };
         part.name = part.name.map(|name| free_name(&joined, name));
         joined.parts.push(part);
         if let (Some(key), true) = (controls.key, joined.keys.is_empty()) {
@@ -156,8 +163,8 @@ fn free_name(score: &Score, name: String) -> String {
 }
 
 /// The first channel that no part has, but for that of drums.
-fn free_channel(score: &Score) -> u8 {
+fn free_channel(score: &Score) -> Option<u8> {
     let is_free =
         |channel: &u8| *channel != Part::DRUM_CHANNEL && score.parts.iter().all(|part| part.channel != *channel);
-    (0..16).find(is_free).unwrap_or(0)
+    (0..16).find(is_free)
 }
