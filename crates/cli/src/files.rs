@@ -233,6 +233,17 @@ fn usage(error: FormatError) -> miette::Report {
     Usage(error.to_string()).into()
 }
 
+/// What of a score these formats have no place for, each said once.
+pub fn losses(written: &[Format], score: &Score) -> Vec<String> {
+    let mut lost: Vec<String> = Vec::new();
+    for loss in written.iter().filter_map(|format| formats::losses(*format, score)) {
+        if !lost.contains(&loss) {
+            lost.push(loss);
+        }
+    }
+    lost
+}
+
 /// Writes `score` in the format that the extension of `path` names; under the name there is never half a file.
 pub fn write_score(path: &Path, score: &Score, playing: &Playing, roll: &Roll) -> Result<()> {
     let format = output_format(path)?;

@@ -4,8 +4,8 @@ use crate::Usage;
 use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
 use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
+use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_formats::{Limits, losses};
 use cantus_model::{ComposeError, Joined, digest};
 use cantus_score::Key;
 use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
@@ -138,13 +138,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         // The melody, where there is one, is the file's own.
         let originality = originality(&model, &composition.score, score.pitched_notes().next().is_some());
-        let lost = outputs.formats.iter().filter_map(|format| losses(*format, &composition.score));
-        let mut warnings = warnings.clone();
-        lost.for_each(|lost| {
-            if !warnings.contains(&lost) {
-                warnings.push(lost)
-            }
-        });
+        let warnings = [&warnings[..], &files::losses(&outputs.formats, &composition.score)].concat();
         let told = Told { written: &written, originality, warnings: &warnings };
         report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, told)?;
         pieces.extend(written);

@@ -2,7 +2,7 @@
 
 mod joint;
 
-use self::joint::write_to;
+use self::joint::{Joint, write_to};
 use crate::Usage;
 use crate::files;
 use crate::reading::ReadingArguments;
@@ -156,26 +156,29 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
         all.iter().zip(&known).filter(|(_, learnt)| keep(**learnt)).map(|(piece, _)| *piece).collect()
     };
     let (unheard, heard) = (of(&|of| !of.is_learnt()), of(&Learnt::is_learnt));
-    let (mut accompaniment, mut parts) = (None, Vec::new());
+    // Where nothing was given, all of a piece was written.
+    let whole = |pieces| Joint { pieces, written: Vec::new(), figures: None };
     let set = match &model {
         Some(model) => match model.composer.joins() {
             Some(joined) => {
                 let pieces = if unheard.is_empty() { &heard } else { &unheard };
                 let asked = (arguments.count as usize, arguments.bars, arguments.seed);
-                let joint = write_to((model, joined), pieces, asked, &options, &mut warnings)?;
-                (accompaniment, parts) = (joint.figures, joint.written);
-                joint.pieces
+                write_to((model, joined), pieces, asked, &options, &mut warnings)?
             }
-            None => compositions(model, arguments, &options, &mut warnings)?,
+            None => whole(compositions(model, arguments, &options, &mut warnings)?),
         },
-        None => scores(&read(Path::new(what), &options, &mut warnings)?)?,
+        None => whole(scores(&read(Path::new(what), &options, &mut warnings)?)?),
     };
     // Copies are looked for in whatever may have been learnt from.
     let (indexed, kept) = (of(&|learnt| learnt != Learnt::Kept), of(&|learnt| learnt == Learnt::Kept));
     let measure = report::Corpus { name: &name_of(&arguments.corpus), learnt: &indexed, kept: &kept };
-    let written = |k: usize| parts.get(k).unwrap_or(&set[k].1);
-    let looked_at: Vec<report::Piece<'_>> =
-        set.iter().enumerate().map(|(k, (name, score))| report::Piece { name, score, written: written(k) }).collect();
+    let written = set.written.iter().map(Some).chain(std::iter::repeat(None));
+    let looked_at: Vec<report::Piece<'_>> = set
+        .pieces
+        .iter()
+        .zip(written)
+        .map(|((name, score), written)| report::Piece { name, score, written: written.unwrap_or(score) })
+        .collect();
     let mut report = Report::new(&name_of(Path::new(what)), &looked_at, measure);
     if let Some(model) = &model {
         if known.contains(&Learnt::Unknown) {
@@ -192,7 +195,7 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
         };
         report.likelihood = likelihood(model, &pieces, which, arguments.judged, &mut warnings);
     }
-    report.accompaniment = accompaniment;
+    report.accompaniment = set.figures.clone();
     report.warnings = warnings;
     write(&report, &|| pictures(&report, &looked_at, &[indexed.as_slice(), &kept].concat()))?;
     Ok(report)

@@ -3,8 +3,8 @@
 use crate::Usage;
 use crate::files::{self, LimitArguments, Music, SoundArguments};
 use crate::terminal::{note, printable, say};
+use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_formats::{Limits, losses};
 use miette::Result;
 use std::path::PathBuf;
 
@@ -47,11 +47,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             note(&silence);
             warnings.push(silence);
         }
-        for lost in formats.iter().filter_map(|format| losses(*format, score)) {
-            if !warnings.contains(&lost) {
-                note(format!("{}: {lost}", printable(&arguments.music.display().to_string())));
-                warnings.push(lost);
-            }
+        for lost in files::losses(&formats, score) {
+            note(format!("{}: {lost}", printable(&arguments.music.display().to_string())));
+            warnings.push(lost);
         }
         let written: Vec<PathBuf> = arguments.output.iter().map(|path| files::numbered(path, k, count)).collect();
         for path in &written {

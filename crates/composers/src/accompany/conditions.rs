@@ -50,7 +50,7 @@ impl View<'_> {
         (pitch_class + CLASSES - usize::from(self.lowest.class())) % CLASSES
     }
 
-    /// Joined what is given at a step; beyond the piece, nothing.
+    /// Writes what is given at a step; beyond the piece, nothing.
     ///
     /// # Shapes
     /// `row`: `[HEARD]`, zeros
@@ -127,7 +127,7 @@ impl View<'_> {
         counts.map(class)
     }
 
-    /// Joined what is read before step `at`, of which `written` are the frames before it, and `last` is the last of these that is not empty.
+    /// Writes what is read before step `at`, of which `written` are the frames before it, and `last` is the last of these that is not empty.
     ///
     /// # Shapes
     /// `row`: `[width]`, zeros

@@ -31,7 +31,7 @@ pub(super) struct BarPlan {
 }
 
 impl BarPlan {
-    /// What is added to the log-odds of an onset at step `at`, after the frames `written`, in a bar of which `spot` is.
+    /// What is added to the log-odds of an onset after the frames `written`, at the place `spot` of the bar.
     pub(super) fn push(&self, written: &[u128], spot: Spot, per_quarter: u32) -> f32 {
         let start = written.len() - (spot.in_bar as usize).min(written.len());
         if self.again == Some(true) {
@@ -87,7 +87,7 @@ fn given_of(given: &[Given], spots: &[Spot], per_quarter: u32) -> Vec<usize> {
 }
 
 /// What the bars of a corpus are like.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bars {
     /// By how busy the bar before is ([`CLASSES`] where there is none) and how busy what is given, how many bars are of each class.
@@ -148,8 +148,7 @@ impl Bars {
     /// How many onsets pieces of the corpus have to as much that is given.
     pub(super) fn expected(&self, given: &[Given], spots: &[Spot], per_quarter: u32) -> f64 {
         let mean = |given: usize| {
-            let counts: Vec<f64> =
-                (0..CLASSES).map(|k| self.busy.iter().map(|rows| f64::from(rows[given][k])).sum()).collect();
+            let counts = sum(self.busy.iter().map(|rows| &rows[given]));
             let all: f64 = counts.iter().sum();
             if all > 0.0 { counts.iter().zip(USUAL).map(|(count, rate)| count * rate).sum::<f64>() / all } else { 0.0 }
         };
@@ -159,19 +158,21 @@ impl Bars {
     }
 
     fn busy_after(&self, before: usize, given: usize, rng: &mut Rng) -> usize {
-        let sum = |rows: &mut dyn Iterator<Item = &[u32; CLASSES]>| {
-            let mut counts = [0.0; CLASSES];
-            rows.for_each(|row| counts.iter_mut().zip(row).for_each(|(sum, count)| *sum += f64::from(*count)));
-            counts
-        };
-        let (here, wide) = (self.busy[before][given], sum(&mut self.busy.iter().map(|rows| &rows[given])));
+        let (here, wide) = (self.busy[before][given], sum(self.busy.iter().map(|rows| &rows[given])));
         // What is given was never so busy: any bar.
-        let any = sum(&mut self.busy.iter().flatten());
-        let wide = if wide.iter().sum::<f64>() > 0.0 { wide } else { any };
+        let is_known = wide.iter().sum::<f64>() > 0.0;
+        let wide = if is_known { wide } else { sum(self.busy.iter().flatten()) };
         let all: f64 = wide.iter().sum::<f64>().max(1.0);
         let weights: [f32; CLASSES] = std::array::from_fn(|k| (f64::from(here[k]) + BACKOFF * wide[k] / all) as f32);
         categorical(rng, &weights).unwrap_or(0)
     }
+}
+
+/// How many bars of each class there are in several counts.
+fn sum<'c>(counts: impl Iterator<Item = &'c [u32; CLASSES]>) -> [f64; CLASSES] {
+    let mut sum = [0.0; CLASSES];
+    counts.for_each(|counts| sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += f64::from(*count)));
+    sum
 }
 
 #[cfg(test)]

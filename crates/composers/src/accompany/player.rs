@@ -268,8 +268,21 @@ impl Accompanist {
         self.section.bars.expected(task.given, task.spots, self.section.grid().get())
     }
 
-    /// The frames of a task, those that were there already among them.
-    fn write(&self, task: &Task<'_>, rng: &mut Rng, progress: Progress<'_>) -> Result<Vec<u128>, ComposeError> {
+    /// What is known of what a task gives: see [`Accompanist::listen`].
+    fn listened(&self, task: &Task<'_>) -> Vec<f32> {
+        let Task { spots, given, known, lowest, .. } = *task;
+        let view = View { settings: &self.settings, spots, given, known, lowest, plan: &[] };
+        self.listen(&view, spots.len())
+    }
+
+    /// The frames of a task of which so much is known, those that were there already among them.
+    fn write(
+        &self,
+        task: &Task<'_>,
+        listened: &[f32],
+        rng: &mut Rng,
+        progress: Progress<'_>,
+    ) -> Result<Vec<u128>, ComposeError> {
         let Task { spots, given, known, lowest, ref heard, sampling } = *task;
         let mut frames = heard.clone();
         let there = spots.get(frames.len()).map_or(0, |spot| spot.bar as usize);
@@ -279,14 +292,12 @@ impl Accompanist {
         let around = (given, spots, per_quarter);
         let plan = self.section.bars.draw(&plan, around, &mut derive(rng.next_u64(), "plan", &[]));
         let view = View { settings: &self.settings, spots, given, known, lowest, plan: &plan };
-        let steps = spots.len();
-        let heard = self.listen(&view, steps);
         let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
         let mut past = SuffixIndex::default();
         let (there, from) = (std::mem::take(&mut frames), spots.first().map_or(0, |spot| spot.bar));
         let first = spots.get(there.len()).map_or(from, |spot| spot.bar);
         let bars = spots.last().map_or(1, |spot| spot.bar + 1 - first).max(1);
-        for (at, known) in heard.chunks_exact(heard.len() / steps.max(1)).enumerate() {
+        for (at, known) in listened.chunks_exact(listened.len() / spots.len().max(1)).enumerate() {
             self.advance(&mut memory, &view, &frames, known);
             let frame = match there.get(at) {
                 Some(frame) => *frame,

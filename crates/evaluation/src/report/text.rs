@@ -41,7 +41,9 @@ impl Report {
         for likelihood in &self.likelihood {
             line(format!("\nLikelihood of {}", likelihood.words()));
         }
-        line(self.accompaniment());
+        if self.accompaniment.is_some() {
+            line(self.accompaniment());
+        }
         line("\nStatistics, mean and standard deviation of the pieces\n".to_owned());
         line(side_by_side(&[(&self.corpus, &self.corpus_summary), (&self.set, &self.set_summary)]));
         line(

@@ -1,6 +1,5 @@
 //! What a model writes to parts of the corpus's pieces, beside what was played to them.
 
-use super::TOGETHER;
 use crate::terminal::bar;
 use cantus_corpus::{Options, prepare};
 use cantus_evaluation::accompaniment::{Accompanied, Accompaniment};
@@ -23,11 +22,12 @@ struct Written<'a> {
     versions: Vec<(u64, Score)>,
 }
 
-/// Pieces with a part that the model wrote, on the corpus's grid, named by their seeds, and how the new parts go with the rest.
+/// Pieces with a part that the model wrote, on the corpus's grid, named by their seeds.
 pub struct Joint {
     pub pieces: Vec<(String, Score)>,
     /// Of each the part that was written, alone.
     pub written: Vec<Score>,
+    /// How the new parts go with the rest.
     pub figures: Option<Accompaniment>,
 }
 
@@ -43,11 +43,11 @@ pub fn write_to(
         return Err(miette!("a piece has one bar at least"));
     }
     let begun = |piece: &report::Piece<'_>| {
-        let end = piece.score.bars().nth(bars.saturating_sub(1)).map(|bar| bar.end());
+        let end = piece.score.bars().nth(bars - 1).map(|bar| bar.end());
         end.map_or_else(|| piece.score.clone(), |end| piece.score.before(end))
     };
-    let apart = |piece: &report::Piece<'_>| Some((piece.name.to_owned(), joined.apart(&begun(piece))?));
-    let able: Vec<(String, (Score, Part))> = pieces.iter().filter_map(apart).collect();
+    let able: Vec<(&str, (Score, Part))> =
+        pieces.iter().filter_map(|piece| Some((piece.name, joined.apart(&begun(piece))?))).collect();
     if able.is_empty() {
         let name = joined.name();
         return Err(miette!(
@@ -55,28 +55,24 @@ pub fn write_to(
         ));
     }
     let wanted = count.div_ceil(VERSIONS);
-    if able.len() < wanted {
+    let chosen = wanted.min(able.len());
+    if chosen < wanted {
         warnings.push(format!(
             "the {} is written to the first {bars} bars of {}, {VERSIONS} times each: no more of them have both parts",
             joined.name(),
             counted(able.len(), "piece")
         ));
     }
-    let chosen = (0..wanted.min(able.len())).map(|k| &able[k * able.len() / wanted.min(able.len())]);
-    let progress = bar((wanted.min(able.len()) * VERSIONS) as u64, "composing {wide_bar} {pos}/{len}");
+    let progress = bar((chosen * VERSIONS) as u64, "composing {wide_bar} {pos}/{len}");
     let mut written: Vec<Written<'_>> = Vec::new();
-    let mut next = seed;
-    for (name, (given, played)) in chosen {
+    for k in 0..chosen {
+        let (name, (given, played)) = &able[k * able.len() / chosen];
         let request = Request::around(Given::parts(given.clone()).into_diagnostic()?, model.usual_sampling());
-        let mut versions = Vec::new();
-        let seeds: Vec<u64> = (0..VERSIONS as u64).map(|k| next.wrapping_add(k)).collect();
-        next = next.wrapping_add(VERSIONS as u64);
-        for seeds in seeds.chunks(TOGETHER) {
-            let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
-            let composed = workshop::write(model, &request, &mut rngs, &mut |_| ControlFlow::Continue(()));
-            let composed = composed.into_diagnostic()?.into_iter().map(|composition| composition.score);
-            versions.extend(seeds.iter().copied().zip(composed));
-        }
+        let seeds: Vec<u64> = (0..VERSIONS).map(|version| seed.wrapping_add((k * VERSIONS + version) as u64)).collect();
+        let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
+        let composed = workshop::write(model, &request, &mut rngs, &mut |_| ControlFlow::Continue(()));
+        let composed = composed.into_diagnostic()?.into_iter().map(|composition| composition.score);
+        let versions: Vec<(u64, Score)> = seeds.into_iter().zip(composed).collect();
         progress.inc(VERSIONS as u64);
         // The new part may need finer ticks.
         let ticks = versions.first().map_or(given.ticks_per_quarter, |(_, score)| score.ticks_per_quarter);

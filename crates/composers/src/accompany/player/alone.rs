@@ -54,7 +54,7 @@ impl Accompanist {
         let lowest = *low.get_or_insert(register);
         let spots = spots(&starts, there + steps);
         let task = Task { spots: &spots, given: &given, known, lowest, heard, sampling: &request.sampling };
-        let all = self.write(&task, rng, progress)?;
+        let all = self.write(&task, &self.listened(&task), rng, progress)?;
         let (heard, mut frames) = (&all[..there], all[there..].to_vec());
         // A prompt's notes end with it; a piece does not fade out before its last bar.
         let last_bar = in_bars.first_step(bars - 1).min(steps - 1);

@@ -10,9 +10,9 @@ use cantus_model::Controls;
 use cantus_score::{Unpitched, counted};
 use std::collections::BTreeMap;
 
-/// How often a part is written again that is calmer than this share of what the corpus has to as much.
+/// A part that dries up is written again, so many times in all.
 const TRIES: usize = 8;
-/// See [`TRIES`].
+/// It does, where it has fewer onsets than this share of what the corpus has to as much.
 const ENOUGH: f64 = 0.5;
 
 impl Accompanist {
@@ -105,19 +105,19 @@ impl Accompanist {
 impl Accompanist {
     /// The frames of a task: written again where one dries up. A player who was asked for a bass plays.
     fn lively(&self, task: &Task<'_>, rng: &mut Rng, progress: Progress<'_>) -> Result<Vec<u128>, ComposeError> {
-        let expected = self.expected(task);
-        let mut best: Option<(usize, Vec<u128>)> = None;
+        let (enough, listened) = (ENOUGH * self.expected(task), self.listened(task));
+        let (mut most, mut best) = (0, Vec::new());
         for _ in 0..TRIES {
-            let frames = self.write(task, rng, progress)?;
+            let frames = self.write(task, &listened, rng, progress)?;
             let onsets = frames.iter().filter(|frame| sounds(**frame)).count();
-            if best.as_ref().is_none_or(|(most, _)| onsets > *most) {
-                best = Some((onsets, frames));
+            if onsets > most {
+                (most, best) = (onsets, frames);
             }
-            if best.as_ref().is_some_and(|(most, _)| *most as f64 >= ENOUGH * expected && *most > 0) {
+            if most > 0 && most as f64 >= enough {
                 break;
             }
         }
-        Ok(best.map_or_else(Vec::new, |(_, frames)| frames))
+        Ok(best)
     }
 }
 
