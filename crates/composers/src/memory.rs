@@ -167,7 +167,7 @@ impl FrameNetwork for Network {
         let empty = Remembered::default();
         let place = |row: usize| match batch.windows[row % batch.rows] {
             Some(window) if batch.weights[row] > 0.0 => Place {
-                past: &at.pasts[window.piece].0,
+                past: &at.past(window.piece).0,
                 at: window.first + row / batch.rows,
                 shift: window.shift,
                 classes: [0.0; CLASSES],

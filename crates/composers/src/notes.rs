@@ -16,6 +16,7 @@ mod closing;
 mod critic;
 mod form;
 mod layout;
+mod lines;
 mod loops;
 mod network;
 mod past;

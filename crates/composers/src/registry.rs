@@ -67,6 +67,14 @@ fn list(names: impl Iterator<Item = &'static str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
+/// Whether a composer can do what is asked for.
+///
+/// # Errors
+/// [`ComposeError`]; where it cannot, those that can are named.
+pub fn check(composer: &dyn Composer, request: &Request) -> Result<(), ComposeError> {
+    request.check(composer, COMPOSERS)
+}
+
 /// The pieces of these generators, as they are asked for: the one door to all composers.
 ///
 /// # Errors
@@ -77,7 +85,7 @@ pub fn compose(
     rngs: &mut [Rng],
     progress: Progress<'_>,
 ) -> Result<Vec<Composition>, ComposeError> {
-    request.check(composer, COMPOSERS)?;
+    check(composer, request)?;
     let composed = composer.compose_all(request, rngs, progress)?;
     let cut = |composition: Composition| Composition { score: request.cut(composition.score), ..composition };
     Ok(composed.into_iter().map(cut).collect())

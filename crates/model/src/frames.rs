@@ -10,6 +10,7 @@ mod bars;
 mod baselines;
 mod batches;
 mod player;
+mod repertoire;
 mod repetition;
 mod settings;
 mod strokes;

@@ -3,7 +3,7 @@
 mod pieces;
 mod trainings;
 
-use crate::composing::{self, MOST_BARS};
+use crate::composing::{self, MOST_BARS, chain};
 use crate::error::{ApiError, json};
 use crate::prompts::{Prompt, PromptError};
 use crate::{Shared, guard, page};
@@ -17,7 +17,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cantus_composers::registry;
 use cantus_formats::Format;
-use cantus_model::{Around, Control, Controls};
 use cantus_score::Unpitched;
 use cantus_workshop as workshop;
 use serde::Deserialize;
@@ -169,84 +168,31 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
     let check = |fine: bool, what: String| if fine { Ok(()) } else { Err(ApiError::bad_request(what)) };
     check((1..=MOST_BARS).contains(&order.bars), format!("a piece has 1 to {MOST_BARS} bars"))?;
     check(
-        order.temperature.is_none_or(|temperature| (0.0..=4.0).contains(&temperature)),
-        "a temperature lies between 0 (always the likeliest) and 4".to_owned(),
-    )?;
-    check(
         order.tempo.is_none_or(|tempo| workshop::tempo(tempo).is_some()),
         "a tempo lies between 10 and 400 quarter notes a minute".to_owned(),
     )?;
-    if let Some(prompt) = &order.prompt {
-        check(
-            prompt.bars >= 1 && prompt.bars < order.bars,
-            "a prompt keeps at least one bar, and fewer than the piece has".to_owned(),
-        )?;
-    }
-    let mut controls = Controls::default();
-    for (name, text) in
-        order.form.iter().map(|form| ("form", form)).chain(order.controls.iter().map(|(k, v)| (&**k, v)))
-    {
-        controls.set(name, text).map_err(ApiError::bad_request)?;
-    }
     check(
-        controls.seconds.is_none_or(|seconds| seconds.get() as usize <= 2 * MOST_BARS),
-        format!("a piece lasts {} seconds at the most", 2 * MOST_BARS),
-    )?;
-    let is_new = order.prompt.is_none() && order.arrangement.is_none();
-    let joins = order.arrangement.as_ref().is_some_and(|given| given.joined);
-    let is_open = |control: Control| match control {
-        Control::Form | Control::Seconds => true,
-        // A drum loop has no key.
-        Control::Key | Control::Program => joins,
-        _ => false,
-    };
-    check(
-        is_new || controls.asked().all(is_open),
-        "what is given has its own key, metre and density: leave them out".to_owned(),
-    )?;
-    check(
-        order.arrangement.is_none() || order.prompt.is_none() && controls.form.is_none() && controls.seconds.is_none(),
-        "a piece that is arranged has neither a prompt, a form nor a length asked for".to_owned(),
+        order.arrangement.is_none() || order.prompt.is_none(),
+        "a piece that is arranged has no prompt; leave one of them out".to_owned(),
     )?;
     order.seed.get_or_insert_with(workshop::fresh_seed);
     aside(move || {
         let Some(model) = shared.models.find(&shared, &order.model) else {
             return Err(ApiError::bad_request(format!("there is no model `{}`", order.model)));
         };
-        let check = |can: bool, what: &str| {
-            if can {
-                return Ok(());
-            }
-            Err(ApiError::bad_request(format!("the model `{}` cannot {what}; choose another", order.model)))
-        };
-        for name in order.form.iter().map(|_| "form").chain(order.controls.keys().map(String::as_str)) {
-            check(
-                model.controls.iter().any(|known| known.name == name),
-                &format!("be asked for a {}", Control::named(name).map_or("wish", Control::noun)),
-            )?;
-        }
-        let way = order.arrangement.as_ref().map(|given| if given.joined { Around::Parts } else { Around::Cells });
-        check(way.is_none_or(|way| model.around.contains(&way)), "work around what is given")?;
-        let given = |sha256: &str| {
-            let found = shared.prompts.find(sha256);
-            let upload =
-                found.ok_or_else(|| ApiError::bad_request("there is no such upload; upload it first".to_owned()))?;
-            match Unpitched::of(&upload.score).filter(|_| !joins) {
-                None => Ok(upload),
-                Some(unpitched) => Err(ApiError::bad_request(format!(
-                    "the file holds {unpitched}: there is nothing to go on from; give one with a melody, or get a bass to it"
-                ))),
-            }
-        };
-        if let Some(prompt) = &order.prompt {
-            given(&prompt.sha256)?;
-        }
-        if let Some(arrangement) = &order.arrangement {
-            let score = given(&arrangement.sha256)?.score;
+        let given = composing::given(&shared, &order).map_err(ApiError::bad_request)?;
+        if let (Some(_), Some(score)) = (&order.arrangement, &given) {
             order.bars = score.bars().skip(1 - score.first_bar()).take(MOST_BARS + 1).count();
             if order.bars > MOST_BARS {
                 return Err(ApiError::bad_request(format!("the piece has more than {MOST_BARS} bars")));
             }
+        }
+        let model = model.load().map_err(|error| ApiError::bad_request(chain(&error)))?;
+        let settings = order.settings(&model);
+        let request = workshop::request(&model, &settings, given.as_ref());
+        let request = request.map_err(|error| ApiError::bad_request(chain(&error)))?;
+        if request.controls.seconds.is_some_and(|seconds| seconds.get() as usize > 2 * MOST_BARS) {
+            return Err(ApiError::bad_request(format!("a piece lasts {} seconds at the most", 2 * MOST_BARS)));
         }
         let job = shared.composing.take(shared.ids.next(), order).map_err(ApiError::conflict)?;
         shared.events.tell("job", &job);

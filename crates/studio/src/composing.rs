@@ -62,6 +62,26 @@ fn default_bars() -> usize {
     workshop::BARS
 }
 
+impl Order {
+    /// All that its piece follows from.
+    pub fn settings(&self, model: &Model) -> Provenance {
+        let usual = model.usual_sampling();
+        Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: model.name.clone(),
+            model_sha256: model.digest.clone(),
+            seed: self.seed.unwrap_or_default(),
+            bars: self.bars,
+            sampling: Sampling { temperature: self.temperature.unwrap_or(usual.temperature), ..usual },
+            tempo: self.tempo,
+            form: self.form.clone(),
+            controls: self.controls.clone(),
+            prompt: self.prompt.clone(),
+            arrangement: self.arrangement.clone(),
+        }
+    }
+}
+
 /// An order on its way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -217,7 +237,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Why an order cannot be fulfilled.
 #[derive(Debug, thiserror::Error)]
-enum Unfulfilled {
+pub enum Unfulfilled {
     #[error("the model `{0}` is not there any more; choose another")]
     NoModel(String),
     #[error(transparent)]
@@ -230,6 +250,17 @@ enum Unfulfilled {
     WriteMidi(#[from] midi::WriteError),
     #[error(transparent)]
     Keep(#[from] RunFolderError),
+}
+
+/// The music that an order names, where it names any.
+///
+/// # Errors
+/// [`Unfulfilled::NoPrompt`], where it is not there.
+pub fn given(shared: &Shared, order: &Order) -> Result<Option<Score>, Unfulfilled> {
+    let named = order.arrangement.as_ref().map(|given| &given.sha256);
+    let named = named.or(order.prompt.as_ref().map(|given| &given.sha256));
+    let found = |sha256: &String| shared.prompts.find(sha256).ok_or(Unfulfilled::NoPrompt);
+    Ok(named.map(found).transpose()?.map(|upload| upload.score))
 }
 
 /// The worker: fulfils orders until the studio closes.
@@ -265,7 +296,6 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         _ => entry.load()?,
     };
     let model = &loaded.insert((order.model.clone(), model)).1;
-    let usual = model.usual_sampling();
     let mut told = 0.0;
     let mut progress = |done| {
         if done >= told + 0.1 {
@@ -274,23 +304,8 @@ fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> R
         }
         shared.composing.advance(&job.id, done)
     };
-    let settings = Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: model.name.clone(),
-        model_sha256: model.digest.clone(),
-        seed: order.seed.unwrap_or_default(),
-        bars: order.bars,
-        sampling: Sampling { temperature: order.temperature.unwrap_or(usual.temperature), ..usual },
-        tempo: order.tempo,
-        form: order.form.clone(),
-        controls: order.controls.clone(),
-        prompt: order.prompt.clone(),
-        arrangement: order.arrangement.clone(),
-    };
-    let given = |sha256: &str| shared.prompts.find(sha256).ok_or(Unfulfilled::NoPrompt);
-    let named = order.arrangement.as_ref().map(|given| &given.sha256);
-    let named = named.or(order.prompt.as_ref().map(|given| &given.sha256));
-    let given = named.map(|sha256| given(sha256)).transpose()?.map(|upload| upload.score);
+    let settings = order.settings(model);
+    let given = given(shared, order)?;
     let composed = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut progress)?.pop();
     // One seed, one piece.
     let composition = composed.ok_or(ComposeError::Stopped)?;

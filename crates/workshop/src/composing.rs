@@ -32,6 +32,16 @@ pub fn tempo(quarters_per_minute: f64) -> Option<Tempo> {
     }
 }
 
+/// What `settings` ask for, where `model` can compose it; `given` is the music that they name.
+///
+/// # Errors
+/// [`ComposeError`], the same that [`compose`] would end with.
+pub fn request(model: &Model, settings: &Provenance, given: Option<&Score>) -> Result<Request, ComposeError> {
+    let request = settings.request(given)?;
+    registry::check(model.composer.as_ref(), &request)?;
+    Ok(request)
+}
+
 /// The pieces of these seeds, as `settings` (but for the seed) ask for them, which stand among their remarks; `given` is the music that the
 /// settings name.
 ///

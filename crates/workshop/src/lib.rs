@@ -11,7 +11,7 @@ mod provenance;
 mod shelf;
 mod training;
 
-pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, silence, tempo, write};
+pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, request, silence, tempo, write};
 pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};
 pub use models::{

@@ -1,5 +1,6 @@
 //! What the network reads of a note, and where each number of it stands.
 
+use super::lines;
 use super::past::{Past, WAYS};
 use super::texture::{self, LOOK};
 use cantus_encoding::note_events::{NUMBERS, Vocabulary, number_of};
@@ -107,7 +108,7 @@ pub(super) struct Layout {
 
 /// Kinds of candidates, in the order of a candidate's list.
 pub(super) mod kind {
-    use super::WAYS;
+    use super::{WAYS, lines};
     /// How it was found: as an earlier place, as the end of something that sounds, as the next end.
     pub const ENDS: usize = 6;
     pub const NEXT: usize = 2;
@@ -123,7 +124,11 @@ pub(super) mod kind {
     pub const RANKS: usize = 8;
     /// Of what has no kind of its own.
     pub const NEUTRAL: usize = RANK + RANKS;
-    pub const COUNT: usize = NEUTRAL + 1;
+    /// Of an instrument's own line: how it was found, and how far it matches.
+    pub const OWN: usize = NEUTRAL + 1;
+    pub const OWN_WHOLE: usize = OWN + lines::WAYS;
+    pub const OWN_INTERVAL: usize = OWN_WHOLE + MATCHES;
+    pub const COUNT: usize = OWN_INTERVAL + MATCHES;
 }
 
 /// A length of match as a class.
@@ -215,6 +220,8 @@ impl Layout {
         for class in 0..kind::MATCHES {
             scores[kind::WHOLE + class] = 0.6 * class as f32;
             scores[kind::INTERVAL + class] = 0.3 * class as f32;
+            scores[kind::OWN_WHOLE + class] = 0.6 * class as f32;
+            scores[kind::OWN_INTERVAL + class] = 0.3 * class as f32;
         }
         scores
     }

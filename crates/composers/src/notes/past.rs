@@ -1,9 +1,11 @@
 //! The notes of a piece so far, and which earlier places resemble the present.
 
+use super::lines::{LAGS, Lines, Place, Question};
 use super::texture::{LOOK, Texture, Textures};
 use cantus_encoding::note_events::{Clock, Event};
 use cantus_nn::random::mix;
 use cantus_score::Bar;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Lengths of context that are looked up: of whole notes, then of intervals.
@@ -45,6 +47,7 @@ pub(super) struct Past {
     /// For each order, the note before which the same context was last.
     links: [Vec<u32>; ORDERS.len()],
     latest: HashMap<(u8, u64), u32>,
+    lines: Lines,
     /// The pitch of each note; of a drum that of the note with a pitch before.
     pitches: Vec<u8>,
     /// Bars that the piece is taken to go on for after its last.
@@ -72,8 +75,9 @@ pub(super) struct Earlier {
     pub matches: [usize; 2],
 }
 
-/// Ways in which a place is found: the orders, then lags of 1 and 2 quarters, then of 1, 2, 4 and 8 bars.
-pub(super) const WAYS: usize = ORDERS.len() + 6;
+/// Ways in which a place is found: the orders, then lags of 1 and 2 quarters, then of 1, 2, 4 and 8 bars; then such lags once the moment
+/// is known.
+pub(super) const WAYS: usize = ORDERS.len() + 2 * LAGS;
 
 impl Past {
     /// A piece without a note.
@@ -105,6 +109,7 @@ impl Past {
             Some(before) => 200 + u64::from(note.pitch) - u64::from(before),
             None => 0,
         };
+        self.lines.push(at, &note, is_drum, clock);
         self.pitches.push(if is_drum { pitch_before.unwrap_or(note.pitch) } else { note.pitch });
         let hash = |parts: &[u64]| parts.iter().fold(mix(1), |hash, part| mix(hash ^ part));
         self.hashes[0].push(hash(&whole));
@@ -235,25 +240,48 @@ impl Past {
         self.by_time(j, found);
     }
 
+    /// A beat, two beats, a bar, two, four and eight of them, at a time.
+    fn lags(&self, time: u32) -> [u32; LAGS] {
+        let beat = self.clock().beat();
+        let bar = self.bars.get(self.bar_at(time)).map_or(4 * beat, |bar| bar.length.0.min(1 << 24) as u32);
+        [beat, 2 * beat, bar, 2 * bar, 4 * bar, 8 * bar]
+    }
+
+    /// The first of the notes before note `j` that begins at `then` and comes after a note in the order of a moment, or begins later.
+    fn next_after(&self, j: usize, then: u32, before: Option<&Event>) -> Option<usize> {
+        let order = |note: &Event| (note.instrument, Reverse(note.pitch));
+        let first = self.notes[..j].partition_point(|note| note.onset < then);
+        let comes = |note: &Event| note.onset > then || before.is_none_or(|before| order(note) > order(before));
+        self.notes[first..j].iter().position(comes).map(|k| first + k)
+    }
+
+    fn at_lag(&self, j: usize, note: usize, base: u32, way: usize) -> Earlier {
+        let matches = [View::Whole, View::Interval].map(|view| self.matching(view, j, note));
+        Earlier { note, base, shift: 0, way: ORDERS.len() + way, rank: 0, matches }
+    }
+
     /// What followed so many quarters or bars ago.
     fn by_time(&self, j: usize, found: &mut Vec<Earlier>) {
-        let now = self.notes[j - 1].onset;
-        let of_moment = self.notes[..j].iter().rev().take_while(|note| note.onset == now).count();
-        let beat = self.clock().beat();
-        let bar = self.bars.get(self.bar_at(now)).map_or(4 * beat, |bar| bar.length.0.min(1 << 24) as u32);
-        let lags = [beat, 2 * beat, bar, 2 * bar, 4 * bar, 8 * bar];
-        for (k, lag) in lags.into_iter().enumerate() {
-            let Some(then) = now.checked_sub(lag) else { break };
-            // As many notes of that moment are passed as this one has had.
-            let first = self.notes[..j].partition_point(|note| note.onset < then);
-            let moment = self.notes[first..j].iter().take_while(|note| note.onset == then).count();
-            let note = first + moment.min(of_moment);
-            if note >= j || self.notes[note].onset > now {
-                continue;
-            }
-            let matches = [View::Whole, View::Interval].map(|view| self.matching(view, j, note));
-            found.push(Earlier { note, base: then, shift: 0, way: ORDERS.len() + k, rank: 0, matches });
+        let last = &self.notes[j - 1];
+        for (k, lag) in self.lags(last.onset).into_iter().enumerate() {
+            let Some(then) = last.onset.checked_sub(lag) else { break };
+            found.extend(self.next_after(j, then, Some(last)).map(|note| self.at_lag(j, note, then, k)));
         }
+    }
+
+    /// What came so many quarters or bars before `onset`, at which note `j` begins.
+    pub fn at_moment(&self, j: usize, onset: u32, found: &mut Vec<Earlier>) {
+        let last = self.notes[..j].last().filter(|last| last.onset == onset);
+        for (k, lag) in self.lags(onset).into_iter().enumerate() {
+            let Some(then) = onset.checked_sub(lag) else { break };
+            let next = self.next_after(j, then, last).filter(|note| self.notes[*note].onset == then);
+            found.extend(next.map(|note| self.at_lag(j, note, then, LAGS + k)));
+        }
+    }
+
+    /// Places of an instrument's own line that resemble the one before a note.
+    pub fn of_line(&self, question: Question, found: &mut Vec<Place>) {
+        self.lines.places(question, self.lags(question.onset), self.clock(), found);
     }
 }
 

@@ -70,7 +70,9 @@ impl NoteComposer {
             let input = if layer == 0 { layout.inputs() } else { hidden };
             let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
             let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+            // What the first layer reads of a note is nearly all zeros.
+            let made = if layer == 0 { LstmCell::sparse } else { LstmCell::new };
+            Ok::<_, ModelError>(made(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
         };
         let lookup = |name: &str, shape: &[usize]| file.tensor(&format!("head.{name}"), shape);
         Ok(NoteComposer {
@@ -273,7 +275,7 @@ impl Judge for NoteComposer {
             let before = figures.nats;
             figures.nats += open;
             let mut beside = 0.0;
-            deciding.open(memory.features(), sight.candidates.len());
+            deciding.open(memory.features());
             let mut hit = true;
             for v in (0..choice::COUNT).filter(|v| sight.targets[*v] != NONE) {
                 let target = sight.targets[v];

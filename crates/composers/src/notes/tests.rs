@@ -4,7 +4,7 @@ use super::past::Past;
 use super::view::View;
 use cantus_encoding::note_events::{Vocabulary, encode};
 use cantus_model::{Composer, ModelFile, Precision, Prompt, Request, TrainingSet};
-use cantus_nn::cascade::NONE;
+use cantus_nn::cascade::{NONE, Sight};
 use cantus_nn::random::{below, seeded};
 use cantus_score::{Note, Part, Pitch, Program, Reading, Score, Ticks, TicksPerQuarter, Velocity};
 use std::ops::ControlFlow;
@@ -111,6 +111,46 @@ fn what_comes_later_changes_nothing_that_is_known() {
         layout.read(&whole, j, (0, true), |number| vocabulary.is_drums(number), &mut b);
         assert_eq!(a, b, "note {j}");
         growing.push(*note, vocabulary.is_drums(note.instrument));
+    }
+}
+
+#[test]
+fn who_composes_sees_at_each_choice_what_is_judged_by() {
+    let score = band(7, 0);
+    let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
+    let (layout, past) = (Layout::new(&vocabulary), read(&score, &vocabulary));
+    let mut judging = View::new(&vocabulary, &layout, &past, 0);
+    // Who composes has no note but those before.
+    let mut written = Past::new(past.bars().to_vec(), vocabulary.clock());
+    for (j, note) in past.notes().iter().enumerate() {
+        let mut composing = View::new(&vocabulary, &layout, &written, 0);
+        let (whole, _) = judging.of_note(j);
+        let agrees = |sight: &Sight, v: usize| {
+            let (here, later) = whole.candidates.split_at(sight.candidates.len());
+            let same =
+                here.iter().zip(&sight.candidates).all(|(a, b)| a.kinds == b.kinds && a.offers[..=v] == b.offers[..=v]);
+            let nothing = later.iter().all(|candidate| candidate.offers[..=v].iter().all(|offer| *offer == NONE));
+            assert!(same && nothing && whole.known(v) == sight.known(v), "choice {v} of note {j}");
+            assert_eq!((whole.allowed[v], whole.marks), (sight.allowed[v], sight.marks));
+        };
+        composing.open(j);
+        agrees(&composing.sight, choice::QUARTERS);
+        composing.quarters(whole.targets[choice::QUARTERS]);
+        agrees(&composing.sight, choice::PLACE);
+        composing.onset(note.onset);
+        agrees(&composing.sight, choice::INSTRUMENT);
+        composing.instrument(note.instrument);
+        agrees(&composing.sight, choice::PITCH);
+        composing.pitch(note.pitch);
+        if !vocabulary.is_drums(note.instrument) {
+            agrees(&composing.sight, choice::LENGTH);
+            composing.end_quarters(whole.targets[choice::LENGTH]);
+            agrees(&composing.sight, choice::END);
+            composing.length(note.length);
+        }
+        assert_eq!(composing.level(note.level), *note);
+        assert_eq!(composing.sight, whole, "note {j}");
+        written.push(*note, vocabulary.is_drums(note.instrument));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is known while one note is chosen: built up choice after choice, in training as in composing.
 
 use super::layout::{InBar, KEYS, Known, Layout, choice, class_of_left, class_of_match, key_of, kind};
+use super::lines::{Place, Question};
 use super::past::{Earlier, Past, WAYS};
 use super::texture::{self, LOOK};
 use cantus_encoding::note_events::{Event, NUMBERS, Vocabulary, join, number_of, split, spread_of};
@@ -22,6 +23,11 @@ pub(super) struct View<'a> {
     /// Whether the network is told how busy the piece is.
     pub told: bool,
     earlier: Vec<Earlier>,
+    /// Found once the moment is known, and once the instrument is.
+    of_that_moment: Vec<Earlier>,
+    of_line: Vec<Place>,
+    /// Whether what came before is left out.
+    forgets: bool,
     pub sight: Sight,
     /// The onset of the note before.
     now: u32,
@@ -42,6 +48,9 @@ impl<'a> View<'a> {
             playing: u128::MAX,
             told: true,
             earlier: Vec::new(),
+            of_that_moment: Vec::new(),
+            of_line: Vec::new(),
+            forgets: false,
             sight: Sight::default(),
             now: 0,
             note: Event { onset: 0, instrument: 0, pitch: 0, length: 0, level: 0 },
@@ -90,6 +99,7 @@ impl<'a> View<'a> {
     /// Begins note `j`: its first choice can be made.
     pub fn open(&mut self, j: usize) {
         self.j = j;
+        self.forgets = false;
         self.sight.known.clear();
         self.sight.known_ends = [0; MOST_CHOICES];
         self.sight.targets = [NONE; MOST_CHOICES];
@@ -128,6 +138,7 @@ impl<'a> View<'a> {
     pub fn forget(&mut self) {
         self.sight.candidates.drain(..self.earlier.len());
         self.earlier.clear();
+        self.forgets = true;
     }
 
     /// Whether another note may come at the moment of the one before.
@@ -159,31 +170,91 @@ impl<'a> View<'a> {
         keys
     }
 
+    /// The kinds of a place: how it was found and resembles the present, and what any place has.
+    fn kinds(&self, own: [usize; 3], note: usize, (base, here): (u32, InBar), rank: usize) -> [u16; KINDS] {
+        let [way, whole, interval] = own;
+        let lag = (self.j - note).ilog2() as usize;
+        let there = InBar::of(self.past, base, self.beat());
+        let bar = usize::from((there.within, there.bar_quarters) == (here.within, here.bar_quarters));
+        let rank = rank.min(kind::RANKS - 1);
+        [way, whole, interval, kind::LAG + lag.min(kind::LAGS - 1), kind::BAR + bar, kind::RANK + rank]
+            .map(|kind| kind as u16)
+    }
+
+    fn kinds_of_earlier(&self, earlier: &Earlier, here: InBar) -> [u16; KINDS] {
+        let Earlier { note, base, way, rank, matches, .. } = *earlier;
+        let [whole, interval] = matches.map(class_of_match);
+        self.kinds([kind::WAY + way, kind::WHOLE + whole, kind::INTERVAL + interval], note, (base, here), rank)
+    }
+
     /// What an earlier place offers before anything is chosen.
     fn offer(&self, earlier: &Earlier, here: InBar) -> Candidate {
         let note = self.past.notes()[earlier.note];
-        let lag = (self.j - earlier.note).ilog2() as usize;
-        let there = InBar::of(self.past, earlier.base, self.beat());
-        let kinds = [
-            kind::WAY + earlier.way,
-            kind::WHOLE + class_of_match(earlier.matches[0]),
-            kind::INTERVAL + class_of_match(earlier.matches[1]),
-            kind::LAG + lag.min(kind::LAGS - 1),
-            kind::BAR + usize::from((there.within, there.bar_quarters) == (here.within, here.bar_quarters)),
-            kind::RANK + earlier.rank.min(kind::RANKS - 1),
-        ];
         let mut offers = [NONE; MOST_CHOICES];
         let onset = self.now + (note.onset - earlier.base);
         let (quarters, place) = split(self.now, onset, self.places());
         offers[choice::QUARTERS] = number_of(quarters);
         offers[choice::PLACE] = place as u8;
         offers[choice::INSTRUMENT] = note.instrument;
-        let drums = self.vocabulary.is_drums(note.instrument);
-        let shift = if drums { 0 } else { earlier.shift + self.shift };
+        self.offer_sound(&mut offers, note, earlier.shift);
+        Candidate { kinds: self.kinds_of_earlier(earlier, here), offers }
+    }
+
+    /// Pitch, moved by `shift` as well, and loudness of a note.
+    fn offer_sound(&self, offers: &mut [u8; MOST_CHOICES], note: Event, shift: i32) {
+        let shift = if self.vocabulary.is_drums(note.instrument) { 0 } else { shift + self.shift };
         let key = i32::from(note.pitch) + shift;
         offers[choice::PITCH] = if (0..KEYS as i32).contains(&key) { key as u8 } else { NONE };
         offers[choice::LEVEL] = note.level;
-        Candidate { kinds: kinds.map(|kind| kind as u16), offers }
+    }
+
+    /// The length of a note, for one that begins at `onset`.
+    fn offer_length(&self, offers: &mut [u8; MOST_CHOICES], note: Event, onset: u32) {
+        if note.length > 0 {
+            let (quarters, place) = split(onset, onset + note.length, self.places());
+            (offers[choice::LENGTH], offers[choice::END]) = (number_of(quarters), place as u8);
+        }
+    }
+
+    /// What came at such a moment some beats and bars ago, and has not come yet at this one.
+    fn offer_moments(&mut self, onset: u32) {
+        if self.forgets {
+            return;
+        }
+        self.of_that_moment.clear();
+        self.past.at_moment(self.j, onset, &mut self.of_that_moment);
+        let here = InBar::of(self.past, onset, self.beat());
+        for earlier in &self.of_that_moment {
+            let note = self.past.notes()[earlier.note];
+            let mut offers = [NONE; MOST_CHOICES];
+            offers[choice::INSTRUMENT] = note.instrument;
+            self.offer_sound(&mut offers, note, 0);
+            self.offer_length(&mut offers, note, onset);
+            self.sight.candidates.push(Candidate { kinds: self.kinds_of_earlier(earlier, here), offers });
+        }
+    }
+
+    /// What the instrument played where its own line was as it is now.
+    fn offer_line(&mut self, instrument: u8) {
+        if self.forgets {
+            return;
+        }
+        let onset = self.note.onset;
+        let is_drum = self.vocabulary.is_drums(instrument);
+        let question = Question { note: self.j, instrument, is_drum, onset };
+        self.past.of_line(question, &mut self.of_line);
+        self.of_line.retain(|place| place.shift.abs() <= FURTHEST);
+        let here = InBar::of(self.past, onset, self.beat());
+        for Place { note, shift, way, rank, matches } in &self.of_line {
+            let there = self.past.notes()[*note];
+            let mut offers = [NONE; MOST_CHOICES];
+            self.offer_sound(&mut offers, there, *shift);
+            self.offer_length(&mut offers, there, onset);
+            let [whole, interval] = matches.map(class_of_match);
+            let own = [kind::OWN + way, kind::OWN_WHOLE + whole, kind::OWN_INTERVAL + interval];
+            let kinds = self.kinds(own, *note, (there.onset, here), *rank);
+            self.sight.candidates.push(Candidate { kinds, offers });
+        }
     }
 
     /// The ends of what sounds, as moments for the next note.
@@ -252,6 +323,7 @@ impl<'a> View<'a> {
         if self.layout.is_made(choice::PLACE) {
             self.sight.targets[choice::PLACE] = place as u8;
         }
+        self.offer_moments(onset);
         let here = InBar::of(self.past, onset, self.beat());
         let before = self.of_moment().next().map(|note| usize::from(note.instrument));
         let known = [
@@ -274,6 +346,7 @@ impl<'a> View<'a> {
         if self.layout.is_made(choice::INSTRUMENT) {
             self.sight.targets[choice::INSTRUMENT] = instrument;
         }
+        self.offer_line(instrument);
         let onset = self.note.onset;
         let drums = self.vocabulary.is_drums(instrument);
         let moved = |pitch: u8| key_of(pitch, if drums { 0 } else { self.shift });
@@ -379,15 +452,11 @@ impl<'a> View<'a> {
     /// Lengths that earlier places, and what sounds, offer to a note at this moment.
     fn offer_lengths(&mut self) {
         let (onset, places) = (self.note.onset, self.places());
-        for (earlier, candidate) in self.earlier.iter().zip(&mut self.sight.candidates) {
-            let length = self.past.notes()[earlier.note].length;
-            if length > 0 {
-                let (quarters, place) = split(onset, onset + length, places);
-                (candidate.offers[choice::LENGTH], candidate.offers[choice::END]) = (number_of(quarters), place as u8);
-            }
+        for k in 0..self.earlier.len() {
+            let mut offers = self.sight.candidates[k].offers;
+            self.offer_length(&mut offers, self.past.notes()[self.earlier[k].note], onset);
+            self.sight.candidates[k].offers = offers;
         }
-        let next = self.sight.candidates.len() - self.earlier.len();
-        debug_assert!(next <= kind::NEXT, "ends are offered once");
         for (rank, (end, sharing)) in self.ends(onset, None).into_iter().take(kind::ENDS).enumerate() {
             let (quarters, place) = split(onset, end, places);
             let mut offers = [NONE; MOST_CHOICES];

@@ -2,8 +2,15 @@
 
 use crate::corpus;
 use crate::subject::{BEGINNING, compose, each, request, steps};
-use cantus_model::{Evaluation, ModelError, ModelFile, Precision, StepAt, TensorData, Trainable};
+use cantus_model::{
+    Evaluation, ModelError, ModelFile, PieceError, Pieces, Precision, Shelf, StepAt, StepReport, TensorData, Trainable,
+    TrainingSet,
+};
+use cantus_score::Score;
 use serde_json::json;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The weakest and the strongest of what a network must beat.
 fn baselines(trainable: &dyn Trainable) -> (f64, f64) {
@@ -225,5 +232,51 @@ fn a_composer_can_be_taken_out_while_the_training_goes_on() {
         assert_eq!(reports, steps(undisturbed.as_mut(), BEGINNING, 4, 0.01).0);
         assert_eq!(compose(composer.as_ref(), &request(3), 1).unwrap().score, first);
         assert_ne!(compose(trainable.composer().as_ref(), &request(3), 1).unwrap().score, first);
+    });
+}
+
+/// Pieces that cannot be had any more from some time on.
+#[derive(Debug)]
+struct Losing {
+    pieces: Pieces,
+    lost: Arc<AtomicBool>,
+}
+
+impl Shelf for Losing {
+    fn count(&self) -> usize {
+        self.pieces.len()
+    }
+
+    fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError> {
+        match self.lost.load(Ordering::Relaxed) {
+            true => Err(PieceError::new(&format!("{number}.mid"), std::io::Error::other("the disk is gone"))),
+            false => Ok(self.pieces.get(number)),
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_had_any_more_is_told_and_never_learnt_from() {
+    each(|subject| {
+        let lost = Arc::new(AtomicBool::new(false));
+        let of = |pieces: Pieces| Pieces::on(Losing { pieces, lost: Arc::clone(&lost) });
+        let whole = corpus::set();
+        let set = TrainingSet { train: of(whole.train.clone()), valid: of(whole.valid.clone()), ..whole };
+        let mut trainable = subject.create(&set, 3);
+        let before = trainable.save().to_bytes(Precision::Full).unwrap();
+        lost.store(true, Ordering::Relaxed);
+        trainable.validate();
+        let report = trainable.step(BEGINNING, 0.01);
+        match set.check_whole() {
+            // It keeps what it learns from.
+            Ok(()) => assert_eq!(report, subject.create(&corpus::set(), 3).step(BEGINNING, 0.01)),
+            Err(error) => {
+                assert!(error.to_string().ends_with("the disk is gone"), "{error}");
+                if set.train.check_whole().is_err() {
+                    assert_eq!(report, StepReport::default());
+                    assert_eq!(trainable.save().to_bytes(Precision::Full).unwrap(), before);
+                }
+            }
+        }
     });
 }

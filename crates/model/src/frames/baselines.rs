@@ -1,25 +1,29 @@
 //! What counting models give to frames: each key by itself.
 
-use super::FrameSettings;
-use super::batches::Piece;
+use super::repertoire::Repertoire;
 use super::strokes::{self, Since, Stroke};
+use super::{FrameSettings, Past};
 use crate::Baseline;
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::{Frame, Keys};
 
 /// How many observations a prior counts for.
 const STRENGTH: f64 = 2.0;
 
 /// Independent keys: each by its frequency, and each after its own last two steps; strokes, where they are read, by how often any is,
 /// and by how long the key has been sounding. All frames but a piece's first count.
-pub(super) fn baselines(train: &[Piece], valid: &[Piece], settings: &FrameSettings) -> Vec<Baseline> {
+pub(super) fn baselines<P: Past>(
+    train: &Repertoire<P>,
+    valid: &Repertoire<P>,
+    settings: &FrameSettings,
+) -> Vec<Baseline> {
     // Which of the last two steps a key was on in: 0-3.
     let context = |keys: &[Keys], at: usize, k: usize| -> usize {
         let on = |back: usize| at >= back && keys[at - back].bits() >> k & 1 == 1;
         usize::from(on(1)) + 2 * usize::from(on(2))
     };
     let mut counts = vec![[[0.0f64; 2]; 4]; Keys::COUNT];
-    for piece in train {
-        let keys: Vec<Keys> = piece.keys().collect();
+    for piece in train.iter() {
+        let keys: Vec<Keys> = piece.into_iter().map(Frame::sounding).collect();
         for at in 1..keys.len() {
             for (k, counts) in counts.iter_mut().enumerate() {
                 let now = (keys[at].bits() >> k & 1) as usize;
@@ -37,8 +41,8 @@ pub(super) fn baselines(train: &[Piece], valid: &[Piece], settings: &FrameSettin
         (counts[now] + STRENGTH * prior) / (counts[0] + counts[1] + STRENGTH)
     };
     let (mut unigram, mut trigram, mut frames) = (0.0, 0.0, 0.0);
-    for piece in valid {
-        let keys: Vec<Keys> = piece.keys().collect();
+    for piece in valid.iter() {
+        let keys: Vec<Keys> = piece.into_iter().map(Frame::sounding).collect();
         for at in 1..keys.len() {
             frames += 1.0;
             for (k, counts) in counts.iter().enumerate() {
@@ -58,26 +62,23 @@ pub(super) fn baselines(train: &[Piece], valid: &[Piece], settings: &FrameSettin
 }
 
 /// Nats of what is struck again, by how often anything is, and by how long the key has been sounding.
-fn strokes(train: &[Piece], valid: &[Piece]) -> [f64; 2] {
-    let of = |pieces: &[Piece]| -> Vec<Stroke> {
-        let mut found = Vec::new();
-        for piece in pieces {
-            let mut since = Since::default();
-            for frame in &piece.frames {
-                strokes::decisions(&since, *frame, 0, &mut found);
-                since.push(*frame);
-            }
+fn strokes<P: Past>(train: &Repertoire<P>, valid: &Repertoire<P>) -> [f64; 2] {
+    let of = |piece: Vec<Frame>| -> Vec<Stroke> {
+        let (mut found, mut since) = (Vec::new(), Since::default());
+        for frame in piece {
+            strokes::decisions(&since, frame, 0, &mut found);
+            since.push(frame);
         }
         found
     };
     let mut counts = vec![[0.0f64; 2]; strokes::ages()];
     let mut all = [1.0f64; 2];
-    for stroke in of(train) {
+    for stroke in train.iter().flat_map(of) {
         counts[strokes::age(&stroke.classes)][usize::from(stroke.is_yes)] += 1.0;
         all[usize::from(stroke.is_yes)] += 1.0;
     }
     let mut nats = [0.0; 2];
-    for stroke in of(valid) {
+    for stroke in valid.iter().flat_map(of) {
         let (counts, now) = (counts[strokes::age(&stroke.classes)], usize::from(stroke.is_yes));
         let alone = all[now] / (all[0] + all[1]);
         nats[0] -= alone.ln();

@@ -1,47 +1,25 @@
-//! Pieces as frames, and batches of windows of them.
+//! Batches of windows of pieces.
 
+use super::FrameSettings;
+use super::repertoire::{Outline, Piece};
 use super::strokes::{self, Since, Stroke};
-use super::{FrameSettings, Reading};
 use crate::plan::{Plan, Row, Segment};
-use cantus_encoding::piano_roll::{Frame, Keys};
+use cantus_encoding::piano_roll::Keys;
 use cantus_nn::random::{below, derive};
-use cantus_score::Score;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Windows to a segment, so that rows stay busy to the end of an epoch.
 const SEGMENT_WINDOWS: usize = 8;
 
-/// A piece as the network reads it.
-#[derive(Clone, Debug)]
-pub(super) struct Piece {
-    pub frames: Vec<Frame>,
-    /// Transpositions that keep all keys on the keyboard, down and up.
-    shifts: (i32, i32),
-}
-
-impl Piece {
-    pub(super) fn new(score: &Score, reading: Reading, transposition: u8) -> Piece {
-        let frames = reading.frames(score);
-        let all = frames.iter().fold(Keys::NONE, |all, frame| all | frame.sounding());
-        let room = |by: i32| (0..=by.abs()).rev().find(|by_less| all.transposed(by_less * by.signum()).is_some());
-        let most = i32::from(transposition);
-        let shifts = (-room(-most.min(5)).unwrap_or(0), room(most.min(6)).unwrap_or(0));
-        Piece { frames, shifts }
-    }
-
-    /// The keys that a head predicts, step by step.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Keys> {
-        self.frames.iter().map(|frame| frame.sounding())
-    }
-}
-
 /// The plan of `epoch`: every frame of every piece is predicted once, long pieces in segments cut elsewhere in every epoch.
-pub(super) fn plan(pieces: &[Piece], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
+pub(super) fn plan(pieces: &[Outline], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
     let mut rng = derive(seed, "batches", &[epoch]);
     let longest = settings.window * SEGMENT_WINDOWS;
     let mut segments = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         let shift = piece.shifts.0 + below(&mut rng, (piece.shifts.1 - piece.shifts.0 + 1) as usize) as i32;
-        let length = piece.frames.len();
+        let length = piece.frames;
         let mut start = 0;
         if length > longest + longest / 2 {
             let mut next = longest / 2 + below(&mut rng, longest);
@@ -89,7 +67,11 @@ pub struct Batch {
 
 impl Batch {
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
-    pub(super) fn gather(pieces: &[Piece], rows: &[Option<&Row>], settings: &FrameSettings) -> Batch {
+    pub(super) fn gather<P>(
+        pieces: &HashMap<usize, Arc<Piece<P>>>,
+        rows: &[Option<&Row>],
+        settings: &FrameSettings,
+    ) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
         let (size, width) = (rows.len() * steps, settings.input());
         let mut batch = Batch {
@@ -104,7 +86,7 @@ impl Batch {
         };
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment, .. }) = row else { continue };
-            let frames = &pieces[segment.piece].frames;
+            let frames = &pieces[&segment.piece].frames;
             let (piece, shift, first) = (segment.piece, segment.shift, segment.tokens.start);
             batch.windows[b] = Some(Window { piece, shift, first });
             // Within the keyboard by the choice of shifts.

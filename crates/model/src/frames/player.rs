@@ -1,5 +1,6 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a frame.
 
+use super::repertoire::past_of;
 use super::repetition::Runs;
 use super::strokes::{self, Since, Striker, Stroke};
 use super::{
@@ -35,13 +36,6 @@ pub struct FrameComposer<N: FrameNetwork> {
 
 /// What a network's head keeps of a piece.
 pub(super) type PastOf<N> = <<N as FrameNetwork>::Head as FrameHead>::Past;
-
-/// What a head keeps of a whole piece.
-pub(super) fn past_of<N: FrameNetwork>(piece: &[Frame]) -> PastOf<N> {
-    let mut past = PastOf::<N>::default();
-    piece.iter().for_each(|frame| past.push(frame.sounding()));
-    past
-}
 
 /// What the layers remember of `rows` pieces.
 struct Memory {
@@ -160,7 +154,7 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
             pieces.iter().scan(0, |sum, piece| Some(std::mem::replace(sum, *sum + piece.len()))).collect();
         let mut order: Vec<usize> = (0..pieces.len()).collect();
         order.sort_by_key(|&piece| std::cmp::Reverse(pieces[piece].len()));
-        let pasts: Vec<PastOf<N>> = pieces.iter().map(|piece| past_of::<N>(piece)).collect();
+        let pasts: Vec<PastOf<N>> = pieces.iter().map(|piece| past_of(piece)).collect();
         let mut waiting = Waiting::default();
         let mut batches = 0;
         let mut settle = |waiting: &mut Waiting| {

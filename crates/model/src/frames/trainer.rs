@@ -1,13 +1,14 @@
 //! Training a composer of frames.
 
-use super::batches::{self, Batch, Piece};
-use super::player::{PastOf, counted, past_of, protocol};
-use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Reading, Roll, baselines};
+use super::batches::{self, Batch};
+use super::player::{PastOf, counted, protocol};
+use super::repertoire::{Piece, Repertoire};
+use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Past, Reading, Roll, baselines};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row};
 use crate::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
-    Rng, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Rng,
+    Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::piano_roll::{Frame, Keys};
@@ -17,12 +18,17 @@ use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Of the pieces that are judged, so many frames are held at once.
+const MOST_JUDGED: usize = 1_000_000;
 
 /// Where in a training a loss is asked for, and what is learnt from.
 #[derive(Debug)]
 pub struct Learning<'a, P> {
-    /// What the head keeps of each training piece, in its own key.
-    pub pasts: &'a [P],
+    /// The pieces that a batch has windows of.
+    pieces: &'a HashMap<usize, Arc<Piece<P>>>,
     /// The settings that all composers of frames share.
     pub settings: &'a FrameSettings,
     /// The run's seed.
@@ -31,6 +37,13 @@ pub struct Learning<'a, P> {
     pub epoch: u64,
     /// A number that no other step has.
     pub step: u64,
+}
+
+impl<P> Learning<'_, P> {
+    /// What the head keeps of a training piece that the batch has a window of, in its own key.
+    pub fn past(&self, piece: usize) -> &P {
+        &self.pieces[&piece].past
+    }
 }
 
 /// A network that predicts frames, as it is trained. Its layers' parameters must be named `lstms`, and what decides which keys are struck
@@ -85,10 +98,8 @@ pub struct FrameTrainer<N: FrameNetwork> {
     seed: u64,
     roll: Roll,
     habits: Habits,
-    train: Vec<Piece>,
-    valid: Vec<Piece>,
-    /// What the head keeps of each training piece.
-    pasts: Vec<PastOf<N>>,
+    train: Repertoire<PastOf<N>>,
+    valid: Repertoire<PastOf<N>>,
     learner: Learner<N>,
     plan: Plan,
 }
@@ -106,13 +117,10 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let reading = settings.reading.unwrap_or_else(|| Reading::of(set));
         let settings = FrameSettings { reading: Some(reading), ..settings };
         let roll = Roll::of(set, reading).ok_or(CreateError::EmptyCorpus { what: "training" })?;
-        let pieces = |pieces: &Pieces, transposition| -> Vec<Piece> {
-            let pieces = pieces.iter().map(|score| Piece::new(&score, reading, transposition));
-            pieces.filter(|piece| !piece.frames.is_empty()).collect()
-        };
-        let (train, valid) = (pieces(&set.train, settings.transposition), pieces(&set.valid, 0));
+        let train = Repertoire::of(&set.train, reading, settings.transposition);
+        let valid = Repertoire::of(&set.valid, reading, 0);
         for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.is_empty() {
+            if pieces.outlines().is_empty() {
                 return Err(CreateError::EmptyCorpus { what });
             }
         }
@@ -121,8 +129,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let network = N::new(&settings, &own, &frequencies(&train), &mut rng, &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(Box::new(FrameTrainer {
-            plan: batches::plan(&train, &settings, seed, 0),
-            pasts: train.iter().map(|piece| past_of::<N>(&piece.frames)).collect(),
+            plan: batches::plan(train.outlines(), &settings, seed, 0),
             learner: Learner::new(network, optimizer, settings.averaging),
             settings,
             own,
@@ -135,16 +142,15 @@ impl<N: FrameNetwork> FrameTrainer<N> {
     }
 
     fn plan_for(&self, epoch: u64) -> Plan {
-        batches::plan(&self.train, &self.settings, self.seed, epoch)
+        batches::plan(self.train.outlines(), &self.settings, self.seed, epoch)
     }
 }
 
 /// How often each key sounds, a little smoothed.
-fn frequencies(pieces: &[Piece]) -> [f32; Keys::COUNT] {
-    let frames: usize = pieces.iter().map(|piece| piece.frames.len()).sum();
+fn frequencies<P: Past>(pieces: &Repertoire<P>) -> [f32; Keys::COUNT] {
     let mut counts = [0usize; Keys::COUNT];
-    pieces.iter().flat_map(Piece::keys).flatten().for_each(|key| counts[key.index()] += 1);
-    counts.map(|count| (count as f32 + 0.1) / (frames as f32 + 1.0))
+    pieces.iter().flatten().flat_map(Frame::sounding).for_each(|key| counts[key.index()] += 1);
+    counts.map(|count| (count as f32 + 0.1) / (pieces.frames() as f32 + 1.0))
 }
 
 impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
@@ -186,10 +192,13 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
             self.plan = self.plan_for(at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let batch = Batch::gather(&self.train, &rows, &self.settings);
+        let Some(pieces) = self.train.read(rows.iter().flatten().map(|row| row.segment.piece)) else {
+            return StepReport::default();
+        };
+        let batch = Batch::gather(&pieces, &rows, &self.settings);
         let (settings, own, seed) = (&self.settings, &self.own, self.seed);
         let step = (at.epoch << 32) | at.step;
-        let learning = Learning { pasts: &self.pasts[..], settings, seed, epoch: at.epoch, step };
+        let learning = Learning { pieces: &pieces, settings, seed, epoch: at.epoch, step };
         let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
             let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
             let input = Tensor::from_data(input, &Device::flex().autodiff());
@@ -215,11 +224,24 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
 
     fn validate(&mut self) -> Evaluation {
         let composer = self.frame_composer();
-        let pieces: Vec<Vec<Frame>> = self.valid.iter().map(|piece| piece.frames.clone()).collect();
+        let effort = self.validation_effort();
         let mut total = Evaluation::default();
-        for figures in composer.judge_frames(&pieces, self.validation_effort(), self.seed) {
-            total += counted(&figures, self.roll.steps_per_quarter);
+        let mut judge = |some: &mut Vec<Vec<Frame>>| {
+            for figures in composer.judge_frames(some, effort, self.seed) {
+                total += counted(&figures, self.roll.steps_per_quarter);
+            }
+            some.clear();
+        };
+        let (mut some, mut frames) = (Vec::new(), 0);
+        for piece in self.valid.iter() {
+            frames += piece.len();
+            some.push(piece);
+            if frames >= MOST_JUDGED {
+                judge(&mut some);
+                frames = 0;
+            }
         }
+        judge(&mut some);
         total
     }
 
@@ -261,6 +283,6 @@ impl<N: FrameNetwork> FrameTrainer<N> {
     }
 
     fn validation_effort(&self) -> Effort {
-        N::validation_effort(&self.own, self.valid.iter().map(|piece| piece.frames.len()).sum())
+        N::validation_effort(&self.own, self.valid.frames())
     }
 }

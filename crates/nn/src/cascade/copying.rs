@@ -32,13 +32,18 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    /// Begins a row of so many candidates.
-    pub fn open(&mut self, candidates: usize) {
-        for values in [&mut self.lost, &mut self.shares] {
-            values.clear();
-            values.resize(candidates, 0.0);
-        }
+    /// Begins a row.
+    pub fn open(&mut self) {
+        self.lost.clear();
+        self.shares.clear();
         self.wrong.clear();
+    }
+
+    /// Takes up candidates that were not there before: what a choice leads to may offer something to the next. They have nothing wrong.
+    fn take_up(&mut self, candidates: usize) {
+        debug_assert!(self.lost.len() <= candidates, "no candidate goes before its row ends");
+        self.lost.resize(candidates, 0.0);
+        self.shares.resize(candidates, 0.0);
         self.wrong.resize(candidates, 0);
     }
 
@@ -52,6 +57,7 @@ impl Attention {
         tables: Tables<'_>,
         sentinel: f32,
     ) -> Option<f32> {
+        self.take_up(candidates.len());
         let mut most = f32::NEG_INFINITY;
         for ((candidate, lost), share) in candidates.iter().zip(&self.lost).zip(&mut self.shares) {
             let offer = candidate.offers[v];
@@ -130,6 +136,7 @@ impl Attention {
 
     /// Goes on to the next choice: `class` was chosen. Who offered nothing has nothing wrong.
     pub fn choose(&mut self, candidates: &[Candidate], v: usize, class: u8, penalty: f32) {
+        self.take_up(candidates.len());
         for ((candidate, lost), wrong) in candidates.iter().zip(&mut self.lost).zip(&mut self.wrong) {
             if candidate.offers[v] != class && candidate.offers[v] != NONE {
                 *lost += penalty;

@@ -292,7 +292,7 @@ impl Job<'_> {
         let sentinels = if self.shape.kinds > 0 { count } else { 0 };
         for n in chunk.clone() {
             let at = n - chunk.start;
-            scratch.attention.open(self.sights[n].candidates.len());
+            scratch.attention.open();
             let mut hit = self.weights[n] > 0.0;
             for (v, logits) in logits.iter_mut().enumerate() {
                 let classes = self.shape.choices[v].classes;

@@ -94,20 +94,20 @@ pub struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    /// Begins a tuple whose past has these features, with so many candidates.
+    /// Begins a tuple whose past has these features.
     ///
     /// # Shapes
     /// `features`: `[F]`
-    pub fn open(&mut self, features: &[f32], candidates: usize) {
+    pub fn open(&mut self, features: &[f32]) {
         let scorer = self.scorer;
         scorer.state.forward(features, &mut self.state);
         scorer.context.iter().for_each(|context| context.forward(features, &mut self.context));
         scorer.sentinel.iter().for_each(|sentinel| sentinel.forward(features, &mut self.sentinel));
-        self.attention.open(candidates);
+        self.attention.open();
     }
 
-    /// The probabilities of the classes of choice `v`; of `sight` what this choice may know is looked at. Copying may be given a trust of
-    /// one's own, 0-1, in the place of the gate's.
+    /// The probabilities of the classes of choice `v`; of `sight` what this choice may know is looked at, and its candidates, to which more
+    /// may have come since the choice before. Copying may be given a trust of one's own, 0-1, in the place of the gate's.
     pub fn probabilities(&mut self, v: usize, sight: &Sight, trust: Option<f32>) -> &[f32] {
         let CascadeScorer { shape, parameters, .. } = self.scorer;
         let hidden = shape.hidden;

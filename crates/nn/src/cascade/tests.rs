@@ -99,7 +99,7 @@ fn scorer(head: &CascadeHead) -> CascadeScorer {
 }
 
 fn nats(deciding: &mut Deciding<'_>, features: &[f32], sight: &Sight) -> f64 {
-    deciding.open(features, sight.candidates.len());
+    deciding.open(features);
     let mut nats = 0.0;
     for v in 0..3 {
         let target = sight.targets[v];
@@ -237,13 +237,13 @@ fn a_later_choice_never_changes_an_earlier_one() {
     for _ in 0..50 {
         let sight = sight(rng);
         let features = [0.3, -0.2, 0.1, 0.4, -0.5];
-        deciding.open(&features, sight.candidates.len());
+        deciding.open(&features);
         let first = deciding.probabilities(0, &sight, None).to_vec();
         let mut other = sight.clone();
         other.targets[1] = (sight.targets[1] + 1) % 20;
         other.known[2] = (sight.known[2] + 1) % 6;
         other.candidates.iter_mut().for_each(|candidate| candidate.offers[1] = 3);
-        deciding.open(&features, other.candidates.len());
+        deciding.open(&features);
         assert_eq!(deciding.probabilities(0, &other, None), first);
     }
 }
@@ -263,7 +263,7 @@ fn who_was_wrong_before_counts_less() {
         [(1, 5), (2, 9)].map(|(class, key)| Candidate { kinds: [1; KINDS], offers: offers(class, key) }).to_vec();
     let features = [0.1; FEATURES];
     let after = |deciding: &mut Deciding<'_>, class: u8| {
-        deciding.open(&features, 2);
+        deciding.open(&features);
         deciding.probabilities(0, &sight, None);
         deciding.choose(0, &sight, class);
         // Trusted wholly, copying shows its shares.
@@ -274,4 +274,33 @@ fn who_was_wrong_before_counts_less() {
     assert!((right + wrong - 1.0).abs() < 1e-6 && right > 0.7, "{right} {wrong}");
     let (wrong, right) = after(&mut deciding, 2);
     assert!((right + wrong - 1.0).abs() < 1e-6 && right > 0.7, "{right} {wrong}");
+}
+
+#[test]
+fn a_candidate_that_comes_later_counts_as_one_that_offered_nothing_before() {
+    let head = head(shape(), 14, &Device::flex());
+    let scorer = scorer(&head);
+    let rng = &mut seeded(15);
+    let mut deciding = scorer.deciding();
+    for _ in 0..50 {
+        let mut whole = sight(rng);
+        let late = whole.candidates.len() / 2;
+        whole.candidates[late..].iter_mut().for_each(|candidate| candidate.offers[..2].fill(NONE));
+        let features = [0.2; FEATURES];
+        let mut growing = whole.clone();
+        growing.candidates.truncate(late);
+        let mut found = [Vec::new(), Vec::new()];
+        for (found, is_growing) in found.iter_mut().zip([false, true]) {
+            deciding.open(&features);
+            for v in (0..shape().choices.len()).filter(|v| whole.targets[*v] != NONE) {
+                if is_growing && v == 2 {
+                    growing.candidates.clone_from(&whole.candidates);
+                }
+                let sight = if is_growing { &growing } else { &whole };
+                found.push(deciding.probabilities(v, sight, None).to_vec());
+                deciding.choose(v, sight, whole.targets[v]);
+            }
+        }
+        assert_eq!(found[0], found[1]);
+    }
 }

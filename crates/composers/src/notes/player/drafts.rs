@@ -212,7 +212,7 @@ impl NoteComposer {
             if draft.looping.is_due(&self.usual.loops) {
                 view.forget();
             }
-            deciding.open(draft.memory.features(), view.sight.candidates.len());
+            deciding.open(draft.memory.features());
             let Some(note) = self.draw(&mut view, deciding, &limits, task.sampling, rng)? else { return Ok(None) };
             match task.begun.form.next(&draft.past, note.onset, 0) {
                 Next::Free(at) if at == note.onset => return Ok(Some(note)),
