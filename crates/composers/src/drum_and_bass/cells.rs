@@ -57,6 +57,20 @@ pub(super) fn figures_of(logits: &[f32], pattern: &Pattern) -> Vec<FrameFigure> 
     logits.chunks_exact(COLUMNS).zip(&pattern.bass).take(pattern.steps.len()).map(figure).collect()
 }
 
+/// Log-odds of cells of which a share is as they were counted: `ln p / (1 - p)`, `p = (1 - share) sigmoid(z) + share rate`.
+///
+/// # Shapes
+/// `logits`: `[B, CELLS]`, `rates`: `[CELLS]`
+pub(super) fn mix(logits: &mut [f32], rates: &[f32], share: f32) {
+    for logits in logits.chunks_exact_mut(rates.len()).filter(|_| share > 0.0) {
+        for (z, rate) in logits.iter_mut().zip(rates) {
+            let (share, own) = (f64::from(share), 1.0 / (1.0 + (-f64::from(*z)).exp()));
+            let p = (1.0 - share) * own + share * f64::from(*rate);
+            *z = (p / (1.0 - p)).ln() as f32;
+        }
+    }
+}
+
 /// How likely it is that any of a step's cells begins, given their log-odds.
 pub(super) fn onset(logits: &[f32]) -> f64 {
     -(-silence(logits)).exp_m1()

@@ -131,11 +131,23 @@ fn windows(starts: &[usize], end: usize) -> Vec<Range<usize>> {
     windows
 }
 
+/// The rates of cells by their steps and columns.
+///
+/// # Shapes
+/// `[STEPS]`, `[COLUMNS]` -> `[CELLS]`
+pub(super) fn products(steps: &[f32], shares: &[f32]) -> Vec<f32> {
+    steps.iter().flat_map(|step| shares.iter().map(move |share| (step * share).clamp(1e-6, 0.5))).collect()
+}
+
 /// How often cells begin.
 #[derive(Clone, Debug)]
 pub(super) struct Rates {
     /// Any cell.
     pub one: f32,
+    /// Columns that begin at each step.
+    pub steps: Vec<f32>,
+    /// Which share of all onsets each column has.
+    pub shares: Vec<f32>,
     /// Each cell, by its step and its column: `[STEPS, COLUMNS]`
     pub cells: Vec<f32>,
     /// Each column at any step.
@@ -160,15 +172,15 @@ impl Rates {
         }
         let (all, steps): (f64, f64) = (by_column.iter().sum(), seen.iter().sum());
         let bounded = |rate: f64| rate.clamp(1e-6, 0.5) as f32;
-        let columns = by_column.map(|n| (n + 0.5) / (all + 0.5 * COLUMNS as f64));
-        let cell = |k: usize| {
-            let (step, column) = (k / COLUMNS, k % COLUMNS);
-            bounded((by_step[step] + 0.5) / (seen[step] + 1.0) * columns[column])
-        };
+        let shares = by_column.map(|n| (n + 0.5) / (all + 0.5 * COLUMNS as f64));
+        let of_steps: Vec<f32> = by_step.iter().zip(&seen).map(|(n, seen)| ((n + 0.5) / (seen + 1.0)) as f32).collect();
+        let of_shares: Vec<f32> = shares.iter().map(|share| *share as f32).collect();
         Rates {
             one: bounded(all / (steps * COLUMNS as f64).max(1.0)),
-            cells: (0..CELLS).map(cell).collect(),
-            columns: columns.map(|share| bounded(share * all / steps.max(1.0))),
+            cells: products(&of_steps, &of_shares),
+            steps: of_steps,
+            shares: of_shares,
+            columns: shares.map(|share| bounded(share * all / steps.max(1.0))),
             chords: if onsets > 0.0 { (chords / onsets) as f32 } else { 0.0 },
         }
     }

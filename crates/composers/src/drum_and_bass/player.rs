@@ -4,9 +4,9 @@ mod composing;
 
 use super::SPEC;
 use super::batch::{Batch, Noise};
-use super::cells::{figures_of, onset};
+use super::cells::{figures_of, mix, onset};
 use super::network::Network;
-use super::pattern::{CELLS, COLUMNS, GRID, Pattern, Piece, Rates, STEPS};
+use super::pattern::{CELLS, COLUMNS, GRID, Pattern, Piece, Rates, STEPS, products};
 use super::section::Section;
 use super::seq2seq::Writer;
 use super::settings::Settings;
@@ -29,6 +29,8 @@ const AT_ONCE: usize = 64;
 pub(super) struct Bassist {
     settings: Settings,
     section: Section,
+    /// How often each cell begins: `[CELLS]`
+    rates: Vec<f32>,
     network: Network,
     /// The network where it writes step by step.
     writer: Option<Writer>,
@@ -62,6 +64,7 @@ impl Bassist {
                 Network::Seq2seq(network) => Some(Writer::from(network)),
                 _ => None,
             },
+            rates: products(&section.steps, &section.shares),
             habits: file.header.habits.clone(),
             parameters: checkpoint::parameters(file),
             network,
@@ -81,19 +84,21 @@ impl Bassist {
     /// Log-odds of all cells, where these are independent of one another given what is drawn from `noise`: `[B, CELLS]`; else none.
     fn logits(&self, batch: &Batch, noise: Option<&mut Rng>) -> Option<Vec<f32>> {
         let settings = &self.settings;
-        Some(values_of(match &self.network {
+        let mut logits = values_of(match &self.network {
             Network::Fcnn(network) => network.logits(settings, batch, None),
             Network::Cnn(network) => network.logits(settings, batch, None),
             Network::LstmFcnn(network) => network.logits(settings, batch, None),
             Network::Pix2pix(network) => {
                 let noise = noise.map(|rng| Noise { seed: rng.next_u64(), step: 0 });
-                network.logits(settings, batch, noise)
+                return Some(values_of(network.logits(settings, batch, noise)));
             }
             Network::Vae(network) => {
                 return noise.map(|rng| network.drawn(settings, batch, || normal(rng)));
             }
             Network::Seq2seq(_) => return None,
-        }))
+        });
+        mix(&mut logits, &self.rates, settings.counted);
+        Some(logits)
     }
 
     /// All steps of patterns; of a network without likelihood the distance of each.

@@ -1,6 +1,6 @@
 //! What a model keeps of its corpus: registers, instruments, metre, tempo, how often several notes begin at once, and some loops.
 
-use super::pattern::{KINDS, Pattern, Piece, Rates};
+use super::pattern::{COLUMNS, KINDS, Pattern, Piece, Rates, STEPS};
 use cantus_model::TrainingSet;
 use cantus_model::band::Registers;
 use cantus_model::frames::check_time;
@@ -25,6 +25,9 @@ pub(super) struct Section {
     meter: String,
     /// The middle one of the pieces' first tempos, microseconds a quarter note.
     pub tempo: Option<u32>,
+    /// Columns that begin at each step of a pattern, and which share of all each column has.
+    pub steps: Vec<f32>,
+    pub shares: Vec<f32>,
     /// Of all steps at which something begins, those at which several notes do.
     pub chords: f32,
     /// Two bars of drums, each of another piece: what a bass is written to where nothing is given. A bit for each kind of drum, by rows.
@@ -40,6 +43,8 @@ impl Section {
             programs: BTreeMap::new(),
             meter: set.usual_meter().to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
+            steps: rates.steps.clone(),
+            shares: rates.shares.clone(),
             chords: rates.chords,
             loops: loops(pieces),
         };
@@ -60,6 +65,12 @@ impl Section {
         let mut pitches = self.lowest.keys().chain(self.programs.keys());
         if pitches.any(|number| *number > 127) || self.degrees.keys().any(|degree| *degree > 11) {
             return Err("registers or programs are damaged".to_owned());
+        }
+        let is_rate = |rate: &f32| (0.0..=COLUMNS as f32).contains(rate);
+        if (self.steps.len(), self.shares.len()) != (STEPS, COLUMNS)
+            || !self.steps.iter().chain(&self.shares).all(is_rate)
+        {
+            return Err("rates are damaged".to_owned());
         }
         if self.loops.iter().flatten().any(|row| row >> KINDS.len() != 0) || !(0.0..=1.0).contains(&self.chords) {
             return Err("loops or the share of chords are damaged".to_owned());

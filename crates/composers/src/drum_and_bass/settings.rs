@@ -37,6 +37,8 @@ pub(super) struct Settings {
     pub free_nats: f64,
     /// A VAE as published: the encoder sees the drums and no bass, the decoder the latent and no drums, mean and variance lie in 0-1.
     pub source: bool,
+    /// Share of the counted rates in the probabilities of cells that begin each by itself: songs differ more than a network believes.
+    pub counted: f32,
     /// Whether tempo and program are read.
     pub conditions: bool,
     /// In which share of the patterns each of them is not told while learning.
@@ -74,6 +76,7 @@ impl Default for Settings {
             samples: 100,
             free_nats: 4.0,
             source: false,
+            counted: 0.2,
             conditions: false,
             untold: 0.5,
             muted: 0.0,
@@ -114,6 +117,7 @@ impl Settings {
         within("batch", self.batch, 1, 4096)?;
         share("untold", self.untold)?;
         share("muted", self.muted)?;
+        share("counted", self.counted)?;
         share("dropout", self.dropout)?;
         share("averaging", self.averaging)?;
         positive("learning_rate", self.learning_rate)?;
