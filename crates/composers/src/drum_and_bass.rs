@@ -48,19 +48,19 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             name: "fcnn",
             summary: "dense layers, all cells at once",
             settings: r#"{"network":"fcnn","learning_rate":0.0005,"muted":0.15,"dropout":0.5,"weight_decay":0.1}"#,
-            tiny: r#"{"hidden":16,"layers":1,"batch":4,"learning_rate":0.01,"averaging":0.5,"dropout":0.0}"#,
+            tiny: r#"{"counted":0.05,"hidden":16,"layers":1,"batch":4,"learning_rate":0.01,"averaging":0.5,"dropout":0.0}"#,
         },
         Configuration {
             name: "cnn",
             summary: "dilated convolutions over the drums, all cells at once",
             settings: r#"{"network":"cnn","hidden":64,"layers":6,"muted":0.15}"#,
-            tiny: r#"{"hidden":8,"layers":2,"batch":4,"learning_rate":0.01,"averaging":0.5,"dropout":0.0}"#,
+            tiny: r#"{"counted":0.0,"hidden":8,"layers":2,"batch":4,"learning_rate":0.01,"averaging":0.5,"dropout":0.0}"#,
         },
         Configuration {
             name: "lstm-fcnn",
             summary: "an LSTM over the drums, dense layers, tempo and program; all cells at once",
             settings: r#"{"network":"lstm-fcnn","hidden":256,"layers":2,"conditions":true,"learning_rate":0.0005,"muted":0.15,"dropout":0.5}"#,
-            tiny: r#"{"hidden":16,"layers":1,"heard":8,"batch":4,"learning_rate":0.01,"averaging":0.5,"dropout":0.0}"#,
+            tiny: r#"{"counted":0.0,"hidden":16,"layers":1,"heard":8,"batch":4,"learning_rate":0.01,"averaging":0.5,"dropout":0.0}"#,
         },
         Configuration {
             name: "vae-fcnn",
