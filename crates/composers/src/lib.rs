@@ -4,6 +4,7 @@
 
 mod accompany;
 mod chorale;
+mod drum_and_bass;
 mod lstm;
 mod lstm_frames;
 mod memory;

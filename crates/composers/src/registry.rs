@@ -1,6 +1,6 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
-use crate::{accompany, chorale, lstm, lstm_frames, memory, notes, octave, performance_rnn, rnn_rbm};
+use crate::{accompany, chorale, drum_and_bass, lstm, lstm_frames, memory, notes, octave, performance_rnn, rnn_rbm};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
 /// The composers; the first is the default.
@@ -14,6 +14,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &chorale::SPEC,
     &performance_rnn::SPEC,
     &accompany::SPEC,
+    &drum_and_bass::SPEC,
 ];
 
 /// A composer in one of its configurations, by its name.

@@ -2,7 +2,7 @@
 
 use crate::frames::JudgesFrames;
 use crate::{
-    Around, Control, CreateError, FormError, Joined, Judge, ModelError, ModelFile, Request, Rng, Sampling,
+    Around, Control, CreateError, Expected, FormError, Joined, Judge, ModelError, ModelFile, Request, Rng, Sampling,
     SamplingError, Trainable, TrainingSet,
 };
 use cantus_score::{Meter, Reading, Score, Unpitched, counted};
@@ -127,6 +127,11 @@ pub trait Composer: Send + Sync {
 
     /// The part that it writes to given ones, where it does.
     fn joins(&self) -> Option<Joined> {
+        None
+    }
+
+    /// What it expects of a piece's part of that kind, where it can say; `None` where the piece has none.
+    fn expects(&self, _piece: &Score) -> Option<Expected> {
         None
     }
 

@@ -14,6 +14,16 @@ pub enum Joined {
     Drums,
 }
 
+/// What a composer that writes a part expects of one that was played, before it is heard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// How likely it is that something begins at each step of the composer's grid, given all that it is given there.
+    pub onsets: Vec<f64>,
+    /// What a latent variable says of the piece, where the composer has one: the divergence of what is known of it with the part from what is
+    /// known without, nats.
+    pub latent: Option<f64>,
+}
+
 impl Joined {
     /// In a word.
     pub const fn name(self) -> &'static str {

@@ -6,6 +6,7 @@
 //! sampler, the prompt, the baselines.
 
 mod autoregressive;
+pub mod band;
 pub mod checkpoint;
 pub mod checks;
 mod composer;
@@ -42,7 +43,7 @@ pub use file::{
 };
 pub use form::{Form, FormError, Recall};
 pub use habits::{Habits, Intent, Opening};
-pub use joined::Joined;
+pub use joined::{Expected, Joined};
 pub use judge::{Judge, Judgement, Moment};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes};
 pub use pieces::{PieceError, Pieces, Recent, Shelf};

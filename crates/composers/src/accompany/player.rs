@@ -4,16 +4,17 @@ mod alone;
 mod joining;
 
 use super::conditions::{HEARD, View};
-use super::piece::{Band, Known, Piece, lowest, on_grid, past_of};
+use super::piece::{Known, Piece, past_of};
 use super::plan::plan_of;
 use super::section::Section;
 use super::step::{Given, Spot, sounds, spots};
 use super::{SPEC, Settings, items};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KINDS, REST};
+use cantus_model::band::lowest;
 use cantus_model::frames::{BarSteps, FrameFigure, evaluation};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Joined, Judge, Judgement, Kind,
-    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -101,10 +102,10 @@ impl Accompanist {
         self.settings.own.writes
     }
 
-    /// See [`Section::registers`].
+    /// See [`cantus_model::band::Registers::probabilities`].
     #[cfg(test)]
     pub(super) fn registers(&self, tonic: Option<u8>) -> Vec<f64> {
-        self.section.registers(tonic)
+        self.section.registers().probabilities(tonic)
     }
 
     fn memory(&self) -> Memory {
@@ -190,7 +191,7 @@ impl Accompanist {
         let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
         let mut figures = Vec::with_capacity(frames.len() + 1);
         if self.writes() == Joined::Bass {
-            let chance = self.section.registers(known.tonic)[usize::from(lowest.get())];
+            let chance = self.section.registers().probabilities(known.tonic)[usize::from(lowest.get())];
             figures.push(FrameFigure {
                 nats: -chance.ln(),
                 hits: chance,
@@ -325,18 +326,7 @@ impl Accompanist {
 
     /// The lowest note of a bass that begins with nothing.
     fn register(&self, tonic: Option<u8>, rng: &mut Rng) -> Pitch {
-        let rng = &mut derive(rng.next_u64(), "register", &[]);
-        // Registers that some piece has, where there are any.
-        let known = |pitch: usize| self.section.lowest.is_empty() || self.section.lowest.contains_key(&(pitch as u8));
-        let weights: Vec<f32> = self
-            .section
-            .registers(tonic)
-            .iter()
-            .enumerate()
-            .map(|(pitch, p)| if known(pitch) { *p as f32 } else { 0.0 })
-            .collect();
-        let drawn = categorical(rng, &weights).and_then(|pitch| Pitch::try_from(pitch as u8).ok());
-        drawn.unwrap_or(Pitch::PIANO.0)
+        self.section.registers().draw(tonic, &mut derive(rng.next_u64(), "register", &[]))
     }
 
     /// The program that plays what is written: the one asked for, or as often as the corpus has each.

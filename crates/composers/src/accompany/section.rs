@@ -4,6 +4,7 @@ use super::piece::Piece;
 use super::plan::{Bars, bars};
 use super::step::sounds;
 use cantus_encoding::rhythm_section::KINDS;
+use cantus_model::band::Registers;
 use cantus_model::frames::check_time;
 use cantus_model::{Joined, TrainingSet};
 use cantus_score::{Meter, Tempo, TicksPerQuarter};
@@ -11,8 +12,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// What a register counts for that no piece has: so many of 128 pieces.
-const UNHEARD: f64 = 0.1;
 /// Loops that are kept.
 const LOOPS: usize = 32;
 /// Bars of a loop.
@@ -83,20 +82,9 @@ impl Section {
         check_time(self.steps_per_quarter, &self.meter, self.tempo)
     }
 
-    /// How likely each pitch is as the lowest note of a bass, given the tonic where it is known.
-    ///
-    /// # Shapes
-    /// `[128]`
-    pub(super) fn registers(&self, tonic: Option<u8>) -> Vec<f64> {
-        let count = |counts: &BTreeMap<u8, u32>, k: u8| f64::from(counts.get(&k).copied().unwrap_or(0));
-        let of_degree = |pitch: u8| {
-            let Some(tonic) = tonic.filter(|_| !self.degrees.is_empty()) else { return 1.0 };
-            count(&self.degrees, (pitch % 12 + 12 - tonic) % 12) + UNHEARD
-        };
-        let weights: Vec<f64> =
-            (0..128).map(|pitch| (count(&self.lowest, pitch) + UNHEARD) * of_degree(pitch)).collect();
-        let all: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / all).collect()
+    /// Its registers.
+    pub(super) fn registers(&self) -> Registers<'_> {
+        Registers { lowest: &self.lowest, degrees: &self.degrees }
     }
 
     pub(super) fn grid(&self) -> TicksPerQuarter {

@@ -5,13 +5,14 @@ use super::{
     Accompanist, BarSteps, COLUMNS, ComposeError, Composition, Given, Intent, Joined, Known, Prompt, Task,
     TicksPerQuarter,
 };
-use crate::accompany::piece::{Band, given, lowest, on_grid};
+use crate::accompany::piece::given;
 use crate::accompany::section::LOOP_BARS;
 use crate::accompany::step::{sounds, spots};
 use cantus_encoding::rhythm_section;
+use cantus_model::band::{Band, in_its_place, lowest, on_grid};
 use cantus_model::{Progress, Request, Rng, accentuate};
 use cantus_nn::random::{below, derive};
-use cantus_score::{Part, Pitch, Score, Tempo, Ticks, bass_of};
+use cantus_score::{Pitch, Score, Tempo, Ticks};
 use rand_chacha::rand_core::Rng as _;
 
 impl Accompanist {
@@ -82,22 +83,13 @@ impl Accompanist {
         }
         accentuate(&mut composed, Ticks::ZERO);
         let score = match prompt {
-            Some(prompt) => prompt.join(&self.in_its_place(composed, prompt), Ticks::ZERO),
+            Some(prompt) => {
+                let composed = if self.writes() == Joined::Bass { in_its_place(composed, prompt) } else { composed };
+                prompt.join(&composed, Ticks::ZERO)
+            }
             None => composed,
         };
         Ok(Composition { score, remarks: Vec::new() })
-    }
-
-    /// A bass where the prompt has its bass, among as many parts with a pitch.
-    fn in_its_place(&self, mut composed: Score, prompt: &Prompt) -> Score {
-        let parts = &prompt.score().parts;
-        if let (Joined::Bass, Some(bass)) = (self.writes(), bass_of(parts)) {
-            let before = parts[..bass].iter().filter(|part| !part.drums).count();
-            let after = parts[bass + 1..].iter().filter(|part| !part.drums).count();
-            composed.parts.splice(..0, std::iter::repeat_n(Part::default(), before));
-            composed.parts.extend(std::iter::repeat_n(Part::default(), after));
-        }
-        composed
     }
 
     /// A loop of the corpus's drums, each as likely; none where bars have another length.
