@@ -86,7 +86,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             name: "pix2pix",
             summary: "a U-Net against a PatchGAN; it has no likelihood",
             settings: r#"{"network":"pix2pix","hidden":32,"dropout":0.5,"batch":16,"learning_rate":0.0002,"weight_decay":0.0,"averaging":0.0}"#,
-            tiny: r#"{"hidden":4,"batch":4,"learning_rate":0.01,"dropout":0.1}"#,
+            tiny: r#"{"hidden":8,"batch":4,"learning_rate":0.01,"dropout":0.1}"#,
         },
     ],
     create: trainer::PatternTrainer::create,

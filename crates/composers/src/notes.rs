@@ -34,7 +34,7 @@ use cantus_score::Reading;
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "notes",
-    version: 2,
+    version: 3,
     writes: "notes one after the other, each with its length and loudness; knows its own past, and brings back what was",
     suits: "any folder: piano pieces, songs, hymns, tunes; the likeliest of all on music that it never learnt from",
     is_made_for: None,

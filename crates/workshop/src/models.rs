@@ -55,16 +55,16 @@ macro_rules! style {
 
 /// The models that are part of the program.
 pub static BUILT_IN: &[BuiltIn] = &[
-    style!("hymns", "Hymns", Some(0.66)),
+    style!("hymns", "Hymns", Some(0.59)),
     style!("chorales", "Bach chorales", Some(0.63)),
-    style!("reels", "Reels, jigs and hornpipes", Some(0.74)),
-    style!("airs", "Airs of the 18th century", Some(0.67)),
-    style!("dances", "English dances with chords", Some(0.72)),
-    style!("chopin", "Piano after Chopin", Some(0.71)),
-    style!("beethoven", "Piano after Beethoven", Some(0.76)),
-    style!("mozart", "Piano after Mozart", Some(0.59)),
+    style!("reels", "Reels, jigs and hornpipes", Some(0.73)),
+    style!("airs", "Airs of the 18th century", Some(0.70)),
+    style!("dances", "English dances with chords", Some(0.78)),
+    style!("chopin", "Piano after Chopin", Some(0.70)),
+    style!("beethoven", "Piano after Beethoven", Some(0.65)),
+    style!("mozart", "Piano after Mozart", Some(0.58)),
     style!("drums", "Drums", None),
-    style!("band", "A rock band with drums", Some(0.78)),
+    style!("band", "A rock band with drums", Some(0.77)),
     style!("bass", "A bass to given drums", None),
     style!("beat", "Drums to a given bass", None),
 ];

@@ -18,6 +18,7 @@ use cantus_nn::lstm::Lstm;
 
 /// One of the networks.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and burn has no modules in boxes")]
 pub(super) enum Network {
     Fcnn(Fcnn),
     Cnn(Cnn),

@@ -145,7 +145,7 @@ impl Vae {
                     *weight += f64::from(0.5 * (epsilon * epsilon + log_variance - *z * *z));
                 }
             }
-            let logits = self.of_samples(settings, z, told.clone().slice([b..b + 1]));
+            let logits = self.of_samples(settings, z, told.clone().narrow(0, b, 1));
             let samples: Vec<Vec<FrameFigure>> =
                 logits.chunks_exact(CELLS).map(|logits| figures_of(logits, pattern)).collect();
             for (weight, figures) in weights.iter_mut().zip(&samples) {

@@ -327,11 +327,16 @@ mod tests {
         let mut found = Vec::new();
         past.candidates(9, &mut found);
         let of = |way: usize| found.iter().find(|e| e.way == ORDERS.len() + way).map(|e| (e.note, e.base));
-        // The present is quarter 8: a quarter ago, two quarters, a bar, two bars.
+        // The present is quarter 8: a quarter ago, two quarters, a bar, two bars. What stands there is lower than the note that is there
+        // now, and so in the order of a moment comes after it.
         assert_eq!(
             [of(0), of(1), of(2), of(3), of(4)],
-            [Some((8, 28)), Some((7, 24)), Some((5, 16)), Some((1, 0)), None]
+            [Some((7, 28)), Some((6, 24)), Some((4, 16)), Some((0, 0)), None]
         );
+        // After the lower note of quarter 9 the higher one of a quarter ago has gone by: what comes is the next moment.
+        past.candidates(10, &mut found);
+        let a_quarter_ago = found.iter().find(|e| e.way == ORDERS.len());
+        assert_eq!(a_quarter_ago.map(|e| (e.note, e.base)), Some((9, 32)));
     }
 
     #[test]

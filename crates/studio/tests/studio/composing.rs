@@ -384,15 +384,21 @@ fn pages_are_told() {
 #[test]
 fn a_failed_order_says_why_and_can_be_forgotten() {
     let folder = tempfile::tempdir().unwrap();
+    // An order of before, whose file is gone.
+    let jobs = folder.path().join("library/jobs");
+    std::fs::create_dir_all(&jobs).unwrap();
+    let order = json!({ "bars": 8, "prompt": { "sha256": "0".repeat(64), "bars": 2 } });
+    std::fs::write(jobs.join("1.json"), json!({ "id": "1", "order": order, "state": "waiting" }).to_string()).unwrap();
     let studio = open(folder.path());
-    // The bars that are kept hold drums alone; later ones hold more.
+    let failed = studio.wait("/api/compositions", |answer| answer.json()[0]["state"] == "failed").json();
+    assert!(failed[0]["error"].as_str().unwrap().contains("give it again"), "{failed}");
+    // One that cannot be fulfilled is not taken: the bars that are kept hold drums alone; later ones hold more.
     let prompt =
         studio.send("POST", "/api/prompts?name=a.mid", &quarters(&[(0, true), (16, false)])).expect(201).json();
     let order = json!({ "bars": 8, "prompt": { "sha256": prompt["sha256"], "bars": 2 } });
-    let job = studio.post("/api/compositions", &order).expect(202).json();
-    let failed = studio.wait("/api/compositions", |answer| answer.json()[0]["state"] == "failed").json();
-    assert!(failed[0]["error"].as_str().unwrap().contains("prompt"), "{failed}");
-    let path = format!("/api/compositions/{}", job["id"].as_str().unwrap());
+    let refused = studio.post("/api/compositions", &order).expect(400).json();
+    assert!(refused["error"].as_str().unwrap().contains("keep at least 5 bars"), "{refused}");
+    let path = "/api/compositions/1".to_owned();
     studio.send("DELETE", &path, b"").expect(204);
     studio.send("DELETE", &path, b"").expect(404);
 }
