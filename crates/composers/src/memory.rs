@@ -26,7 +26,7 @@ use cantus_model::frames::{
 use cantus_model::learner::Recurrent;
 use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::coins::Coins;
-use cantus_nn::joint::{CLASSES, Decision, JointHead, JointScorer, JointShape, Noise, Place};
+use cantus_nn::joint::{CLASSES, JointHead, JointScorer, JointShape, Noise, Place};
 use cantus_nn::lstm::Lstm;
 use cantus_nn::random::derive;
 use cantus_nn::suffix::SuffixIndex;
@@ -245,7 +245,11 @@ impl FrameHead for Head {
     ) -> Vec<FrameFigure> {
         let mut decision = self.0.decision();
         let rows = features.chunks_exact(self.0.shape().features).zip(steps).zip(targets);
-        rows.map(|((features, step), target)| figure(&mut decision, features, *step, *target)).collect()
+        rows.map(|((features, step), target)| {
+            decision.open(features, &place(*step));
+            FrameFigure::of_set(&mut decision, target.bits())
+        })
+        .collect()
     }
 
     /// Note after note, each drawn as a token is; notes that are not allowed are left to the others.
@@ -282,25 +286,4 @@ impl FrameHead for Head {
             decision.choose(key.index());
         }
     }
-}
-
-/// The figure of a frame; hits and union are counted along its own notes: those given by their decisions, and the ones given wrongly.
-fn figure(decision: &mut Decision<'_>, features: &[f32], step: Step<'_, Remembered>, target: Keys) -> FrameFigure {
-    decision.open(features, &place(step));
-    let mut figure = FrameFigure { union: target.len() as f64, ..FrameFigure::default() };
-    for key in target.iter().rev().map(Some).chain([None]) {
-        let probabilities = decision.probabilities();
-        let end = f64::from(probabilities[Keys::COUNT]);
-        let given = f64::from(probabilities[key.map_or(Keys::COUNT, Key::index)]);
-        figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
-        match key {
-            Some(key) => {
-                figure.hits += given;
-                figure.union += (1.0 - given - end).max(0.0);
-                decision.choose(key.index());
-            }
-            None => figure.union += (1.0 - end).max(0.0),
-        }
-    }
-    figure
 }

@@ -25,6 +25,8 @@ pub use trainer::{FrameNetwork, FrameTrainer, Learning};
 
 use crate::{Evaluation, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_encoding::piano_roll::{Frame, Keys};
+use cantus_encoding::voices::items;
+use cantus_nn::joint::Decision;
 use serde::{Deserialize, Serialize};
 
 /// Whether the notes of a frame depend on one another.
@@ -73,6 +75,27 @@ pub struct FrameSums {
 }
 
 impl FrameFigure {
+    /// Of a set under a joint head, whose decision is open; hits and union are counted along the set's own members: those given by their
+    /// decisions, and the ones given wrongly.
+    pub fn of_set(decision: &mut Decision<'_>, set: u128) -> FrameFigure {
+        let mut figure = FrameFigure { union: f64::from(set.count_ones()), ..FrameFigure::default() };
+        for member in items(set).map(Some).chain([None]) {
+            let probabilities = decision.probabilities();
+            let last = probabilities.len() - 1;
+            let (end, given) = (f64::from(probabilities[last]), f64::from(probabilities[member.unwrap_or(last)]));
+            figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
+            match member {
+                Some(member) => {
+                    figure.hits += given;
+                    figure.union += (1.0 - given - end).max(0.0);
+                    decision.choose(member);
+                }
+                None => figure.union += (1.0 - end).max(0.0),
+            }
+        }
+        figure
+    }
+
     /// The frame's own accuracy, 0-1.
     pub fn accuracy(&self) -> f64 {
         if self.union > 0.0 { (self.hits / self.union).clamp(0.0, 1.0) } else { 1.0 }

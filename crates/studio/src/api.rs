@@ -177,7 +177,7 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
     )?;
     order.seed.get_or_insert_with(workshop::fresh_seed);
     aside(move || {
-        let Some(model) = shared.models.find(&shared, &order.model) else {
+        let Some(entry) = shared.models.find(&shared, &order.model) else {
             return Err(ApiError::bad_request(format!("there is no model `{}`", order.model)));
         };
         let given = composing::given(&shared, &order).map_err(ApiError::bad_request)?;
@@ -187,7 +187,7 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
                 return Err(ApiError::bad_request(format!("the piece has more than {MOST_BARS} bars")));
             }
         }
-        let model = model.load().map_err(|error| ApiError::bad_request(chain(&error)))?;
+        let model = shared.models.load(&entry).map_err(|error| ApiError::bad_request(chain(&error)))?;
         let settings = order.settings(&model);
         let request = workshop::request(&model, &settings, given.as_ref());
         let request = request.map_err(|error| ApiError::bad_request(chain(&error)))?;

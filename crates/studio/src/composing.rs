@@ -265,11 +265,9 @@ pub fn given(shared: &Shared, order: &Order) -> Result<Option<Score>, Unfulfille
 
 /// The worker: fulfils orders until the studio closes.
 pub fn work(shared: &Shared) {
-    // The last model stays in memory: whoever asks for another piece wants it at once.
-    let mut loaded: Option<(String, Model)> = None;
     while let Some(job) = shared.composing.next() {
         shared.events.tell("job", &job);
-        match fulfil(shared, &job, &mut loaded) {
+        match fulfil(shared, &job) {
             Ok(piece) => {
                 shared.composing.cancel(&job.id);
                 shared.events.tell("piece", &piece);
@@ -286,16 +284,10 @@ pub fn work(shared: &Shared) {
     }
 }
 
-fn fulfil(shared: &Shared, job: &Job, loaded: &mut Option<(String, Model)>) -> Result<Piece, Unfulfilled> {
+fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
     let order = &job.order;
     let entry = shared.models.find(shared, &order.model).ok_or_else(|| Unfulfilled::NoModel(order.model.clone()))?;
-    // A run may have become better since.
-    let fixed = workshop::built_in(&order.model).is_some();
-    let model = match loaded.take() {
-        Some((id, model)) if fixed && id == order.model => model,
-        _ => entry.load()?,
-    };
-    let model = &loaded.insert((order.model.clone(), model)).1;
+    let model = &*shared.models.load(&entry)?;
     let mut told = 0.0;
     let mut progress = |done| {
         if done >= told + 0.1 {

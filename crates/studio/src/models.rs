@@ -11,6 +11,7 @@ use cantus_training::run_folder::RunFiles;
 use cantus_workshop::{self as workshop, LoadError, Model};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A model that there is.
 #[derive(Clone, Debug, Serialize)]
@@ -58,18 +59,12 @@ fn asked(composer: &str, corpus: &CorpusCard) -> (&'static [Around], Vec<Describ
     (spec.around, spec.controls.iter().filter(can).map(described).collect())
 }
 
-impl Entry {
-    /// # Errors
-    /// [`LoadError`], where its file is damaged, or has gone.
-    pub fn load(&self) -> Result<Model, LoadError> {
-        workshop::load(&self.name)
-    }
-}
-
 /// Where models are looked for.
 pub struct Models {
     built_in: Vec<Entry>,
     runs: PathBuf,
+    /// The built-in model that was wanted last: whoever asks for another piece wants it at once.
+    last: Mutex<Option<Arc<Model>>>,
 }
 
 impl Models {
@@ -93,7 +88,23 @@ impl Models {
                 run: None,
             }
         });
-        Models { built_in: built_in.collect(), runs }
+        Models { built_in: built_in.collect(), runs, last: Mutex::default() }
+    }
+
+    /// The model of an entry.
+    ///
+    /// # Errors
+    /// [`LoadError`], where its file is damaged, or has gone.
+    pub fn load(&self, entry: &Entry) -> Result<Arc<Model>, LoadError> {
+        // A run may have become better since.
+        if workshop::built_in(&entry.name).is_none() {
+            return Ok(Arc::new(workshop::load(&entry.name)?));
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = last.as_ref().filter(|model| model.name == entry.name) {
+            return Ok(Arc::clone(model));
+        }
+        Ok(Arc::clone(last.insert(Arc::new(workshop::load(&entry.name)?))))
     }
 
     /// All there are now: the built-in ones, those trained here (the newest first), the other runs by name; of each run the best, then its

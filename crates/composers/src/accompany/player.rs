@@ -203,31 +203,10 @@ impl Accompanist {
             self.advance(&mut memory, &view, &frames[..at], known);
             self.features(&memory, &mut features);
             let place = Place { past: &past, at, shift: 0, classes: view.classes(at) };
-            figures.push(self.figure(&mut decision, &features, &place, frames[at]));
+            decision.open(&features, &place);
+            figures.push(FrameFigure::of_set(&mut decision, frames[at]));
         }
         figures
-    }
-
-    /// The figure of a frame; hits and union are counted along its own items: those given by their decisions, and the ones given wrongly.
-    fn figure(&self, decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, target: u128) -> FrameFigure {
-        let items = items(self.writes());
-        decision.open(features, place);
-        let mut figure = FrameFigure { union: f64::from(target.count_ones()), ..FrameFigure::default() };
-        let members = (0..items).rev().filter(|item| target >> item & 1 == 1);
-        for item in members.map(Some).chain([None]) {
-            let probabilities = decision.probabilities();
-            let (end, given) = (f64::from(probabilities[items]), f64::from(probabilities[item.unwrap_or(items)]));
-            figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
-            match item {
-                Some(item) => {
-                    figure.hits += given;
-                    figure.union += (1.0 - given - end).max(0.0);
-                    decision.choose(item);
-                }
-                None => figure.union += (1.0 - end).max(0.0),
-            }
-        }
-        figure
     }
 
     /// A frame; `None` where the model gives no number. `push` is added to the log-odds of an onset.

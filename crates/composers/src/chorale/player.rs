@@ -138,12 +138,8 @@ impl ChoraleComposer {
             let figure = |(at, chord): (usize, &Chord)| {
                 self.advance(&mut memory, at, chords.len(), at.checked_sub(1).map(|before| chords[before]));
                 self.features(&memory, |_| None, at, &mut features);
-                figure(
-                    &mut decision,
-                    &features,
-                    &Place { past: &past, at, shift: 0, classes: memory.profile.shares() },
-                    chord.bits(),
-                )
+                decision.open(&features, &Place { past: &past, at, shift: 0, classes: memory.profile.shares() });
+                FrameFigure::of_set(&mut decision, chord.bits())
             };
             chords.iter().enumerate().map(figure).collect()
         };
@@ -229,27 +225,6 @@ impl ChoraleComposer {
             Chord::from_bits(self.choir.ranges.iter().filter_map(middle).fold(0, |all, bit| all | bit))
         })
     }
-}
-
-/// The figure of a chord; hits and union are counted along its own voices: those given by their decisions, and the ones given wrongly.
-fn figure(decision: &mut Decision<'_>, features: &[f32], place: &Place<'_>, target: u128) -> FrameFigure {
-    decision.open(features, place);
-    let mut figure = FrameFigure { union: f64::from(target.count_ones()), ..FrameFigure::default() };
-    for item in voices::items(target).map(Some).chain([None]) {
-        let probabilities = decision.probabilities();
-        let end = f64::from(probabilities[ITEMS]);
-        let given = f64::from(probabilities[item.unwrap_or(ITEMS)]);
-        figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
-        match item {
-            Some(item) => {
-                figure.hits += given;
-                figure.union += (1.0 - given - end).max(0.0);
-                decision.choose(item);
-            }
-            None => figure.union += (1.0 - end).max(0.0),
-        }
-    }
-    figure
 }
 
 /// Which chords count, in a sentence.

@@ -208,7 +208,7 @@ impl Writer {
         self.walk(batch, pattern.steps.len(), |decision, step| {
             let target = pattern.bass[step];
             onsets.push(1.0 - f64::from(decision.probabilities()[COLUMNS]));
-            figures.push(figure(decision, target));
+            figures.push(FrameFigure::of_set(decision, u128::from(target)));
             Some(target)
         });
         (figures, onsets)
@@ -233,24 +233,4 @@ impl Writer {
             }
         })
     }
-}
-
-/// The figure of a step; hits and union are counted along its own columns.
-fn figure(decision: &mut Decision<'_>, target: u64) -> FrameFigure {
-    let mut figure = FrameFigure { union: f64::from(target.count_ones()), ..FrameFigure::default() };
-    let columns = (0..COLUMNS).rev().filter(|column| target >> column & 1 == 1);
-    for column in columns.map(Some).chain([None]) {
-        let probabilities = decision.probabilities();
-        let (end, given) = (f64::from(probabilities[COLUMNS]), f64::from(probabilities[column.unwrap_or(COLUMNS)]));
-        figure.nats -= given.max(f64::from(f32::MIN_POSITIVE)).ln();
-        match column {
-            Some(column) => {
-                figure.hits += given;
-                figure.union += (1.0 - given - end).max(0.0);
-                decision.choose(column);
-            }
-            None => figure.union += (1.0 - end).max(0.0),
-        }
-    }
-    figure
 }
