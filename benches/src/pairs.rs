@@ -11,9 +11,11 @@ use cantus_composers::registry;
 use cantus_corpus::{Pair, PairsFile, Sides};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KICK};
 use cantus_evaluation::accompaniment::{Accompanied, Accompaniment};
-use cantus_model::{Composer, Given, ModelFile, Request, Rng, StepAt, TrainingSet, derive};
+use cantus_evaluation::listener::Listener;
+use cantus_model::{Composer, Given, ModelFile, PieceError, Pieces, Request, Rng, Shelf, StepAt, TrainingSet, derive};
 use cantus_score::{Note, Part, Pitch, Score};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -103,6 +105,24 @@ impl Pattern {
     }
 }
 
+/// Pairs to learn from. The collection that a song comes from is its style.
+#[derive(Debug)]
+struct Learnt(Vec<Pair>);
+
+impl Shelf for Learnt {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn piece(&self, number: usize) -> std::result::Result<Cow<'_, Score>, PieceError> {
+        Ok(Cow::Borrowed(&self.0[number].score))
+    }
+
+    fn style(&self, number: usize) -> Option<&str> {
+        self.0[number].source.split('/').nth(1)
+    }
+}
+
 /// Runs the table.
 ///
 /// # Errors
@@ -167,8 +187,8 @@ fn learn(arguments: &Arguments, train: &[Pair], valid: &[Pair]) -> Result<Box<dy
         let (key, value) = change.split_once('=').ok_or("--set KEY=VALUE")?;
         settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
-    let scores = |pairs: &[Pair]| pairs.iter().map(|pair| pair.score.clone()).collect();
-    let set = TrainingSet { train: scores(train), valid: scores(valid), ..TrainingSet::default() };
+    let pieces = |pairs: &[Pair]| Pieces::on(Learnt(pairs.to_vec()));
+    let set = TrainingSet { train: pieces(train), valid: pieces(valid), ..TrainingSet::default() };
     let mut trainable = (spec.create)(&settings, &set, arguments.seed)?;
     println!("  {} parameters", trainable.parameters());
     let (begun, height) = (Instant::now(), trainable.regime().learning_rate);
@@ -278,6 +298,18 @@ fn sampled(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern], seed: u
         println!("  {name}:");
         found.iter().for_each(|found| println!("{}", found.table()));
     }
+    // One version of each; a listener hears what has a pitch.
+    let with = |k: usize, part: &Part| {
+        let mut whole = written[k].0.clone();
+        whole.parts.push(part.clone());
+        whole
+    };
+    let sets: [Vec<Score>; 2] = [
+        (0..written.len()).map(|k| with(k, &test[chosen[k]].score.parts[1])).collect(),
+        (0..written.len()).filter_map(|k| Some(with(k, written[k].1.first()?))).collect(),
+    ];
+    let [played, ours] = sets.each_ref().map(|set| set.iter().collect::<Vec<&Score>>());
+    Listener::of(&played, &ours).iter().for_each(|listener| println!("  {listener}"));
     let bars = 2.0 * VERSIONS as f64 * written.len() as f64;
     println!("  {:.3} s for 64 bars", seconds * 64.0 / bars);
     Ok(())

@@ -7,6 +7,7 @@ mod manifest;
 mod source;
 mod suite;
 mod tidy;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -19,6 +20,7 @@ Tasks of the Cantus project
   cargo xtask tidy                  check the invariants that ARCHITECTURE.md states
   cargo xtask fuzz [SECONDS]        fuzz the readers of files (600 seconds each unless told otherwise)
   cargo xtask bench ...             time Cantus beside its peers: `cargo xtask bench help`
+  cargo xtask wheel                 build the program as a Python wheel, install it in a new environment, and try it there
   cargo xtask help                  this text
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["test", "--only", step] => return suite::run(&root, Some(step)),
         ["tidy"] => tidy::run(&root),
         ["bench", ..] => bench(&root, &arguments[1..]),
+        ["wheel"] => wheel::run(&root),
         ["fuzz"] => fuzz::run(&root, 600),
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(&root, seconds),
@@ -53,16 +56,28 @@ fn main() -> ExitCode {
 
 /// Builds the benchmarks, and the program that some of them time, and hands the arguments over.
 fn bench(root: &Path, arguments: &[&str]) -> Result<(), String> {
-    let cargo = |arguments: &[&str]| {
-        let status = Command::new(env!("CARGO")).args(arguments).current_dir(root).status();
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("the benchmark ended with {status}")),
-            Err(error) => Err(format!("cargo cannot be started: {error}")),
-        }
-    };
-    cargo(&["build", "--release", "-p", "cantus-cli"])?;
-    cargo(&[&["run", "--release", "-q", "-p", "cantus-benches", "--"], arguments].concat())
+    // Both in one build: each by itself would have dependencies with features of its own, and they would be built twice.
+    call(Command::new(env!("CARGO")).current_dir(root).args([
+        "build",
+        "--release",
+        "-p",
+        "cantus-cli",
+        "-p",
+        "cantus-benches",
+    ]))?;
+    // Beside the folder in which this program itself was built, wherever cargo was told to build.
+    let here = std::env::current_exe().map_err(|error| format!("where this program is cannot be told: {error}"))?;
+    let built = here.ancestors().nth(2).unwrap_or(root).join("release/cantus-benches");
+    call(Command::new(built).current_dir(root).args(arguments))
+}
+
+/// Runs a command to its end.
+fn call(command: &mut Command) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{} ended with {status}: see above", command.get_program().display())),
+        Err(error) => Err(format!("{} cannot be started: {error}", command.get_program().display())),
+    }
 }
 
 fn usage(problem: &str) -> ExitCode {

@@ -34,6 +34,9 @@ use cantus_nn::lstm::Lstm;
 use cantus_score::Reading;
 use serde::{Deserialize, Serialize};
 
+/// What it can be asked for; a style only where the corpus has some.
+const CONTROLS: [Control; 4] = [Control::Key, Control::Meter, Control::Program, Control::Style];
+
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "accompany",
@@ -47,7 +50,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Parts, Reading::Merged],
     encoding: "rhythm_section",
     around: &[Around::Beginning, Around::Parts],
-    controls: &[Control::Key, Control::Meter, Control::Program],
+    controls: &CONTROLS,
     configurations: &[Configuration {
         name: "default",
         summary: "writes a bass to drums; drums to a bass with the setting writes=drums",
@@ -100,6 +103,9 @@ struct Own {
     untold: f32,
     /// In which share of the pieces the network is told, while learning, what the bars are like; it is judged without.
     planned: f32,
+    /// The styles that are told apart: those of the corpus, whatever is set here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    styles: Vec<String>,
 }
 
 impl Default for Own {
@@ -119,6 +125,7 @@ impl Default for Own {
             past_dropout: 0.1,
             untold: 0.5,
             planned: 0.5,
+            styles: Vec::new(),
         }
     }
 }
@@ -192,7 +199,7 @@ impl Settings {
 
     /// Width of what the first layer reads beside what is known of the given parts.
     fn own_input(&self) -> usize {
-        conditions::width(items(self.own.writes), self.shared.clock)
+        conditions::width(items(self.own.writes), self.shared.clock, self.own.styles.len())
     }
 
     /// Width of all that the first layer reads.

@@ -145,6 +145,11 @@ pub trait Composer: Send + Sync {
         self.spec().controls
     }
 
+    /// The styles that it tells apart, each a folder of its corpus: [`TrainingSet::styles`].
+    fn styles(&self) -> &[String] {
+        &[]
+    }
+
     /// The most bars that it writes at once.
     fn most_bars(&self) -> usize {
         MOST_BARS
@@ -291,6 +296,14 @@ pub enum ComposeError {
         control: &'static str,
         /// Who can be asked for it.
         able: String,
+    },
+    /// It has not learnt that style.
+    #[error("the model has no style `{style}`: it learnt {known}")]
+    Style {
+        /// What was asked for.
+        style: String,
+        /// What there is.
+        known: String,
     },
     /// It counts bars.
     #[error(

@@ -46,6 +46,9 @@ pub struct CorpusCard {
     /// Steps of the grid to a quarter note; nothing where they were merged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grid: Option<u32>,
+    /// The styles that can be told apart: its folders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub styles: Vec<String>,
     /// The licence under which the music may be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,

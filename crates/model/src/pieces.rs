@@ -35,6 +35,11 @@ pub trait Shelf: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`PieceError`], where it is elsewhere, and cannot be had from there.
     fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError>;
+
+    /// The folder of the corpus in which the piece of a number lies, where it lies in one.
+    fn style(&self, _number: usize) -> Option<&str> {
+        None
+    }
 }
 
 impl Shelf for Vec<Score> {
@@ -80,6 +85,11 @@ impl Pieces {
             let _ = self.lost.set(error);
             Cow::Owned(Score::new(TicksPerQuarter::DEFAULT))
         })
+    }
+
+    /// The folder of the corpus in which the piece of a number lies, where it lies in one.
+    pub fn style(&self, number: usize) -> Option<&str> {
+        self.shelf.style(number)
     }
 
     /// Whether all pieces that were asked for could be had.

@@ -172,11 +172,13 @@ pub enum Control {
     Instruments,
     /// Which instrument plays what is written.
     Program,
+    /// In the style of which folder of the corpus.
+    Style,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 7] = [
+    pub const ALL: [Control; 8] = [
         Control::Form,
         Control::Key,
         Control::Meter,
@@ -184,6 +186,7 @@ impl Control {
         Control::Seconds,
         Control::Instruments,
         Control::Program,
+        Control::Style,
     ];
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
@@ -211,6 +214,7 @@ impl Control {
             Control::Seconds => "seconds",
             Control::Instruments => "instruments",
             Control::Program => "program",
+            Control::Style => "style",
         }
     }
 
@@ -233,6 +237,7 @@ impl Control {
             Control::Seconds => "Seconds",
             Control::Instruments => "Instruments",
             Control::Program => "Instrument",
+            Control::Style => "Style",
         }
     }
 
@@ -250,6 +255,7 @@ impl Control {
             Control::Program => {
                 "the instrument that plays what is written: a program of General MIDI, 0-127; 33 is a fingered bass"
             }
+            Control::Style => "in the style of which folder of the corpus: its name",
         }
     }
 }
@@ -271,6 +277,8 @@ pub struct Controls {
     pub instruments: Option<Players>,
     /// Which instrument plays what is written.
     pub program: Option<Program>,
+    /// The folder of the corpus whose style is wanted: one of [`Composer::styles`].
+    pub style: Option<String>,
 }
 
 impl Controls {
@@ -284,6 +292,7 @@ impl Controls {
             self.seconds.is_some(),
             self.instruments.is_some(),
             self.program.is_some(),
+            self.style.is_some(),
         ];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
@@ -312,6 +321,7 @@ impl Controls {
                 let program = text.trim().parse().ok().and_then(Program::new);
                 self.program = Some(program.ok_or_else(|| format!("program `{text}`: give a number from 0 to 127"))?);
             }
+            Control::Style => self.style = Some(text.trim().to_owned()),
         }
         Ok(())
     }
@@ -398,9 +408,13 @@ impl Request {
             }
             return Err(ComposeError::Control { composer: spec.id, control: control.noun(), able });
         }
+        if let Some(style) = self.controls.style.as_ref().filter(|style| !composer.styles().contains(style)) {
+            return Err(ComposeError::Style { style: style.clone(), known: composer.styles().join(", ") });
+        }
         let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
         let is_open = |control: &Control| match control {
             Control::Form | Control::Seconds => self.length != Length::AsGiven,
+            Control::Style => true,
             // Drums have no key.
             Control::Key | Control::Program => joins,
             Control::Meter | Control::Density | Control::Instruments => false,

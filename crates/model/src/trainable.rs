@@ -7,6 +7,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
+/// A style is told apart where so many pieces are there to learn it from.
+const ENOUGH: usize = 4;
+
 /// The pieces to learn from and those to be judged by: read as a composer asks for; merged, that is quantised and one part each, unless it
 /// asks for something else.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,17 @@ impl TrainingSet {
     /// All pieces.
     pub fn all(&self) -> impl Iterator<Item = Cow<'_, Score>> {
         self.train.iter().chain(self.valid.iter())
+    }
+
+    /// The styles that can be told apart, in order: the folders of the corpus in which enough pieces to learn from lie, where these are two
+    /// at least.
+    pub fn styles(&self) -> Vec<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for style in (0..self.train.len()).filter_map(|number| self.train.style(number)) {
+            *counts.entry(style).or_default() += 1;
+        }
+        counts.retain(|_, count| *count >= ENOUGH);
+        if counts.len() < 2 { Vec::new() } else { counts.into_keys().map(str::to_owned).collect() }
     }
 
     /// Whether all pieces that were asked for could be had. Asked after whatever looks at pieces, and before anything is done with what it

@@ -7,22 +7,43 @@ use std::borrow::Cow;
 
 /// Pieces that stay where the corpus keeps them.
 #[derive(Debug)]
-struct Kept(Vec<Piece>);
+struct Kept {
+    pieces: Vec<Piece>,
+    /// How many folders all pieces of the corpus lie in.
+    shared: usize,
+}
 
 impl Shelf for Kept {
     fn count(&self) -> usize {
-        self.0.len()
+        self.pieces.len()
     }
 
     fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError> {
-        let piece = &self.0[number];
+        let piece = &self.pieces[number];
         piece.score().map(Cow::Owned).map_err(|error| PieceError::new(&piece.path, error))
     }
+
+    fn style(&self, number: usize) -> Option<&str> {
+        folders(&self.pieces[number]).nth(self.shared)
+    }
+}
+
+/// The folders on the way to a piece, the outermost first.
+fn folders(piece: &Piece) -> impl Iterator<Item = &str> {
+    piece.path.rsplit_once('/').map(|(folders, _)| folders.split('/')).into_iter().flatten()
+}
+
+/// How many folders all pieces lie in.
+fn shared(pieces: &[Piece]) -> usize {
+    let Some(first) = pieces.first() else { return 0 };
+    let alike = |piece: &Piece| folders(piece).zip(folders(first)).take_while(|(a, b)| a == b).count();
+    pieces.iter().map(alike).min().unwrap_or(0)
 }
 
 /// The corpus's pieces, by the side on which they stand.
 pub fn training_set(corpus: &Corpus) -> TrainingSet {
-    let pieces = |split| Pieces::on(Kept(corpus.pieces_of(split).cloned().collect()));
+    let shared = shared(&corpus.pieces);
+    let pieces = |split| Pieces::on(Kept { pieces: corpus.pieces_of(split).cloned().collect(), shared });
     TrainingSet {
         train: pieces(Split::Train),
         valid: pieces(Split::Valid),
@@ -46,6 +67,7 @@ pub fn corpus_card(corpus: &Corpus, name: &str) -> Result<CorpusCard, SpoolError
         quarters: corpus.pieces.iter().map(|piece| piece.quarters).sum(),
         reading: told.then(|| options.way().name().to_owned()),
         grid: told.then(|| options.steps().get()),
+        styles: training_set(corpus).styles(),
         licence: None,
         credit: None,
     })

@@ -60,6 +60,9 @@ pub struct Arguments {
     /// Who plays, of those that the model writes for, as in "piano, bass, drums" [default: as in one of the pieces learnt from]
     #[arg(long, value_name = "NAMES")]
     instruments: Option<String>,
+    /// In the style of which folder of the corpus, for models that learnt from folders [default: of any]
+    #[arg(long, value_name = "NAME")]
+    style: Option<String>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -71,7 +74,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "instruments", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "instruments", "style", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -172,6 +175,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         ("meter", arguments.meter.map(|meter| meter.to_string())),
         ("density", arguments.density.clone()),
         ("instruments", arguments.instruments.clone()),
+        ("style", arguments.style.clone()),
         ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),
     ];
     Ok(Provenance {

@@ -28,9 +28,10 @@ const COMPARED: usize = (3 * 2 + 2 * 2) * (MISSES.len() + 2);
 /// one before, or not.
 const OTHERS: usize = 2 + CLASSES + 1 + 1 + plan::CLASSES + 2;
 
-/// Width of what the network reads beside what is given.
-pub(super) const fn width(items: usize, clock: usize) -> usize {
-    5 * items + COMPARED + 1 + SINCE.len() + 1 + clock + PERIOD + LEFT + 1 + FAMILIES + OTHERS
+/// Width of what the network reads beside what is given. Where styles are told apart, one more says that it is unknown.
+pub(super) const fn width(items: usize, clock: usize, styles: usize) -> usize {
+    let styles = if styles == 0 { 0 } else { styles + 1 };
+    styles + 5 * items + COMPARED + 1 + SINCE.len() + 1 + clock + PERIOD + LEFT + 1 + FAMILIES + OTHERS
 }
 
 /// What a network sees of a piece: as much of it as is known.
@@ -176,6 +177,10 @@ impl View<'_> {
         if let Some(BarPlan { busy, again }) = self.plan.get(spot.bar as usize) {
             row[from + busy] = 1.0;
             again.iter().for_each(|again| row[from + plan::CLASSES + usize::from(*again)] = 1.0);
+        }
+        let styles = self.settings.own.styles.len();
+        if styles > 0 {
+            row[part(styles + 1) + self.known.style.unwrap_or(styles).min(styles)] = 1.0;
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Known {
     pub tempo: Option<f64>,
     /// The pitch class of the tonic.
     pub tonic: Option<u8>,
+    /// The style, one of those that are told apart.
+    pub style: Option<usize>,
 }
 
 /// A piece on the grid.
@@ -90,6 +92,7 @@ impl Piece {
             family: program.map(|program| program / 8),
             tempo: score.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute()),
             tonic: tonic(&score, &band),
+            style: None,
         };
         let spots = spots(&starts, end);
         let plan = plan_of(&frames, &spots, steps.get());

@@ -4,7 +4,7 @@
 //! learning it is told of half of the pieces, so that it can be judged without.
 
 use super::step::{Given, Spot, sounds};
-use cantus_model::Rng;
+use cantus_model::{Joined, Rng};
 use cantus_nn::random::{categorical, uniform_f64};
 use serde::{Deserialize, Serialize};
 
@@ -75,15 +75,35 @@ pub(super) fn plan_of(frames: &[u128], spots: &[Spot], per_quarter: u32) -> Vec<
     bars(spots).map(plan).collect()
 }
 
-/// How busy what is given is in each bar: the other parts where there are some, else drums or bass, in classes apart.
-fn given_of(given: &[Given], spots: &[Spot], per_quarter: u32) -> Vec<usize> {
-    let has_others = given.iter().any(|given| given.begun != 0);
-    let begins = |given: &&Given| if has_others { given.begun != 0 } else { given.drums != 0 || sounds(given.bass) };
-    let of = |bar: std::ops::Range<usize>| {
-        let (steps, onsets) = (bar.len(), given[bar].iter().filter(begins).count());
-        class(onsets, steps, per_quarter) + if has_others { 0 } else { CLASSES }
-    };
-    bars(spots).map(of).collect()
+/// What a part is written to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    /// The part that is written.
+    pub writes: Joined,
+    pub given: &'a [Given],
+    pub spots: &'a [Spot],
+    pub per_quarter: u32,
+}
+
+impl Around<'_> {
+    /// Whether instruments are given beside the drums, or the bass, to which a part is written.
+    fn has_others(&self) -> bool {
+        self.given.iter().any(|given| given.begun != 0)
+    }
+
+    /// How busy what is given is in each bar: the other instruments, or the drums, or the bass, alone; in classes apart.
+    fn busy(&self, others: bool) -> Vec<usize> {
+        let begins = |given: &&Given| match (others, self.writes) {
+            (true, _) => given.begun != 0,
+            (false, Joined::Bass) => given.drums != 0,
+            (false, Joined::Drums) => sounds(given.bass),
+        };
+        let of = |bar: std::ops::Range<usize>| {
+            let (steps, onsets) = (bar.len(), self.given[bar].iter().filter(begins).count());
+            class(onsets, steps, self.per_quarter) + if others { 0 } else { CLASSES }
+        };
+        bars(self.spots).map(of).collect()
+    }
 }
 
 /// What the bars of a corpus are like.
@@ -108,28 +128,29 @@ impl Bars {
         if fits { Ok(()) } else { Err("the counts of bars are damaged".to_owned()) }
     }
 
-    /// Counts a piece.
-    pub(super) fn add(&mut self, plan: &[BarPlan], given: &[Given], spots: &[Spot], per_quarter: u32) {
-        let mut before: Option<BarPlan> = None;
-        for (bar, given) in plan.iter().zip(given_of(given, spots, per_quarter)) {
-            self.busy[before.map_or(CLASSES, |before| before.busy)][given][bar.busy] += 1;
+    /// Counts a piece: with all that is given, and as one whose drums, or bass, are given alone.
+    pub(super) fn add(&mut self, plan: &[BarPlan], around: Around<'_>) {
+        for others in [true, false].into_iter().filter(|others| !others || around.has_others()) {
+            let mut before: Option<&BarPlan> = None;
+            for (bar, given) in plan.iter().zip(around.busy(others)) {
+                self.busy[before.map_or(CLASSES, |before| before.busy)][given][bar.busy] += 1;
+                before = Some(bar);
+            }
+        }
+        let mut before: Option<&BarPlan> = None;
+        for bar in plan {
             if let Some(again) = bar.again {
                 self.again[before.and_then(|before| before.again).map_or(2, usize::from)][usize::from(again)] += 1;
             }
-            before = Some(*bar);
+            before = Some(bar);
         }
     }
 
     /// Draws the bars of a piece after those that are there already.
-    pub(super) fn draw(
-        &self,
-        there: &[BarPlan],
-        (given, spots, per_quarter): (&[Given], &[Spot], u32),
-        rng: &mut Rng,
-    ) -> Vec<BarPlan> {
+    pub(super) fn draw(&self, there: &[BarPlan], around: Around<'_>, rng: &mut Rng) -> Vec<BarPlan> {
         let mut plan = there.to_vec();
-        let lengths: Vec<usize> = bars(spots).map(|bar| bar.len()).collect();
-        for (k, given) in given_of(given, spots, per_quarter).into_iter().enumerate().skip(there.len()) {
+        let lengths: Vec<usize> = bars(around.spots).map(|bar| bar.len()).collect();
+        for (k, given) in around.busy(around.has_others()).into_iter().enumerate().skip(there.len()) {
             let before = k.checked_sub(1).map(|k| plan[k]);
             let comparable = before.filter(|before| before.busy > 0 && lengths[k - 1] == lengths[k]);
             let again = comparable.and_then(|before| {
@@ -146,15 +167,16 @@ impl Bars {
     }
 
     /// How many onsets pieces of the corpus have to as much that is given.
-    pub(super) fn expected(&self, given: &[Given], spots: &[Spot], per_quarter: u32) -> f64 {
+    pub(super) fn expected(&self, around: Around<'_>) -> f64 {
         let mean = |given: usize| {
             let counts = sum(self.busy.iter().map(|rows| &rows[given]));
             let all: f64 = counts.iter().sum();
             if all > 0.0 { counts.iter().zip(USUAL).map(|(count, rate)| count * rate).sum::<f64>() / all } else { 0.0 }
         };
-        let of =
-            |(bar, given): (std::ops::Range<usize>, usize)| bar.len() as f64 / f64::from(per_quarter) * mean(given);
-        bars(spots).zip(given_of(given, spots, per_quarter)).map(of).sum()
+        let of = |(bar, given): (std::ops::Range<usize>, usize)| {
+            bar.len() as f64 / f64::from(around.per_quarter) * mean(given)
+        };
+        bars(around.spots).zip(around.busy(around.has_others())).map(of).sum()
     }
 
     fn busy_after(&self, before: usize, given: usize, rng: &mut Rng) -> usize {
@@ -196,21 +218,31 @@ mod tests {
         bars.check().unwrap();
         // A corpus in which bars are as busy as what is given, and never have the same rhythm twice.
         let never: Vec<BarPlan> = plan.iter().map(|bar| BarPlan { again: bar.again.map(|_| false), ..*bar }).collect();
-        bars.add(&never, &given, &spots, 2);
+        let around = |given| Around { writes: Joined::Bass, given, spots: &spots, per_quarter: 2 };
+        bars.add(&never, around(&given));
         for seed in 0..20 {
-            let drawn = bars.draw(&[], (&given, &spots, 2), &mut seeded(seed));
+            let drawn = bars.draw(&[], around(&given), &mut seeded(seed));
             assert_eq!(drawn.iter().map(|bar| bar.busy).collect::<Vec<_>>(), [1, 1, 1, 0, 0, 3]);
             assert!(drawn.iter().all(|bar| bar.again != Some(true)));
-            let gone_on = bars.draw(&plan[..2], (&given, &spots, 2), &mut seeded(seed));
+            let gone_on = bars.draw(&plan[..2], around(&given), &mut seeded(seed));
             assert_eq!((gone_on.len(), &gone_on[..2]), (6, &plan[..2]));
         }
+        let nothing = vec![Given::default(); 48];
         assert_eq!(
-            [bars.expected(&given, &spots, 2), bars.expected(&[Given::default(); 48], &spots, 2)],
+            [bars.expected(around(&given)), bars.expected(around(&nothing))],
             [3.0 * 0.35 * 4.0 + 1.6 * 4.0, 0.0]
         );
         // What was never given has any of the corpus's bars; an empty corpus plans silence.
         let dense = vec![Given { drums: 1, ..Given::default() }; 48];
-        let drawn = bars.draw(&[], (&dense, &spots, 2), &mut seeded(1));
+        let drawn = bars.draw(&[], around(&dense), &mut seeded(1));
         assert!(drawn.iter().all(|bar| [0, 1, 3].contains(&bar.busy)), "{drawn:?}");
+        // Where instruments are given, too, drums alone are known from the same pieces, and what is written is never among what is given.
+        let among = |given: &Given| Given { begun: 1, bass: u128::from(given.drums), ..*given };
+        let with_others: Vec<Given> = given.iter().map(among).collect();
+        let mut both = Bars::new();
+        both.add(&never, around(&with_others));
+        assert_eq!(both.expected(around(&given)), bars.expected(around(&given)));
+        let bass: Vec<Given> = with_others.iter().map(|given| Given { bass: given.bass, ..Given::default() }).collect();
+        assert_eq!(both.expected(around(&bass)), 0.0);
     }
 }

@@ -5,16 +5,16 @@ mod joining;
 
 use super::conditions::{HEARD, View};
 use super::piece::{Known, Piece, past_of};
-use super::plan::plan_of;
+use super::plan::{Around, plan_of};
 use super::section::Section;
 use super::step::{Given, Spot, sounds, spots};
-use super::{SPEC, Settings, items};
+use super::{CONTROLS, SPEC, Settings, items};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KINDS, REST};
 use cantus_model::band::lowest;
 use cantus_model::frames::{BarSteps, FrameFigure, evaluation};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Joined, Judge, Judgement, Kind,
-    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Control, Controls, Evaluation, Habits, Intent, Joined, Judge,
+    Judgement, Kind, ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -245,7 +245,13 @@ impl Accompanist {
 
     /// How many onsets pieces of the corpus have to as much that is given.
     fn expected(&self, task: &Task<'_>) -> f64 {
-        self.section.bars.expected(task.given, task.spots, self.section.grid().get())
+        self.section.bars.expected(self.around(task))
+    }
+
+    /// What a task's part is written to.
+    fn around<'t>(&self, task: &Task<'t>) -> Around<'t> {
+        let (given, spots) = (task.given, task.spots);
+        Around { writes: self.writes(), given, spots, per_quarter: self.section.grid().get() }
     }
 
     /// What is known of what a task gives: see [`Accompanist::listen`].
@@ -269,8 +275,7 @@ impl Accompanist {
         let per_quarter = self.section.grid().get();
         let mut plan = plan_of(&frames, &spots[..frames.len()], per_quarter);
         plan.truncate(there);
-        let around = (given, spots, per_quarter);
-        let plan = self.section.bars.draw(&plan, around, &mut derive(rng.next_u64(), "plan", &[]));
+        let plan = self.section.bars.draw(&plan, self.around(task), &mut derive(rng.next_u64(), "plan", &[]));
         let view = View { settings: &self.settings, spots, given, known, lowest, plan: &plan };
         let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
         let mut past = SuffixIndex::default();
@@ -301,6 +306,11 @@ impl Accompanist {
             }
         }
         Ok(frames)
+    }
+
+    /// The style that is asked for.
+    fn style(&self, controls: &Controls) -> Option<usize> {
+        self.styles().iter().position(|style| controls.style.as_ref() == Some(style))
     }
 
     /// The lowest note of a bass that begins with nothing.
@@ -411,7 +421,17 @@ impl Composer for Accompanist {
             ("metre", self.section.meter().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        .into_iter()
+        .chain((!own.styles.is_empty()).then(|| ("styles".to_owned(), own.styles.join(", "))))
+        .collect()
+    }
+
+    fn controls(&self) -> &'static [Control] {
+        if self.styles().is_empty() { &CONTROLS[..CONTROLS.len() - 1] } else { &CONTROLS }
+    }
+
+    fn styles(&self) -> &[String] {
+        &self.settings.own.styles
     }
 
     fn joins(&self) -> Option<Joined> {

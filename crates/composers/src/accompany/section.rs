@@ -1,7 +1,7 @@
 //! What a model keeps of its corpus: registers, instruments, metre, tempo, and some loops to begin with.
 
 use super::piece::Piece;
-use super::plan::{Bars, bars};
+use super::plan::{Around, Bars, bars};
 use super::step::sounds;
 use cantus_encoding::rhythm_section::KINDS;
 use cantus_model::band::Registers;
@@ -57,7 +57,8 @@ impl Section {
             },
         };
         for piece in pieces {
-            section.bars.add(&piece.plan, &piece.given, &piece.spots, grid.get());
+            let Piece { given, spots, .. } = piece;
+            section.bars.add(&piece.plan, Around { writes, given, spots, per_quarter: grid.get() });
             *section.lowest.entry(piece.lowest.get()).or_default() += 1;
             if let Some(tonic) = piece.known.tonic {
                 *section.degrees.entry((piece.lowest.class() + 12 - tonic) % 12).or_default() += 1;

@@ -21,8 +21,9 @@ use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{derive, uniform};
 use cantus_nn::suffix::SuffixIndex;
-use cantus_score::TicksPerQuarter;
+use cantus_score::{Score, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How much less often the given part itself is left out than what else a user may leave out.
@@ -88,13 +89,19 @@ impl AccompanyTrainer {
         seed: u64,
     ) -> Result<Box<dyn Trainable>, CreateError> {
         let bad = |problem: String| CreateError::Settings { composer: SPEC.id, problem };
-        let settings = Settings::read(settings).map_err(bad)?;
+        let mut settings = Settings::read(settings).map_err(bad)?;
+        settings.own.styles = set.styles();
         set.check_sounding()?;
         let grid = TicksPerQuarter::new(settings.own.steps).unwrap_or(TicksPerQuarter::DEFAULT);
         let writes = settings.own.writes;
         let pieces = |pieces: &Pieces| -> Result<Vec<Piece>, CreateError> {
-            let read = pieces.iter().filter_map(|score| Piece::read(&score, writes, grid, settings.own.rest));
-            let read: Vec<Piece> = read.collect();
+            let read = |(number, score): (usize, Cow<'_, Score>)| {
+                let mut piece = Piece::read(&score, writes, grid, settings.own.rest)?;
+                let style = pieces.style(number);
+                piece.known.style = settings.own.styles.iter().position(|known| style == Some(known));
+                Some(piece)
+            };
+            let read: Vec<Piece> = pieces.iter().enumerate().filter_map(read).collect();
             if read.is_empty() {
                 let problem = format!("no piece has {} that it could learn to write", writes.name());
                 return Err(CreateError::Unsuitable { composer: SPEC.id, problem });
@@ -126,13 +133,14 @@ impl AccompanyTrainer {
         let rng = &mut derive(self.seed, "known", &[epoch, index as u64]);
         let untold = self.settings.own.untold;
         let mut is_told = |often: f32| uniform(rng) >= often * untold;
-        let Known { part, others, family, tempo, tonic } = piece.known;
+        let Known { part, others, family, tempo, tonic, style } = piece.known;
         let known = Known {
             part: is_told(SELDOM) && part,
             others: is_told(1.0) && others,
             family: family.filter(|_| is_told(1.0)),
             tempo: tempo.filter(|_| is_told(1.0)),
             tonic: tonic.filter(|_| is_told(1.0)),
+            style: style.filter(|_| is_told(1.0)),
         };
         let is_planned = uniform(rng) < self.settings.own.planned;
         (known, if is_planned { &piece.plan } else { &[] })

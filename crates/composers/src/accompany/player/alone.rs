@@ -50,6 +50,7 @@ impl Accompanist {
             part: !looped.is_empty(),
             family: program.map(|program| program.get() / 8),
             tempo: intent.tempo.map(Tempo::quarters_per_minute).or(known.tempo),
+            style: self.style(&request.controls),
             ..known
         };
         let lowest = *low.get_or_insert(register);

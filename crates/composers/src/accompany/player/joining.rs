@@ -39,6 +39,7 @@ impl Accompanist {
             family: program.map(|program| program.get() / 8),
             tempo: coarse.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute()),
             tonic,
+            style: self.style(controls),
         };
         let (spots, given) = (spots(&starts, steps), given(&band, low, steps, rest));
         let task = Task { spots: &spots, given: &given, known, lowest: low, heard: Vec::new(), sampling };
