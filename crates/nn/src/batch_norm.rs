@@ -17,7 +17,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::module::{Module, Param, RunningState};
+use burn::module::{Module, ModuleMapper, Param, RunningState};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
@@ -65,7 +65,7 @@ impl BatchNorm {
         let y = match training && rows > 0 {
             true if is_fused(&x) => self.fused(x),
             true => self.reference(x),
-            false => self.affine(x - row(self.mean.value_sync()), row(self.variance.value_sync())),
+            false => self.affine(x - row(self.mean.value()), row(self.variance.value())),
         };
         y.reshape(shape)
     }
@@ -104,10 +104,24 @@ impl BatchNorm {
     }
 
     fn follow(&self, running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
-        let moved = running.value_sync() * self.momentum + batch.detach() * (1.0 - self.momentum);
-        running.update(moved);
-        // burn gathers updates until the next synchronisation; a checkpoint must not miss this one.
-        running.value_sync();
+        // A clone has the same value. burn's own `update` is one for each thread, and needs its `std`.
+        let _ = running.clone().map(&mut Follow { batch: batch.detach(), momentum: self.momentum });
+    }
+}
+
+/// Moves a running value towards that of a batch.
+struct Follow {
+    batch: Tensor<1>,
+    momentum: f64,
+}
+
+impl ModuleMapper for Follow {
+    fn map_float<const D: usize>(&mut self, running: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Follow { batch, momentum } = self;
+        running.map(|value| {
+            let batch = batch.clone().reshape(value.dims());
+            value * *momentum + batch * (1.0 - *momentum)
+        })
     }
 }
 
@@ -386,8 +400,8 @@ mod tests {
                     values_of(x.grad(&grads).unwrap()),
                     values_of(norm.gamma.val().grad(&grads).unwrap()),
                     values_of(norm.beta.val().grad(&grads).unwrap()),
-                    values_of(norm.mean.value_sync()),
-                    values_of(norm.variance.value_sync()),
+                    values_of(norm.mean.value()),
+                    values_of(norm.variance.value()),
                 ]
             };
             for (at, (fused, reference)) in run(true).iter().zip(run(false)).enumerate() {
