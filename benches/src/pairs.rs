@@ -12,11 +12,10 @@ use cantus_corpus::{Pair, PairsFile, Sides};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KICK};
 use cantus_evaluation::accompaniment::{Accompanied, Accompaniment};
 use cantus_evaluation::listener::Listener;
-use cantus_model::{Composer, Given, ModelFile, PieceError, Pieces, Request, Rng, Shelf, StepAt, TrainingSet, derive};
+use cantus_model::{Composer, Given, ModelFile, Pieces, Request, Rng, StepAt, TrainingSet, derive};
 use cantus_score::{Note, Part, Pitch, Score};
 use rayon::prelude::*;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -32,7 +31,11 @@ const SALTS: [&str; 3] = ["0", "1", "2"];
 /// Patterns that are sampled for statistics.
 const SAMPLED: usize = 500;
 /// Basses that are written to each.
-const VERSIONS: u64 = 4;
+const VERSIONS: usize = 5;
+/// Of these so many are held against the one that was played.
+const COMPARED: usize = 4;
+/// Two basses are unlike that share fewer of their notes.
+const UNLIKE: f64 = 0.5;
 /// A learning rate rises over so many steps, stays for this share of all, then falls.
 const WARMUP: f64 = 100.0;
 const STAYS: f64 = 0.5;
@@ -105,24 +108,6 @@ impl Pattern {
     }
 }
 
-/// Pairs to learn from. The collection that a song comes from is its style.
-#[derive(Debug)]
-struct Learnt(Vec<Pair>);
-
-impl Shelf for Learnt {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    fn piece(&self, number: usize) -> std::result::Result<Cow<'_, Score>, PieceError> {
-        Ok(Cow::Borrowed(&self.0[number].score))
-    }
-
-    fn style(&self, number: usize) -> Option<&str> {
-        self.0[number].source.split('/').nth(1)
-    }
-}
-
 /// Runs the table.
 ///
 /// # Errors
@@ -187,7 +172,11 @@ fn learn(arguments: &Arguments, train: &[Pair], valid: &[Pair]) -> Result<Box<dy
         let (key, value) = change.split_once('=').ok_or("--set KEY=VALUE")?;
         settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
-    let pieces = |pairs: &[Pair]| Pieces::on(Learnt(pairs.to_vec()));
+    // The collection that a song comes from is its style.
+    let style = |pair: &Pair| pair.source.split('/').nth(1).unwrap_or_default().to_owned();
+    let pieces = |pairs: &[Pair]| {
+        Pieces::on(pairs.iter().map(|pair| (style(pair), pair.score.clone())).collect::<Vec<(String, Score)>>())
+    };
     let set = TrainingSet { train: pieces(train), valid: pieces(valid), ..TrainingSet::default() };
     let mut trainable = (spec.create)(&settings, &set, arguments.seed)?;
     println!("  {} parameters", trainable.parameters());
@@ -268,7 +257,8 @@ fn sampled(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern], seed: u
         drums.parts.truncate(1);
         let given = Given::parts(drums.clone()).map_err(|error| error.to_string())?;
         let request = Request::around(given, composer.default_sampling());
-        let mut rngs: Vec<Rng> = (0..VERSIONS).map(|version| derive(seed, "sampled", &[k as u64, version])).collect();
+        let mut rngs: Vec<Rng> =
+            (0..VERSIONS as u64).map(|version| derive(seed, "sampled", &[k as u64, version])).collect();
         let composed = registry::compose(composer, &request, &mut rngs, &mut |_| ControlFlow::Continue(()));
         let composed = composed.map_err(|error| error.to_string())?;
         let ticks = drums.ticks_per_quarter;
@@ -289,15 +279,17 @@ fn sampled(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern], seed: u
             .collect();
         Accompaniment::of("bass", &pieces)
     };
-    let ours = beside(&|k| written[k].1.clone());
+    let ours = beside(&|k| written[k].1.iter().take(COMPARED).cloned().collect());
     // Any basses that were played, to other drums.
     let random = beside(&|k| {
-        (1..=VERSIONS as usize).map(|by| test[(chosen[k] + by * 389) % test.len()].score.parts[1].clone()).collect()
+        (1..=COMPARED).map(|by| test[(chosen[k] + by * 389) % test.len()].score.parts[1].clone()).collect()
     });
     for (name, found) in [("written", ours), ("basses of other songs in its place", random)] {
         println!("  {name}:");
         found.iter().for_each(|found| println!("{}", found.table()));
     }
+    let unlike = mean(written.iter().map(|(_, versions)| unlike(versions) as f64));
+    println!("  of {VERSIONS} basses to the same drums unlike one another: {unlike:.2}");
     // One version of each; a listener hears what has a pitch.
     let with = |k: usize, part: &Part| {
         let mut whole = written[k].0.clone();
@@ -313,4 +305,23 @@ fn sampled(composer: &dyn Composer, test: &[Pair], patterns: &[Pattern], seed: u
     let bars = 2.0 * VERSIONS as f64 * written.len() as f64;
     println!("  {:.3} s for 64 bars", seconds * 64.0 / bars);
     Ok(())
+}
+
+/// How many of the versions are unlike one another, from the first on.
+fn unlike(versions: &[Part]) -> usize {
+    let notes = |part: &Part| -> BTreeSet<(u64, u8)> {
+        let lowest = part.notes.iter().map(|note| note.pitch.get()).min().unwrap_or(0);
+        part.notes.iter().map(|note| (note.onset.0, note.pitch.get() - lowest)).collect()
+    };
+    let mut found: Vec<BTreeSet<(u64, u8)>> = Vec::new();
+    for version in versions.iter().map(notes) {
+        let is_like = |other: &BTreeSet<(u64, u8)>| {
+            let both = 2.0 * other.intersection(&version).count() as f64;
+            both >= UNLIKE * (other.len() + version.len()) as f64
+        };
+        if !found.iter().any(is_like) {
+            found.push(version);
+        }
+    }
+    found.len()
 }

@@ -21,6 +21,9 @@ use std::process::ExitCode;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// How many threads work [default: one for each core that the system gives]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 }
 
 // No doc comments on the variants: they would hide the longer ones of the arguments.
@@ -48,6 +51,10 @@ impl miette::Diagnostic for Usage {}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(threads) = arguments.threads {
+        // Nothing has begun to work yet: there is no other pool.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+    }
     let done = match arguments.command {
         Command::Compose(arguments) => commands::compose::run(&arguments),
         Command::Harmonise(arguments) => commands::harmonise::run(&arguments),

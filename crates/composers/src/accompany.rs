@@ -34,9 +34,6 @@ use cantus_nn::lstm::Lstm;
 use cantus_score::Reading;
 use serde::{Deserialize, Serialize};
 
-/// What it can be asked for; a style only where the corpus has some.
-const CONTROLS: [Control; 4] = [Control::Key, Control::Meter, Control::Program, Control::Style];
-
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "accompany",
@@ -50,7 +47,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Parts, Reading::Merged],
     encoding: "rhythm_section",
     around: &[Around::Beginning, Around::Parts],
-    controls: &CONTROLS,
+    controls: &[Control::Key, Control::Meter, Control::Program, Control::Style],
     configurations: &[Configuration {
         name: "default",
         summary: "writes a bass to drums; drums to a bass with the setting writes=drums",

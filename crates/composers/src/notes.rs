@@ -44,7 +44,15 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged, Reading::Parts, Reading::Performed],
     encoding: "note_events",
     around: &[Around::Beginning],
-    controls: &CONTROLS,
+    controls: &[
+        Control::Form,
+        Control::Key,
+        Control::Meter,
+        Control::Density,
+        Control::Seconds,
+        Control::Instruments,
+        Control::Style,
+    ],
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",
@@ -58,13 +66,6 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 
 /// The sampling that pieces are composed with unless told otherwise: a little safer than the model itself.
 const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.995 };
-
-/// What can be asked for where time is counted in seconds; the last where there are several instruments.
-const CONTROLS: [Control; 6] =
-    [Control::Form, Control::Key, Control::Meter, Control::Density, Control::Seconds, Control::Instruments];
-
-/// What can be asked for where time is counted in beats; the last where there are several instruments.
-const ON_BEATS: [Control; 5] = [Control::Form, Control::Key, Control::Meter, Control::Density, Control::Instruments];
 
 /// What the figures of validation and of a loaded model count.
 const PROTOCOL: &str =

@@ -43,7 +43,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Pedalled, Reading::Performed],
     encoding: "performance",
     around: &[Around::Beginning],
-    controls: &CONTROLS,
+    controls: &[Control::Key, Control::Meter, Control::Seconds],
     configurations: &[
         Configuration {
             name: "default",
@@ -63,9 +63,6 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     create: |settings, set, seed| Ok(Box::new(TokenTrainer::<Playing>::new(settings, set, seed)?)),
     load: |file| Ok(Box::new(Player::load(file)?)),
 };
-
-/// The last one of performances alone.
-const CONTROLS: [Control; 3] = [Control::Key, Control::Meter, Control::Seconds];
 
 /// The sampling that pieces are composed with unless told otherwise: the model's own. With a top-p of 0.98 touch and pedal are narrower than
 /// players have them.
@@ -470,8 +467,8 @@ impl Composer for Player {
         together(rngs, progress, |rngs, progress| self.write(opening, request, rngs, progress))
     }
 
-    fn controls(&self) -> &'static [Control] {
-        if self.model.grammar.is_played { &CONTROLS } else { &CONTROLS[..2] }
+    fn lacks(&self, control: Control) -> bool {
+        control == Control::Seconds && !self.model.grammar.is_played
     }
 
     fn judge(&self) -> Option<&dyn Judge> {

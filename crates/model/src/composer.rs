@@ -140,9 +140,14 @@ pub trait Composer: Send + Sync {
         None
     }
 
-    /// What it can be asked for: what its entry says, where the model can do all of that.
-    fn controls(&self) -> &'static [Control] {
-        self.spec().controls
+    /// Whether this very model cannot be asked for something that its entry says.
+    fn lacks(&self, control: Control) -> bool {
+        control == Control::Style && self.styles().is_empty()
+    }
+
+    /// Whether it can be asked for something.
+    fn can(&self, control: Control) -> bool {
+        self.spec().controls.contains(&control) && !self.lacks(control)
     }
 
     /// The styles that it tells apart, each a folder of its corpus: [`TrainingSet::styles`].

@@ -52,6 +52,21 @@ impl Shelf for Vec<Score> {
     }
 }
 
+/// Pieces with their styles.
+impl Shelf for Vec<(String, Score)> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError> {
+        Ok(Cow::Borrowed(&self[number].1))
+    }
+
+    fn style(&self, number: usize) -> Option<&str> {
+        Some(&self[number].0)
+    }
+}
+
 /// Pieces in their order. A clone is of the same shelf.
 ///
 /// In the place of a piece that cannot be had there is silence. Nothing that was made of these pieces is worth anything from then on:
@@ -92,6 +107,13 @@ impl Pieces {
         self.shelf.style(number)
     }
 
+    /// Those of one style, on the same shelf.
+    pub(crate) fn of_style(&self, style: &str) -> Pieces {
+        let numbers = (0..self.len()).filter(|number| self.style(*number) == Some(style)).collect();
+        let chosen = Chosen { shelf: Arc::clone(&self.shelf), numbers };
+        Pieces { shelf: Arc::new(chosen), lost: Arc::clone(&self.lost) }
+    }
+
     /// Whether all pieces that were asked for could be had.
     ///
     /// # Errors
@@ -103,6 +125,27 @@ impl Pieces {
     /// All of them, one after another.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, Score>> {
         (0..self.len()).map(|number| self.get(number))
+    }
+}
+
+/// Some of the pieces of a shelf.
+#[derive(Debug)]
+struct Chosen {
+    shelf: Arc<dyn Shelf>,
+    numbers: Vec<usize>,
+}
+
+impl Shelf for Chosen {
+    fn count(&self) -> usize {
+        self.numbers.len()
+    }
+
+    fn piece(&self, number: usize) -> Result<Cow<'_, Score>, PieceError> {
+        self.shelf.piece(self.numbers[number])
+    }
+
+    fn style(&self, number: usize) -> Option<&str> {
+        self.shelf.style(self.numbers[number])
     }
 }
 

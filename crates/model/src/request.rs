@@ -191,14 +191,6 @@ impl Control {
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
 
-    /// The controls of a model that remembers nothing: [`Control::Form`], the first of those that have it, is none of them.
-    pub fn without_form(controls: &'static [Control]) -> &'static [Control] {
-        match controls {
-            [Control::Form, others @ ..] => others,
-            others => others,
-        }
-    }
-
     /// The control of a name.
     pub fn named(name: &str) -> Option<Control> {
         Control::ALL.into_iter().find(|control| control.name() == name)
@@ -401,7 +393,7 @@ impl Request {
             let ids: Vec<&str> = all.iter().filter(|spec| can(spec)).map(|spec| spec.id).collect();
             ids.join(", ")
         };
-        if let Some(control) = self.controls.asked().find(|control| !composer.controls().contains(control)) {
+        if let Some(control) = self.controls.asked().find(|control| !composer.can(*control)) {
             let able = able(&|spec| spec.controls.contains(&control));
             if control == Control::Seconds {
                 return Err(ComposeError::Seconds { able });

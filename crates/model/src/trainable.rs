@@ -41,6 +41,12 @@ impl TrainingSet {
         if counts.len() < 2 { Vec::new() } else { counts.into_keys().map(str::to_owned).collect() }
     }
 
+    /// The pieces of one style.
+    pub fn of_style(&self, style: &str) -> TrainingSet {
+        let [train, valid] = [&self.train, &self.valid].map(|pieces| pieces.of_style(style));
+        TrainingSet { train, valid, ..self.clone() }
+    }
+
     /// Whether all pieces that were asked for could be had. Asked after whatever looks at pieces, and before anything is done with what it
     /// found.
     ///

@@ -72,3 +72,30 @@ pub fn corpus_card(corpus: &Corpus, name: &str) -> Result<CorpusCard, SpoolError
         credit: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_corpus::ContentHash;
+    use cantus_score::TicksPerQuarter;
+
+    #[test]
+    fn styles_are_the_folders_in_which_pieces_first_part() {
+        let score = Score::new(TicksPerQuarter::DEFAULT);
+        let piece = |path: &str| Piece::new(path.to_owned(), ContentHash::of(&score), Split::Train, &score);
+        let all = |paths: &[&str]| paths.iter().map(|path| piece(path)).collect::<Vec<Piece>>();
+        let styles = |paths: &[&str]| -> Vec<Option<String>> {
+            let kept = Kept { shared: shared(&all(paths)), pieces: all(paths) };
+            (0..paths.len()).map(|number| kept.style(number).map(str::to_owned)).collect()
+        };
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            styles(&["bach/a.mid", "bach/organ/b.mid", "liszt/c.mid"]),
+            [named("bach"), named("bach"), named("liszt")]
+        );
+        assert_eq!(styles(&["all/bach/a.mid", "all/liszt/b.mid"]), [named("bach"), named("liszt")]);
+        assert_eq!(styles(&["all/a.mid", "all/b.mid"]), [None, None]);
+        assert_eq!(styles(&["a.mid", "liszt/b.mid"]), [None, named("liszt")]);
+        assert_eq!(styles(&[]), []);
+    }
+}

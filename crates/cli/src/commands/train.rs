@@ -298,7 +298,8 @@ fn introduce(description: &RunDescription, json: bool) -> Result<()> {
         Bounds { epochs: Some(epochs), .. } => format!("at most {}", counted(*epochs as usize, "epoch")),
         _ => "until validation stands still".to_owned(),
     };
-    say(format!("\n{composer}:{configuration}, {parameters} parameters, seed {seed}, {until}"))?;
+    let threads = counted(rayon::current_num_threads(), "thread");
+    say(format!("\n{composer}:{configuration}, {parameters} parameters, seed {seed}, {until}, on {threads}"))?;
     for baseline in &description.baselines {
         say(format!(
             "to beat: {:.3} nats per {unit} ({}, on the same validation {unit}s)",

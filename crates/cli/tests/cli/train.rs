@@ -157,6 +157,19 @@ fn every_configuration_trains_and_composes() {
 }
 
 #[test]
+fn the_number_of_threads_is_said_and_changes_nothing() {
+    let folder = folder();
+    fill(&folder.path().join("music"), 4);
+    let model = |threads: &str, said: &str| {
+        let out = cantus(folder.path(), &[&training(threads, "1")[..], &["--threads", threads]].concat()).fine();
+        assert!(out.contains(said), "{out}");
+        bytes(&folder.path().join(threads), "best.safetensors")
+    };
+    assert!(model("1", ", on 1 thread\n") == model("3", ", on 3 threads\n"));
+    cantus(folder.path(), &["compose", "--threads", "0"]).failed(2);
+}
+
+#[test]
 fn half_halves_the_model() {
     let folder = folder();
     fill(&folder.path().join("music"), 4);

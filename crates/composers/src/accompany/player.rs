@@ -8,13 +8,13 @@ use super::piece::{Known, Piece, past_of};
 use super::plan::{Around, plan_of};
 use super::section::Section;
 use super::step::{Given, Spot, sounds, spots};
-use super::{CONTROLS, SPEC, Settings, items};
+use super::{SPEC, Settings, items};
 use cantus_encoding::rhythm_section::{self, COLUMNS, KINDS, REST};
 use cantus_model::band::lowest;
 use cantus_model::frames::{BarSteps, FrameFigure, evaluation};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Control, Controls, Evaluation, Habits, Intent, Joined, Judge,
-    Judgement, Kind, ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Controls, Evaluation, Habits, Intent, Joined, Judge, Judgement,
+    Kind, ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -424,10 +424,6 @@ impl Composer for Accompanist {
         .into_iter()
         .chain((!own.styles.is_empty()).then(|| ("styles".to_owned(), own.styles.join(", "))))
         .collect()
-    }
-
-    fn controls(&self) -> &'static [Control] {
-        if self.styles().is_empty() { &CONTROLS[..CONTROLS.len() - 1] } else { &CONTROLS }
     }
 
     fn styles(&self) -> &[String] {

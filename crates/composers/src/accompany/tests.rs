@@ -1,8 +1,8 @@
 use super::*;
 use crate::registry;
 use cantus_model::{
-    ComposeError, Composer, Composition, Evaluation, Given, Request, Sampling, Settings as Json, StepAt, Trainable,
-    TrainingSet, seeded,
+    ComposeError, Composer, Composition, Control, Evaluation, Given, ModelFile, Pieces, Precision, Request, Sampling,
+    Settings as Json, StepAt, Trainable, TrainingSet, seeded,
 };
 use cantus_score::{Note, Part, Pitch, Program, Score, Ticks, TicksPerQuarter, Velocity};
 use std::ops::ControlFlow;
@@ -276,4 +276,42 @@ fn where_nothing_is_given_a_bass_has_a_loop_of_the_corpus() {
     assert!(loops.len() > 1, "always the same loop");
     let alone = compose(drums.as_ref(), 1);
     assert!(alone.parts.len() == 1 && alone.parts[0].drums);
+}
+
+#[test]
+fn styles_are_told_apart_and_asked_for() {
+    // The same drums throughout; a busy bass plays every quarter of a bar, a calm one its beginning.
+    let piece = |k: usize| {
+        let mut piece = band(6, BEATS[1], 30);
+        let onsets = if k % 2 == 0 { 1 } else { 4 };
+        piece.parts[1].notes =
+            (0..6).flat_map(|bar| (0..onsets).map(move |beat| note(32 * bar + 8 * beat, 30, 4))).collect();
+        piece
+    };
+    let pieces = |count: usize| {
+        Pieces::on((0..count).map(|k| (["calm", "busy"][k % 2].to_owned(), piece(k))).collect::<Vec<_>>())
+    };
+    let set = TrainingSet { train: pieces(12), valid: pieces(4), attacks: true, ..TrainingSet::default() };
+    let mut trainable = (SPEC.create)(&settings("bass", &[("untold", 0.2.into())]), &set, 1).unwrap();
+    for epoch in 0..20 {
+        for step in 0..trainable.steps(epoch) {
+            assert!(trainable.step(StepAt { epoch, step }, 0.01).finite);
+        }
+    }
+    let composer =
+        registry::load(&ModelFile::from_bytes(&trainable.save().to_bytes(Precision::Full).unwrap()).unwrap()).unwrap();
+    assert_eq!(composer.styles(), ["busy", "calm"]);
+    assert!(composer.can(Control::Style));
+    let onsets = |style: &str| -> usize {
+        let written = |seed| joined(composer.as_ref(), alone(piece(0), true), &[("style", style)], seed).unwrap().score;
+        (0..6).map(|seed| written(seed).parts[1].notes.len()).sum()
+    };
+    let (calm, busy) = (onsets("calm"), onsets("busy"));
+    assert!(busy > calm + calm / 2, "busy {busy}, calm {calm}");
+    let refused = joined(composer.as_ref(), alone(piece(0), true), &[("style", "loud")], 1).unwrap_err().to_string();
+    assert_eq!(refused, "the model has no style `loud`: it learnt busy, calm");
+    // Without folders there is nothing to ask for.
+    let plain = trained("bass", 1, &[]).composer();
+    let refused = joined(plain.as_ref(), alone(piece(0), true), &[("style", "calm")], 1).unwrap_err();
+    assert!(matches!(refused, ComposeError::Control { .. }), "{refused}");
 }

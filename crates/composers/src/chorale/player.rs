@@ -316,8 +316,8 @@ impl Composer for ChoraleComposer {
         Some(self)
     }
 
-    fn controls(&self) -> &'static [Control] {
-        if self.settings.own.candidates > 0 { SPEC.controls } else { Control::without_form(SPEC.controls) }
+    fn lacks(&self, control: Control) -> bool {
+        control == Control::Form && self.settings.own.candidates == 0
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {

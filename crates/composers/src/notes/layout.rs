@@ -33,7 +33,7 @@ const LEFT: usize = 10;
 /// Classes of a length in steps.
 const STEPS: usize = 40;
 /// Parts of an input.
-const PARTS: usize = 20;
+const PARTS: usize = 21;
 /// Sources of what the shared part hears.
 pub(super) const SOURCES: usize = 11;
 
@@ -101,6 +101,8 @@ pub(super) struct Layout {
     beat: u32,
     instruments: usize,
     levels: usize,
+    /// Styles that are told apart.
+    styles: usize,
     /// For each choice, where each thing that it sees begins.
     begins: [Vec<(Known, usize)>; choice::COUNT],
     known: [usize; choice::COUNT],
@@ -145,12 +147,13 @@ pub(super) fn class_of_match(length: usize) -> usize {
 }
 
 impl Layout {
-    pub fn new(vocabulary: &Vocabulary) -> Layout {
+    pub fn new(vocabulary: &Vocabulary, styles: usize) -> Layout {
         let mut layout = Layout {
             places: vocabulary.clock().places() as usize,
             beat: vocabulary.clock().beat(),
             instruments: vocabulary.instruments().len(),
             levels: vocabulary.velocities().len(),
+            styles,
             begins: Default::default(),
             known: [0; choice::COUNT],
         };
@@ -232,7 +235,8 @@ impl Layout {
     }
 
     /// Sizes of an input's parts: beginning, instrument, pitch, interval, advance, place, quarter, length, end, loudness, what sounds, what
-    /// sounded lately, pitch classes, bar, bars left, notes of the moment, keys held, time to the next end, pace and chords.
+    /// sounded lately, pitch classes, bar, bars left, notes of the moment, keys held, time to the next end, pace and chords, style, the last
+    /// one of each of these three for what is not told.
     fn of_input(&self) -> [usize; PARTS] {
         [
             1,
@@ -255,16 +259,16 @@ impl Layout {
             NUMBER,
             texture::CLASSES + 1,
             texture::CLASSES + 1,
+            if self.styles == 0 { 0 } else { self.styles + 1 },
         ]
     }
 
-    /// Writes what the network reads before note `j`, with everything moved by `shift`; whether it is told how busy the piece is, is
-    /// said by `told`.
+    /// Writes what the network reads before note `j`, with everything moved by `shift`; `told` says what it is told of the piece.
     pub fn read(
         &self,
         past: &Past,
         j: usize,
-        (shift, told): (i32, bool),
+        (shift, told): (i32, Told),
         is_drums: impl Fn(u8) -> bool,
         row: &mut [f32],
     ) {
@@ -278,9 +282,12 @@ impl Layout {
         let notes = &past.notes()[..j];
         let now = notes.last().map_or(0, |note| note.onset);
         let place = InBar::of(past, now, self.beat);
-        let [pace, chords] = texture::known(past.texture(now).filter(|_| told));
+        let [pace, chords] = texture::known(past.texture(now).filter(|_| told.texture));
         mark(18, pace, 1.0);
         mark(19, chords, 1.0);
+        if self.styles > 0 {
+            mark(20, past.style().filter(|_| told.style).unwrap_or(self.styles), 1.0);
+        }
         mark(6, place.quarter, 1.0);
         mark(13, place.bar_quarters, 1.0);
         mark(14, class_of_left(past.left(place.bar)), 1.0);
@@ -326,6 +333,19 @@ impl Layout {
             mark(17, usize::from(number_of(next_end)), 1.0);
         }
     }
+}
+
+/// What a network is told of a piece, where somebody says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// How busy it is.
+    pub texture: bool,
+    /// Its style.
+    pub style: bool,
+}
+
+impl Told {
+    pub const ALL: Told = Told { texture: true, style: true };
 }
 
 /// A key moved by some semitones, held within the keyboard.

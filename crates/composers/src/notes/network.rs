@@ -58,6 +58,9 @@ pub(super) struct NoteSettings {
     pub epochs: u32,
     /// Rounds in which a critic learns, once the network has, to tell its pieces from the corpus's; 0 for none.
     pub critic: usize,
+    /// The styles that are told apart: those of the corpus, whatever is set here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub styles: Vec<String>,
 }
 
 impl Default for NoteSettings {
@@ -86,6 +89,7 @@ impl Default for NoteSettings {
             patience: 4,
             epochs: 200,
             critic: 36,
+            styles: Vec::new(),
         }
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Past {
     beyond: usize,
     /// How busy it is, or is to be; of none nobody says.
     textures: Textures,
+    /// Its style, or that which it is to have; of none nobody says.
+    style: Option<usize>,
     /// How often each pitch class came before each note and after the last one; drums do not count.
     classes: Vec<[u32; 12]>,
 }
@@ -170,6 +172,16 @@ impl Past {
     /// The same piece, and how busy it is, or is to be.
     pub fn with_textures(self, textures: Textures) -> Past {
         Past { textures, ..self }
+    }
+
+    /// The same piece, and its style.
+    pub fn in_style(self, style: Option<usize>) -> Past {
+        Past { style, ..self }
+    }
+
+    /// Its style, or that which it is to have, where somebody says.
+    pub fn style(&self) -> Option<usize> {
+        self.style
     }
 
     /// How busy it is, stretch by stretch.

@@ -7,13 +7,13 @@ mod pacing;
 
 use super::critic::KINDS;
 use super::form::Form;
-use super::layout::{Layout, choice};
+use super::layout::{Layout, Told, choice};
 use super::network::NoteSettings;
 use super::past::Past;
 use super::texture::Textures;
-use super::usual::Usual;
+use super::usual::{Customs, Usual};
 use super::view::View;
-use super::{CONTROLS, ON_BEATS, PROTOCOL, SAMPLING, SPEC};
+use super::{PROTOCOL, SAMPLING, SPEC};
 use cantus_encoding::note_events::{Clock, Instrument, Vocabulary, decode, encode};
 use cantus_model::critic::Critic;
 use cantus_model::frames::BarSteps;
@@ -39,6 +39,8 @@ pub(super) struct NoteComposer {
     settings: NoteSettings,
     vocabulary: Vocabulary,
     usual: Usual,
+    /// Of each style.
+    customs: Vec<Customs>,
     layout: Layout,
     cells: Vec<LstmCell>,
     head: CascadeScorer,
@@ -63,7 +65,16 @@ impl NoteComposer {
             serde_json::from_value(encoding["note_events"].clone()).map_err(|e| metadata(e.to_string()))?;
         let usual: Usual = serde_json::from_value(encoding["usual"].clone()).map_err(|e| metadata(e.to_string()))?;
         usual.check(&vocabulary).map_err(metadata)?;
-        let layout = Layout::new(&vocabulary);
+        // A corpus without folders has none.
+        let customs: Vec<Customs> = match encoding.get("styles") {
+            Some(styles) => serde_json::from_value(styles.clone()).map_err(|e| metadata(e.to_string()))?,
+            None => Vec::new(),
+        };
+        customs.iter().try_for_each(|custom| custom.usual.check(&vocabulary)).map_err(metadata)?;
+        if customs.len() != settings.styles.len() {
+            return Err(metadata(format!("{} styles and what is usual in {}", settings.styles.len(), customs.len())));
+        }
+        let layout = Layout::new(&vocabulary, settings.styles.len());
         let critic = Critic::read(file, KINDS)?;
         let hidden = settings.hidden;
         let cell = |layer: usize| {
@@ -84,6 +95,7 @@ impl NoteComposer {
             settings,
             vocabulary,
             usual,
+            customs,
             layout,
         })
     }
@@ -115,7 +127,10 @@ impl NoteComposer {
     /// What a request asks for, and what is drawn for it.
     pub(super) fn begin(&self, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
-        let intent = Intent::of(self.habits.as_ref(), request, rng)?;
+        let style = self.settings.styles.iter().position(|style| request.controls.style.as_ref() == Some(style));
+        let custom = style.and_then(|style| self.customs.get(style));
+        let usual = custom.map_or(&self.usual, |custom| &custom.usual);
+        let intent = Intent::of(custom.map(|custom| &custom.habits).or(self.habits.as_ref()), request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let first = starts.len();
         let bars = request.bars() - request.prompt().map_or(0, Prompt::bars);
@@ -129,22 +144,22 @@ impl NoteComposer {
         // Who is asked for plays; else the prompt's instruments go on, and a new piece has those of one of the corpus.
         let playing: Vec<u8> = match &request.controls.instruments {
             Some(players) => players.iter().map(|player| self.instrument(player)).collect::<Result<_, _>>()?,
-            None if notes.is_empty() => self.usual.ensembles[below(rng, self.usual.ensembles.len())].clone(),
+            None if notes.is_empty() => usual.ensembles[below(rng, usual.ensembles.len())].clone(),
             None => notes.iter().map(|note| note.instrument).collect(),
         };
         let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
         let clock = self.clock();
-        let form = self.form_of(request, &bars, first, rng)?;
+        let form = self.form_of(usual, request, (&bars, first), rng)?;
         // A piece is as busy as some piece of the corpus, stretch by stretch; what goes on from a prompt, as that is.
         let textures = if notes.is_empty() {
-            self.usual.forms.draw_textures(&bars, request.controls.density, rng)
+            usual.forms.draw_textures(&bars, request.controls.density, rng)
         } else {
             Textures::of(&notes, heard, clock, |number| self.is_drums(number))
         };
-        let closes = uniform(rng) < self.usual.closing;
-        let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures);
-        let past = past.going_on(self.usual.bars.saturating_sub(request.bars()));
-        Ok(Begun { past, given: notes.len(), heard, first, playing, form, closes, grid, meter, intent, remarks })
+        let closes = uniform(rng) < usual.closing;
+        let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures).in_style(style);
+        let past = past.going_on(usual.bars.saturating_sub(request.bars()));
+        Ok(Begun { past, given: notes.len(), heard, first, playing, form, closes, usual, grid, meter, intent, remarks })
     }
 
     /// The instrument that somebody asks for: of several that will do the one that plays in most pieces.
@@ -164,7 +179,13 @@ impl NoteComposer {
     }
 
     /// What comes again: what is asked for, or, in a piece of its own, what does in some piece of the corpus.
-    fn form_of(&self, request: &Request, bars: &[Bar], kept: usize, rng: &mut Rng) -> Result<Form, ComposeError> {
+    fn form_of(
+        &self,
+        usual: &Usual,
+        request: &Request,
+        (bars, kept): (&[Bar], usize),
+        rng: &mut Rng,
+    ) -> Result<Form, ComposeError> {
         let beat = self.vocabulary.clock().beat();
         match &request.controls.form {
             Some(form) => {
@@ -183,7 +204,7 @@ impl NoteComposer {
                     (!anew.get(quarter / 2).copied().unwrap_or(false)).then_some(*from)
                 }))
             }
-            None if request.prompt().is_none() => Ok(self.usual.forms.draw(bars, beat, rng)),
+            None if request.prompt().is_none() => Ok(usual.forms.draw(bars, beat, rng)),
             None => Ok(Form::default()),
         }
     }
@@ -191,7 +212,7 @@ impl NoteComposer {
     /// Reads the note before note `j`, and what is around it.
     fn advance(&self, past: &Past, j: usize, memory: &mut Memory) {
         let Memory { input, layers, scratch } = memory;
-        self.layout.read(past, j, (0, true), |number| self.is_drums(number), input);
+        self.layout.read(past, j, (0, Told::ALL), |number| self.is_drums(number), input);
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = layers.split_at_mut(k);
             let x = below.last().map_or(&*input, |(h, _)| h);
@@ -232,6 +253,8 @@ pub(super) struct Begun<'h> {
     pub form: Form,
     /// Whether it ends on the tonic.
     pub closes: bool,
+    /// What is usual in its style.
+    pub usual: &'h Usual,
     grid: TicksPerQuarter,
     meter: Meter,
     intent: Intent<'h>,
@@ -335,14 +358,18 @@ impl Composer for NoteComposer {
         .into()
     }
 
-    /// Music on beats is counted in bars.
-    fn controls(&self) -> &'static [Control] {
-        match (self.clock(), self.is_band()) {
-            (Clock::Seconds, true) => &CONTROLS,
-            (Clock::Seconds, false) => &CONTROLS[..CONTROLS.len() - 1],
-            (_, true) => &ON_BEATS,
-            (_, false) => &ON_BEATS[..ON_BEATS.len() - 1],
+    fn lacks(&self, control: Control) -> bool {
+        match control {
+            // Music on beats is counted in bars.
+            Control::Seconds => self.clock() != Clock::Seconds,
+            Control::Instruments => !self.is_band(),
+            Control::Style => self.styles().is_empty(),
+            _ => false,
         }
+    }
+
+    fn styles(&self) -> &[String] {
+        &self.settings.styles
     }
 
     fn judge(&self) -> Option<&dyn Judge> {

@@ -1,9 +1,9 @@
 use super::SPEC;
-use super::layout::{Layout, choice};
+use super::layout::{Layout, Told, choice};
 use super::past::Past;
 use super::view::View;
 use cantus_encoding::note_events::{Vocabulary, encode};
-use cantus_model::{Composer, ModelFile, Precision, Prompt, Request, TrainingSet};
+use cantus_model::{Composer, ModelFile, Pieces, Precision, Prompt, Request, TrainingSet};
 use cantus_nn::cascade::{NONE, Sight};
 use cantus_nn::random::{below, seeded};
 use cantus_score::{Note, Part, Pitch, Program, Reading, Score, Ticks, TicksPerQuarter, Velocity};
@@ -53,7 +53,7 @@ fn what_is_there_is_always_allowed_and_makes_the_note_again() {
     for seed in 0..6 {
         let score = band(seed, 0);
         let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
-        let layout = Layout::new(&vocabulary);
+        let layout = Layout::new(&vocabulary, 0);
         let past = read(&score, &vocabulary);
         let mut view = View::new(&vocabulary, &layout, &past, 0);
         for (j, note) in past.notes().iter().enumerate() {
@@ -75,7 +75,7 @@ fn what_is_there_is_always_allowed_and_makes_the_note_again() {
 fn moved_music_moves_what_is_heard_and_offered_and_nothing_else() {
     let scores = [band(3, 0), band(3, 4)];
     let vocabulary = Vocabulary::build(&scores, Reading::Parts, true).unwrap();
-    let layout = Layout::new(&vocabulary);
+    let layout = Layout::new(&vocabulary, 0);
     let [still, moved] = scores.each_ref().map(|score| read(score, &vocabulary));
     let mut views = (View::new(&vocabulary, &layout, &still, 4), View::new(&vocabulary, &layout, &moved, 0));
     let (mut a, mut b) = (vec![0.0; layout.inputs()], vec![0.0; layout.inputs()]);
@@ -87,8 +87,8 @@ fn moved_music_moves_what_is_heard_and_offered_and_nothing_else() {
         let mut expected = expected;
         expected.allowed[choice::PITCH] |= 15;
         assert_eq!(found, expected, "note {j}");
-        layout.read(&still, j, (4, true), |number| vocabulary.is_drums(number), &mut a);
-        layout.read(&moved, j, (0, true), |number| vocabulary.is_drums(number), &mut b);
+        layout.read(&still, j, (4, Told::ALL), |number| vocabulary.is_drums(number), &mut a);
+        layout.read(&moved, j, (0, Told::ALL), |number| vocabulary.is_drums(number), &mut b);
         assert_eq!(a, b, "note {j}");
     }
 }
@@ -97,7 +97,7 @@ fn moved_music_moves_what_is_heard_and_offered_and_nothing_else() {
 fn what_comes_later_changes_nothing_that_is_known() {
     let score = band(5, 0);
     let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
-    let layout = Layout::new(&vocabulary);
+    let layout = Layout::new(&vocabulary, 0);
     let whole = read(&score, &vocabulary);
     let mut growing = Past::new(whole.bars().to_vec(), vocabulary.clock());
     let (mut a, mut b) = (vec![0.0; layout.inputs()], vec![0.0; layout.inputs()]);
@@ -107,8 +107,8 @@ fn what_comes_later_changes_nothing_that_is_known() {
         let mut after = View::new(&vocabulary, &layout, &whole, 0);
         after.open(j);
         assert_eq!(before.sight, after.sight, "note {j}");
-        layout.read(&growing, j, (0, true), |number| vocabulary.is_drums(number), &mut a);
-        layout.read(&whole, j, (0, true), |number| vocabulary.is_drums(number), &mut b);
+        layout.read(&growing, j, (0, Told::ALL), |number| vocabulary.is_drums(number), &mut a);
+        layout.read(&whole, j, (0, Told::ALL), |number| vocabulary.is_drums(number), &mut b);
         assert_eq!(a, b, "note {j}");
         growing.push(*note, vocabulary.is_drums(note.instrument));
     }
@@ -118,7 +118,7 @@ fn what_comes_later_changes_nothing_that_is_known() {
 fn who_composes_sees_at_each_choice_what_is_judged_by() {
     let score = band(7, 0);
     let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
-    let (layout, past) = (Layout::new(&vocabulary), read(&score, &vocabulary));
+    let (layout, past) = (Layout::new(&vocabulary, 0), read(&score, &vocabulary));
     let mut judging = View::new(&vocabulary, &layout, &past, 0);
     // Who composes has no note but those before.
     let mut written = Past::new(past.bars().to_vec(), vocabulary.clock());
@@ -169,7 +169,7 @@ fn what_sounds_offers_its_end_and_what_came_offers_itself() {
     score.parts.push(Part { notes: [once(0), once(48)].concat(), ..Part::default() });
     score.parts[0].notes.sort_unstable();
     let vocabulary = Vocabulary::build([&score], Reading::Parts, true).unwrap();
-    let (layout, past) = (Layout::new(&vocabulary), read(&score, &vocabulary));
+    let (layout, past) = (Layout::new(&vocabulary, 0), read(&score, &vocabulary));
     let mut view = View::new(&vocabulary, &layout, &past, 0);
     // The third note: where the melody's first ends; it lasts as long as the bass.
     let (sight, _) = view.of_note(2);
@@ -326,4 +326,48 @@ fn who_is_asked_for_plays_and_nobody_else() {
     let refused = composer.compose(&asking("bass, flute"), &mut seeded(1), &mut |_| ControlFlow::Continue(()));
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("`flute`") && refused.contains("Fingered Bass, drums"), "{refused}");
+}
+
+#[test]
+fn a_style_is_told_and_has_habits_of_its_own() {
+    // The same tunes low in 3/4 and high in 4/4.
+    let piece = |k: usize| {
+        let (mut piece, is_low) = (tune(8, k as u64 / 2), k % 2 == 0);
+        for note in &mut piece.parts[0].notes {
+            note.pitch = Pitch::try_from(note.pitch.get() - if is_low { 24 } else { 0 }).unwrap();
+        }
+        piece.meters = vec![(Ticks::ZERO, if is_low { "3/4" } else { "4/4" }.parse().unwrap())];
+        (["low", "high"][k % 2].to_owned(), piece)
+    };
+    let pieces = |range: std::ops::Range<usize>| Pieces::on(range.map(piece).collect::<Vec<_>>());
+    let set = TrainingSet { train: pieces(0..8), valid: pieces(8..10), ..tunes() };
+    let trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap();
+    let composer = (SPEC.load)(&trainable.save()).unwrap();
+    assert_eq!(composer.styles(), ["high", "low"]);
+    for (style, meter) in [("low", "3/4"), ("high", "4/4")] {
+        let mut request = Request::new(6, composer.default_sampling());
+        request.controls.set("style", style).unwrap();
+        let score = made(composer.as_ref(), &request, 1);
+        assert_eq!(score.meters[0].1.to_string(), meter);
+        let known: Vec<u8> = (0..8)
+            .map(piece)
+            .filter(|(of, _)| of == style)
+            .flat_map(|(_, piece)| piece.parts[0].notes.clone())
+            .map(|note| note.pitch.get())
+            .collect();
+        let written: Vec<u8> = score.parts.iter().flat_map(|part| &part.notes).map(|note| note.pitch.get()).collect();
+        assert!(written.iter().min() >= known.iter().min() && written.iter().max() <= known.iter().max());
+    }
+    // The network reads it where it is told, and only there.
+    let vocabulary = Vocabulary::build(set.all(), Reading::Merged, false).unwrap();
+    let (layout, past) = (Layout::new(&vocabulary, 2), read(&set.train.get(0), &vocabulary));
+    let row = |style: Option<usize>, told: Told| {
+        let mut row = vec![0.0; layout.inputs()];
+        layout.read(&past.clone().in_style(style), 3, (0, told), |number| vocabulary.is_drums(number), &mut row);
+        row
+    };
+    let untold = Told { style: false, ..Told::ALL };
+    assert_ne!(row(Some(0), Told::ALL), row(Some(1), Told::ALL));
+    assert_eq!(row(Some(0), untold), row(None, Told::ALL));
+    assert_eq!(layout.inputs(), Layout::new(&vocabulary, 0).inputs() + 3);
 }

@@ -1,12 +1,12 @@
 //! Training.
 
 use super::critic::{MOST_PIECES, learn};
-use super::layout::{Layout, choice};
+use super::layout::{Layout, Told, choice};
 use super::network::{Network, NoteSettings};
 use super::past::Past;
 use super::player::NoteComposer;
 use super::texture::Textures;
-use super::usual::Usual;
+use super::usual::{Customs, Usual};
 use super::view::View;
 use super::{PROTOCOL, SPEC};
 use burn::tensor::Device;
@@ -77,20 +77,23 @@ struct NoteTrainer {
     quarters_per_note: f64,
     usual: Usual,
     habits: Habits,
+    /// Of each style.
+    customs: Vec<Customs>,
 }
 
 /// Makes a network that has learnt nothing yet.
 pub(super) fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<Box<dyn Trainable>, CreateError> {
     set.check_sounding()?;
-    Ok(Box::new(NoteTrainer::new(NoteSettings::read(settings)?, set, seed)?))
+    let settings = NoteSettings { styles: set.styles(), ..NoteSettings::read(settings)? };
+    Ok(Box::new(NoteTrainer::new(settings, set, seed)?))
 }
 
 impl NoteTrainer {
     fn new(settings: NoteSettings, set: &TrainingSet, seed: u64) -> Result<NoteTrainer, CreateError> {
         let vocabulary = Vocabulary::build(set.all(), set.reading, settings.loudness)?;
-        let layout = Layout::new(&vocabulary);
+        let (layout, styles) = (Layout::new(&vocabulary, settings.styles.len()), &settings.styles);
         let outlines = |pieces: &Pieces, transposition: u8| -> Vec<Outline> {
-            let outline = |number| Learnt::new(pieces, number, &vocabulary, transposition).outline;
+            let outline = |number| Learnt::new(pieces, number, (&vocabulary, styles), transposition).outline;
             let all: Vec<Outline> = (0..pieces.len()).into_par_iter().map(outline).collect();
             all.into_iter().filter(|piece| piece.notes > 0).collect()
         };
@@ -100,7 +103,7 @@ impl NoteTrainer {
             let notes: usize = outlines.iter().map(|piece| piece.notes).sum();
             let some: Vec<usize> =
                 outlines.iter().step_by(notes / MOST_COUNTED + 1).map(|piece| piece.number).collect();
-            some.into_par_iter().map(|number| Learnt::new(pieces, number, &vocabulary, 0).past).collect()
+            some.into_par_iter().map(|number| Learnt::new(pieces, number, (&vocabulary, styles), 0).past).collect()
         };
         let of = |pieces: &[Past]| -> Vec<Vec<TokenId>> {
             pieces.par_iter().map(|past| tokens(past, &vocabulary, &layout, &sizes)).collect()
@@ -120,6 +123,18 @@ impl NoteTrainer {
             learner: Learner::new(network, optimizer, settings.averaging),
             quarters_per_note: quarters / f64::from(notes.max(1) as u32),
             usual: Usual::of(&pasts.iter().collect::<Vec<_>>(), &vocabulary),
+            customs: settings
+                .styles
+                .iter()
+                .enumerate()
+                .map(|(k, style)| Customs {
+                    usual: Usual::of(
+                        &pasts.iter().filter(|past| past.style() == Some(k)).collect::<Vec<_>>(),
+                        &vocabulary,
+                    ),
+                    habits: Habits::of(&set.of_style(style)),
+                })
+                .collect(),
             valid_notes,
             habits: Habits::of(set),
             settings,
@@ -144,16 +159,11 @@ impl NoteTrainer {
                 let Some(Row { segment, .. }) = row else { return Vec::new() };
                 let past = &*pasts[&segment.piece];
                 let mut view = View::new(&self.vocabulary, &self.layout, past, segment.shift);
-                view.told = self.is_told(segment.piece);
+                let told = self.told(segment.piece);
+                view.told = told.texture;
                 let read = |j: usize| {
                     let mut x = vec![0.0; width];
-                    self.layout.read(
-                        past,
-                        j,
-                        (segment.shift, view.told),
-                        |number| self.vocabulary.is_drums(number),
-                        &mut x,
-                    );
+                    self.layout.read(past, j, (segment.shift, told), |number| self.vocabulary.is_drums(number), &mut x);
                     let (sight, open) = view.of_note(j);
                     (x, sight, open)
                 };
@@ -179,15 +189,19 @@ impl NoteTrainer {
         batch
     }
 
-    /// Whether the network is told how busy a piece is in this epoch: of every other one, by chance.
-    fn is_told(&self, piece: usize) -> bool {
-        derive(self.seed, "told", &[self.plan.epoch(), piece as u64]).next_u64() & 1 == 0
+    /// What the network is told of a piece in this epoch: each of these of every other one, by chance.
+    fn told(&self, piece: usize) -> Told {
+        let chance = derive(self.seed, "told", &[self.plan.epoch(), piece as u64]).next_u64();
+        Told { texture: chance & 1 == 0, style: chance & 2 == 0 }
     }
 
     /// The network as the optimiser moves it, without any average.
     fn as_trained(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        let encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
+        let mut encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
+        if !self.customs.is_empty() {
+            encoding["styles"] = serde_json::json!(self.customs);
+        }
         checkpoint::save(&SPEC, self.learner.network(), settings, encoding, &self.habits)
     }
 
@@ -206,7 +220,12 @@ struct Batch {
 }
 
 impl Learnt {
-    fn new(pieces: &Pieces, number: usize, vocabulary: &Vocabulary, transposition: u8) -> Learnt {
+    fn new(
+        pieces: &Pieces,
+        number: usize,
+        (vocabulary, styles): (&Vocabulary, &[String]),
+        transposition: u8,
+    ) -> Learnt {
         let piece = &*pieces.get(number);
         let (events, _) = encode(piece, vocabulary);
         let pitches =
@@ -217,8 +236,9 @@ impl Learnt {
         let is_drums = |number: u8| vocabulary.is_drums(number);
         let (clock, end) = (vocabulary.clock(), events.bars.last().map_or(0, |bar| bar.end().0 as u32));
         let textures = Textures::of(&events.notes, end, clock, is_drums);
+        let style = styles.iter().position(|style| pieces.style(number) == Some(style));
         Learnt {
-            past: Past::of(&events.notes, events.bars, clock, is_drums).with_textures(textures),
+            past: Past::of(&events.notes, events.bars, clock, is_drums).with_textures(textures).in_style(style),
             outline: Outline {
                 number,
                 notes: events.notes.len(),
@@ -329,7 +349,7 @@ impl Trainable for NoteTrainer {
         let of_rows = rows.iter().flatten().map(|row| row.segment.piece);
         let pasts = self.encoded.of(of_rows, |piece| {
             let Outline { number, notes, .. } = self.train[piece];
-            (Learnt::new(&self.set.train, number, &self.vocabulary, 0).past, notes)
+            (Learnt::new(&self.set.train, number, (&self.vocabulary, &self.settings.styles), 0).past, notes)
         });
         if self.set.check_whole().is_err() {
             return StepReport::default();
@@ -407,7 +427,7 @@ impl Trainable for NoteTrainer {
         let mut composer = NoteComposer::load(model)?;
         let count = self.train.len().min(MOST_PIECES);
         let number = |k: usize| self.train[k * self.train.len() / count].number;
-        let learnt = |k| Learnt::new(&self.set.train, number(k), &self.vocabulary, 0).past;
+        let learnt = |k| Learnt::new(&self.set.train, number(k), (&self.vocabulary, &self.settings.styles), 0).past;
         let pieces: Vec<Past> = (0..count).into_par_iter().map(learnt).collect();
         let rounds = (self.settings.critic, self.seed);
         Ok(learn(&mut composer, &pieces, rounds, stop, progress).map(|critic| critic.write(model)))

@@ -5,6 +5,7 @@ use super::form::Plans;
 use super::loops::Loops;
 use super::past::Past;
 use cantus_encoding::note_events::Vocabulary;
+use cantus_model::Habits;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,13 @@ pub(super) struct Usual {
     pub loops: Loops,
     /// The share of pieces that end on the tonic.
     pub closing: f32,
+}
+
+/// What is usual in one style.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Customs {
+    pub usual: Usual,
+    pub habits: Habits,
 }
 
 impl Usual {

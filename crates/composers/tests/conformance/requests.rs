@@ -114,7 +114,7 @@ fn what_is_asked_for_comes_and_who_cannot_says_who_can() {
         let twice = compose(composer.as_ref(), &with("key", "D").after(prompt), 1).unwrap_err();
         assert!(twice.to_string().contains("what is given has its own"), "{twice}");
         let formed = compose(composer.as_ref(), &with("form", "AB"), 1);
-        if !composer.controls().contains(&Control::Form) {
+        if !composer.can(Control::Form) {
             let error = formed.unwrap_err();
             assert!(
                 error.to_string().contains("cannot be asked for a form; use one of notes, memory, chorale"),

@@ -297,9 +297,8 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
         (N::Head::kind() == Kind::Exact).then_some(self)
     }
 
-    fn controls(&self) -> &'static [Control] {
-        let all = N::spec().controls;
-        if self.head.remembers() { all } else { Control::without_form(all) }
+    fn lacks(&self, control: Control) -> bool {
+        control == Control::Form && !self.head.remembers()
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {

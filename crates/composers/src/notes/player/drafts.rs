@@ -133,7 +133,7 @@ impl NoteComposer {
             self.advance(&draft.past, j, &mut draft.memory);
             match self.next(draft, task, deciding, rng)? {
                 Some(note) => {
-                    let voices = self.usual.voices[usize::from(note.instrument)];
+                    let voices = task.begun.usual.voices[usize::from(note.instrument)];
                     draft.past.give_way(note.instrument, note.onset, voices.into());
                     draft.past.push(note, self.is_drums(note.instrument));
                 }
@@ -149,7 +149,7 @@ impl NoteComposer {
             draft.breach += SILENCE;
         }
         draft.looping.upto(&draft.past, time);
-        if draft.looping.is_beyond(&self.usual.loops) {
+        if draft.looping.is_beyond(&task.begun.usual.loops) {
             draft.breach += BREACH;
         }
         if let (Some(critic), Some(hearing)) = (&self.critic, &mut draft.hearing) {
@@ -182,7 +182,8 @@ impl NoteComposer {
             Next::Free(from) => from,
         };
         // A moment has no more notes than any of the corpus.
-        let most: u32 = self.usual.ranges.iter().map(|(_, _, most)| u32::from(*most)).sum();
+        let ranges = &task.begun.usual.ranges;
+        let most: u32 = ranges.iter().map(|(_, _, most)| u32::from(*most)).sum();
         if from == now && passed as u32 >= most {
             from = now + 1;
         }
@@ -205,11 +206,11 @@ impl NoteComposer {
             }
             // After a long rest that comes again the next bar at the latest.
             let latest = if from < latest { latest } else { task.begins(draft.past.bar_at(from) + 1) };
-            let limits = Limits { from, latest: latest.min(end), may_end, end, pacing };
+            let limits = Limits { from, latest: latest.min(end), may_end, end, pacing, ranges };
             let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
             view.playing = task.begun.playing;
             view.open(notes.len());
-            if draft.looping.is_due(&self.usual.loops) {
+            if draft.looping.is_due(&task.begun.usual.loops) {
                 view.forget();
             }
             deciding.open(draft.memory.features());

@@ -10,7 +10,7 @@ use cantus_nn::cascade::Deciding;
 use cantus_nn::random::below;
 
 /// When the next note may begin.
-pub(super) struct Limits {
+pub(super) struct Limits<'a> {
     /// Not before.
     pub from: u32,
     /// Before.
@@ -21,6 +21,8 @@ pub(super) struct Limits {
     pub end: u32,
     /// How its time is weighed.
     pub pacing: Pacing,
+    /// For each instrument its lowest and its highest key.
+    pub ranges: &'a [(u8, u8, u8)],
 }
 
 impl NoteComposer {
@@ -29,7 +31,7 @@ impl NoteComposer {
         &self,
         view: &mut View<'_>,
         deciding: &mut Deciding<'_>,
-        limits: &Limits,
+        limits: &Limits<'_>,
         sampling: &Sampling,
         rng: &mut Rng,
     ) -> Result<Option<Event>, ComposeError> {
@@ -91,7 +93,7 @@ impl NoteComposer {
             0
         };
         view.instrument(instrument);
-        let (low, high, _) = self.usual.ranges[usize::from(instrument)];
+        let (low, high, _) = limits.ranges[usize::from(instrument)];
         let heard = all(usize::from(high) + 1) & !all(usize::from(low));
         let within = view.sight.allowed[choice::PITCH] & heard;
         if within != 0 {
