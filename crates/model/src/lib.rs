@@ -47,7 +47,7 @@ pub use habits::{Habits, Intent, Opening};
 pub use joined::{Expected, Joined};
 pub use judge::{Judge, Judgement, Moment};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes};
-pub use pieces::{PieceError, Pieces, Recent, Shelf};
+pub use pieces::{PieceError, Pieces, Shelf};
 pub use prompt::Prompt;
 pub use repertoire::{Numbering, Reader, Repertoire};
 pub use request::{Around, Cell, Control, Controls, Given, Length, Request};

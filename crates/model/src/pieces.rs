@@ -126,7 +126,7 @@ impl FromIterator<Score> for Pieces {
 
 /// What was made of the pieces that were wanted last: a trainer wants the same ones step after step, and all of them in an epoch.
 #[derive(Debug)]
-pub struct Recent<T> {
+pub(crate) struct Recent<T> {
     /// With its weight, and when it was last wanted.
     made: HashMap<usize, (Arc<T>, usize, u64)>,
     /// The weight that is kept.

@@ -1,9 +1,11 @@
 //! The pieces of one side, which may be more than memory holds: of all of them an outline, and those that were wanted last as a batch wants
 //! them.
 
-use crate::{Pieces, Recent};
+use crate::Pieces;
+use crate::pieces::Recent;
 use cantus_score::Score;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -66,9 +68,14 @@ impl<R: Reader> Repertoire<R> {
         self.outlines.iter().map(R::length).sum()
     }
 
+    /// The score of a number; silence, where it cannot be had any more.
+    pub fn score(&self, number: usize) -> Cow<'_, Score> {
+        self.pieces.get(self.places[number])
+    }
+
     /// The piece of a number; as long as it was, whatever became of it.
     pub fn piece(&self, number: usize) -> R::Piece {
-        self.reader.piece(&self.outlines[number], &self.pieces.get(self.places[number]))
+        self.reader.piece(&self.outlines[number], &self.score(number))
     }
 
     /// All pieces, one after another.
@@ -151,7 +158,6 @@ mod tests {
     use super::*;
     use crate::{PieceError, Shelf};
     use cantus_score::{Note, Part, Pitch, Ticks, TicksPerQuarter, Velocity};
-    use std::borrow::Cow;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     /// Reads the pitches of a piece; learns from pieces of one note at least.
