@@ -44,6 +44,19 @@ fn composing_reads_a_window_as_the_network_does_in_evaluation() {
 }
 
 #[test]
+fn windows_cross_from_piece_to_piece() {
+    let mut trainer = trainer(false, false);
+    let vocabulary = Arc::clone(&trainer.vocabulary);
+    let all: Vec<TokenId> = fixture::set().train.iter().flat_map(|piece| encode(&piece, &vocabulary).0).collect();
+    assert_eq!(trainer.train.count(), all.len());
+    for length in [1, 7, all.len()] {
+        let starts: Vec<u32> = (0..=(all.len() - length) as u32).rev().collect();
+        let windows = trainer.train.windows(&starts, length).unwrap();
+        assert!(starts.iter().zip(windows).all(|(start, window)| all[*start as usize..][..length] == window));
+    }
+}
+
+#[test]
 fn validation_is_the_mean_over_all_windows() {
     let mut trainer = trainer(true, true);
     let windows = trainer.valid.count() - 6;
