@@ -282,8 +282,16 @@ struct Choir {
 impl Choir {
     /// What the pieces of a corpus have in common; `None` where nothing is sung.
     fn of(set: &TrainingSet) -> Option<Choir> {
-        let pieces: Vec<Vec<Chord>> = set.all().map(|piece| voices::read(&piece)).collect();
-        let sung = pieces.iter().flatten().fold(0, |all, chord| all | chord.bits());
+        let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
+        let two_bars = two_bars(grid, meter);
+        let mut sung = 0;
+        let all = set.all().map(|piece| {
+            let frames: Vec<u128> = voices::read(&piece).iter().map(|chord| chord.bits()).collect();
+            sung |= frames.iter().fold(0, |all, frame| all | frame);
+            frames
+        });
+        // A quarter less: where two bars end within a held chord, it would be too late to turn aside.
+        let repetition = Limits::of(all, two_bars.saturating_sub(grid.get() as usize).max(1));
         if sung == 0 {
             return None;
         }
@@ -291,8 +299,6 @@ impl Choir {
             let items = || (0..ITEMS).filter(|item| sung >> item & 1 == 1 && voices::voice_of(*item) == voice);
             Some((items().min()?, items().max()?))
         });
-        let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
-        let two_bars = two_bars(grid, meter);
         let returns = |chords: Vec<Chord>| {
             let opening = chords.get(..two_bars)?;
             let again = chords[two_bars..].windows(two_bars).position(|later| later == opening);
@@ -303,11 +309,7 @@ impl Choir {
             ranges: ranges.collect(),
             meter: meter.to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
-            repetition: Limits::of(
-                pieces.iter().map(|chords| chords.iter().map(|chord| chord.bits()).collect()),
-                // A quarter less: where two bars end within a held chord, it would be too late to turn aside.
-                two_bars.saturating_sub(grid.get() as usize).max(1),
-            ),
+            repetition,
             returns: set.train.iter().map(|piece| returns(voices::read(&piece))).collect(),
         })
     }

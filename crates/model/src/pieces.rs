@@ -107,6 +107,11 @@ impl Pieces {
         self.shelf.style(number)
     }
 
+    /// The style of each piece: its number among those named, where it is one of them.
+    pub fn styles_of(&self, named: &[String]) -> Vec<Option<usize>> {
+        (0..self.len()).map(|number| named.iter().position(|style| self.style(number) == Some(style))).collect()
+    }
+
     /// Those of one style, on the same shelf.
     pub(crate) fn of_style(&self, style: &str) -> Pieces {
         let numbers = (0..self.len()).filter(|number| self.style(*number) == Some(style)).collect();
@@ -169,7 +174,7 @@ impl FromIterator<Score> for Pieces {
 
 /// What was made of the pieces that were wanted last: a trainer wants the same ones step after step, and all of them in an epoch.
 #[derive(Debug)]
-pub struct Recent<T> {
+pub(crate) struct Recent<T> {
     /// With its weight, and when it was last wanted.
     made: HashMap<usize, (Arc<T>, usize, u64)>,
     /// The weight that is kept.

@@ -99,6 +99,21 @@ impl Piece {
         Some(Piece { spots, frames, given, plan, known, lowest, program, is_exact })
     }
 
+    /// A bar of so many steps in which nothing sounds.
+    pub(super) fn silent(count: usize, steps: TicksPerQuarter) -> Piece {
+        let (spots, frames) = (spots(&[0], count), vec![0; count]);
+        Piece {
+            plan: plan_of(&frames, &spots, steps.get()),
+            spots,
+            frames,
+            given: vec![Given::default(); count],
+            known: Known::default(),
+            lowest: lowest(&[]),
+            program: None,
+            is_exact: true,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.frames.len()
     }

@@ -41,7 +41,12 @@ pub(super) struct Section {
 
 impl Section {
     /// What the pieces that are learnt from have in common.
-    pub(super) fn of(set: &TrainingSet, pieces: &[Piece], writes: Joined, grid: TicksPerQuarter) -> Section {
+    pub(super) fn of(
+        set: &TrainingSet,
+        pieces: impl Iterator<Item = Piece>,
+        writes: Joined,
+        grid: TicksPerQuarter,
+    ) -> Section {
         let mut section = Section {
             steps_per_quarter: grid.get(),
             bars: Bars::new(),
@@ -50,14 +55,15 @@ impl Section {
             programs: BTreeMap::new(),
             meter: set.usual_meter().to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
-            loops: match writes {
-                Joined::Bass => loops(pieces),
-                // A bass of the corpus would be a melody of the corpus.
-                Joined::Drums => Vec::new(),
-            },
+            loops: Vec::new(),
         };
+        let mut loops = Vec::new();
         for piece in pieces {
-            let Piece { given, spots, .. } = piece;
+            // A bass of the corpus would be a melody of the corpus.
+            if writes == Joined::Bass {
+                loops.extend(first_loop(&piece));
+            }
+            let Piece { given, spots, .. } = &piece;
             section.bars.add(&piece.plan, Around { writes, given, spots, per_quarter: grid.get() });
             *section.lowest.entry(piece.lowest.get()).or_default() += 1;
             if let Some(tonic) = piece.known.tonic {
@@ -67,6 +73,9 @@ impl Section {
                 *section.programs.entry(program).or_default() += 1;
             }
         }
+        // From all over the corpus.
+        let every = loops.len().div_ceil(LOOPS).max(1);
+        section.loops = loops.into_iter().step_by(every).collect();
         section
     }
 
@@ -97,19 +106,14 @@ impl Section {
     }
 }
 
-/// Two bars of drums of as many pieces as may be kept, from all over the corpus: the first of each in which drums and bass sound.
-fn loops(pieces: &[Piece]) -> Vec<Vec<u16>> {
-    let of = |piece: &Piece| {
-        let sounds = |bar: &Range<usize>| {
-            piece.given[bar.clone()].iter().any(|given| given.drums != 0)
-                && piece.frames[bar.clone()].iter().any(|frame| sounds(*frame))
-        };
-        let bars: Vec<Range<usize>> = bars(&piece.spots).collect();
-        let fits = |bars: &&[Range<usize>]| bars.iter().all(|bar| bar.len() == bars[0].len() && sounds(bar));
-        let bars = bars.windows(LOOP_BARS).find(fits)?;
-        Some(piece.given[bars[0].start..bars[LOOP_BARS - 1].end].iter().map(|given| given.drums).collect())
+/// The first two bars of drums in which drums and bass sound.
+fn first_loop(piece: &Piece) -> Option<Vec<u16>> {
+    let sounds = |bar: &Range<usize>| {
+        piece.given[bar.clone()].iter().any(|given| given.drums != 0)
+            && piece.frames[bar.clone()].iter().any(|frame| sounds(*frame))
     };
-    let found: Vec<Vec<u16>> = pieces.iter().filter_map(of).collect();
-    let every = found.len().div_ceil(LOOPS).max(1);
-    found.into_iter().step_by(every).collect()
+    let bars: Vec<Range<usize>> = bars(&piece.spots).collect();
+    let fits = |bars: &&[Range<usize>]| bars.iter().all(|bar| bar.len() == bars[0].len() && sounds(bar));
+    let bars = bars.windows(LOOP_BARS).find(fits)?;
+    Some(piece.given[bars[0].start..bars[LOOP_BARS - 1].end].iter().map(|given| given.drums).collect())
 }

@@ -12,8 +12,8 @@ use cantus_model::frames::FrameSettings;
 use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
-    Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Joined, Kind, ModelError, ModelFile, Pieces,
+    Reader, Regime, Repertoire, Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::joint::{CLASSES, Noise, Place};
 use cantus_nn::lstm::LstmState;
@@ -23,11 +23,65 @@ use cantus_nn::random::{derive, uniform};
 use cantus_nn::suffix::SuffixIndex;
 use cantus_score::{Score, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// How much less often the given part itself is left out than what else a user may leave out.
 const SELDOM: f32 = 0.1;
+
+/// Steps of pieces that stay read, with what the network wants to know of them: some 600 bytes each.
+const MOST_READ: usize = 250_000;
+/// Of the pieces that are judged, so many steps are held at once.
+const MOST_JUDGED: usize = 1_000_000;
+/// Of pieces of more steps only every so many are counted.
+const MOST_COUNTED: usize = 4_000_000;
+
+/// What is always known of a piece.
+struct Outline {
+    steps: usize,
+    /// Its style, one of those that are told apart.
+    style: Option<usize>,
+}
+
+/// Reads pieces in which there is what is to be written.
+struct BandReader {
+    writes: Joined,
+    grid: TicksPerQuarter,
+    rest: usize,
+    /// The style of each piece of the corpus.
+    styles: Vec<Option<usize>>,
+}
+
+impl BandReader {
+    fn read(&self, score: &Score) -> Option<Piece> {
+        Piece::read(score, self.writes, self.grid, self.rest)
+    }
+}
+
+impl Reader for BandReader {
+    type Outline = Outline;
+    type Piece = Piece;
+    type Learnt = Learnt;
+
+    fn outlines(&self, number: usize, score: &Score) -> Vec<Outline> {
+        let outline = |piece: Piece| Outline { steps: piece.len(), style: self.styles[number] };
+        self.read(score).map(outline).into_iter().collect()
+    }
+
+    fn length(outline: &Outline) -> usize {
+        outline.steps
+    }
+
+    fn piece(&self, outline: &Outline, score: &Score) -> Piece {
+        let mut piece = self.read(score).unwrap_or_else(|| Piece::silent(outline.steps, self.grid));
+        piece.known.style = outline.style;
+        piece
+    }
+
+    fn learnt(&self, piece: Piece) -> Learnt {
+        Learnt::new(piece)
+    }
+}
 
 /// A piece and where it has been before.
 struct Learnt {
@@ -55,8 +109,8 @@ pub(super) struct AccompanyTrainer {
     seed: u64,
     section: Section,
     habits: Habits,
-    train: Vec<Learnt>,
-    valid: Vec<Piece>,
+    train: Repertoire<BandReader>,
+    valid: Repertoire<BandReader>,
     learner: Learner<Network>,
     plan: Plan,
 }
@@ -94,14 +148,10 @@ impl AccompanyTrainer {
         set.check_sounding()?;
         let grid = TicksPerQuarter::new(settings.own.steps).unwrap_or(TicksPerQuarter::DEFAULT);
         let writes = settings.own.writes;
-        let pieces = |pieces: &Pieces| -> Result<Vec<Piece>, CreateError> {
-            let read = |(number, score): (usize, Cow<'_, Score>)| {
-                let mut piece = Piece::read(&score, writes, grid, settings.own.rest)?;
-                let style = pieces.style(number);
-                piece.known.style = settings.own.styles.iter().position(|known| style == Some(known));
-                Some(piece)
-            };
-            let read: Vec<Piece> = pieces.iter().enumerate().filter_map(read).collect();
+        let pieces = |pieces: &Pieces| -> Result<Repertoire<BandReader>, CreateError> {
+            let styles = pieces.styles_of(&settings.own.styles);
+            let reader = BandReader { writes, grid, rest: settings.own.rest, styles };
+            let read = Repertoire::of(pieces, reader, MOST_READ);
             if read.is_empty() {
                 let problem = format!("no piece has {} that it could learn to write", writes.name());
                 return Err(CreateError::Unsuitable { composer: SPEC.id, problem });
@@ -109,15 +159,14 @@ impl AccompanyTrainer {
             Ok(read)
         };
         let (train, valid) = (pieces(&set.train)?, pieces(&set.valid)?);
-        let section = Section::of(set, &train, writes, grid);
+        let section = Section::of(set, train.iter(), writes, grid);
         let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = Network::new(&settings, &frequencies(&train, items(writes)), &mut rng, &device);
         let FrameSettings { weight_decay, clip, averaging, .. } = settings.shared;
         let optimizer = Optimizer::new(Rule::adam_w(weight_decay as f32)).with_clipping(clip as f32);
-        let train: Vec<Learnt> = train.into_iter().map(Learnt::new).collect();
         Ok(Box::new(AccompanyTrainer {
-            plan: plan(&train, &settings.shared, seed, 0),
+            plan: plan(train.outlines(), &settings.shared, seed, 0),
             learner: Learner::new(network, optimizer, averaging),
             settings,
             seed,
@@ -147,7 +196,7 @@ impl AccompanyTrainer {
     }
 
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
-    fn gather(&self, rows: &[Option<&Row>], epoch: u64) -> Batch {
+    fn gather(&self, pieces: &HashMap<usize, Arc<Learnt>>, rows: &[Option<&Row>], epoch: u64) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
         let (size, width, heard) = (rows.len() * steps, self.settings.own_input(), self.settings.heard());
         let reach = self.settings.shared.window + self.settings.own.ahead;
@@ -163,7 +212,7 @@ impl AccompanyTrainer {
         };
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment: Segment { piece: index, tokens, .. }, .. }) = row else { continue };
-            let Learnt { piece, last, .. } = &self.train[*index];
+            let Learnt { piece, last, .. } = &*pieces[index];
             let (known, plan) = self.told(piece, *index, epoch);
             let Piece { spots, given, frames, lowest, .. } = piece;
             let view = View { settings: &self.settings, spots, given, known, lowest: *lowest, plan };
@@ -195,13 +244,12 @@ impl AccompanyTrainer {
 }
 
 /// How often each item is struck, a little smoothed.
-fn frequencies(pieces: &[Piece], items: usize) -> Vec<f32> {
-    let steps: usize = pieces.iter().map(Piece::len).sum();
+fn frequencies(pieces: &Repertoire<BandReader>, items: usize) -> Vec<f32> {
     let mut counts = vec![0usize; items];
-    for frame in pieces.iter().flat_map(|piece| &piece.frames) {
+    for frame in pieces.iter().flat_map(|piece| piece.frames) {
         counts.iter_mut().enumerate().for_each(|(item, count)| *count += (frame >> item & 1) as usize);
     }
-    counts.iter().map(|count| (*count as f32 + 0.1) / (steps as f32 + 1.0)).collect()
+    counts.iter().map(|count| (*count as f32 + 0.1) / (pieces.length() as f32 + 1.0)).collect()
 }
 
 /// What the head sees, `[T * B, F]`; the states move on. Dropout's masks follow from `seed` and `step`.
@@ -230,9 +278,9 @@ fn features(
 }
 
 /// The plan of `epoch`: every step of every piece is predicted once.
-fn plan(pieces: &[Learnt], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
+fn plan(pieces: &[Outline], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
     let mut rng = derive(seed, "batches", &[epoch]);
-    let segment = |(index, learnt): (usize, &Learnt)| Segment { piece: index, shift: 0, tokens: 0..learnt.piece.len() };
+    let segment = |(piece, outline): (usize, &Outline)| Segment { piece, shift: 0, tokens: 0..outline.steps };
     let segments = pieces.iter().enumerate().map(segment).collect();
     Plan::new(epoch, segments, settings.batch, settings.window, &mut rng)
 }
@@ -264,22 +312,23 @@ impl Trainable for AccompanyTrainer {
     }
 
     fn steps(&self, epoch: u64) -> u64 {
-        let plan_for = |epoch| plan(&self.train, &self.settings.shared, self.seed, epoch);
+        let plan_for = |epoch| plan(self.train.outlines(), &self.settings.shared, self.seed, epoch);
         if epoch == self.plan.epoch() { self.plan.steps() as u64 } else { plan_for(epoch).steps() as u64 }
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
         if self.plan.epoch() != at.epoch {
-            self.plan = plan(&self.train, &self.settings.shared, self.seed, at.epoch);
+            self.plan = plan(self.train.outlines(), &self.settings.shared, self.seed, at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let batch = self.gather(&rows, at.epoch);
+        let Some(pieces) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
+            return StepReport::default();
+        };
+        let batch = self.gather(&pieces, &rows, at.epoch);
         let step = (at.epoch << 32) | at.step;
         let empty = SuffixIndex::default();
         let place = |place: &Option<(usize, usize, [f32; CLASSES])>| match place {
-            Some((piece, at, classes)) => {
-                Place { past: &self.train[*piece].past, at: *at, shift: 0, classes: *classes }
-            }
+            Some((piece, at, classes)) => Place { past: &pieces[piece].past, at: *at, shift: 0, classes: *classes },
             None => Place { past: &empty, at: 0, shift: 0, classes: [0.0; CLASSES] },
         };
         let places: Vec<Place<'_>> = batch.places.iter().map(place).collect();
@@ -310,8 +359,10 @@ impl Trainable for AccompanyTrainer {
     fn validate(&mut self) -> Evaluation {
         let composer = self.accompanist();
         let mut total = Evaluation::default();
-        for figures in composer.judge_pieces(&self.valid) {
-            total += counted(&figures, self.settings.own.steps);
+        for pieces in self.valid.portions(MOST_JUDGED) {
+            for figures in composer.judge_pieces(&pieces) {
+                total += counted(&figures, self.settings.own.steps);
+            }
         }
         total
     }
@@ -326,8 +377,9 @@ impl Trainable for AccompanyTrainer {
             };
             frames.iter().map(word).collect()
         };
-        let train: Vec<Vec<TokenId>> = self.train.iter().map(|learnt| read(&learnt.piece.frames)).collect();
-        let valid: Vec<Vec<TokenId>> = self.valid.iter().map(|piece| read(&piece.frames)).collect();
+        let [train, valid] = [&self.train, &self.valid].map(|side| -> Vec<Vec<TokenId>> {
+            side.counted(MOST_COUNTED).iter().map(|piece| read(&piece.frames)).collect()
+        });
         ngram::baselines(&train, &valid, words.len())
     }
 

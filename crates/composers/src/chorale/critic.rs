@@ -4,4 +4,4 @@ mod hearing;
 mod learning;
 
 pub(super) use hearing::{Hearing, KINDS};
-pub(super) use learning::learn;
+pub(super) use learning::{MOST_PIECES, learn};

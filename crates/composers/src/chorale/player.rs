@@ -131,8 +131,8 @@ impl ChoraleComposer {
     }
 
     /// Figures for all chords of each piece, the first (predicted from nothing) included; nothing given but how long each is.
-    pub(super) fn judge_chords(&self, pieces: &[&[Chord]]) -> Vec<Vec<FrameFigure>> {
-        let judge = |chords: &&[Chord]| {
+    pub(super) fn judge_chords(&self, pieces: &[Vec<Chord>]) -> Vec<Vec<FrameFigure>> {
+        let judge = |chords: &Vec<Chord>| {
             let (mut memory, past) = (self.memory(), past_of(chords));
             let (mut decision, mut features) = (self.head.decision(), Vec::new());
             let figure = |(at, chord): (usize, &Chord)| {
@@ -265,7 +265,7 @@ impl Judge for ChoraleComposer {
 
     fn judge(&self, piece: &Score) -> Judgement {
         let chords = voices::read(piece);
-        let figures = self.judge_chords(&[&chords]);
+        let figures = self.judge_chords(std::slice::from_ref(&chords));
         let moments = moments(figures[0].iter().copied().map(Some), self.choir.steps_per_quarter, piece);
         let figures = counted(&figures[0], self.choir.steps_per_quarter);
         Judgement { figures, moments, is_adjusted: !is_same(piece, &chords) }

@@ -267,7 +267,7 @@ fn the_future_changes_no_figure_but_the_length_does() {
     let chords = voices::read(&piece(8, 3));
     let mut permuted = chords.clone();
     permuted[64..].reverse();
-    let figures = composer.judge_chords(&[&chords, &permuted, &chords[..100]]);
+    let figures = composer.judge_chords(&[chords.clone(), permuted, chords[..100].to_vec()]);
     assert_eq!(figures[0][..64], figures[1][..64]);
     // Far from the end, nothing tells how long the piece is.
     assert_eq!(figures[0][..30], figures[2][..30]);

@@ -1,6 +1,6 @@
 //! Training.
 
-use super::critic::learn;
+use super::critic::{MOST_PIECES, learn};
 use super::given::{AHEAD, Given, Mask, write_ahead};
 use super::player::{ChoraleComposer, counted, past_of, protocol};
 use super::profile::Profile;
@@ -13,8 +13,8 @@ use cantus_model::frames::FrameSettings;
 use cantus_model::learner::{Learner, Recurrent};
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
-    Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Reader,
+    Regime, Repertoire, Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::joint::{CLASSES, Noise, Place};
 use cantus_nn::lstm::LstmState;
@@ -22,8 +22,10 @@ use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, derive};
 use cantus_nn::suffix::SuffixIndex;
-use cantus_score::Score;
+use cantus_score::{Score, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Outcomes of a voice, for counting: its pitches and a rest.
@@ -34,37 +36,105 @@ const FEW: f64 = 1.25;
 /// With as many it is music for four voices.
 const MANY: f64 = 3.2;
 
+/// Chords of pieces that stay read, with what the network wants to know of them: some 700 bytes each.
+const MOST_READ: usize = 250_000;
+/// Of the pieces that are judged, so many chords are held at once.
+const MOST_JUDGED: usize = 1_000_000;
+/// Of pieces of more chords only every so many are counted.
+const MOST_COUNTED: usize = 4_000_000;
+
+/// What is always known of a piece.
+struct Outline {
+    /// How many chords it has.
+    chords: usize,
+    /// Transpositions that keep all voices within their ranges, down and up.
+    shifts: (i32, i32),
+}
+
 /// A piece as the network reads it.
-struct Piece {
+struct Learnt {
     chords: Vec<Chord>,
     /// What was sung before each chord.
     profiles: Vec<Profile>,
     /// Where it has been before.
     past: SuffixIndex,
-    /// Transpositions that keep all voices within their ranges, down and up.
-    shifts: (i32, i32),
 }
 
-impl Piece {
-    fn new(score: &Score, transposition: u8) -> Piece {
+/// Reads pieces in which something is sung.
+struct ChordReader {
+    /// Semitones that pieces are moved by at most.
+    transposition: u8,
+    /// That of all pieces.
+    steps_per_quarter: u32,
+}
+
+impl Reader for ChordReader {
+    type Outline = Outline;
+    type Piece = Vec<Chord>;
+    type Learnt = Learnt;
+
+    fn outlines(&self, _: usize, score: &Score) -> Vec<Outline> {
         let chords = voices::read(score);
-        let most = i32::from(transposition);
-        let room = chords.iter().fold((-most.min(5), most.min(6)), |(down, up), chord| {
+        if chords.iter().all(|chord| chord.is_rest()) {
+            return Vec::new();
+        }
+        let most = i32::from(self.transposition);
+        let (down, up) = chords.iter().fold((-most.min(5), most.min(6)), |(down, up), chord| {
             let room = chord.room();
             (down.max(room.0), up.min(room.1))
         });
+        vec![Outline { chords: chords.len(), shifts: (down.min(0), up.max(0)) }]
+    }
+
+    fn length(outline: &Outline) -> usize {
+        outline.chords
+    }
+
+    fn piece(&self, outline: &Outline, score: &Score) -> Vec<Chord> {
+        let mut chords = voices::read(score);
+        chords.resize(outline.chords, Chord::REST);
+        chords
+    }
+
+    fn learnt(&self, chords: Vec<Chord>) -> Learnt {
         let mut sung = Profile::default();
         let before = |chord: &Chord| {
             let before = sung;
-            sung.add(*chord, score.ticks_per_quarter.get());
+            sung.add(*chord, self.steps_per_quarter);
             before
         };
-        Piece {
-            profiles: chords.iter().map(before).collect(),
-            past: past_of(&chords),
-            chords,
-            shifts: (room.0.min(0), room.1.max(0)),
+        Learnt { profiles: chords.iter().map(before).collect(), past: past_of(&chords), chords }
+    }
+}
+
+/// How often what is sung.
+struct Census {
+    chords: usize,
+    /// Those that are not silent.
+    sounding: usize,
+    /// How many have each item.
+    items: [usize; ITEMS],
+}
+
+impl Census {
+    fn of(pieces: impl Iterator<Item = Vec<Chord>>) -> Census {
+        let mut census = Census { chords: 0, sounding: 0, items: [0; ITEMS] };
+        for chord in pieces.flatten() {
+            census.chords += 1;
+            census.sounding += usize::from(!chord.is_rest());
+            voices::items(chord.bits()).for_each(|item| census.items[item] += 1);
         }
+        census
+    }
+
+    /// Of how many voices something is sung, on average over all chords that are not silent.
+    fn voices(&self) -> f64 {
+        self.items.iter().sum::<usize>() as f64 / self.sounding.max(1) as f64
+    }
+
+    /// How often each item is sung, a little smoothed.
+    fn frequencies(&self) -> [f32; ITEMS] {
+        self.items.map(|count| (count as f32 + 0.1) / (self.chords as f32 + 1.0))
     }
 }
 
@@ -74,8 +144,8 @@ pub(super) struct ChoraleTrainer {
     seed: u64,
     choir: Choir,
     habits: Habits,
-    train: Vec<Piece>,
-    valid: Vec<Piece>,
+    train: Repertoire<ChordReader>,
+    valid: Repertoire<ChordReader>,
     learner: Learner<Network>,
     plan: Plan,
 }
@@ -107,17 +177,16 @@ impl ChoraleTrainer {
     ) -> Result<Box<dyn Trainable>, CreateError> {
         let bad = |problem: String| CreateError::Settings { composer: SPEC.id, problem };
         let settings = Settings::read(settings).map_err(bad)?;
+        let steps_per_quarter =
+            set.all().next().map_or(TicksPerQuarter::DEFAULT, |piece| piece.ticks_per_quarter).get();
         let pieces = |pieces: &Pieces, transposition, what| {
-            let pieces: Vec<Piece> = pieces
-                .iter()
-                .map(|score| Piece::new(&score, transposition))
-                .filter(|piece| piece.chords.iter().any(|chord| !chord.is_rest()))
-                .collect();
-            if pieces.is_empty() { Err(CreateError::EmptyCorpus { what }) } else { Ok(pieces) }
+            let read = Repertoire::of(pieces, ChordReader { transposition, steps_per_quarter }, MOST_READ);
+            if read.is_empty() { Err(CreateError::EmptyCorpus { what }) } else { Ok(read) }
         };
         let train = pieces(&set.train, settings.shared.transposition, "training")?;
         let valid = pieces(&set.valid, 0, "validation")?;
-        if voices_sung(train.iter().flat_map(|piece| &piece.chords)) < FEW {
+        let census = Census::of(train.iter());
+        if census.voices() < FEW {
             return Err(CreateError::Unsuitable {
                 composer: SPEC.id,
                 problem: "it writes four voices, and these pieces have hardly more than one: train another composer, such as the \
@@ -128,11 +197,11 @@ impl ChoraleTrainer {
         let choir = Choir::of(set).ok_or(CreateError::EmptyCorpus { what: "training" })?;
         let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
-        let network = Network::new(&settings, &frequencies(&train), &mut rng, &device);
+        let network = Network::new(&settings, &census.frequencies(), &mut rng, &device);
         let FrameSettings { weight_decay, clip, averaging, .. } = settings.shared;
         let optimizer = Optimizer::new(Rule::adam_w(weight_decay as f32)).with_clipping(clip as f32);
         Ok(Box::new(ChoraleTrainer {
-            plan: plan(&train, &settings.shared, seed, 0),
+            plan: plan(train.outlines(), &settings.shared, seed, 0),
             learner: Learner::new(network, optimizer, averaging),
             settings,
             seed,
@@ -144,7 +213,7 @@ impl ChoraleTrainer {
     }
 
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
-    fn gather(&self, rows: &[Option<&Row>], epoch: u64) -> Batch {
+    fn gather(&self, pieces: &HashMap<usize, Arc<Learnt>>, rows: &[Option<&Row>], epoch: u64) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
         let (size, width) = (rows.len() * steps, self.settings.input());
         let mut batch = Batch {
@@ -159,7 +228,7 @@ impl ChoraleTrainer {
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment: Segment { piece, shift, tokens }, .. }) = row else { continue };
             let (index, shift) = (*piece, *shift);
-            let Piece { chords, profiles, .. } = &self.train[index];
+            let Learnt { chords, profiles, .. } = &*pieces[&index];
             let mut rng = derive(self.seed, "given", &[epoch, index as u64]);
             let mask = Mask::draw(self.settings.own.given, chords.len(), &mut rng);
             let given = |step: usize| chords.get(step).map(|chord| Given { voices: mask.at(step), chord: *chord });
@@ -190,30 +259,9 @@ impl ChoraleTrainer {
     }
 }
 
-/// Of how many voices something is sung, on average over all steps that are not silent.
-fn voices_sung<'a>(chords: impl Iterator<Item = &'a Chord>) -> f64 {
-    let (mut steps, mut sung) = (0usize, 0usize);
-    for chord in chords.filter(|chord| !chord.is_rest()) {
-        steps += 1;
-        sung += (0..VOICES).filter(|voice| chord.pitch(*voice).is_some()).count();
-    }
-    sung as f64 / steps.max(1) as f64
-}
-
 /// Whether a corpus is music for four voices, most of the time.
 pub(super) fn is_four_part(set: &TrainingSet) -> bool {
-    voices_sung(set.all().flat_map(|piece| voices::read(&piece)).collect::<Vec<Chord>>().iter()) >= MANY
-}
-
-/// How often each item is sung, a little smoothed.
-fn frequencies(pieces: &[Piece]) -> [f32; ITEMS] {
-    let chords: usize = pieces.iter().map(|piece| piece.chords.len()).sum();
-    let mut counts = [0usize; ITEMS];
-    for chord in pieces.iter().flat_map(|piece| &piece.chords) {
-        let bits = chord.bits();
-        counts.iter_mut().enumerate().for_each(|(item, count)| *count += (bits >> item & 1) as usize);
-    }
-    counts.map(|count| (count as f32 + 0.1) / (chords as f32 + 1.0))
+    Census::of(set.all().map(|piece| voices::read(&piece))).voices() >= MANY
 }
 
 /// What the head sees, `[T * B, F]`; the states move on. Dropout's masks follow from `seed` and `step`.
@@ -232,21 +280,21 @@ fn features(
 }
 
 /// The plan of `epoch`: every chord of every piece is predicted once, each piece in a key of its own.
-fn plan(pieces: &[Piece], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
+fn plan(pieces: &[Outline], settings: &FrameSettings, seed: u64, epoch: u64) -> Plan {
     let mut rng = derive(seed, "batches", &[epoch]);
     let segments = pieces.iter().enumerate().map(|(index, piece)| {
         let shift = piece.shifts.0 + below(&mut rng, (piece.shifts.1 - piece.shifts.0 + 1) as usize) as i32;
-        Segment { piece: index, shift, tokens: 0..piece.chords.len() }
+        Segment { piece: index, shift, tokens: 0..piece.chords }
     });
     let segments = segments.collect();
     Plan::new(epoch, segments, settings.batch, settings.window, &mut rng)
 }
 
 /// A voice of a piece as tokens for counting.
-fn tokens(piece: &Piece, voice: usize) -> Vec<TokenId> {
+fn tokens(chords: &[Chord], voice: usize) -> Vec<TokenId> {
     let token =
         |chord: &Chord| chord.pitch(voice).and_then(|pitch| voices::item(voice, pitch)).map_or(SPAN, |k| k % SPAN);
-    piece.chords.iter().map(|chord| TokenId(token(chord) as u32)).collect()
+    chords.iter().map(|chord| TokenId(token(chord) as u32)).collect()
 }
 
 impl Trainable for ChoraleTrainer {
@@ -276,21 +324,24 @@ impl Trainable for ChoraleTrainer {
     }
 
     fn steps(&self, epoch: u64) -> u64 {
-        let plan_for = |epoch| plan(&self.train, &self.settings.shared, self.seed, epoch);
+        let plan_for = |epoch| plan(self.train.outlines(), &self.settings.shared, self.seed, epoch);
         if epoch == self.plan.epoch() { self.plan.steps() as u64 } else { plan_for(epoch).steps() as u64 }
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
         if self.plan.epoch() != at.epoch {
-            self.plan = plan(&self.train, &self.settings.shared, self.seed, at.epoch);
+            self.plan = plan(self.train.outlines(), &self.settings.shared, self.seed, at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let batch = self.gather(&rows, at.epoch);
+        let Some(pieces) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
+            return StepReport::default();
+        };
+        let batch = self.gather(&pieces, &rows, at.epoch);
         let step = (at.epoch << 32) | at.step;
         let empty = SuffixIndex::default();
         let place = |place: &Option<(usize, usize, i32)>| match place {
             Some((piece, at, shift)) => {
-                let Piece { past, profiles, .. } = &self.train[*piece];
+                let Learnt { past, profiles, .. } = &*pieces[piece];
                 Place { past, at: *at, shift: *shift, classes: profiles[*at].shares() }
             }
             None => Place { past: &empty, at: 0, shift: 0, classes: [0.0; CLASSES] },
@@ -322,19 +373,22 @@ impl Trainable for ChoraleTrainer {
 
     fn validate(&mut self) -> Evaluation {
         let composer = self.chorale_composer();
-        let pieces: Vec<&[Chord]> = self.valid.iter().map(|piece| &piece.chords[..]).collect();
         let mut total = Evaluation::default();
-        for figures in composer.judge_chords(&pieces) {
-            total += counted(&figures, self.choir.steps_per_quarter);
+        for pieces in self.valid.portions(MOST_JUDGED) {
+            for figures in composer.judge_chords(&pieces) {
+                total += counted(&figures, self.choir.steps_per_quarter);
+            }
         }
         total
     }
 
     fn baselines(&self) -> Vec<Baseline> {
         // Each voice by itself; a chord has one token of each.
+        let (train, valid) = (self.train.counted(MOST_COUNTED), self.valid.counted(MOST_COUNTED));
         let of_voice = |voice: usize| {
-            let sequences = |pieces: &[Piece]| -> Vec<_> { pieces.iter().map(|piece| tokens(piece, voice)).collect() };
-            ngram::baselines(&sequences(&self.train), &sequences(&self.valid), OUTCOMES)
+            let sequences =
+                |pieces: &[Vec<Chord>]| -> Vec<_> { pieces.iter().map(|chords| tokens(chords, voice)).collect() };
+            ngram::baselines(&sequences(&train), &sequences(&valid), OUTCOMES)
         };
         let mut total: Vec<Baseline> = Vec::new();
         for baseline in (0..VOICES).map(of_voice).flat_map(Vec::into_iter) {
@@ -373,7 +427,7 @@ impl Trainable for ChoraleTrainer {
             return Ok(None);
         }
         let mut composer = ChoraleComposer::open(model)?;
-        let pieces: Vec<&[Chord]> = self.train.iter().map(|piece| &piece.chords[..]).collect();
+        let pieces = self.train.spread(MOST_PIECES);
         let rounds = (self.settings.own.critic, self.seed);
         let Some(critic) = learn(&mut composer, &pieces, rounds, stop, progress) else { return Ok(None) };
         Ok(Some(critic.write(model)))

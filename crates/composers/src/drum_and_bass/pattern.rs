@@ -6,6 +6,7 @@
 //! their pitch classes; bars may have any length.
 
 use cantus_encoding::rhythm_section;
+use cantus_model::Reader;
 use cantus_model::band::{Band, bar_starts, lowest, on_grid, tonic};
 use cantus_score::{Note, Pitch, Program, Score, TicksPerQuarter};
 use std::ops::Range;
@@ -47,6 +48,15 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
+    /// Two bars of nothing.
+    const SILENCE: Pattern = Pattern {
+        steps: 0..STEPS,
+        drums: [0; ROWS],
+        harmony: [0; ROWS],
+        bass: [0; STEPS],
+        conditions: Conditions { tempo: None, program: None },
+    };
+
     /// How many rows of drums it has.
     pub(super) fn rows(&self) -> usize {
         self.steps.len().div_ceil(STEPS_OF_ROW)
@@ -88,6 +98,38 @@ impl Piece {
             pattern.bass.iter_mut().zip(begun).for_each(|(bass, begun)| *bass = begun);
         }
         Some(Piece { patterns, lowest, tonic, is_exact })
+    }
+}
+
+/// Reads pieces that have a bass; as long as they have patterns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PatternReader;
+
+impl Reader for PatternReader {
+    /// How many patterns it has.
+    type Outline = usize;
+    type Piece = Piece;
+    type Learnt = Piece;
+
+    fn outlines(&self, _: usize, score: &Score) -> Vec<usize> {
+        Piece::read(score).map(|piece| piece.patterns.len()).into_iter().collect()
+    }
+
+    fn length(outline: &usize) -> usize {
+        *outline
+    }
+
+    fn piece(&self, outline: &usize, score: &Score) -> Piece {
+        Piece::read(score).unwrap_or_else(|| Piece {
+            patterns: vec![Pattern::SILENCE; *outline],
+            lowest: lowest(&[]),
+            tonic: None,
+            is_exact: true,
+        })
+    }
+
+    fn learnt(&self, piece: Piece) -> Piece {
+        piece
     }
 }
 
@@ -158,7 +200,7 @@ pub(super) struct Rates {
 
 impl Rates {
     /// Of the patterns to learn from.
-    pub(super) fn of(patterns: &[Pattern]) -> Rates {
+    pub(super) fn of(patterns: impl IntoIterator<Item = Pattern>) -> Rates {
         let (mut by_step, mut by_column, mut seen) = ([0.0f64; STEPS], [0.0f64; COLUMNS], [0.0f64; STEPS]);
         let (mut onsets, mut chords) = (0.0, 0.0);
         for pattern in patterns {

@@ -57,7 +57,7 @@ impl Bassist {
         let section: Section =
             serde_json::from_value(file.header.encoding["section"].clone()).map_err(|e| metadata(e.to_string()))?;
         section.check().map_err(metadata)?;
-        let first = Network::new(&settings, &Rates::of(&[]), &mut seeded(0), &Device::flex());
+        let first = Network::new(&settings, &Rates::of([]), &mut seeded(0), &Device::flex());
         let network = checkpoint::restore(first, file)?;
         Ok(Bassist {
             writer: match &network {

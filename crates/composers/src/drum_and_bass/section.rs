@@ -36,7 +36,7 @@ pub(super) struct Section {
 
 impl Section {
     /// What the pieces that are learnt from have in common.
-    pub(super) fn of(set: &TrainingSet, pieces: &[Piece], rates: &Rates) -> Section {
+    pub(super) fn of(set: &TrainingSet, pieces: impl Iterator<Item = Piece>, rates: &Rates) -> Section {
         let mut section = Section {
             lowest: BTreeMap::new(),
             degrees: BTreeMap::new(),
@@ -46,9 +46,11 @@ impl Section {
             steps: rates.steps.clone(),
             shares: rates.shares.clone(),
             chords: rates.chords,
-            loops: loops(pieces),
+            loops: Vec::new(),
         };
+        let mut loops = Vec::new();
         for piece in pieces {
+            loops.extend(first_loop(&piece));
             *section.lowest.entry(piece.lowest.get()).or_default() += 1;
             if let Some(tonic) = piece.tonic {
                 *section.degrees.entry((piece.lowest.class() + 12 - tonic) % 12).or_default() += 1;
@@ -57,6 +59,9 @@ impl Section {
                 *section.programs.entry(program.get()).or_default() += 1;
             }
         }
+        // From all over the corpus.
+        let every = loops.len().div_ceil(LOOPS).max(1);
+        section.loops = loops.into_iter().step_by(every).collect();
         section
     }
 
@@ -88,15 +93,10 @@ impl Section {
     }
 }
 
-/// Drums of as many pieces as may be kept, from all over the corpus: of each the first pattern in which drums and bass sound.
-fn loops(pieces: &[Piece]) -> Vec<Vec<u16>> {
+/// The drums of the first pattern in which drums and bass sound.
+fn first_loop(piece: &Piece) -> Option<Vec<u16>> {
     let sounds =
         |pattern: &&Pattern| pattern.drums.iter().any(|row| *row != 0) && pattern.bass.iter().any(|frame| *frame != 0);
-    let of = |piece: &Piece| {
-        let pattern = piece.patterns.iter().find(sounds)?;
-        Some(pattern.drums[..pattern.rows()].to_vec())
-    };
-    let found: Vec<Vec<u16>> = pieces.iter().filter_map(of).collect();
-    let every = found.len().div_ceil(LOOPS).max(1);
-    found.into_iter().step_by(every).collect()
+    let pattern = piece.patterns.iter().find(sounds)?;
+    Some(pattern.drums[..pattern.rows()].to_vec())
 }

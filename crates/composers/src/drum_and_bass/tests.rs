@@ -119,7 +119,7 @@ fn pairs_are_coded_to_the_bit() {
 fn rates_are_those_of_steps_times_columns() {
     let pieces = [band(2, BEATS[0], 30), band(2, BEATS[1], 33)];
     let patterns: Vec<Pattern> = pieces.iter().flat_map(|score| Piece::read(score).unwrap().patterns).collect();
-    let rates = Rates::of(&patterns);
+    let rates = Rates::of(patterns.iter().cloned());
     // Ten onsets, six on column 0, four on column 7; step 0 has two.
     assert!((rates.one - 10.0 / (2.0 * CELLS as f32)).abs() < 1e-7);
     assert!((rates.cells[0] - 2.5 / 3.0 * 6.5 / 28.0).abs() < 1e-6, "{}", rates.cells[0]);

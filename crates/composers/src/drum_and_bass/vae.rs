@@ -250,7 +250,7 @@ mod tests {
             let settings =
                 Settings { network, source, hidden: 8, layers: 1, heard: 4, latent: 1, ..Settings::default() };
             let rng = &mut seeded(3);
-            let mut rates = Rates::of(&[]);
+            let mut rates = Rates::of([]);
             // Two columns that are likely, and the others hardly ever.
             rates.cells = (0..CELLS).map(|cell| if cell % COLUMNS < 2 { 0.4 } else { 1e-6 }).collect();
             let vae = Vae::new(&settings, &rates, rng, &Device::flex());

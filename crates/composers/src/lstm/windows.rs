@@ -12,8 +12,8 @@ use burn::tensor::{Device, Tensor, TensorData as Numbers, activation};
 use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, encode};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
-    Rng, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Numbering, Pieces,
+    Reader, Regime, Repertoire, Rng, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
 };
 use cantus_nn::batch_norm::BatchNorm;
 use cantus_nn::cross_entropy::cross_entropy;
@@ -23,11 +23,20 @@ use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{derive, shuffle};
+use cantus_score::Score;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// Training windows that a model file keeps to start compositions from.
 const KEPT_WINDOWS: usize = 64;
 /// Validation windows: this many at most, spread evenly.
 const VALIDATION_WINDOWS: usize = 2000;
+/// Words of pieces that stay read.
+const MOST_READ: usize = 16 << 20;
+/// Of more words only those of every so many pieces are counted.
+const MOST_COUNTED: usize = 8_000_000;
+/// So many windows follow one another in a random order; where there are more, those of the pieces after them come after.
+const MOST_ORDERED: usize = 16 << 20;
 /// Keras' batch normalisation.
 const KERAS_MOMENTUM: f64 = 0.99;
 
@@ -93,19 +102,81 @@ impl Network {
     }
 }
 
+/// Reads pieces that have words.
+#[derive(Debug)]
+struct WordReader(Arc<Vocabulary>);
+
+impl Reader for WordReader {
+    /// How many words it has.
+    type Outline = usize;
+    type Piece = Vec<TokenId>;
+    type Learnt = Vec<TokenId>;
+
+    fn outlines(&self, _: usize, score: &Score) -> Vec<usize> {
+        let words = encode(score, &self.0).0.len();
+        (words > 0).then_some(words).into_iter().collect()
+    }
+
+    fn length(outline: &usize) -> usize {
+        *outline
+    }
+
+    fn piece(&self, outline: &usize, score: &Score) -> Vec<TokenId> {
+        let mut words = encode(score, &self.0).0;
+        words.resize(*outline, TokenId(0));
+        words
+    }
+
+    fn learnt(&self, piece: Vec<TokenId>) -> Vec<TokenId> {
+        piece
+    }
+}
+
+/// All words of the pieces, one piece after another, as the sources read them.
+struct Words {
+    pieces: Repertoire<WordReader>,
+    numbering: Numbering,
+}
+
+impl Words {
+    fn of(pieces: &Pieces, vocabulary: &Arc<Vocabulary>) -> Words {
+        let pieces = Repertoire::of(pieces, WordReader(Arc::clone(vocabulary)), MOST_READ);
+        Words { numbering: Numbering::of(pieces.outlines().iter().copied()), pieces }
+    }
+
+    fn count(&self) -> usize {
+        self.numbering.count()
+    }
+
+    /// So many words from each of these on; `None` where a piece cannot be had any more.
+    fn windows(&mut self, starts: &[u32], length: usize) -> Option<Vec<Vec<TokenId>>> {
+        let touched = |start: &u32| {
+            let (first, at) = self.numbering.find(*start as usize);
+            (first..=self.numbering.find(*start as usize + length - 1).0, at)
+        };
+        let places: Vec<(RangeInclusive<usize>, usize)> = starts.iter().map(touched).collect();
+        let pieces = self.pieces.learnt(places.iter().flat_map(|(pieces, _)| pieces.clone()))?;
+        let window = |(numbers, at): (RangeInclusive<usize>, usize)| {
+            numbers.flat_map(|piece| &*pieces[&piece]).skip(at).take(length).copied().collect()
+        };
+        Some(places.into_iter().map(window).collect())
+    }
+}
+
 /// One of the sources' networks in training.
 pub(super) struct WindowTrainer {
     settings: WindowSettings,
     seed: u64,
-    vocabulary: Vocabulary,
+    vocabulary: Arc<Vocabulary>,
     habits: Habits,
-    /// All pieces one after another, as the sources read them.
-    train: Vec<TokenId>,
-    valid: Vec<TokenId>,
+    train: Words,
+    valid: Words,
+    /// Windows to start compositions from.
+    kept: Vec<Vec<TokenId>>,
     network: Option<Network>,
     optimizer: Optimizer,
-    /// The epoch whose order of windows this is.
-    order: (u64, Vec<u32>),
+    /// The epoch and the part of it whose order of windows this is.
+    order: ((u64, usize), Vec<u32>),
 }
 
 impl WindowTrainer {
@@ -113,14 +184,13 @@ impl WindowTrainer {
         set.check_sounding()?;
         let settings: WindowSettings = serde_json::from_value(settings.clone()).map_err(bad_settings)?;
         settings.check().map_err(bad_settings)?;
-        let vocabulary = Vocabulary::build(set.all())?;
-        let words = |pieces: &Pieces| pieces.iter().flat_map(|piece| encode(&piece, &vocabulary).0).collect();
-        let (train, valid): (Vec<TokenId>, Vec<TokenId>) = (words(&set.train), words(&set.valid));
-        for (tokens, what) in [(&train, "training"), (&valid, "validation")] {
-            if tokens.len() <= settings.window {
+        let vocabulary = Arc::new(Vocabulary::build(set.all())?);
+        let (mut train, valid) = (Words::of(&set.train, &vocabulary), Words::of(&set.valid, &vocabulary));
+        for (words, what) in [(&train, "training"), (&valid, "validation")] {
+            if words.count() <= settings.window {
                 return Err(bad_settings(format!(
                     "the {what} pieces have {} onsets and a window is {} long; add music, or choose a smaller window with --set window=50",
-                    tokens.len(),
+                    words.count(),
                     settings.window
                 )));
             }
@@ -132,6 +202,10 @@ impl WindowTrainer {
             OptimizerChoice::Adam => Rule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-7, weight_decay: 0.0 },
             OptimizerChoice::RmsProp => Rule::rms_prop(),
         };
+        let windows = train.count() - settings.window;
+        let count = KEPT_WINDOWS.min(windows);
+        let starts: Vec<u32> = (0..count).map(|k| (k * windows / count) as u32).collect();
+        let kept = train.windows(&starts, settings.window).unwrap_or_default();
         let mut trainer = WindowTrainer {
             settings,
             seed,
@@ -139,35 +213,48 @@ impl WindowTrainer {
             habits: Habits::of(set),
             train,
             valid,
+            kept,
             network: Some(network),
             optimizer: Optimizer::new(rule),
-            order: (0, Vec::new()),
+            order: ((0, 0), Vec::new()),
         };
-        trainer.order = trainer.order_of(0);
+        trainer.order = trainer.order_of(0, 0);
         Ok(trainer)
     }
 
-    fn order_of(&self, epoch: u64) -> (u64, Vec<u32>) {
-        let mut order: Vec<u32> = (0..(self.train.len() - self.settings.window) as u32).collect();
-        shuffle(&mut derive(self.seed, "windows", &[epoch]), &mut order);
-        (epoch, order)
+    /// How many windows there are to learn from.
+    fn to_learn(&self) -> usize {
+        self.train.count() - self.settings.window
+    }
+
+    /// Windows of a part of an epoch: whole batches.
+    fn part(&self) -> usize {
+        (MOST_ORDERED / self.settings.batch).max(1) * self.settings.batch
+    }
+
+    fn order_of(&self, epoch: u64, part: usize) -> ((u64, usize), Vec<u32>) {
+        let from = part * self.part();
+        let mut order: Vec<u32> = (from as u32..self.to_learn().min(from + self.part()) as u32).collect();
+        let counters = [epoch, part as u64];
+        shuffle(&mut derive(self.seed, "windows", &counters[..1 + usize::from(part > 0)]), &mut order);
+        ((epoch, part), order)
     }
 
     fn network(&self) -> &Network {
         self.network.as_ref().expect("a step gives the network back")
     }
 
-    /// Windows that start at `starts`, time-major, and the words after them.
-    fn gather(&self, tokens: &[TokenId], starts: &[u32], device: &Device) -> (Tensor<3>, Vec<u32>) {
-        let (steps, rows) = (self.settings.window, starts.len());
+    /// Windows, time-major, and the words after them, which are the last of each.
+    fn gather(&self, windows: &[Vec<TokenId>], device: &Device) -> (Tensor<3>, Vec<u32>) {
+        let (steps, rows) = (self.settings.window, windows.len());
         let size = self.vocabulary.len() as f32;
         let mut x = vec![0.0f32; steps * rows];
-        for (b, &start) in starts.iter().enumerate() {
-            for (t, token) in tokens[start as usize..][..steps].iter().enumerate() {
+        for (b, window) in windows.iter().enumerate() {
+            for (t, token) in window.iter().enumerate().take(steps) {
                 x[t * rows + b] = token.0 as f32 / size;
             }
         }
-        let targets = starts.iter().map(|&start| tokens[start as usize + steps].0).collect();
+        let targets = windows.iter().map(|window| window[steps].0).collect();
         (Tensor::from_data(Numbers::new(x, [steps, rows, 1]), device), targets)
     }
 }
@@ -203,16 +290,20 @@ impl Trainable for WindowTrainer {
     }
 
     fn steps(&self, _epoch: u64) -> u64 {
-        (self.train.len() - self.settings.window).div_ceil(self.settings.batch) as u64
+        self.to_learn().div_ceil(self.settings.batch) as u64
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
-        if self.order.0 != at.epoch {
-            self.order = self.order_of(at.epoch);
-        }
         let from = at.step as usize * self.settings.batch;
+        let (part, from) = (from / self.part(), from % self.part());
+        if self.order.0 != (at.epoch, part) {
+            self.order = self.order_of(at.epoch, part);
+        }
         let starts = &self.order.1[from..self.order.1.len().min(from + self.settings.batch)];
-        let (x, targets) = self.gather(&self.train, starts, &Device::flex().autodiff());
+        let Some(windows) = self.train.windows(starts, self.settings.window + 1) else {
+            return StepReport::default();
+        };
+        let (x, targets) = self.gather(&windows, &Device::flex().autodiff());
         let Some(mut network) = self.network.take() else { unreachable!("a step gives the network back") };
         let logits = network.forward(&self.settings, x, Some((self.seed, (at.epoch << 32) | at.step)));
         let (loss, figures) = cross_entropy(logits, &targets, &vec![1.0; targets.len()]);
@@ -229,12 +320,15 @@ impl Trainable for WindowTrainer {
 
     fn validate(&mut self) -> Evaluation {
         let network = self.network().valid();
-        let windows = self.valid.len() - self.settings.window;
+        let windows = self.valid.count() - self.settings.window;
         let stride = windows.div_ceil(VALIDATION_WINDOWS).max(1);
         let starts: Vec<u32> = (0..windows as u32).step_by(stride).collect();
         let mut total = Evaluation::default();
         for starts in starts.chunks(self.settings.batch.max(100)) {
-            let (x, targets) = self.gather(&self.valid, starts, &Device::flex());
+            let Some(windows) = self.valid.windows(starts, self.settings.window + 1) else {
+                return Evaluation::default();
+            };
+            let (x, targets) = self.gather(&windows, &Device::flex());
             let logits = network.forward(&self.settings, x, None);
             let (_, figures) = cross_entropy(logits, &targets, &vec![1.0; targets.len()]);
             // A word says nothing of lengths.
@@ -244,18 +338,15 @@ impl Trainable for WindowTrainer {
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        let pieces = std::slice::from_ref::<Vec<TokenId>>;
-        ngram::baselines(pieces(&self.train), pieces(&self.valid), self.vocabulary.len())
+        let words = |words: &Words| [words.pieces.counted(MOST_COUNTED).concat()];
+        ngram::baselines(&words(&self.train), &words(&self.valid), self.vocabulary.len())
     }
 
     fn save(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        let windows = self.train.len() - self.settings.window;
-        let kept = KEPT_WINDOWS.min(windows);
-        let starts: Vec<&[TokenId]> =
-            (0..kept).map(|k| &self.train[k * windows / kept..][..self.settings.window]).collect();
-        let words: Vec<Vec<u32>> = starts.iter().map(|window| window.iter().map(|token| token.0).collect()).collect();
-        let encoding = serde_json::json!({ "pitch_class_chord": self.vocabulary, "windows": words });
+        let words: Vec<Vec<u32>> =
+            self.kept.iter().map(|window| window.iter().map(|token| token.0).collect()).collect();
+        let encoding = serde_json::json!({ "pitch_class_chord": *self.vocabulary, "windows": words });
         checkpoint::save(&SPEC, self.network(), settings, encoding, &self.habits)
     }
 

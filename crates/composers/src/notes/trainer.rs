@@ -11,20 +11,21 @@ use super::view::View;
 use super::{PROTOCOL, SPEC};
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
-use cantus_encoding::note_events::{Vocabulary, encode};
+use cantus_encoding::note_events::{Event, Vocabulary, encode};
 use cantus_model::critic::Critic;
 use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Judge, Kind, ModelError, ModelFile, Pieces,
-    Recent, Regime, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Reader, Regime, Repertoire, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
+    ngram,
 };
 use cantus_nn::cascade::{NONE, Noise, Sight};
 use cantus_nn::dropout::MaskKey;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, derive};
-use cantus_score::counted;
+use cantus_score::{Score, counted};
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -40,34 +41,69 @@ const MOST_ENCODED: usize = 500_000;
 /// Of a corpus of more notes only every so many pieces are counted: for the baselines, and for what is usual.
 const MOST_COUNTED: usize = 1_000_000;
 
-/// A training piece as it is learnt from.
-struct Learnt {
-    past: Past,
-    outline: Outline,
-}
-
 /// What is always known of a piece.
 struct Outline {
-    /// Its number in the set.
-    number: usize,
     notes: usize,
     quarters: f64,
     /// Semitones that it may be moved by.
     shifts: Range<i32>,
+    style: Option<usize>,
+}
+
+/// Reads pieces that have notes.
+struct NoteReader {
+    vocabulary: Arc<Vocabulary>,
+    transposition: u8,
+    /// The style of each piece of the shelf.
+    styles: Vec<Option<usize>>,
+}
+
+impl Reader for NoteReader {
+    type Outline = Outline;
+    type Piece = Past;
+    type Learnt = Past;
+
+    fn outlines(&self, number: usize, score: &Score) -> Vec<Outline> {
+        let (events, _) = encode(score, &self.vocabulary);
+        let is_pitched = |note: &&Event| !self.vocabulary.is_drums(note.instrument);
+        let pitches = events.notes.iter().filter(is_pitched).map(|note| i32::from(note.pitch));
+        let (low, high) = (pitches.clone().min().unwrap_or(0), pitches.max().unwrap_or(127));
+        let by = i32::from(self.transposition);
+        let (down, up) = (by.min(5).min(low), by.min(6).min(127 - high));
+        let outline = Outline {
+            notes: events.notes.len(),
+            quarters: score.end().quarters(score.ticks_per_quarter),
+            shifts: -down..up + 1,
+            style: self.styles[number],
+        };
+        if outline.notes > 0 { vec![outline] } else { Vec::new() }
+    }
+
+    fn length(outline: &Outline) -> usize {
+        outline.notes
+    }
+
+    fn piece(&self, outline: &Outline, score: &Score) -> Past {
+        let (events, _) = encode(score, &self.vocabulary);
+        let is_drums = |number: u8| self.vocabulary.is_drums(number);
+        let (clock, end) = (self.vocabulary.clock(), events.bars.last().map_or(0, |bar| bar.end().0 as u32));
+        let textures = Textures::of(&events.notes, end, clock, is_drums);
+        Past::of(&events.notes, events.bars, clock, is_drums).with_textures(textures).in_style(outline.style)
+    }
+
+    fn learnt(&self, past: Past) -> Past {
+        past
+    }
 }
 
 /// The network in training.
 struct NoteTrainer {
     settings: NoteSettings,
     seed: u64,
-    vocabulary: Vocabulary,
+    vocabulary: Arc<Vocabulary>,
     layout: Layout,
-    set: TrainingSet,
-    train: Vec<Outline>,
-    /// The pieces that are learnt from at present.
-    encoded: Recent<Past>,
-    /// The numbers of the validation pieces.
-    valid: Vec<usize>,
+    train: Repertoire<NoteReader>,
+    valid: Repertoire<NoteReader>,
     /// The choices of the training and the validation pieces that are counted, as tokens.
     tokens: [Vec<Vec<TokenId>>; 2],
     /// Notes of the latter.
@@ -90,61 +126,45 @@ pub(super) fn create(settings: &Settings, set: &TrainingSet, seed: u64) -> Resul
 
 impl NoteTrainer {
     fn new(settings: NoteSettings, set: &TrainingSet, seed: u64) -> Result<NoteTrainer, CreateError> {
-        let vocabulary = Vocabulary::build(set.all(), set.reading, settings.loudness)?;
-        let (layout, styles) = (Layout::new(&vocabulary, settings.styles.len()), &settings.styles);
-        let outlines = |pieces: &Pieces, transposition: u8| -> Vec<Outline> {
-            let outline = |number| Learnt::new(pieces, number, (&vocabulary, styles), transposition).outline;
-            let all: Vec<Outline> = (0..pieces.len()).into_par_iter().map(outline).collect();
-            all.into_iter().filter(|piece| piece.notes > 0).collect()
+        let vocabulary = Arc::new(Vocabulary::build(set.all(), set.reading, settings.loudness)?);
+        let layout = Layout::new(&vocabulary, settings.styles.len());
+        let repertoire = |pieces: &Pieces, transposition: u8| {
+            let styles = pieces.styles_of(&settings.styles);
+            let reader = NoteReader { vocabulary: Arc::clone(&vocabulary), transposition, styles };
+            Repertoire::of(pieces, reader, MOST_ENCODED)
         };
-        let (train, kept) = (outlines(&set.train, settings.transposition), outlines(&set.valid, 0));
+        let (train, valid) = (repertoire(&set.train, settings.transposition), repertoire(&set.valid, 0));
         let sizes: Vec<usize> = settings.shape(&layout).choices.iter().map(|choice| choice.classes).collect();
-        let counted = |pieces: &Pieces, outlines: &[Outline]| -> Vec<Past> {
-            let notes: usize = outlines.iter().map(|piece| piece.notes).sum();
-            let some: Vec<usize> =
-                outlines.iter().step_by(notes / MOST_COUNTED + 1).map(|piece| piece.number).collect();
-            some.into_par_iter().map(|number| Learnt::new(pieces, number, (&vocabulary, styles), 0).past).collect()
-        };
         let of = |pieces: &[Past]| -> Vec<Vec<TokenId>> {
             pieces.par_iter().map(|past| tokens(past, &vocabulary, &layout, &sizes)).collect()
         };
-        let kept_pasts = counted(&set.valid, &kept);
-        let valid_notes = kept_pasts.iter().map(|past| past.notes().len()).sum();
-        let pasts = counted(&set.train, &train);
-        let tokens = [of(&pasts), of(&kept_pasts)];
+        let valid_pasts = valid.counted(MOST_COUNTED);
+        let valid_notes = valid_pasts.iter().map(|past| past.notes().len()).sum();
+        let pasts = train.counted(MOST_COUNTED);
+        let tokens = [of(&pasts), of(&valid_pasts)];
         let frequencies = frequencies(&tokens[0], &sizes);
         let device = Device::flex().autodiff();
         let network = Network::new(&settings, &layout, &frequencies, &mut derive(seed, "parameters", &[]), &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
-        let (notes, quarters) =
-            train.iter().fold((0, 0.0), |(notes, quarters), piece| (notes + piece.notes, quarters + piece.quarters));
+        let quarters = train.outlines().iter().fold(0.0, |quarters, piece| quarters + piece.quarters);
+        let custom = |(number, style): (usize, &String)| {
+            let own: Vec<&Past> = pasts.iter().filter(|past| past.style() == Some(number)).collect();
+            Customs { usual: Usual::of(&own, &vocabulary), habits: Habits::of(&set.of_style(style)) }
+        };
         Ok(NoteTrainer {
-            plan: plan(&train, &settings, seed, 0),
+            plan: plan(train.outlines(), &settings, seed, 0),
             learner: Learner::new(network, optimizer, settings.averaging),
-            quarters_per_note: quarters / f64::from(notes.max(1) as u32),
+            quarters_per_note: quarters / f64::from(train.length().max(1) as u32),
             usual: Usual::of(&pasts.iter().collect::<Vec<_>>(), &vocabulary),
-            customs: settings
-                .styles
-                .iter()
-                .enumerate()
-                .map(|(k, style)| Customs {
-                    usual: Usual::of(
-                        &pasts.iter().filter(|past| past.style() == Some(k)).collect::<Vec<_>>(),
-                        &vocabulary,
-                    ),
-                    habits: Habits::of(&set.of_style(style)),
-                })
-                .collect(),
+            customs: settings.styles.iter().enumerate().map(custom).collect(),
             valid_notes,
             habits: Habits::of(set),
             settings,
             seed,
             vocabulary,
             layout,
-            set: set.clone(),
             train,
-            encoded: Recent::new(MOST_ENCODED),
-            valid: kept.iter().map(|piece| piece.number).collect(),
+            valid,
             tokens,
         })
     }
@@ -198,7 +218,7 @@ impl NoteTrainer {
     /// The network as the optimiser moves it, without any average.
     fn as_trained(&self) -> ModelFile {
         let settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        let mut encoding = serde_json::json!({ "note_events": self.vocabulary, "usual": self.usual });
+        let mut encoding = serde_json::json!({ "note_events": *self.vocabulary, "usual": self.usual });
         if !self.customs.is_empty() {
             encoding["styles"] = serde_json::json!(self.customs);
         }
@@ -217,36 +237,6 @@ struct Batch {
     weights: Vec<f32>,
     open: f64,
     shape: [usize; 2],
-}
-
-impl Learnt {
-    fn new(
-        pieces: &Pieces,
-        number: usize,
-        (vocabulary, styles): (&Vocabulary, &[String]),
-        transposition: u8,
-    ) -> Learnt {
-        let piece = &*pieces.get(number);
-        let (events, _) = encode(piece, vocabulary);
-        let pitches =
-            events.notes.iter().filter(|note| !vocabulary.is_drums(note.instrument)).map(|note| i32::from(note.pitch));
-        let (low, high) = (pitches.clone().min().unwrap_or(0), pitches.max().unwrap_or(127));
-        let by = i32::from(transposition);
-        let (down, up) = (by.min(5).min(low), by.min(6).min(127 - high));
-        let is_drums = |number: u8| vocabulary.is_drums(number);
-        let (clock, end) = (vocabulary.clock(), events.bars.last().map_or(0, |bar| bar.end().0 as u32));
-        let textures = Textures::of(&events.notes, end, clock, is_drums);
-        let style = styles.iter().position(|style| pieces.style(number) == Some(style));
-        Learnt {
-            past: Past::of(&events.notes, events.bars, clock, is_drums).with_textures(textures).in_style(style),
-            outline: Outline {
-                number,
-                notes: events.notes.len(),
-                quarters: piece.end().quarters(piece.ticks_per_quarter),
-                shifts: -down..up + 1,
-            },
-        }
-    }
 }
 
 /// The choices of a piece's notes, each choice's classes with numbers of their own, from 1 on; 0 begins it.
@@ -337,23 +327,18 @@ impl Trainable for NoteTrainer {
         if epoch == self.plan.epoch() {
             steps(&self.plan)
         } else {
-            steps(&plan(&self.train, &self.settings, self.seed, epoch))
+            steps(&plan(self.train.outlines(), &self.settings, self.seed, epoch))
         }
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
         if self.plan.epoch() != at.epoch {
-            self.plan = plan(&self.train, &self.settings, self.seed, at.epoch);
+            self.plan = plan(self.train.outlines(), &self.settings, self.seed, at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let of_rows = rows.iter().flatten().map(|row| row.segment.piece);
-        let pasts = self.encoded.of(of_rows, |piece| {
-            let Outline { number, notes, .. } = self.train[piece];
-            (Learnt::new(&self.set.train, number, (&self.vocabulary, &self.settings.styles), 0).past, notes)
-        });
-        if self.set.check_whole().is_err() {
+        let Some(pasts) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
             return StepReport::default();
-        }
+        };
         let batch = self.gather(&rows, &pasts);
         let (settings, seed, step) = (&self.settings, self.seed, (at.epoch << 32) | at.step);
         let noise = Noise {
@@ -380,8 +365,9 @@ impl Trainable for NoteTrainer {
 
     fn validate(&mut self) -> Evaluation {
         let composer = self.loaded();
+        let numbers = (0..self.valid.outlines().len()).into_par_iter();
         let judged: Vec<Evaluation> =
-            self.valid.par_iter().map(|number| Judge::judge(&composer, &self.set.valid.get(*number)).figures).collect();
+            numbers.map(|number| Judge::judge(&composer, &self.valid.score(number)).figures).collect();
         judged.into_iter().fold(Evaluation::default(), |mut sum, figures| {
             sum += figures;
             sum
@@ -425,10 +411,7 @@ impl Trainable for NoteTrainer {
             return Ok(None);
         }
         let mut composer = NoteComposer::load(model)?;
-        let count = self.train.len().min(MOST_PIECES);
-        let number = |k: usize| self.train[k * self.train.len() / count].number;
-        let learnt = |k| Learnt::new(&self.set.train, number(k), (&self.vocabulary, &self.settings.styles), 0).past;
-        let pieces: Vec<Past> = (0..count).into_par_iter().map(learnt).collect();
+        let pieces = self.train.spread(MOST_PIECES);
         let rounds = (self.settings.critic, self.seed);
         Ok(learn(&mut composer, &pieces, rounds, stop, progress).map(|critic| critic.write(model)))
     }

@@ -3,7 +3,7 @@
 use super::settings::{Clock, OctaveSettings, Transposition};
 use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Frame, Keys, Outside};
-use cantus_model::Rng;
+use cantus_model::{Numbering, Reader, Rng};
 use cantus_nn::lag_attention::{History, Lag};
 use cantus_nn::random::{below, uniform};
 use cantus_nn::voices::Targets;
@@ -16,6 +16,8 @@ pub(super) const INPUT: usize = PitchClasses::COUNT + TIME_BITS;
 pub(super) const BOTH: usize = PitchClasses::COUNT + Keys::COUNT;
 /// What the touch reads: these, and how long nothing else is struck.
 pub(super) const TOUCHED: usize = BOTH + 1;
+/// Steps of pieces that stay read: some 100 bytes each.
+pub(super) const MOST_READ: usize = 1_000_000;
 /// The source's program sees this far back at a fragment's beginning.
 const SOURCE_REACHES: usize = 32;
 
@@ -69,6 +71,17 @@ impl Piece {
         Some(Piece { classes, waits: waits(&keys, end), keys, strokes, lead })
     }
 
+    /// So many steps in which nothing is struck.
+    fn silent(steps: usize, OctaveSettings { opening, .. }: &OctaveSettings) -> Piece {
+        Piece {
+            keys: vec![Keys::NONE; steps],
+            classes: vec![PitchClasses::NONE; steps],
+            strokes: vec![Vec::new(); steps],
+            lead: usize::from(*opening),
+            waits: vec![1; steps],
+        }
+    }
+
     /// What the clock says at a step.
     pub(super) fn clock(&self, step: usize) -> u64 {
         (step as u64).wrapping_sub(self.lead as u64)
@@ -83,6 +96,41 @@ impl Piece {
     }
 }
 
+/// What is always known of a piece.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outline {
+    pub steps: usize,
+    /// All keys that are struck in it.
+    pub keys: Keys,
+}
+
+/// Pieces are read from their first onset, or its bar, to their last.
+impl Reader for OctaveSettings {
+    type Outline = Outline;
+    type Piece = Piece;
+    type Learnt = Piece;
+
+    fn outlines(&self, _: usize, score: &Score) -> Vec<Outline> {
+        let outline = |piece: Piece| Outline {
+            steps: piece.steps(),
+            keys: piece.keys.iter().fold(Keys::NONE, |all, keys| all | *keys),
+        };
+        Piece::new(score, self).map(outline).into_iter().collect()
+    }
+
+    fn length(outline: &Outline) -> usize {
+        outline.steps
+    }
+
+    fn piece(&self, outline: &Outline, score: &Score) -> Piece {
+        Piece::new(score, self).unwrap_or_else(|| Piece::silent(outline.steps, self))
+    }
+
+    fn learnt(&self, piece: Piece) -> Piece {
+        piece
+    }
+}
+
 /// A stretch of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fragment {
@@ -93,22 +141,39 @@ pub(super) struct Fragment {
 }
 
 /// All stretches to learn from, unmoved: of each piece one at every `stride` steps.
-pub(super) fn to_learn(pieces: &[Piece], settings: &OctaveSettings) -> Vec<Fragment> {
-    let mut all = Vec::new();
-    for (piece, steps) in pieces.iter().map(Piece::steps).enumerate() {
-        let starts = (0..(steps + 1).saturating_sub(settings.fragment)).step_by(settings.stride);
-        all.extend(starts.map(|start| Fragment { piece, start, shift: 0 }));
-        if settings.short_pieces && (2..settings.fragment).contains(&steps) {
-            all.push(Fragment { piece, start: 0, shift: 0 });
-        }
-    }
-    all
+#[derive(Clone, Debug)]
+pub(super) struct Stretches {
+    numbering: Numbering,
+    stride: usize,
 }
 
-/// All stretches to be judged by: one after another, that of the rest of a piece where short pieces count.
-pub(super) fn to_judge(pieces: &[Piece], settings: &OctaveSettings) -> Vec<Fragment> {
+impl Stretches {
+    /// Of pieces of so many steps.
+    pub(super) fn of(pieces: impl Iterator<Item = usize>, settings: &OctaveSettings) -> Stretches {
+        let OctaveSettings { fragment, stride, short_pieces, .. } = *settings;
+        let count = |steps: usize| match (steps + 1).saturating_sub(fragment) {
+            0 => usize::from(short_pieces && steps > 1),
+            starts => starts.div_ceil(stride),
+        };
+        Stretches { numbering: Numbering::of(pieces.map(count)), stride }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.numbering.count()
+    }
+
+    /// The one of a number.
+    pub(super) fn get(&self, number: usize) -> Fragment {
+        let (piece, k) = self.numbering.find(number);
+        Fragment { piece, start: k * self.stride, shift: 0 }
+    }
+}
+
+/// All stretches of pieces of so many steps to be judged by: one after another, that of the rest of a piece where short pieces count.
+pub(super) fn to_judge(pieces: impl Iterator<Item = usize>, settings: &OctaveSettings) -> Vec<Fragment> {
     let mut all = Vec::new();
-    for (piece, steps) in pieces.iter().map(Piece::steps).enumerate() {
+    for (piece, steps) in pieces.enumerate() {
         for start in (0..steps).step_by(settings.fragment) {
             let here = steps - start;
             if here >= settings.fragment || (settings.short_pieces && here > 1) {
@@ -120,14 +185,14 @@ pub(super) fn to_judge(pieces: &[Piece], settings: &OctaveSettings) -> Vec<Fragm
 }
 
 /// As many fragments as a batch has, drawn with replacement and moved at random.
-pub(super) fn draw(fragments: &[Fragment], settings: &OctaveSettings, rng: &mut Rng) -> Vec<Fragment> {
+pub(super) fn draw(stretches: &Stretches, settings: &OctaveSettings, rng: &mut Rng) -> Vec<Fragment> {
     let mut shift = || below(rng, 12) as i32 - 6;
     let shifts: Vec<i32> = match settings.transposition {
         Transposition::None => vec![0; settings.batch],
         Transposition::Batch => vec![shift(); settings.batch],
         Transposition::Fragment => (0..settings.batch).map(|_| shift()).collect(),
     };
-    shifts.into_iter().map(|shift| Fragment { shift, ..fragments[below(rng, fragments.len())] }).collect()
+    shifts.into_iter().map(|shift| Fragment { shift, ..stretches.get(below(rng, stretches.count())) }).collect()
 }
 
 /// What the generator reads and predicts, time-major: entry `t * rows + b` is step t of row b.
@@ -148,14 +213,19 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Gathers fragments; `rng` makes the chances of the voices.
-    pub(super) fn gather(pieces: &[Piece], fragments: &[Fragment], settings: &OctaveSettings, rng: &mut Rng) -> Batch {
+    pub(super) fn gather<'p>(
+        pieces: impl Fn(usize) -> &'p Piece,
+        fragments: &[Fragment],
+        settings: &OctaveSettings,
+        rng: &mut Rng,
+    ) -> Batch {
         let (rows, steps, past) = (fragments.len(), settings.fragment - 1, settings.past());
         let mut inputs = vec![0.0; steps * rows * INPUT];
         let mut history = vec![0.0; (past + steps) * rows * PitchClasses::COUNT];
         let mut sets = vec![0; steps * rows];
         let mut weights = vec![0.0; steps * rows];
         for (b, fragment) in fragments.iter().enumerate() {
-            let piece = &pieces[fragment.piece];
+            let piece = pieces(fragment.piece);
             let at = |step: Option<usize>| piece.classes_at(step).rolled(fragment.shift);
             for k in 0..past + steps {
                 let row = &mut history[(k * rows + b) * PitchClasses::COUNT..][..PitchClasses::COUNT];
@@ -209,7 +279,11 @@ pub(super) struct KeyBatch {
 }
 
 impl KeyBatch {
-    pub(super) fn gather(pieces: &[Piece], fragments: &[Fragment], settings: &OctaveSettings) -> KeyBatch {
+    pub(super) fn gather<'p>(
+        pieces: impl Fn(usize) -> &'p Piece,
+        fragments: &[Fragment],
+        settings: &OctaveSettings,
+    ) -> KeyBatch {
         let (rows, steps) = (fragments.len(), settings.fragment - 1);
         let size = steps * rows;
         let (mut before, mut now) = (vec![0.0; size * BOTH], vec![0.0; size * TOUCHED]);
@@ -217,7 +291,7 @@ impl KeyBatch {
         let (mut velocities, mut durations) = (keys.clone(), keys.clone());
         let mut weights = vec![0.0; size];
         for (b, fragment) in fragments.iter().enumerate() {
-            let piece = &pieces[fragment.piece];
+            let piece = pieces(fragment.piece);
             let moved = |step: usize| shifted(piece.keys.get(step).copied().unwrap_or_default(), fragment.shift);
             for t in 0..steps {
                 let (n, step) = (t * rows + b, fragment.start + t + 1);

@@ -434,7 +434,7 @@ impl Judge for OctaveComposer {
         let mut moments = Vec::new();
         // Given frames are not drawn.
         let rng = &mut seeded(0);
-        for Fragment { piece, start, .. } in to_judge(&pieces, &self.settings) {
+        for Fragment { piece, start, .. } in to_judge(pieces.iter().map(Piece::steps), &self.settings) {
             let piece = &pieces[piece];
             let mut reading = self.start(piece.clock(start));
             reading.past = piece.classes[..start].to_vec();

@@ -3,9 +3,10 @@
 //! Both give every pitch class of every step its own probability, so that their figure is exact, and the same by either of the
 //! generator's formulas.
 
-use super::pieces::{Fragment, Piece};
+use super::pieces::{Piece, to_judge};
+use super::settings::OctaveSettings;
 use cantus_encoding::octave_roll::PitchClasses;
-use cantus_model::Baseline;
+use cantus_model::{Baseline, Repertoire};
 
 /// Steps back that the second baseline looks at.
 const LOOKS: [usize; 4] = [1, 4, 8, 16];
@@ -19,18 +20,18 @@ struct Rates {
 }
 
 impl Rates {
-    fn count(size: usize, of: fn(&Piece, usize, u8) -> usize, pieces: &[Piece]) -> Rates {
+    fn new(size: usize, of: fn(&Piece, usize, u8) -> usize) -> Rates {
         // Each side was seen half a time before: Jeffreys' prior.
-        let mut counts = vec![[0.5; 2]; size];
-        for piece in pieces {
-            for step in 1..piece.steps() {
-                for class in 0..PitchClasses::COUNT as u8 {
-                    let side = usize::from(!piece.classes[step].contains(class));
-                    counts[of(piece, step, class)][side] += 1.0;
-                }
+        Rates { counts: vec![[0.5; 2]; size], of }
+    }
+
+    fn count(&mut self, piece: &Piece) {
+        for step in 1..piece.steps() {
+            for class in 0..PitchClasses::COUNT as u8 {
+                let side = usize::from(!piece.classes[step].contains(class));
+                self.counts[(self.of)(piece, step, class)][side] += 1.0;
             }
         }
-        Rates { counts, of }
     }
 
     fn nats(&self, piece: &Piece, step: usize) -> f64 {
@@ -51,21 +52,26 @@ fn past(piece: &Piece, step: usize, class: u8) -> usize {
 }
 
 /// One rate for everything, and rates by the past, on the steps that validation counts.
-pub(super) fn baselines(train: &[Piece], valid: &[Piece], to_judge: &[Fragment], fragment: usize) -> Vec<Baseline> {
-    let models = [
-        ("one rate for every pitch class and step", Rates::count(1, |_, _, _| 0, train)),
-        ("rates by the clock and the pitch class's last bar", Rates::count(PHASES << LOOKS.len(), past, train)),
-    ];
-    let steps = || {
-        to_judge.iter().flat_map(|judged| {
-            let piece = &valid[judged.piece];
-            (judged.start + 1..piece.steps().min(judged.start + fragment)).map(move |step| (piece, step))
-        })
-    };
-    let count = steps().count().max(1) as f64;
-    let baseline = |(name, rates): (&str, Rates)| Baseline {
-        name: name.to_owned(),
-        nats_per_token: steps().map(|(piece, step)| rates.nats(piece, step)).sum::<f64>() / count,
-    };
-    models.into_iter().map(baseline).collect()
+pub(super) fn baselines(
+    train: &Repertoire<OctaveSettings>,
+    valid: &Repertoire<OctaveSettings>,
+    settings: &OctaveSettings,
+) -> Vec<Baseline> {
+    let mut models = [Rates::new(1, |_, _, _| 0), Rates::new(PHASES << LOOKS.len(), past)];
+    for piece in train.iter() {
+        models.iter_mut().for_each(|rates| rates.count(&piece));
+    }
+    let (mut nats, mut count) = ([0.0; 2], 0usize);
+    for piece in valid.iter() {
+        for judged in to_judge([piece.steps()].into_iter(), settings) {
+            for step in judged.start + 1..piece.steps().min(judged.start + settings.fragment) {
+                nats.iter_mut().zip(&models).for_each(|(nats, rates)| *nats += rates.nats(&piece, step));
+                count += 1;
+            }
+        }
+    }
+    let names = ["one rate for every pitch class and step", "rates by the clock and the pitch class's last bar"];
+    let baseline =
+        |(name, nats): (&str, f64)| Baseline { name: name.to_owned(), nats_per_token: nats / count.max(1) as f64 };
+    names.into_iter().zip(nats).map(baseline).collect()
 }

@@ -7,8 +7,9 @@
 
 use super::pieces::Piece;
 use super::player::{OctaveComposer, Reading};
+use super::settings::OctaveSettings;
 use cantus_encoding::octave_roll::PitchClasses;
-use cantus_model::Sampling;
+use cantus_model::{Repertoire, Sampling};
 use cantus_nn::random::derive;
 use rayon::prelude::*;
 
@@ -21,17 +22,19 @@ const ROUNDS: u64 = 4;
 /// two are averaged.
 pub(super) fn silence(
     mut composer: OctaveComposer,
-    pieces: &[Piece],
+    pieces: &Repertoire<OctaveSettings>,
     fragment: usize,
     sampling: &Sampling,
     seed: u64,
 ) -> f32 {
     let begun = fragment / 8;
-    let long: Vec<&Piece> = pieces.iter().filter(|piece| piece.steps() >= 2 * begun.max(2)).collect();
-    let few: Vec<&Piece> = long.iter().step_by(long.len().div_ceil(MOST_PIECES).max(1)).copied().collect();
+    let is_long = |number: &usize| pieces.outlines()[*number].steps >= 2 * begun.max(2);
+    let long: Vec<usize> = (0..pieces.outlines().len()).filter(is_long).collect();
+    let every = long.len().div_ceil(MOST_PIECES).max(1);
+    let few: Vec<Piece> = pieces.some(long.into_iter().step_by(every).collect());
     let rng = |counters: &[u64]| derive(seed, "rehearsal", counters);
     // Where each is gone on from, how far, and the share of steps with an onset there.
-    let begin = |(k, piece): (usize, &&Piece)| -> Option<(Reading, usize, f64)> {
+    let begin = |(k, piece): (usize, &Piece)| -> Option<(Reading, usize, f64)> {
         let (mut state, rng) = (composer.start(piece.clock(0)), &mut rng(&[0, k as u64]));
         let end = piece.steps().min(fragment);
         for pair in piece.classes[..=begun].windows(2) {

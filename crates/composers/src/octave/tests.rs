@@ -1,5 +1,5 @@
 use super::generator::Generator;
-use super::pieces::{Batch, Fragment, KeyBatch, Piece, to_judge, to_learn, waits};
+use super::pieces::{Batch, Fragment, KeyBatch, Piece, Stretches, to_judge, waits};
 use super::player::OctaveComposer;
 use super::settings::{Clock, Decisions, OctaveSettings};
 use super::trainer::OctaveTrainer;
@@ -58,17 +58,20 @@ fn the_published_sizes() {
 
 #[test]
 fn fragments_cover_what_the_rule_says() {
-    let piece = |steps| Piece::new(&music(steps, 1), &OctaveSettings::default()).unwrap();
-    let pieces = [piece(32), piece(33), piece(60), piece(100)];
+    let pieces = || [32, 33, 60, 100].into_iter();
     let at = |fragments: Vec<Fragment>| -> Vec<(usize, usize)> {
         fragments.iter().map(|fragment| (fragment.piece, fragment.start)).collect()
     };
+    let to_learn = |settings: &OctaveSettings| -> Vec<Fragment> {
+        let stretches = Stretches::of(pieces(), settings);
+        (0..stretches.count()).map(|number| stretches.get(number)).collect()
+    };
     let source = tiny(json!({"short_pieces": false, "fragment": 33, "stride": 16}));
-    assert_eq!(at(to_learn(&pieces, &source)), [(1, 0), (2, 0), (2, 16), (3, 0), (3, 16), (3, 32), (3, 48), (3, 64)]);
-    assert_eq!(at(to_judge(&pieces, &source)), [(1, 0), (2, 0), (3, 0), (3, 33), (3, 66)]);
+    assert_eq!(at(to_learn(&source)), [(1, 0), (2, 0), (2, 16), (3, 0), (3, 16), (3, 32), (3, 48), (3, 64)]);
+    assert_eq!(at(to_judge(pieces(), &source)), [(1, 0), (2, 0), (3, 0), (3, 33), (3, 66)]);
     let all = tiny(json!({"short_pieces": true, "fragment": 33, "stride": 64}));
-    assert_eq!(at(to_learn(&pieces, &all)), [(0, 0), (1, 0), (2, 0), (3, 0), (3, 64)]);
-    assert_eq!(at(to_judge(&pieces, &all)), [(0, 0), (1, 0), (2, 0), (2, 33), (3, 0), (3, 33), (3, 66)]);
+    assert_eq!(at(to_learn(&all)), [(0, 0), (1, 0), (2, 0), (3, 0), (3, 64)]);
+    assert_eq!(at(to_judge(pieces(), &all)), [(0, 0), (1, 0), (2, 0), (2, 33), (3, 0), (3, 33), (3, 66)]);
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn a_batch_reads_its_fragments_with_the_piece_before_them() {
     let pieces = [Piece::new(&music(100, 1), &OctaveSettings::default()).unwrap()];
     let settings = tiny(json!({"fragment": 33, "lags": [1, 4, 40]}));
     let fragments = [(0, 0), (16, 0), (16, 5), (80, 0)].map(|(start, shift)| Fragment { piece: 0, start, shift });
-    let batch = Batch::gather(&pieces, &fragments, &settings, &mut seeded(1));
+    let batch = Batch::gather(|k| &pieces[k], &fragments, &settings, &mut seeded(1));
     let classes = &pieces[0].classes;
     let row = |values: &[f32]| values.iter().rev().fold(0u16, |bits, x| bits << 1 | u16::from(*x > 0.5));
     for (b, Fragment { start, shift, .. }) in fragments.into_iter().enumerate() {
@@ -101,7 +104,7 @@ fn the_sources_history_hides_what_was_before_a_fragment_from_long_lags_alone() {
     let pieces = [Piece::new(&music(200, 1), &OctaveSettings::default()).unwrap()];
     let gather = |source: bool| {
         let settings = tiny(json!({"source_history": source, "lags": [4, 32, 48, 64]}));
-        Batch::gather(&pieces, &[Fragment { piece: 0, start: 100, shift: 0 }], &settings, &mut seeded(1)).history
+        Batch::gather(|k| &pieces[k], &[Fragment { piece: 0, start: 100, shift: 0 }], &settings, &mut seeded(1)).history
     };
     assert!(gather(false).lags.iter().all(|lag| lag.reaches == 63));
     let reaches: Vec<usize> = gather(true).lags.iter().map(|lag| lag.reaches).collect();
@@ -129,7 +132,7 @@ fn with_an_opening_the_first_step_is_learnt_after_silence_at_the_clocks_last_ste
     let opened = [Piece::new(&music(60, 2), &settings).unwrap()];
     assert_eq!(opened[0].classes[1..], plain.classes[..]);
     assert_eq!(opened[0].strokes[1..], plain.strokes[..]);
-    let batch = Batch::gather(&opened, &[Fragment { piece: 0, start: 0, shift: 0 }], &settings, &mut seeded(1));
+    let batch = Batch::gather(|k| &opened[k], &[Fragment { piece: 0, start: 0, shift: 0 }], &settings, &mut seeded(1));
     assert_eq!(batch.inputs[..18], [[0.0; 12].as_slice(), &[1.0; 6]].concat());
     assert_eq!(batch.inputs[18 + 12..36], [0.0; 6]);
     assert_eq!(batch.sets[0], u32::from(plain.classes[0].bits()));
@@ -167,12 +170,7 @@ fn step_by_step_is_the_whole_sequence() {
         };
         let generator = cantus_nn::params::load_parameters(generator, lookup).unwrap();
         let piece = Piece::new(&music(60, 2), &OctaveSettings::default()).unwrap();
-        let whole = Batch::gather(
-            std::slice::from_ref(&piece),
-            &[Fragment { piece: 0, start: 0, shift: 0 }],
-            &settings,
-            &mut seeded(1),
-        );
+        let whole = Batch::gather(|_| &piece, &[Fragment { piece: 0, start: 0, shift: 0 }], &settings, &mut seeded(1));
         let (features, scores) = generator.features(&whole, None, &device);
         let (features, scores) = (values_of(features), values_of(scores));
         let nats = generator.forward(&whole, &settings, None, &device).1.nats;
@@ -263,7 +261,7 @@ fn a_roll_of_input_and_output_leaves_the_figure_of_a_rolled_network_unchanged() 
     let piece = [Piece::new(&music(60, 2), &OctaveSettings::default()).unwrap()];
     let nats = |file: &ModelFile, shift: i32| {
         let fragment = Fragment { piece: 0, start: 0, shift };
-        let batch = Batch::gather(&piece, &[fragment], &settings, &mut seeded(1));
+        let batch = Batch::gather(|k| &piece[k], &[fragment], &settings, &mut seeded(1));
         network(file).forward(&batch, &settings, None, &device).1.figures.nats
     };
     let (plain, moved, unmoved) = (nats(&file, 0), nats(&rolled, by), nats(&file, by));
@@ -351,7 +349,7 @@ fn a_hostile_corpus_gives_numbers_and_music() {
 fn what_decoder_and_touch_learn_from_moves_with_the_key() {
     let pieces = [Piece::new(&music(60, 2), &OctaveSettings::default()).unwrap()];
     let settings = tiny(json!({}));
-    let gather = |shift| KeyBatch::gather(&pieces, &[Fragment { piece: 0, start: 8, shift }], &settings);
+    let gather = |shift| KeyBatch::gather(|k| &pieces[k], &[Fragment { piece: 0, start: 8, shift }], &settings);
     let (plain, moved) = (gather(0), gather(3));
     for n in 0..plain.weights.len() {
         let (a, b) = (&plain.keys[n * 88..(n + 1) * 88], &moved.keys[n * 88..(n + 1) * 88]);

@@ -2,7 +2,7 @@
 
 use super::decoder::Decoder;
 use super::generator::{Generator, Masks, add_mass};
-use super::pieces::{Batch, Fragment, KeyBatch, Piece, draw, to_judge, to_learn};
+use super::pieces::{Batch, Fragment, KeyBatch, MOST_READ, Stretches, draw, to_judge};
 use super::player::OctaveComposer;
 use super::rates;
 use super::rehearsal;
@@ -15,7 +15,7 @@ use cantus_encoding::piano_roll::Keys;
 use cantus_model::learner::Averaged;
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Pieces, Regime,
-    Schedule, Settings, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
+    Repertoire, Schedule, Settings, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
@@ -56,9 +56,9 @@ pub(super) struct OctaveTrainer {
     /// The keys that are struck in the corpus, and all between them.
     range: Keys,
     habits: Habits,
-    train: Vec<Piece>,
-    valid: Vec<Piece>,
-    to_learn: Vec<Fragment>,
+    train: Repertoire<OctaveSettings>,
+    valid: Repertoire<OctaveSettings>,
+    to_learn: Stretches,
     to_judge: Vec<Fragment>,
     networks: Averaged<Networks>,
     optimizers: Optimizers,
@@ -74,16 +74,17 @@ impl OctaveTrainer {
 
     pub(super) fn new(settings: &Settings, set: &TrainingSet, seed: u64) -> Result<OctaveTrainer, CreateError> {
         let settings = OctaveSettings::read(settings)?;
-        let pieces = |pieces: &Pieces| -> Vec<Piece> {
-            pieces.iter().filter_map(|score| Piece::new(&score, &settings)).collect()
-        };
+        let pieces = |pieces: &Pieces| Repertoire::of(pieces, settings.clone(), MOST_READ);
         let (train, valid) = (pieces(&set.train), pieces(&set.valid));
-        let (learnt, judged) = (to_learn(&train, &settings), to_judge(&valid, &settings));
-        for (pieces, fragments, what) in [(&train, &learnt, "training"), (&valid, &judged, "validation")] {
+        fn steps(pieces: &Repertoire<OctaveSettings>) -> impl Iterator<Item = usize> {
+            pieces.outlines().iter().map(|outline| outline.steps)
+        }
+        let (learnt, judged) = (Stretches::of(steps(&train), &settings), to_judge(steps(&valid), &settings));
+        for (pieces, count, what) in [(&train, learnt.count(), "training"), (&valid, judged.len(), "validation")] {
             if pieces.is_empty() {
                 return Err(CreateError::EmptyCorpus { what });
             }
-            if fragments.is_empty() {
+            if count == 0 {
                 return Err(bad_settings(format!(
                     "no {what} piece has the {} steps of a fragment; choose shorter ones with --set fragment=64, or let short \
                      pieces in with --set short_pieces=true",
@@ -91,7 +92,8 @@ impl OctaveTrainer {
                 )));
             }
         }
-        let struck = train.iter().chain(&valid).flat_map(|piece| &piece.keys).fold(Keys::NONE, |all, keys| all | *keys);
+        let all = train.outlines().iter().chain(valid.outlines());
+        let struck = all.fold(Keys::NONE, |all, outline| all | outline.keys);
         let device = Device::flex().autodiff();
         let rng = &mut derive(seed, "parameters", &[]);
         let networks = Networks {
@@ -144,18 +146,6 @@ impl OctaveTrainer {
             ..Evaluation::of_batch(figures, figures.counted / f64::from(self.steps_per_quarter))
         }
     }
-
-    /// Batches of the fragments to be judged, always with the same chances.
-    fn validation_batches(&self) -> impl Iterator<Item = Batch> + '_ {
-        self.to_judge.chunks(self.settings.batch).enumerate().map(|(k, fragments)| {
-            Batch::gather(
-                &self.valid,
-                fragments,
-                &self.settings,
-                &mut derive(VALIDATION_SEED, "validation", &[k as u64]),
-            )
-        })
-    }
 }
 
 impl Trainable for OctaveTrainer {
@@ -190,7 +180,7 @@ impl Trainable for OctaveTrainer {
 
     /// Batches are drawn with replacement: an epoch is as many as it takes to draw as many fragments as there are.
     fn steps(&self, _epoch: u64) -> u64 {
-        self.to_learn.len().div_ceil(self.settings.batch) as u64
+        self.to_learn.count().div_ceil(self.settings.batch) as u64
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
@@ -198,9 +188,13 @@ impl Trainable for OctaveTrainer {
         let step = (at.epoch << 32) | at.step;
         let counters = [at.epoch, at.step];
         let fragments = draw(&self.to_learn, &self.settings, &mut derive(self.seed, "fragments", &counters));
+        let Some(pieces) = self.train.learnt(fragments.iter().map(|fragment| fragment.piece)) else {
+            return StepReport::default();
+        };
+        let pieces = |piece: usize| &*pieces[&piece];
         let chances = &mut derive(self.seed, "chances", &counters);
-        let batch = Batch::gather(&self.train, &fragments, &self.settings, chances);
-        let OctaveTrainer { settings, seed, train, networks, optimizers, .. } = self;
+        let batch = Batch::gather(pieces, &fragments, &self.settings, chances);
+        let OctaveTrainer { settings, seed, networks, optimizers, .. } = self;
         let masks = (settings.dropout > 0.0).then_some(Masks { rate: settings.dropout, seed: *seed, step });
         let (figures, report) = networks.step(|Networks { generator, decoder, touch }| {
             let (loss, prediction, _) = generator.forward(&batch, settings, masks, &device);
@@ -208,7 +202,7 @@ impl Trainable for OctaveTrainer {
             let (generator, mut report) = optimizers.generator.step(generator, gradients, learning_rate);
 
             let few = &fragments[..fragments.len().min(settings.decoder_batch)];
-            let keys = KeyBatch::gather(train, few, settings);
+            let keys = KeyBatch::gather(pieces, few, settings);
             // The other rates follow the generator's schedule.
             let share = learning_rate / settings.learning_rate;
             let gradients = decoder.loss(&keys, settings.gibbs, *seed ^ step, &device).backward();
@@ -225,7 +219,13 @@ impl Trainable for OctaveTrainer {
         let generator = self.networks.of_models().generator.valid();
         let mut total = Evaluation::default();
         let mut mass = vec![0.0; self.mass.len()];
-        for batch in self.validation_batches() {
+        for (k, fragments) in self.to_judge.chunks(self.settings.batch).enumerate() {
+            let Some(pieces) = self.valid.learnt(fragments.iter().map(|fragment| fragment.piece)) else {
+                return Evaluation::default();
+            };
+            // Always the same chances.
+            let chances = &mut derive(VALIDATION_SEED, "validation", &[k as u64]);
+            let batch = Batch::gather(|piece| &*pieces[&piece], fragments, &self.settings, chances);
             let (_, prediction, scores) = generator.forward(&batch, &self.settings, None, &Device::flex());
             add_mass(scores, &batch.weights, &mut mass);
             total += self.evaluation(prediction.figures);
@@ -235,7 +235,7 @@ impl Trainable for OctaveTrainer {
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        rates::baselines(&self.train, &self.valid, &self.to_judge, self.settings.fragment)
+        rates::baselines(&self.train, &self.valid, &self.settings)
     }
 
     fn save(&self) -> ModelFile {

@@ -1,11 +1,10 @@
-//! The pieces of one side: what is always known of each, and those as frames that were wanted last.
+//! Pieces as composers of frames read them.
 
 use super::{Past, Reading};
-use crate::{Pieces, Recent};
+use crate::{Pieces, Reader};
 use cantus_encoding::piano_roll::{Frame, Keys};
-use rayon::prelude::*;
-use std::collections::HashMap;
-use std::sync::Arc;
+use cantus_score::Score;
+use std::marker::PhantomData;
 
 /// Frames of pieces that stay read, with what a head keeps of them: a memory's are some 150 bytes each.
 const MOST_READ: usize = 500_000;
@@ -13,8 +12,6 @@ const MOST_READ: usize = 500_000;
 /// What is always known of a piece.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outline {
-    /// Its number among all pieces.
-    number: usize,
     /// How many frames it has.
     pub frames: usize,
     /// Transpositions that keep all keys on the keyboard, down and up.
@@ -36,58 +33,45 @@ pub(super) fn past_of<P: Past>(frames: &[Frame]) -> P {
     past
 }
 
-/// See above. A number is that of an outline.
+/// Reads pieces that have notes.
 #[derive(Debug)]
-pub(super) struct Repertoire<P> {
-    pieces: Pieces,
+pub(super) struct FrameReader<P> {
     reading: Reading,
-    outlines: Vec<Outline>,
-    read: Recent<Piece<P>>,
+    transposition: u8,
+    past: PhantomData<fn() -> P>,
 }
 
-impl<P: Past> Repertoire<P> {
-    /// Of those pieces that have notes.
-    pub fn of(pieces: &Pieces, reading: Reading, transposition: u8) -> Repertoire<P> {
-        let outlined = |number: usize| {
-            let frames = reading.frames(&pieces.get(number));
-            let shifts = shifts(&frames, transposition);
-            (!frames.is_empty()).then_some(Outline { number, frames: frames.len(), shifts })
-        };
-        let outlines = (0..pieces.len()).into_par_iter().filter_map(outlined).collect();
-        Repertoire { pieces: pieces.clone(), reading, outlines, read: Recent::new(MOST_READ) }
-    }
+pub(super) type Repertoire<P> = crate::Repertoire<FrameReader<P>>;
 
-    /// What is known of all.
-    pub fn outlines(&self) -> &[Outline] {
-        &self.outlines
-    }
-
-    /// How many frames all have together.
-    pub fn frames(&self) -> usize {
-        self.outlines.iter().map(|outline| outline.frames).sum()
-    }
-
-    /// All pieces, one after another; as long as each was, whatever became of it.
-    pub fn iter(&self) -> impl Iterator<Item = Vec<Frame>> {
-        self.outlines.iter().map(|outline| frames(&self.pieces, self.reading, *outline))
-    }
-
-    /// The pieces of these numbers; `None` where one cannot be had any more.
-    pub fn read(&mut self, numbers: impl IntoIterator<Item = usize>) -> Option<HashMap<usize, Arc<Piece<P>>>> {
-        let Repertoire { pieces, reading, outlines, read } = self;
-        let found = read.of(numbers, |number| {
-            let frames = frames(pieces, *reading, outlines[number]);
-            let weight = frames.len();
-            (Piece { past: past_of(&frames), frames }, weight)
-        });
-        pieces.check_whole().is_ok().then_some(found)
-    }
+/// The pieces of one side.
+pub(super) fn repertoire<P: Past>(pieces: &Pieces, reading: Reading, transposition: u8) -> Repertoire<P> {
+    Repertoire::of(pieces, FrameReader { reading, transposition, past: PhantomData }, MOST_READ)
 }
 
-fn frames(pieces: &Pieces, reading: Reading, outline: Outline) -> Vec<Frame> {
-    let mut frames = reading.frames(&pieces.get(outline.number));
-    frames.resize(outline.frames, Frame::default());
-    frames
+impl<P: Past> Reader for FrameReader<P> {
+    type Outline = Outline;
+    type Piece = Vec<Frame>;
+    type Learnt = Piece<P>;
+
+    fn outlines(&self, _: usize, score: &Score) -> Vec<Outline> {
+        let frames = self.reading.frames(score);
+        let shifts = shifts(&frames, self.transposition);
+        (!frames.is_empty()).then_some(Outline { frames: frames.len(), shifts }).into_iter().collect()
+    }
+
+    fn length(outline: &Outline) -> usize {
+        outline.frames
+    }
+
+    fn piece(&self, outline: &Outline, score: &Score) -> Vec<Frame> {
+        let mut frames = self.reading.frames(score);
+        frames.resize(outline.frames, Frame::default());
+        frames
+    }
+
+    fn learnt(&self, frames: Vec<Frame>) -> Piece<P> {
+        Piece { past: past_of(&frames), frames }
+    }
 }
 
 fn shifts(frames: &[Frame], transposition: u8) -> (i32, i32) {

@@ -2,7 +2,7 @@
 
 use super::batches::{self, Batch};
 use super::player::{PastOf, counted, protocol};
-use super::repertoire::{Piece, Repertoire};
+use super::repertoire::{Piece, Repertoire, repertoire};
 use super::{Effort, FrameComposer, FrameHead, FrameSettings, JudgesFrames, Past, Reading, Roll, baselines};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row};
@@ -117,10 +117,10 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let reading = settings.reading.unwrap_or_else(|| Reading::of(set));
         let settings = FrameSettings { reading: Some(reading), ..settings };
         let roll = Roll::of(set, reading).ok_or(CreateError::EmptyCorpus { what: "training" })?;
-        let train = Repertoire::of(&set.train, reading, settings.transposition);
-        let valid = Repertoire::of(&set.valid, reading, 0);
+        let train = repertoire(&set.train, reading, settings.transposition);
+        let valid = repertoire(&set.valid, reading, 0);
         for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.outlines().is_empty() {
+            if pieces.is_empty() {
                 return Err(CreateError::EmptyCorpus { what });
             }
         }
@@ -150,7 +150,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
 fn frequencies<P: Past>(pieces: &Repertoire<P>) -> [f32; Keys::COUNT] {
     let mut counts = [0usize; Keys::COUNT];
     pieces.iter().flatten().flat_map(Frame::sounding).for_each(|key| counts[key.index()] += 1);
-    counts.map(|count| (count as f32 + 0.1) / (pieces.frames() as f32 + 1.0))
+    counts.map(|count| (count as f32 + 0.1) / (pieces.length() as f32 + 1.0))
 }
 
 impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
@@ -192,7 +192,7 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
             self.plan = self.plan_for(at.epoch);
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
-        let Some(pieces) = self.train.read(rows.iter().flatten().map(|row| row.segment.piece)) else {
+        let Some(pieces) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
             return StepReport::default();
         };
         let batch = Batch::gather(&pieces, &rows, &self.settings);
@@ -226,22 +226,11 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         let composer = self.frame_composer();
         let effort = self.validation_effort();
         let mut total = Evaluation::default();
-        let mut judge = |some: &mut Vec<Vec<Frame>>| {
-            for figures in composer.judge_frames(some, effort, self.seed) {
+        for some in self.valid.portions(MOST_JUDGED) {
+            for figures in composer.judge_frames(&some, effort, self.seed) {
                 total += counted(&figures, self.roll.steps_per_quarter);
             }
-            some.clear();
-        };
-        let (mut some, mut frames) = (Vec::new(), 0);
-        for piece in self.valid.iter() {
-            frames += piece.len();
-            some.push(piece);
-            if frames >= MOST_JUDGED {
-                judge(&mut some);
-                frames = 0;
-            }
         }
-        judge(&mut some);
         total
     }
 
@@ -283,6 +272,6 @@ impl<N: FrameNetwork> FrameTrainer<N> {
     }
 
     fn validation_effort(&self) -> Effort {
-        N::validation_effort(&self.own, self.valid.frames())
+        N::validation_effort(&self.own, self.valid.length())
     }
 }

@@ -42,9 +42,9 @@ impl Piece {
         self.tokens.len() - 1
     }
 
-    /// What it takes in memory, in bytes.
-    pub(super) fn weight(&self) -> usize {
-        size_of_val(&self.tokens[..]) + size_of_val(&self.contexts[..])
+    /// What a token takes in memory, with what is known after it.
+    pub(super) fn bytes_a_token<G: Grammar>(grammar: &G) -> usize {
+        size_of::<TokenId>() + if G::FORBIDS { 0 } else { grammar.contexts().len() * size_of::<u32>() }
     }
 }
 
@@ -61,6 +61,8 @@ pub struct Outline {
     shifts: Range<i32>,
     /// How many takes of the same music a list of pieces has from this one on, this one among them.
     pub takes: usize,
+    /// Which of them it is.
+    pub(super) take: usize,
 }
 
 impl Outline {
@@ -71,7 +73,7 @@ impl Outline {
             cuts[k / 64] |= 1 << (k % 64);
         }
         let shifts = grammar.shifts(tokens, transposition);
-        Outline { predicted: tokens.len().saturating_sub(1), quarters, cuts, shifts, takes: 1 }
+        Outline { predicted: tokens.len().saturating_sub(1), quarters, cuts, shifts, takes: 1, take: 0 }
     }
 
     /// The first place from `at` on where a segment may be cut.

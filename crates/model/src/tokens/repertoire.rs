@@ -1,13 +1,11 @@
-//! The pieces of one side: what is always known of each, and those encoded that were wanted last.
+//! Pieces as composers of tokens read them.
 
 use super::batches::originals;
 use super::{Grammar, Outline, Piece};
-use crate::{Pieces, Recent};
+use crate::{Pieces, Reader};
 use cantus_encoding::TokenId;
 use cantus_score::Score;
-use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Bytes of pieces that stay encoded.
@@ -15,76 +13,76 @@ const MOST_ENCODED: usize = 128 << 20;
 /// Of pieces of more tokens only every so many are counted.
 const MOST_COUNTED: usize = 8_000_000;
 
-/// See above. A number is that of an outline: takes of one piece have one each.
+/// Reads pieces of which the grammar has something to say; of each so many takes.
 #[derive(Debug)]
-pub(super) struct Repertoire {
-    pieces: Pieces,
-    /// The number of each among `pieces`, and which take it is.
-    takes: Vec<(usize, usize)>,
-    outlines: Vec<Outline>,
-    encoded: Recent<Piece>,
+pub(super) struct TokenReader<G> {
+    grammar: Arc<G>,
+    takes: usize,
+    transposition: u8,
 }
 
-impl Repertoire {
-    /// Of those pieces of which the grammar has something to say; of each so many takes.
-    pub fn of<G: Grammar>(pieces: &Pieces, takes: usize, grammar: &G, transposition: u8) -> Repertoire {
-        let outlined = |number| -> Vec<((usize, usize), Outline)> {
-            let piece = pieces.get(number);
-            if piece.note_count() == 0 {
-                return Vec::new();
-            }
-            let of_take = |take| {
-                let taken = take_of(&piece, take, grammar);
-                let (tokens, _) = grammar.encode(&taken);
-                let quarters = taken.end().quarters(taken.ticks_per_quarter);
-                ((number, take), Outline::of(&tokens, quarters, grammar, transposition))
-            };
-            let mut all: Vec<_> = (0..takes).map(of_take).filter(|(_, outline)| outline.predicted > 0).collect();
-            let count = all.len();
-            all.iter_mut().take(1).for_each(|(_, outline)| outline.takes = count);
-            all
+pub(super) type Repertoire<G> = crate::Repertoire<TokenReader<G>>;
+
+/// The pieces of one side.
+pub(super) fn repertoire<G: Grammar>(
+    pieces: &Pieces,
+    takes: usize,
+    grammar: &Arc<G>,
+    transposition: u8,
+) -> Repertoire<G> {
+    let most = MOST_ENCODED / Piece::bytes_a_token(&**grammar);
+    Repertoire::of(pieces, TokenReader { grammar: Arc::clone(grammar), takes, transposition }, most)
+}
+
+impl<G: Grammar> TokenReader<G> {
+    fn take_of<'s>(&self, piece: &'s Score, take: usize) -> Cow<'s, Score> {
+        match take {
+            0 => Cow::Borrowed(piece),
+            _ => Cow::Owned(self.grammar.take(piece, take)),
+        }
+    }
+}
+
+impl<G: Grammar> Reader for TokenReader<G> {
+    type Outline = Outline;
+    type Piece = Vec<TokenId>;
+    type Learnt = Piece;
+
+    fn outlines(&self, _: usize, score: &Score) -> Vec<Outline> {
+        if score.note_count() == 0 {
+            return Vec::new();
+        }
+        let of_take = |take| {
+            let taken = self.take_of(score, take);
+            let (tokens, _) = self.grammar.encode(&taken);
+            let quarters = taken.end().quarters(taken.ticks_per_quarter);
+            let mut outline = Outline::of(&tokens, quarters, &*self.grammar, self.transposition);
+            outline.take = take;
+            outline
         };
-        let all: Vec<Vec<_>> = (0..pieces.len()).into_par_iter().map(outlined).collect();
-        let (takes, outlines) = all.into_iter().flatten().unzip();
-        Repertoire { pieces: pieces.clone(), takes, outlines, encoded: Recent::new(MOST_ENCODED) }
+        let mut all: Vec<Outline> = (0..self.takes).map(of_take).filter(|outline| outline.predicted > 0).collect();
+        let count = all.len();
+        all.iter_mut().take(1).for_each(|outline| outline.takes = count);
+        all
     }
 
-    /// What is known of all.
-    pub fn outlines(&self) -> &[Outline] {
-        &self.outlines
+    fn length(outline: &Outline) -> usize {
+        outline.predicted + 1
     }
 
-    /// The pieces of these numbers; `None` where one cannot be had any more.
-    pub fn encoded<G: Grammar>(
-        &mut self,
-        numbers: impl IntoIterator<Item = usize>,
-        grammar: &G,
-    ) -> Option<HashMap<usize, Arc<Piece>>> {
-        let Repertoire { pieces, takes, encoded, .. } = self;
-        let found = encoded.of(numbers, |number| {
-            let piece = Piece::new(tokens(pieces, takes[number], grammar), grammar);
-            let weight = piece.weight();
-            (piece, weight)
-        });
-        pieces.check_whole().is_ok().then_some(found)
+    fn piece(&self, outline: &Outline, score: &Score) -> Vec<TokenId> {
+        self.grammar.encode(&self.take_of(score, outline.take)).0
     }
 
-    /// The tokens of the pieces as they are; of very many every so many pieces, as they are all held at once.
-    pub fn counted<G: Grammar>(&self, grammar: &G) -> Vec<Vec<TokenId>> {
-        let originals: Vec<usize> = originals(&self.outlines).map(|(number, _)| number).collect();
-        let all: usize = originals.iter().map(|number| self.outlines[*number].predicted).sum();
-        let some: Vec<usize> = originals.into_iter().step_by(all / MOST_COUNTED + 1).collect();
-        some.into_par_iter().map(|number| tokens(&self.pieces, self.takes[number], grammar)).collect()
+    fn learnt(&self, tokens: Vec<TokenId>) -> Piece {
+        Piece::new(tokens, &*self.grammar)
     }
 }
 
-fn take_of<'s, G: Grammar>(piece: &'s Score, take: usize, grammar: &G) -> Cow<'s, Score> {
-    match take {
-        0 => Cow::Borrowed(piece),
-        _ => Cow::Owned(grammar.take(piece, take)),
-    }
-}
-
-fn tokens<G: Grammar>(pieces: &Pieces, (number, take): (usize, usize), grammar: &G) -> Vec<TokenId> {
-    grammar.encode(&take_of(&pieces.get(number), take, grammar)).0
+/// The tokens of the pieces as they are; of very many every so many pieces, as they are all held at once.
+pub(super) fn counted<G: Grammar>(repertoire: &Repertoire<G>) -> Vec<Vec<TokenId>> {
+    let outlines = repertoire.outlines();
+    let originals: Vec<usize> = originals(outlines).map(|(number, _)| number).collect();
+    let all: usize = originals.iter().map(|number| outlines[*number].predicted).sum();
+    repertoire.some(originals.into_iter().step_by(all / MOST_COUNTED + 1).collect())
 }

@@ -1,6 +1,6 @@
 //! On a small grammar: a piece is its bars, a bar its pitches one after another.
 
-use super::repertoire::Repertoire;
+use super::repertoire::repertoire;
 use super::*;
 use crate::learner::Recurrent;
 use crate::plan::{Row, Segment};
@@ -351,8 +351,8 @@ fn pieces_judged_together_are_pieces_judged_one_by_one() {
         trainer.step(StepAt { epoch: 0, step }, 0.01);
     }
     let evaluate = |pieces: &[Score]| {
-        let grammar = Tunes::of(&set(), 0).unwrap();
-        let mut repertoire = Repertoire::of(&pieces.to_vec().into(), 1, &grammar, 0);
+        let grammar = Arc::new(Tunes::of(&set(), 0).unwrap());
+        let mut repertoire = repertoire(&pieces.to_vec().into(), 1, &grammar, 0);
         let lengths: Vec<usize> = repertoire.outlines().iter().map(|outline| outline.predicted).collect();
         let network = trainer.network();
         (trainer::evaluate(&network, trainer.settings.window, &mut repertoire, &grammar).unwrap(), lengths)

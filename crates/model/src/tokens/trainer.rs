@@ -1,7 +1,7 @@
 //! Training a composer of tokens.
 
 use super::batches::originals;
-use super::repertoire::Repertoire;
+use super::repertoire::{Repertoire, counted, repertoire};
 use super::{Batch, Grammar, Masks, TokenNetwork, TokenSettings, plan};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row, Segment};
@@ -17,6 +17,7 @@ use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::derive;
+use std::sync::Arc;
 
 /// Rows of a validation batch.
 pub(super) const VALIDATION_ROWS: usize = 32;
@@ -26,10 +27,10 @@ pub struct TokenTrainer<G: Grammar> {
     pub(super) settings: TokenSettings,
     own: G::OwnSettings,
     seed: u64,
-    grammar: G,
+    grammar: Arc<G>,
     habits: Habits,
-    pub(super) train: Repertoire,
-    pub(super) valid: Repertoire,
+    pub(super) train: Repertoire<G>,
+    pub(super) valid: Repertoire<G>,
     learner: Learner<TokenNetwork>,
     pub(super) plan: Plan,
     /// Quarter notes to a token of the training pieces.
@@ -45,12 +46,12 @@ impl<G: Grammar> TokenTrainer<G> {
         set.check_sounding()?;
         let bad = |problem: String| CreateError::Settings { composer: G::spec().id, problem };
         let (settings, own) = TokenSettings::read::<G::OwnSettings>(settings).map_err(bad)?;
-        let grammar = G::of(set, settings.transposition)?;
-        let train = Repertoire::of(&set.train, grammar.takes(), &grammar, settings.transposition);
-        let valid = Repertoire::of(&set.valid, 1, &grammar, 0);
+        let grammar = Arc::new(G::of(set, settings.transposition)?);
+        let train = repertoire(&set.train, grammar.takes(), &grammar, settings.transposition);
+        let valid = repertoire(&set.valid, 1, &grammar, 0);
         // A grammar may say nothing of a piece's notes.
         for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.outlines().is_empty() {
+            if pieces.is_empty() {
                 return Err(CreateError::EmptyCorpus { what });
             }
         }
@@ -58,7 +59,7 @@ impl<G: Grammar> TokenTrainer<G> {
         let tokens: usize = learnt().map(|piece| piece.predicted).sum();
         let settings = settings.fit(tokens);
         let device = Device::flex().autodiff();
-        let network = TokenNetwork::new(&settings, &grammar, &mut derive(seed, "parameters", &[]), &device);
+        let network = TokenNetwork::new(&settings, &*grammar, &mut derive(seed, "parameters", &[]), &device);
         let quarters: f64 = learnt().map(|piece| piece.quarters).sum();
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(TokenTrainer {
@@ -89,7 +90,7 @@ impl<G: Grammar> TokenTrainer<G> {
 pub(super) fn evaluate<G: Grammar>(
     network: &TokenNetwork,
     window: usize,
-    repertoire: &mut Repertoire,
+    repertoire: &mut Repertoire<G>,
     grammar: &G,
 ) -> Option<Evaluation> {
     let pieces: Vec<(usize, f64)> =
@@ -100,7 +101,7 @@ pub(super) fn evaluate<G: Grammar>(
     order.sort_by_key(|&piece| std::cmp::Reverse(length(piece)));
     let mut total = Evaluation { quarters: pieces.iter().map(|(_, quarters)| quarters).sum(), ..Evaluation::default() };
     for group in order.chunks(VALIDATION_ROWS) {
-        let encoded = repertoire.encoded(group.iter().copied(), grammar)?;
+        let encoded = repertoire.learnt(group.iter().copied())?;
         let mut states = network.zeros(group.len());
         let longest = length(group[0]);
         for start in (0..longest).step_by(window) {
@@ -174,8 +175,8 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
         }
         let rows: Vec<Option<&Row>> = self.plan.step(at.step as usize).collect();
         let wanted = rows.iter().flatten().map(|row| row.segment.piece);
-        let Some(pieces) = self.train.encoded(wanted, &self.grammar) else { return StepReport::default() };
-        let batch = Batch::gather(|piece| &pieces[&piece], rows.iter().copied(), &self.grammar);
+        let Some(pieces) = self.train.learnt(wanted) else { return StepReport::default() };
+        let batch = Batch::gather(|piece| &pieces[&piece], rows.iter().copied(), &*self.grammar);
         let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
         let dropouts = self.settings.dropouts();
         let (figures, report) = self.learner.step(&rows, learning_rate, |network, states| {
@@ -195,11 +196,11 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        ngram::baselines(&self.train.counted(&self.grammar), &self.valid.counted(&self.grammar), self.grammar.size())
+        ngram::baselines(&counted(&self.train), &counted(&self.valid), self.grammar.size())
     }
 
     fn save(&self) -> ModelFile {
-        let encoding = serde_json::json!({ G::NAME: self.grammar });
+        let encoding = serde_json::json!({ G::NAME: *self.grammar });
         let settings = crate::settings::joined(&self.settings, &self.own);
         checkpoint::save(G::spec(), self.learner.network(), settings, encoding, &self.habits)
     }

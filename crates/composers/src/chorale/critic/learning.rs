@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const ENOUGH: f64 = 0.5;
 /// Pieces that are composed in a round.
 const PIECES: usize = 115;
+/// Pieces of the corpus that a critic learns from, at most.
+pub(in super::super) const MOST_PIECES: usize = 1500;
 /// Their length at most, in quarters.
 const LONGEST: usize = 128;
 
@@ -40,7 +42,7 @@ fn passages(chords: &[Chord], steps_per_quarter: u32) -> Vec<Row> {
 /// `progress` is told after each round.
 pub(in super::super) fn learn(
     composer: &mut ChoraleComposer,
-    pieces: &[&[Chord]],
+    pieces: &[Vec<Chord>],
     (rounds, seed): (usize, u64),
     stop: &AtomicBool,
     progress: &mut dyn FnMut(f64),

@@ -24,15 +24,16 @@ fn composing_reads_a_window_as_the_network_does_in_evaluation() {
         assert!(composer.norms.iter().all(|(factor, summand)| {
             factor.iter().any(|f| (f - 1.0).abs() > 0.01) && summand.iter().any(|s| s.abs() > 0.01)
         }));
-        let starts: Vec<u32> = (0..(trainer.valid.len() - 6) as u32).collect();
-        let (x, _) = trainer.gather(&trainer.valid, &starts, &Device::flex());
+        let starts: Vec<u32> = (0..(trainer.valid.count() - 6) as u32).collect();
+        let windows = trainer.valid.windows(&starts, 7).unwrap();
+        let (x, _) = trainer.gather(&windows, &Device::flex());
         let network = trainer.network().valid();
         let expected = values_of(network.forward(&trainer.settings, x, None));
-        for (start, expected) in starts.iter().zip(expected.chunks(trainer.vocabulary.len())) {
+        for (window, expected) in windows.iter().zip(expected.chunks(trainer.vocabulary.len())) {
             let mut layers: Vec<_> =
                 composer.cells.iter().map(|cell| (vec![0.0; cell.hidden()], vec![0.0; cell.hidden()])).collect();
             let mut logits = vec![0.0; trainer.vocabulary.len()];
-            for token in &trainer.valid[*start as usize..][..6] {
+            for token in &window[..6] {
                 composer.read(*token, &mut layers, &mut Scratch::new(), &mut logits);
             }
             // Composing reads weights of 16 bits.
@@ -43,15 +44,29 @@ fn composing_reads_a_window_as_the_network_does_in_evaluation() {
 }
 
 #[test]
+fn windows_cross_from_piece_to_piece() {
+    let mut trainer = trainer(false, false);
+    let vocabulary = Arc::clone(&trainer.vocabulary);
+    let all: Vec<TokenId> = fixture::set().train.iter().flat_map(|piece| encode(&piece, &vocabulary).0).collect();
+    assert_eq!(trainer.train.count(), all.len());
+    for length in [1, 7, all.len()] {
+        let starts: Vec<u32> = (0..=(all.len() - length) as u32).rev().collect();
+        let windows = trainer.train.windows(&starts, length).unwrap();
+        assert!(starts.iter().zip(windows).all(|(start, window)| all[*start as usize..][..length] == window));
+    }
+}
+
+#[test]
 fn validation_is_the_mean_over_all_windows() {
     let mut trainer = trainer(true, true);
-    let windows = trainer.valid.len() - 6;
+    let windows = trainer.valid.count() - 6;
     let whole = trainer.validate();
     assert_eq!(whole.tokens, windows as f64);
     let network = trainer.network().valid();
     let mut nats = 0.0;
     for start in 0..windows as u32 {
-        let (x, targets) = trainer.gather(&trainer.valid, &[start], &Device::flex());
+        let window = trainer.valid.windows(&[start], 7).unwrap();
+        let (x, targets) = trainer.gather(&window, &Device::flex());
         nats += cross_entropy(network.forward(&trainer.settings, x, None), &targets, &[1.0]).1.nats;
     }
     assert!((whole.nats - nats).abs() < 1e-5 * nats, "{} {nats}", whole.nats);
@@ -60,12 +75,12 @@ fn validation_is_the_mean_over_all_windows() {
 #[test]
 fn an_epoch_reads_every_window_once_in_an_order_of_its_own() {
     let trainer = trainer(false, false);
-    let (first, second) = (trainer.order_of(0).1, trainer.order_of(1).1);
+    let (first, second) = (trainer.order_of(0, 0).1, trainer.order_of(1, 0).1);
     assert_ne!(first, second);
-    assert_eq!(first, trainer.order_of(0).1);
+    assert_eq!(first, trainer.order_of(0, 0).1);
     for mut order in [first, second] {
         order.sort_unstable();
-        assert!(order.into_iter().eq(0..(trainer.train.len() - 6) as u32));
+        assert!(order.into_iter().eq(0..(trainer.to_learn()) as u32));
     }
 }
 
