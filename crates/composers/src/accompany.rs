@@ -28,7 +28,7 @@ use cantus_encoding::rhythm_section;
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{FrameSettings, Reading as Frames};
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Joined, Rng};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Joined, Rng, Sizes};
 use cantus_nn::joint::{JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::Reading;
@@ -53,6 +53,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         summary: "writes a bass to drums; drums to a bass with the setting writes=drums",
         settings: r#"{"hidden":160,"clock":96,"batch":32,"transposition":0,"dropout":0.5,"input_dropout":0.2,"averaging":0.998,
                       "units_dropout":0.3,"past_dropout":0.2,"learning_rate":0.002,"patience":4,"epochs":60}"#,
+        sizes: Some(Sizes {
+            small: r#"{"hidden":80,"heard":32,"units":64}"#,
+            large: r#"{"hidden":320,"heard":128,"units":256,"channels":64,"batch":48,"learning_rate":0.0015}"#,
+        }),
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"clock":32,"learning_rate":0.01,"averaging":0.5,
                   "heard":8,"ahead":12,"units":16,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
     }],

@@ -33,7 +33,7 @@ use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{BarSteps, FrameSettings, Limits, Reading, check_time};
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Rng, TrainingSet};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Rng, Sizes, TrainingSet};
 use cantus_nn::joint::{CLASSES, JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
 use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
@@ -60,6 +60,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         summary: "one LSTM layer of 256, all parts of the head, a critic",
         settings: r#"{"profile":true,"habits":true,"motions":true,"tonal":true,"openings":true,"channels":64,"reach":96,"lags":4,
                       "averaging":0.998,"dropout":0.4,"input_dropout":0.1,"units_dropout":0.3,"patience":6,"epochs":30,"critic":36}"#,
+        sizes: Some(Sizes {
+            small: r#"{"hidden":128,"units":96,"channels":32,"learning_rate":0.003}"#,
+            large: r#"{"hidden":512,"units":320,"channels":96,"batch":32,"learning_rate":0.0015}"#,
+        }),
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
                   "averaging":0.5,"units":24,"channels":16,"reach":48,"lags":2,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,
                   "profile":true,"habits":true,"motions":true,"tonal":true,"openings":true,"critic":0}"#,

@@ -22,8 +22,8 @@ mod windows;
 
 use cantus_model::tokens::TokenTrainer;
 use cantus_model::{
-    Around, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Sampling, Settings, Trainable,
-    TrainingSet,
+    Around, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Sampling, Settings, Sizes,
+    Trainable, TrainingSet,
 };
 use cantus_score::Reading;
 use serde::Deserialize;
@@ -48,6 +48,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             name: "default",
             summary: "two LSTM layers of 256 on note_chord",
             settings: r#"{"network":"chords"}"#,
+            sizes: Some(Sizes {
+                small: r#"{"hidden":128,"embedding":64,"learning_rate":0.003}"#,
+                large: r#"{"hidden":512,"embedding":256,"batch":32,"learning_rate":0.0015}"#,
+            }),
             tiny: r#"{"hidden":24,"embedding":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,
                       "learning_rate":0.01}"#,
         },
@@ -56,6 +60,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             summary: "Sigurgeirsson's network: LSTM 512 x 3, dense 256; RMSProp; windows of 100 note names",
             settings: r#"{"network":"windows","layers":[512,512,512],"dropout":0.3,"batch_norm":false,"dense":256,
                           "relu":false,"optimizer":"rms-prop","batch":128,"epochs":200}"#,
+            sizes: None,
             tiny: WINDOWS_TINY,
         },
         Configuration {
@@ -63,6 +68,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             summary: "Softology's network: LSTM 512, LSTM 256, dense 128, batch norm; Adam; windows of 100 note names",
             settings: r#"{"network":"windows","layers":[512,256],"dropout":0.2,"batch_norm":true,"dense":128,
                           "relu":true,"optimizer":"adam","batch":50,"epochs":500}"#,
+            sizes: None,
             tiny: WINDOWS_TINY,
         },
     ],

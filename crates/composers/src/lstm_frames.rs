@@ -20,7 +20,7 @@ use cantus_model::frames::{
     Learning, Step,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes};
 use cantus_nn::bernoulli::{self, bernoulli};
 use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
@@ -47,6 +47,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         name: "default",
         summary: "one LSTM layer of 256",
         settings: "{}",
+        sizes: Some(Sizes {
+            small: r#"{"hidden":128,"learning_rate":0.003}"#,
+            large: r#"{"hidden":512,"batch":32,"learning_rate":0.0015}"#,
+        }),
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01}"#,
     }],
     create: FrameTrainer::<Network>::create,

@@ -24,7 +24,7 @@ use cantus_model::frames::{
     Learning, Past, Recalling, Step,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes};
 use cantus_nn::coins::Coins;
 use cantus_nn::joint::{CLASSES, JointHead, JointScorer, JointShape, Noise, Place};
 use cantus_nn::lstm::Lstm;
@@ -55,6 +55,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",
         settings: r#"{"averaging":0.998}"#,
+        sizes: Some(Sizes {
+            small: r#"{"hidden":128,"units":96,"channels":16,"learning_rate":0.003}"#,
+            large: r#"{"hidden":512,"units":320,"channels":64,"batch":32,"learning_rate":0.0015}"#,
+        }),
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
               "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
     }],

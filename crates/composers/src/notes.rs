@@ -28,7 +28,7 @@ mod trainer;
 mod usual;
 mod view;
 
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Sampling, Sizes};
 use cantus_score::Reading;
 
 /// The registry's entry.
@@ -57,6 +57,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         name: "default",
         summary: "one LSTM layer of 256, all parts of the head",
         settings: r#"{}"#,
+        sizes: Some(Sizes {
+            small: r#"{"hidden":128,"units":96,"channels":16}"#,
+            large: r#"{"hidden":512,"units":256,"channels":64,"batch":12,"learning_rate":0.002}"#,
+        }),
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"units_dropout":0.0,"heard_dropout":0.0,
               "transposition":0,"learning_rate":0.01,"averaging":0.5,"units":16,"channels":16,"reach":6,"critic":0}"#,
     }],

@@ -29,8 +29,8 @@ mod trainer;
 
 use cantus_encoding::piano_roll::Keys;
 use cantus_model::{
-    Around, Composer, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Settings, Trainable,
-    TrainingSet,
+    Around, Composer, ComposerSpec, Configuration, Control, CreateError, ModelError, ModelFile, Settings, Sizes,
+    Trainable, TrainingSet,
 };
 use cantus_score::Reading;
 
@@ -70,24 +70,34 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             name: "default",
             summary: "the source's networks and training, its defects mended",
             settings: "{}",
+            sizes: None,
             tiny: TINY,
         },
         Configuration {
             name: "source",
             summary: "as the default, but lags beyond 32 see nothing before a fragment, as in the published program",
             settings: r#"{"source_history":true}"#,
+            sizes: None,
             tiny: TINY,
         },
         Configuration {
             name: "tuned",
             summary: "the default, larger, with dropout, smaller batches and averaged parameters: learns sooner and further",
             settings: tuned!(),
+            sizes: Some(Sizes {
+                small: r#"{"local":96,"controller":64,"aggregation":160,"voice":96}"#,
+                large: r#"{"local":256,"controller":160,"aggregation":384,"voice":256,"learning_rate":0.005}"#,
+            }),
             tiny: TINY,
         },
         Configuration {
             name: "exact",
             summary: "as tuned, but decisions in ascending order until there is none left: an exact likelihood, and the better music",
             settings: tuned!(r#","decisions":"ordered","opening":true"#),
+            sizes: Some(Sizes {
+                small: r#"{"local":96,"controller":64,"aggregation":160,"voice":96}"#,
+                large: r#"{"local":256,"controller":160,"aggregation":384,"voice":256,"learning_rate":0.005}"#,
+            }),
             tiny: TINY,
         },
     ],

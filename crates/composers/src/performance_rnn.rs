@@ -18,7 +18,7 @@ use cantus_encoding::performance::{
 use cantus_model::tokens::{Draft, Grammar, Place, Rows, TokenModel, TokenTrainer};
 use cantus_model::{
     Around, ComposeError, Composer, ComposerSpec, Composition, Configuration, Control, CreateError, Intent, Judge,
-    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, TrainingSet, together,
+    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, Sizes, TrainingSet, together,
 };
 use cantus_score::{
     Meter, PedalSpan, Reading, STEPS_PER_SECOND, Score, Tempo, Ticks, TicksPerQuarter, pedalled, performed,
@@ -49,6 +49,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             name: "default",
             summary: "two LSTM layers of 256",
             settings: r#"{"transposition":3,"window":128}"#,
+            sizes: Some(Sizes {
+                small: r#"{"hidden":128,"embedding":64,"learning_rate":0.003}"#,
+                large: r#"{"hidden":512,"embedding":256,"batch":32,"learning_rate":0.0015}"#,
+            }),
             tiny: r#"{"hidden":24,"embedding":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,
                       "learning_rate":0.01}"#,
         },
@@ -57,6 +61,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             summary: "the source's sizes: three LSTM layers of 512, no dropout (with `--reading performed` its pedal, too)",
             settings: r#"{"embedding":512,"hidden":512,"layers":3,"dropout":0.0,"input_dropout":0.0,"batch":64,"window":512,
                           "transposition":3,"learning_rate":0.001,"weight_decay":0.0,"clip":3.0}"#,
+            sizes: None,
             tiny: r#"{"hidden":16,"embedding":16,"layers":2,"batch":4,"window":24,"transposition":0,"learning_rate":0.01}"#,
         },
     ],

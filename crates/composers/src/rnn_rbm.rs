@@ -20,7 +20,7 @@ use cantus_model::frames::{
     Learning, Step,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes};
 use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
 use cantus_nn::linear::Linear;
@@ -50,6 +50,10 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         name: "default",
         summary: "one LSTM layer of 256, 150 hidden units",
         settings: r#"{"batch":8,"window":32,"learning_rate":0.004,"warmup":200}"#,
+        sizes: Some(Sizes {
+            small: r#"{"hidden":128,"units":100}"#,
+            large: r#"{"hidden":512,"units":250,"batch":16,"learning_rate":0.003}"#,
+        }),
         tiny: r#"{"hidden":24,"units":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,
               "learning_rate":0.01,"divergence":3,"most_divergence":5,"judged":200,"chains":6,"temperatures":30,"gibbs":5}"#,
     }],

@@ -60,25 +60,65 @@ pub struct Configuration {
     pub summary: &'static str,
     /// The settings, as a JSON object; what is absent has its default.
     pub settings: &'static str,
+    /// Its other sizes; `None` where the source says how large it is.
+    pub sizes: Option<Sizes>,
     /// Changes to them, as a JSON object, that make it small enough for a test.
     pub tiny: &'static str,
 }
 
+/// What changes with the size of a network, as JSON objects: widths, and the batch and the learning rate that go with them.
+#[derive(Debug)]
+pub struct Sizes {
+    /// For a quick try, or a small corpus.
+    pub small: &'static str,
+    /// For a large corpus and time.
+    pub large: &'static str,
+}
+
+/// How large a network is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// See [`Sizes::small`].
+    Small,
+    /// As its configuration is.
+    #[default]
+    Medium,
+    /// See [`Sizes::large`].
+    Large,
+}
+
 impl ComposerSpec {
+    fn configuration(&self, name: &str) -> Option<&Configuration> {
+        self.configurations.iter().find(|known| known.name == name)
+    }
+
     /// The settings of a named configuration, or `None` where there is no such name.
     pub fn settings(&self, configuration: &str) -> Option<Settings> {
-        let found = self.configurations.iter().find(|known| known.name == configuration)?;
-        serde_json::from_str(found.settings).ok()
+        serde_json::from_str(self.configuration(configuration)?.settings).ok()
+    }
+
+    /// The same of some size; `None` where there is no such name, or where it has one size.
+    pub fn sized_settings(&self, configuration: &str, size: Size) -> Option<Settings> {
+        let sizes = || self.configuration(configuration)?.sizes.as_ref();
+        let changes = match size {
+            Size::Small => sizes()?.small,
+            Size::Medium => "{}",
+            Size::Large => sizes()?.large,
+        };
+        changed(self.settings(configuration)?, changes)
     }
 
     /// The settings of a named configuration made small enough for a test, or `None` where there is no such name.
     pub fn tiny_settings(&self, configuration: &str) -> Option<Settings> {
-        let found = self.configurations.iter().find(|known| known.name == configuration)?;
-        let mut settings = self.settings(configuration)?;
-        let tiny: serde_json::Map<String, Settings> = serde_json::from_str(found.tiny).ok()?;
-        settings.as_object_mut()?.extend(tiny);
-        Some(settings)
+        changed(self.settings(configuration)?, self.configuration(configuration)?.tiny)
     }
+}
+
+/// Settings with changes, a JSON object, on top.
+fn changed(mut settings: Settings, changes: &str) -> Option<Settings> {
+    let changes: serde_json::Map<String, Settings> = serde_json::from_str(changes).ok()?;
+    settings.as_object_mut()?.extend(changes);
+    Some(settings)
 }
 
 /// The most bars that a composer writes at once, unless it says otherwise.

@@ -36,7 +36,7 @@ mod trainable;
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
 pub use composer::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Settings, together,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Settings, Size, Sizes, together,
 };
 pub use expression::accentuate;
 pub use file::{

@@ -6,7 +6,7 @@ use crate::reading::ReadingArguments;
 use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{CorpusError, Options, Preflight, Progress};
-use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Unit, of_notes};
+use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Size, Unit, of_notes};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
@@ -44,11 +44,14 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "min_bars", "min_notes", "max_notes", "max_controls", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "size", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "min_bars", "min_notes", "max_notes", "max_controls", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
     resume: bool,
     /// Use the same seed to get the same model [default: 1]
     #[arg(long)]
     seed: Option<u64>,
+    /// How large the network is: small is quick, large wants more music and time [default: medium]
+    #[arg(long, value_enum)]
+    size: Option<SizeArgument>,
     /// Change a setting of the composer, as in --set hidden=256
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -72,6 +75,24 @@ pub struct Arguments {
     json: bool,
     #[command(flatten)]
     reading: ReadingArguments,
+}
+
+/// See [`Size`].
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SizeArgument {
+    Small,
+    Medium,
+    Large,
+}
+
+impl From<SizeArgument> for Size {
+    fn from(size: SizeArgument) -> Size {
+        match size {
+            SizeArgument::Small => Size::Small,
+            SizeArgument::Medium => Size::Medium,
+            SizeArgument::Large => Size::Large,
+        }
+    }
 }
 
 /// A recipe: how a model was, and can be, made.
@@ -162,7 +183,14 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         terminal::note(found.why());
     }
     let Gathered { spec, configuration, corpus } = found;
-    let mut settings = spec.settings(configuration).unwrap_or_default();
+    let size = arguments.size.map_or(Size::Medium, Size::from);
+    let sized = spec.sized_settings(configuration, size);
+    let mut settings = sized.ok_or_else(|| {
+        Usage(format!(
+            "`{}:{configuration}` has the one size that its source says: leave out --size, or use --set",
+            spec.id
+        ))
+    })?;
     for (key, value) in recipe.settings.into_iter().chain(changes) {
         settings[key] = value;
     }

@@ -208,8 +208,9 @@ fn a_run_is_not_overwritten() {
 fn what_does_not_exist_is_named_with_what_does() {
     let folder = folder();
     fill(&folder.path().join("music"), 4);
-    let cases: [(&[&str], i32, &[&str]); 12] = [
+    let cases: [(&[&str], i32, &[&str]); 13] = [
         (&["-c", "vae"], 2, &["no composer `vae`", "there are: notes, lstm"]),
+        (&["-c", "lstm:classic", "--size", "large"], 2, &["`lstm:classic` has the one size that its source says"]),
         (&["-c", "lstm:vast"], 2, &["no configuration `vast`", "default, classic, softology"]),
         (&["--set", "hidden"], 2, &["KEY=VALUE"]),
         (&["--set", "hiden=12"], 1, &["unknown field `hiden`", "`hidden`"]),

@@ -3,7 +3,7 @@
 use crate::corpus;
 use crate::subject::{Subject, each};
 use cantus_composers::registry::{COMPOSERS, default, find};
-use cantus_model::{CreateError, Pieces, Settings, TrainingSet};
+use cantus_model::{CreateError, Pieces, Settings, Size, TrainingSet};
 use cantus_score::{Score, TicksPerQuarter};
 use serde_json::json;
 use std::borrow::Cow;
@@ -29,8 +29,20 @@ fn composers_and_configurations_are_found_by_their_names_alone() {
 fn every_configuration_creates_at_its_full_size() {
     for spec in COMPOSERS {
         for configuration in spec.configurations {
-            let settings: Settings = serde_json::from_str(configuration.settings).unwrap();
-            let trainable = (spec.create)(&settings, &corpus::set(), 1).unwrap();
+            let created = |settings: Settings| (spec.create)(&settings, &corpus::set(), 1).unwrap();
+            let trainable = created(spec.settings(configuration.name).unwrap());
+            let sized =
+                |size| spec.sized_settings(configuration.name, size).map(|settings| created(settings).parameters());
+            let sizes = [Size::Small, Size::Large].map(sized);
+            assert_eq!(configuration.sizes.is_some(), sizes.iter().all(Option::is_some));
+            if let [Some(small), Some(large)] = sizes {
+                let medium = trainable.parameters();
+                assert!(
+                    2 * small < medium + medium / 2 && 2 * medium < large,
+                    "{}: {small}, {medium}, {large}",
+                    spec.id
+                );
+            }
             assert_eq!(trainable.spec().id, spec.id);
             assert!(trainable.parameters() > 0 && trainable.steps(0) > 0 && !trainable.protocol().is_empty());
             let regime = trainable.regime();
