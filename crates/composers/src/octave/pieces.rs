@@ -16,7 +16,7 @@ pub(super) const INPUT: usize = PitchClasses::COUNT + TIME_BITS;
 pub(super) const BOTH: usize = PitchClasses::COUNT + Keys::COUNT;
 /// What the touch reads: these, and how long nothing else is struck.
 pub(super) const TOUCHED: usize = BOTH + 1;
-/// Steps of pieces that stay read: some 100 bytes each.
+/// Steps of pieces that stay read: some 150 bytes each.
 pub(super) const MOST_READ: usize = 1_000_000;
 /// The source's program sees this far back at a fragment's beginning.
 const SOURCE_REACHES: usize = 32;
