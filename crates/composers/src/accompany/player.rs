@@ -191,7 +191,8 @@ impl Accompanist {
         let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
         let mut figures = Vec::with_capacity(frames.len() + 1);
         if self.writes() == Joined::Bass {
-            let chance = self.section.registers().probabilities(known.tonic)[usize::from(lowest.get())];
+            let chance =
+                self.section.of_style(known.style).registers().probabilities(known.tonic)[usize::from(lowest.get())];
             figures.push(FrameFigure {
                 nats: -chance.ln(),
                 hits: chance,
@@ -245,7 +246,7 @@ impl Accompanist {
 
     /// How many onsets pieces of the corpus have to as much that is given.
     fn expected(&self, task: &Task<'_>) -> f64 {
-        self.section.bars.expected(self.around(task))
+        self.section.of_style(task.known.style).bars.expected(self.around(task))
     }
 
     /// What a task's part is written to.
@@ -275,7 +276,8 @@ impl Accompanist {
         let per_quarter = self.section.grid().get();
         let mut plan = plan_of(&frames, &spots[..frames.len()], per_quarter);
         plan.truncate(there);
-        let plan = self.section.bars.draw(&plan, self.around(task), &mut derive(rng.next_u64(), "plan", &[]));
+        let bars = &self.section.of_style(known.style).bars;
+        let plan = bars.draw(&plan, self.around(task), &mut derive(rng.next_u64(), "plan", &[]));
         let view = View { settings: &self.settings, spots, given, known, lowest, plan: &plan };
         let (mut memory, mut decision, mut features) = (self.memory(), self.head.decision(), Vec::new());
         let mut past = SuffixIndex::default();
@@ -314,18 +316,19 @@ impl Accompanist {
     }
 
     /// The lowest note of a bass that begins with nothing.
-    fn register(&self, tonic: Option<u8>, rng: &mut Rng) -> Pitch {
-        self.section.registers().draw(tonic, &mut derive(rng.next_u64(), "register", &[]))
+    fn register(&self, style: Option<usize>, tonic: Option<u8>, rng: &mut Rng) -> Pitch {
+        self.section.of_style(style).registers().draw(tonic, &mut derive(rng.next_u64(), "register", &[]))
     }
 
     /// The program that plays what is written: the one asked for, or as often as the corpus has each.
-    fn program(&self, asked: Option<Program>, rng: &mut Rng) -> Option<Program> {
+    fn program(&self, style: Option<usize>, asked: Option<Program>, rng: &mut Rng) -> Option<Program> {
         let rng = &mut derive(rng.next_u64(), "program", &[]);
         if self.writes() == Joined::Drums {
             return asked;
         }
-        let counts: Vec<f32> = self.section.programs.values().map(|count| *count as f32).collect();
-        let drawn = categorical(rng, &counts).and_then(|k| self.section.programs.keys().nth(k).copied());
+        let programs = &self.section.of_style(style).programs;
+        let counts: Vec<f32> = programs.values().map(|count| *count as f32).collect();
+        let drawn = categorical(rng, &counts).and_then(|k| programs.keys().nth(k).copied());
         asked.or_else(|| Program::new(drawn.unwrap_or(FINGERED)))
     }
 

@@ -37,17 +37,34 @@ pub(super) struct Section {
     pub loops: Vec<Vec<u16>>,
     /// What its bars are like.
     pub bars: Bars,
+    /// The same of each style that is told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    styles: Vec<Section>,
 }
 
 impl Section {
-    /// What the pieces that are learnt from have in common.
+    /// What the pieces that are learnt from have in common, all of them and those of each style.
     pub(super) fn of(
         set: &TrainingSet,
         pieces: impl Iterator<Item = Piece>,
         writes: Joined,
         grid: TicksPerQuarter,
+        styles: &[String],
     ) -> Section {
-        let mut section = Section {
+        let mut section = Section::empty(set, grid);
+        section.styles = styles.iter().map(|style| Section::empty(&set.of_style(style), grid)).collect();
+        for piece in pieces {
+            let of_style = piece.known.style.and_then(|style| section.styles.get_mut(style));
+            of_style.into_iter().for_each(|section| section.add(&piece, writes));
+            section.add(&piece, writes);
+        }
+        section.thin_out();
+        section
+    }
+
+    /// Metre and tempo of a set, and nothing counted yet.
+    fn empty(set: &TrainingSet, grid: TicksPerQuarter) -> Section {
+        Section {
             steps_per_quarter: grid.get(),
             bars: Bars::new(),
             lowest: BTreeMap::new(),
@@ -56,27 +73,36 @@ impl Section {
             meter: set.usual_meter().to_string(),
             tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
             loops: Vec::new(),
-        };
-        let mut loops = Vec::new();
-        for piece in pieces {
-            // A bass of the corpus would be a melody of the corpus.
-            if writes == Joined::Bass {
-                loops.extend(first_loop(&piece));
-            }
-            let Piece { given, spots, .. } = &piece;
-            section.bars.add(&piece.plan, Around { writes, given, spots, per_quarter: grid.get() });
-            *section.lowest.entry(piece.lowest.get()).or_default() += 1;
-            if let Some(tonic) = piece.known.tonic {
-                *section.degrees.entry((piece.lowest.class() + 12 - tonic) % 12).or_default() += 1;
-            }
-            if let Some(program) = piece.program {
-                *section.programs.entry(program).or_default() += 1;
-            }
+            styles: Vec::new(),
         }
-        // From all over the corpus.
-        let every = loops.len().div_ceil(LOOPS).max(1);
-        section.loops = loops.into_iter().step_by(every).collect();
-        section
+    }
+
+    fn add(&mut self, piece: &Piece, writes: Joined) {
+        // A bass of the corpus would be a melody of the corpus.
+        if writes == Joined::Bass {
+            self.loops.extend(first_loop(piece));
+        }
+        let Piece { given, spots, .. } = piece;
+        self.bars.add(&piece.plan, Around { writes, given, spots, per_quarter: self.steps_per_quarter });
+        *self.lowest.entry(piece.lowest.get()).or_default() += 1;
+        if let Some(tonic) = piece.known.tonic {
+            *self.degrees.entry((piece.lowest.class() + 12 - tonic) % 12).or_default() += 1;
+        }
+        if let Some(program) = piece.program {
+            *self.programs.entry(program).or_default() += 1;
+        }
+    }
+
+    /// Leaves as many loops as are kept, from all over the corpus.
+    fn thin_out(&mut self) {
+        let every = self.loops.len().div_ceil(LOOPS).max(1);
+        self.loops = std::mem::take(&mut self.loops).into_iter().step_by(every).collect();
+        self.styles.iter_mut().for_each(Section::thin_out);
+    }
+
+    /// What is counted of a style; of all, where it is unknown.
+    pub(super) fn of_style(&self, style: Option<usize>) -> &Section {
+        style.and_then(|style| self.styles.get(style)).unwrap_or(self)
     }
 
     /// Whether a file's can be used.
@@ -89,6 +115,11 @@ impl Section {
         if self.loops.iter().flatten().any(|row| row >> KINDS.len() != 0) {
             return Err("loops are damaged".to_owned());
         }
+        if self.styles.iter().any(|style| style.steps_per_quarter != self.steps_per_quarter || !style.styles.is_empty())
+        {
+            return Err("what is counted of styles is damaged".to_owned());
+        }
+        self.styles.iter().try_for_each(Section::check)?;
         check_time(self.steps_per_quarter, &self.meter, self.tempo)
     }
 

@@ -159,7 +159,7 @@ impl AccompanyTrainer {
             Ok(read)
         };
         let (train, valid) = (pieces(&set.train)?, pieces(&set.valid)?);
-        let section = Section::of(set, train.iter(), writes, grid);
+        let section = Section::of(set, train.iter(), writes, grid, &settings.own.styles);
         let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = Network::new(&settings, &frequencies(&train, items(writes)), &mut rng, &device);

@@ -6,7 +6,7 @@ use super::{
     TicksPerQuarter,
 };
 use crate::accompany::piece::given;
-use crate::accompany::section::LOOP_BARS;
+use crate::accompany::section::{LOOP_BARS, Section};
 use crate::accompany::step::{sounds, spots};
 use cantus_encoding::rhythm_section;
 use cantus_model::band::{Band, in_its_place, lowest, on_grid};
@@ -29,10 +29,11 @@ impl Accompanist {
         progress: Progress<'_>,
     ) -> Result<Composition, ComposeError> {
         let prompt = request.prompt();
-        let grid = self.section.grid();
+        let (grid, style) = (self.section.grid(), self.style(&request.controls));
+        let section = self.section.of_style(style);
         let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let before = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
-        let meter = before.or(intent.meter()).unwrap_or_else(|| self.section.meter());
+        let meter = before.or(intent.meter()).unwrap_or_else(|| section.meter());
         let bars = request.bars() - prompt.map_or(0, Prompt::bars);
         let in_bars = BarSteps::new(grid, meter);
         let opened = prompt.map(|prompt| self.opened(prompt, grid));
@@ -41,16 +42,16 @@ impl Accompanist {
         starts.extend((0..bars).map(|bar| there + in_bars.first_step(bar)));
         let steps = in_bars.first_step(bars).max(1);
         given.resize(there + steps, Given::default());
-        let looped = if prompt.is_none() { self.looped(in_bars.first_step(1), rng) } else { &[] };
+        let looped = if prompt.is_none() { Self::looped(section, in_bars.first_step(1), rng) } else { &[] };
         given.iter_mut().zip(looped.iter().cycle()).for_each(|(given, row)| given.drums = *row);
         let tonic = intent.key.map(|key| key.tonic());
-        let register = self.register(tonic, rng);
-        let program = self.program(request.controls.program, rng);
+        let register = self.register(style, tonic, rng);
+        let program = self.program(style, request.controls.program, rng);
         let known = Known {
             part: !looped.is_empty(),
             family: program.map(|program| program.get() / 8),
             tempo: intent.tempo.map(Tempo::quarters_per_minute).or(known.tempo),
-            style: self.style(&request.controls),
+            style,
             ..known
         };
         let lowest = *low.get_or_insert(register);
@@ -67,7 +68,7 @@ impl Accompanist {
         let mut composed = Score::new(grid);
         composed
             .tempos
-            .extend(self.section.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));
+            .extend(section.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));
         if !looped.is_empty() {
             let frames: Vec<u128> = given.iter().map(|given| u128::from(given.drums)).collect();
             composed.parts.push(Self::part(Joined::Drums, &frames, lowest, None));
@@ -76,7 +77,7 @@ impl Accompanist {
         composed = composed.rescaled(in_bars.fine).before(Ticks(bars as u64 * in_bars.ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
         if self.writes() == Joined::Bass {
-            let range = self.section.lowest.keys();
+            let range = section.lowest.keys();
             let (low, high) = (range.clone().min().copied().unwrap_or(0), range.max().copied().unwrap_or(127));
             intent.finish(&mut composed, (low, (usize::from(high) + COLUMNS).min(127) as u8));
         } else {
@@ -94,9 +95,9 @@ impl Accompanist {
     }
 
     /// A loop of the corpus's drums, each as likely; none where bars have another length.
-    fn looped(&self, bar: usize, rng: &mut Rng) -> &[u16] {
+    fn looped<'s>(section: &'s Section, bar: usize, rng: &mut Rng) -> &'s [u16] {
         let fits = |rows: &&Vec<u16>| rows.len() == LOOP_BARS * bar;
-        let loops: Vec<&Vec<u16>> = self.section.loops.iter().filter(fits).collect();
+        let loops: Vec<&Vec<u16>> = section.loops.iter().filter(fits).collect();
         let mut rng = derive(rng.next_u64(), "loop", &[]);
         if loops.is_empty() { &[] } else { loops[below(&mut rng, loops.len())] }
     }

@@ -26,20 +26,21 @@ impl Accompanist {
         let (grid, rest) = (self.section.grid(), self.settings.own.rest);
         let (coarse, band, mut remarks) = given_to(self.writes(), score, grid)?;
         let (starts, steps) = bar_starts(&coarse);
+        let style = self.style(controls);
         let asked = controls.key.map(|key| key.tonic());
         let tonic = asked.or_else(|| tonic(&coarse, &band));
         let low = match self.writes() {
-            Joined::Bass => self.register(tonic, rng),
+            Joined::Bass => self.register(style, tonic, rng),
             Joined::Drums => lowest(&band.bass),
         };
-        let program = self.program(controls.program, rng);
+        let program = self.program(style, controls.program, rng);
         let known = Known {
             part: true,
             others: !band.others.is_empty(),
             family: program.map(|program| program.get() / 8),
             tempo: coarse.tempos.first().map(|(_, tempo)| tempo.quarters_per_minute()),
             tonic,
-            style: self.style(controls),
+            style,
         };
         let (spots, given) = (spots(&starts, steps), given(&band, low, steps, rest));
         let task = Task { spots: &spots, given: &given, known, lowest: low, heard: Vec::new(), sampling };
