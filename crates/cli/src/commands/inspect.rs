@@ -80,6 +80,8 @@ fn model(model: &Model, json: bool) -> Result<()> {
         ),
     ]);
     lines.extend(model.composer.describe());
+    let styles = model.composer.styles().join(", ");
+    lines.extend((!styles.is_empty()).then(|| ("styles".to_owned(), styles)));
     lines.extend(rows([
         (
             "data",

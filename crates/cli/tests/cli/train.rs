@@ -170,6 +170,30 @@ fn the_number_of_threads_is_said_and_changes_nothing() {
 }
 
 #[test]
+fn the_folders_of_a_corpus_are_styles() {
+    let folder = folder();
+    let music = folder.path().join("music");
+    fill(&music, 14);
+    for (k, style) in (0..14).map(|k| (k, ["calm", "wild"][k % 2])) {
+        let (name, own) = (format!("{k:02}.mid"), music.join(style));
+        std::fs::create_dir_all(&own).unwrap();
+        std::fs::rename(music.join(&name), own.join(name)).unwrap();
+    }
+    let small = ["hidden=16", "units=16", "channels=16", "critic=0"].map(|set| ["--set", set]).concat();
+    let training = ["train", "music", "-c", "notes", "--epochs", "1", "-o", "run"];
+    cantus(folder.path(), &[&training[..], &small].concat()).fine();
+    assert!(cantus(folder.path(), &["inspect", "run/best.safetensors"]).fine().contains("calm, wild"));
+    let styled =
+        |style: &'static str| ["compose", "-m", "run", "--bars", "4", "--seed", "3", "--style", style, "-o", "a.mid"];
+    cantus(folder.path(), &styled("wild")).fine();
+    // A piece can be had again from what stands in it.
+    cantus(folder.path(), &["compose", "--like", "a.mid", "-o", "b.mid"]).fine();
+    assert!(bytes(folder.path(), "a.mid") == bytes(folder.path(), "b.mid"));
+    let refused = cantus(folder.path(), &styled("sad")).failed(1);
+    assert!(refused.contains("no style `sad`: it learnt calm, wild"), "{refused}");
+}
+
+#[test]
 fn half_halves_the_model() {
     let folder = folder();
     fill(&folder.path().join("music"), 4);

@@ -424,9 +424,7 @@ impl Composer for Accompanist {
             ("metre", self.section.meter().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
-        .into_iter()
-        .chain((!own.styles.is_empty()).then(|| ("styles".to_owned(), own.styles.join(", "))))
-        .collect()
+        .into()
     }
 
     fn styles(&self) -> &[String] {

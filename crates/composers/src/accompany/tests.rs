@@ -283,7 +283,7 @@ fn styles_are_told_apart_and_asked_for() {
     // The same drums throughout; a busy bass plays every quarter of a bar, a calm one its beginning.
     let piece = |k: usize| {
         let mut piece = band(6, BEATS[1], 30);
-        let onsets = if k % 2 == 0 { 1 } else { 4 };
+        let onsets = if k.is_multiple_of(2) { 1 } else { 4 };
         piece.parts[1].notes =
             (0..6).flat_map(|bar| (0..onsets).map(move |beat| note(32 * bar + 8 * beat, 30, 4))).collect();
         piece

@@ -332,7 +332,7 @@ fn who_is_asked_for_plays_and_nobody_else() {
 fn a_style_is_told_and_has_habits_of_its_own() {
     // The same tunes low in 3/4 and high in 4/4.
     let piece = |k: usize| {
-        let (mut piece, is_low) = (tune(8, k as u64 / 2), k % 2 == 0);
+        let (mut piece, is_low) = (tune(8, k as u64 / 2), k.is_multiple_of(2));
         for note in &mut piece.parts[0].notes {
             note.pitch = Pitch::try_from(note.pitch.get() - if is_low { 24 } else { 0 }).unwrap();
         }
