@@ -13,15 +13,22 @@ let roll;
 /** What is on the stand: its address, how long its notes last, how many bars it has, and the piece where it is one of the library. */
 let stand = { address: "", seconds: 0, bars: 0, piece: /** @type {any} */ (null) };
 
+/** How often something was to be put on it. */
+let turns = 0;
+
 /** Puts a piece or a sample on the stand. */
 export async function place(/** @type {string} */ address, /** @type {string} */ title, /** @type {string} */ detail, /** @type {string} */ originality, play = false, piece = /** @type {any} */ (null)) {
   const passage = piece?.originality?.passage?.seconds ?? null;
+  const turn = ++turns;
+  const notes = await api.get(`${address}/notes`);
+  // Another has been asked for since.
+  if (turn !== turns) return;
+  // What is said of it and what it is change at once: a click between the two would be about the piece before.
   $("piece-title").textContent = title;
   $("piece-detail").textContent = detail;
   $("originality").textContent = originality;
   for (const form of ["midi", "musicxml", "abc", "wav", "flac"]) $(`get-${form}`).href = `${address}/${form}`;
   $("downloads").hidden = false;
-  const notes = await api.get(`${address}/notes`);
   stand = { address, seconds: notes.seconds, bars: notes.bars.length - 1, piece };
   $("rename").hidden = piece === null;
   dispatchEvent(new Event("placed"));
