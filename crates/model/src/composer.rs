@@ -2,8 +2,8 @@
 
 use crate::frames::JudgesFrames;
 use crate::{
-    Around, Control, CreateError, Expected, FormError, Joined, Judge, ModelError, ModelFile, Request, Rng, Sampling,
-    SamplingError, Trainable, TrainingSet,
+    Around, Control, Controls, CreateError, Expected, FormError, Joined, Judge, ModelError, ModelFile, Request, Rng,
+    Sampling, SamplingError, Trainable, TrainingSet,
 };
 use cantus_score::{Meter, Reading, Score, Unpitched, counted};
 use serde::Serialize;
@@ -181,13 +181,19 @@ pub trait Composer: Send + Sync {
     }
 
     /// Whether this very model cannot be asked for something that its entry says.
-    fn lacks(&self, control: Control) -> bool {
-        control == Control::Style && self.styles().is_empty()
+    fn lacks(&self, _control: Control) -> bool {
+        false
     }
 
-    /// Whether it can be asked for something.
+    /// Whether it can be asked for something: for a style only where it has some.
     fn can(&self, control: Control) -> bool {
-        self.spec().controls.contains(&control) && !self.lacks(control)
+        let has_some = control != Control::Style || !self.styles().is_empty();
+        self.spec().controls.contains(&control) && has_some && !self.lacks(control)
+    }
+
+    /// The style that is asked for, by its number.
+    fn style_of(&self, controls: &Controls) -> Option<usize> {
+        self.styles().iter().position(|style| controls.style.as_ref() == Some(style))
     }
 
     /// The styles that it tells apart, each a folder of its corpus: [`TrainingSet::styles`].

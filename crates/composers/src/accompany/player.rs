@@ -13,8 +13,8 @@ use cantus_encoding::rhythm_section::{self, COLUMNS, KINDS, REST};
 use cantus_model::band::lowest;
 use cantus_model::frames::{BarSteps, FrameFigure, evaluation};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Controls, Evaluation, Habits, Intent, Joined, Judge, Judgement,
-    Kind, ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
+    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Joined, Judge, Judgement, Kind,
+    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -308,11 +308,6 @@ impl Accompanist {
             }
         }
         Ok(frames)
-    }
-
-    /// The style that is asked for.
-    fn style(&self, controls: &Controls) -> Option<usize> {
-        self.styles().iter().position(|style| controls.style.as_ref() == Some(style))
     }
 
     /// The lowest note of a bass that begins with nothing.

@@ -127,7 +127,7 @@ impl NoteComposer {
     /// What a request asks for, and what is drawn for it.
     pub(super) fn begin(&self, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
-        let style = self.settings.styles.iter().position(|style| request.controls.style.as_ref() == Some(style));
+        let style = self.style_of(&request.controls);
         let custom = style.and_then(|style| self.customs.get(style));
         let usual = custom.map_or(&self.usual, |custom| &custom.usual);
         let intent = Intent::of(custom.map(|custom| &custom.habits).or(self.habits.as_ref()), request, rng)?;
@@ -363,7 +363,6 @@ impl Composer for NoteComposer {
             // Music on beats is counted in bars.
             Control::Seconds => self.clock() != Clock::Seconds,
             Control::Instruments => !self.is_band(),
-            Control::Style => self.styles().is_empty(),
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use crate::accompany::section::{LOOP_BARS, Section};
 use crate::accompany::step::{sounds, spots};
 use cantus_encoding::rhythm_section;
 use cantus_model::band::{Band, in_its_place, lowest, on_grid};
-use cantus_model::{Progress, Request, Rng, accentuate};
+use cantus_model::{Composer, Progress, Request, Rng, accentuate};
 use cantus_nn::random::{below, derive};
 use cantus_score::{Pitch, Score, Tempo, Ticks};
 use rand_chacha::rand_core::Rng as _;
@@ -29,7 +29,7 @@ impl Accompanist {
         progress: Progress<'_>,
     ) -> Result<Composition, ComposeError> {
         let prompt = request.prompt();
-        let (grid, style) = (self.section.grid(), self.style(&request.controls));
+        let (grid, style) = (self.section.grid(), self.style_of(&request.controls));
         let section = self.section.of_style(style);
         let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let before = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);

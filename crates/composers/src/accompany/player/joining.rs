@@ -5,8 +5,8 @@ use super::{
 };
 use crate::accompany::piece::given;
 use crate::accompany::step::sounds;
-use cantus_model::Controls;
 use cantus_model::band::{bar_starts, given_to, join, tonic};
+use cantus_model::{Composer, Controls};
 
 /// A part that dries up is written again, so many times in all.
 const TRIES: usize = 8;
@@ -26,7 +26,7 @@ impl Accompanist {
         let (grid, rest) = (self.section.grid(), self.settings.own.rest);
         let (coarse, band, mut remarks) = given_to(self.writes(), score, grid)?;
         let (starts, steps) = bar_starts(&coarse);
-        let style = self.style(controls);
+        let style = self.style_of(controls);
         let asked = controls.key.map(|key| key.tonic());
         let tonic = asked.or_else(|| tonic(&coarse, &band));
         let low = match self.writes() {
