@@ -152,6 +152,7 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
         data: std::path::absolute(file)?,
         options: corpus.report.options.clone(),
         corpus: corpus_card(&corpus, recipe.benchmark.as_deref().unwrap_or_default())?,
+        from: None,
         bounds,
         doctor: true,
         half: false,

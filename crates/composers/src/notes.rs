@@ -12,6 +12,7 @@
 //!
 //! Cost: the default, 1.6 million parameters; time of a note does not grow with the piece.
 
+mod base;
 mod closing;
 mod critic;
 mod form;

@@ -34,6 +34,7 @@ pub fn save<M: Module>(
         settings,
         encoding,
         corpus: CorpusCard::default(),
+        origins: Vec::new(),
         training: None,
         originality: None,
         habits: Some(habits.clone()),
@@ -54,10 +55,15 @@ pub fn restore<M: Module>(network: M, file: &ModelFile) -> Result<M, ModelError>
         file.tensor(&name, &shape)?;
     }
     let lookup = |name: &str| file.tensors.get(name).map(|tensor| (tensor.shape.clone(), tensor.values.clone()));
-    load_parameters(network, lookup).map_err(|error| match error {
+    load_parameters(network, lookup).map_err(misfit)
+}
+
+/// The same, said of a file.
+pub(crate) fn misfit(error: ParameterError) -> ModelError {
+    match error {
         ParameterError::Missing { name, expected } => ModelError::Shape { name, expected, found: None },
         ParameterError::Shape { name, expected, found, .. } => ModelError::Shape { name, expected, found: Some(found) },
-    })
+    }
 }
 
 /// The number of parameters in a file, those of the network alone: a checkpoint holds more.

@@ -92,6 +92,17 @@ impl ComposerSpec {
         self.configurations.iter().find(|known| known.name == name)
     }
 
+    /// The name of the configuration that settings were made of; that of the first, where they fit none.
+    pub fn configuration_of(&self, settings: &Settings) -> &'static str {
+        let fits = |known: &&Configuration| {
+            let written: Option<serde_json::Map<String, Settings>> = serde_json::from_str(known.settings).ok();
+            written.is_some_and(|written| {
+                !written.is_empty() && written.iter().all(|(key, value)| settings[key] == *value)
+            })
+        };
+        self.configurations.iter().find(fits).unwrap_or(&self.configurations[0]).name
+    }
+
     /// The settings of a named configuration, or `None` where there is no such name.
     pub fn settings(&self, configuration: &str) -> Option<Settings> {
         serde_json::from_str(self.configuration(configuration)?.settings).ok()

@@ -57,6 +57,34 @@ pub struct CorpusCard {
     pub credit: Option<String>,
 }
 
+/// A model that a training went on from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// What it was called by.
+    pub name: String,
+    /// The SHA-256 of its file.
+    pub sha256: String,
+    /// What it was trained on.
+    pub corpus: CorpusCard,
+    /// What of that music a composition can be held against.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub originality: Option<serde_json::Value>,
+}
+
+impl Origin {
+    /// What a model that goes on from `base` says of where it comes from, the nearest first.
+    pub fn of(name: &str, sha256: &str, base: &Header) -> Vec<Origin> {
+        let nearest = Origin {
+            name: name.to_owned(),
+            sha256: sha256.to_owned(),
+            corpus: base.corpus.clone(),
+            originality: base.originality.clone(),
+        };
+        std::iter::once(nearest).chain(base.origins.iter().cloned()).collect()
+    }
+}
+
 /// How a model came to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +117,9 @@ pub struct Header {
     pub encoding: serde_json::Value,
     /// What it was trained on.
     pub corpus: CorpusCard,
+    /// The models that it went on from, the nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub origins: Vec<Origin>,
     /// How it was trained.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub training: Option<TrainingSummary>,
@@ -203,6 +234,16 @@ pub enum ModelError {
     /// The vocabulary does not hold together.
     #[error(transparent)]
     Vocabulary(#[from] VocabularyError),
+    /// A model whose vocabulary is another one.
+    #[error(
+        "a model of the composer {composer} goes on only with music that has its vocabulary: the two differ in {what}; train on this music from the beginning, without --from"
+    )]
+    OtherVocabulary {
+        /// The composer.
+        composer: &'static str,
+        /// In what.
+        what: String,
+    },
     /// A checkpoint of another training.
     #[error(
         "the checkpoint does not belong to this training: its {what} differs; start a new run, or give the corpus and settings that the run began with"
@@ -322,6 +363,7 @@ mod tests {
             settings: serde_json::json!({"b": 1, "a": 2}),
             encoding: serde_json::json!({}),
             corpus: CorpusCard::default(),
+            origins: Vec::new(),
             training: None,
             originality: None,
             habits: None,

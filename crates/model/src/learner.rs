@@ -2,6 +2,7 @@
 //! of a batch carry from window to window.
 
 use crate::plan::Row;
+use crate::transplant::{Classes, transplant};
 use crate::{Header, ModelError, ModelFile, checkpoint};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -110,6 +111,19 @@ impl<N: Module> Averaged<N> {
         self.average.iter_mut().for_each(Average::clear);
         Ok(())
     }
+
+    /// Begins with the parameters of a model whose vocabulary differs, see [`transplant`].
+    ///
+    /// # Errors
+    /// [`ModelError`], naming what does not fit.
+    pub fn begin_from(
+        &mut self,
+        base: &ModelFile,
+        classes: impl Fn(&str, usize) -> Option<Classes>,
+    ) -> Result<(), ModelError> {
+        self.network = Some(transplant(self.network().clone(), base, classes)?);
+        Ok(())
+    }
 }
 
 /// A recurrent network in training, by truncated back-propagation.
@@ -190,5 +204,17 @@ impl<N: Recurrent> Learner<N> {
     /// [`ModelError`], naming what does not fit.
     pub fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
         self.network.adopt(model)
+    }
+
+    /// See [`Averaged::begin_from`].
+    ///
+    /// # Errors
+    /// [`ModelError`], naming what does not fit.
+    pub fn begin_from(
+        &mut self,
+        base: &ModelFile,
+        classes: impl Fn(&str, usize) -> Option<Classes>,
+    ) -> Result<(), ModelError> {
+        self.network.begin_from(base, classes)
     }
 }

@@ -32,6 +32,7 @@ mod sampling;
 mod settings;
 pub mod tokens;
 mod trainable;
+pub mod transplant;
 
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
@@ -40,7 +41,7 @@ pub use composer::{
 };
 pub use expression::accentuate;
 pub use file::{
-    CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Precision, TensorData, TrainingSummary, digest,
+    CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Origin, Precision, TensorData, TrainingSummary, digest,
 };
 pub use form::{Form, FormError, Recall};
 pub use habits::{Habits, Intent, Opening};

@@ -82,6 +82,16 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
 
     /// A token of a sequence that is moved by so many semitones.
     fn moved(&self, token: TokenId, semitones: i32) -> TokenId;
+
+    /// The token of `base` that says the same, where another corpus may have other tokens; `None` where there is none.
+    fn token_of(&self, _base: &Self, token: TokenId) -> Option<TokenId> {
+        Some(token)
+    }
+
+    /// The same for a value of one of the [`contexts`](Grammar::contexts).
+    fn context_of(&self, _base: &Self, _context: usize, value: u32) -> Option<u32> {
+        Some(value)
+    }
 }
 
 /// A place in a sequence.

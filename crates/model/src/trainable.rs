@@ -205,6 +205,20 @@ pub trait Trainable: Send {
     /// [`ModelError`], where they do not fit.
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError>;
 
+    /// Begins with the parameters of a model of this composer, settings and sizes alike, that learnt from other music; what that did not
+    /// know is learnt from nothing. Unless a composer says otherwise, both have one vocabulary.
+    ///
+    /// # Errors
+    /// [`ModelError::OtherVocabulary`], where the two have too little in common.
+    fn begin_from(&mut self, base: &ModelFile) -> Result<(), ModelError> {
+        self.adopt(base).map_err(|error| match error {
+            ModelError::Shape { name, .. } => {
+                ModelError::OtherVocabulary { composer: self.spec().id, what: format!("the parameter {name}") }
+            }
+            error => error,
+        })
+    }
+
     /// The network as it is now, to compose with.
     fn composer(&self) -> Box<dyn Composer>;
 }

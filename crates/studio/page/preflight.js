@@ -73,8 +73,11 @@ function options(/** @type {any} */ reads, /** @type {(reads: any) => void} */ l
   return element("details", { className: "about", open: Object.keys(reads).length > 0 }, element("summary", { textContent: "How the music is read" }), all);
 }
 
+/** What stands before the id of a model that a training is to go on from. */
+const FROM = "from ";
+
 /** How it is to be trained; `reads` is how its music is read, and `look` looks at it once more, read otherwise. */
-export function starting(/** @type {any} */ view, /** @type {any} */ report, /** @type {any[]} */ composers, /** @type {any} */ reads, /** @type {(reads: any) => void} */ look) {
+export function starting(/** @type {any} */ view, /** @type {any} */ report, /** @type {any[]} */ composers, /** @type {any[]} */ models, /** @type {any} */ reads, /** @type {(reads: any) => void} */ look) {
   const begun = view.stage !== "collecting";
   const minutes = element("input", { type: "number", min: 0.1, max: 1440, step: "any", value: view.order?.minutes ?? 10, required: true });
   const choice = element("select");
@@ -89,17 +92,22 @@ export function starting(/** @type {any} */ view, /** @type {any} */ report, /**
   const others = element("optgroup", { label: "Other settings, for whoever compares" });
   others.append(...known.filter((one) => !one.usual).map(({ id, summary }) => option(id, `${id}: ${summary}`)));
   choice.append(...usual.map(({ id, writes }) => option(id, `${id === recommended ? "Recommended: " : ""}${writes} (${id.split(":")[0]})`)), others);
+  const bases = element("optgroup", { label: "Go on from a model, where there are few files" });
+  bases.append(...models.filter(({ id }) => id.split(":").length < 3).map(({ id, title }) => option(FROM + id, `From ${title}`)));
+  choice.append(bases);
   if (view.order?.composer) choice.value = view.order.composer;
+  const base = () => (!begun && choice.value.startsWith(FROM) ? choice.value.slice(FROM.length) : null);
   let estimate = /** @type {any} */ (null);
   const tell = () => {
     const chosen = known.find(({ id }) => id === (begun ? view.order?.composer : choice.value));
     const who = chosen ? [`It writes ${chosen.writes}. It suits ${chosen.suits}.`, ...(chosen.id === recommended ? ["Recommended for this music."] : [])] : [];
+    if (base() !== null) who.push("It goes on from what the model knows: a few files and minutes are enough. Its composer stays, and the music is read as the model's was.");
     about.textContent = [...who, ...duration(Number(minutes.value), estimate)].join(" ");
   };
   const measure = async () => {
     estimate = null;
     tell();
-    if (begun || !report?.train || !report.valid) return;
+    if (begun || base() !== null || !report?.train || !report.valid) return;
     const asked = choice.value;
     const found = await api.get(`/api/trainings/${view.id}/estimate?${new URLSearchParams({ composer: asked, ...reads })}`).catch((error) => ({ error: error.message }));
     if (choice.value !== asked) return;
@@ -113,7 +121,7 @@ export function starting(/** @type {any} */ view, /** @type {any} */ report, /**
   const form = element("form", { className: "start" }, go, element("label", {}, "Minutes", minutes), ...(begun ? [] : [element("label", {}, "What it is to write", choice)]), about, ...(begun ? [] : [options(reads, look)]));
   form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : choice.value, seed: view.order?.seed ?? 1, options: begun ? (view.order?.options ?? {}) : reads };
+    const order = { minutes: Number(minutes.value), composer: begun ? view.order?.composer : base() === null ? choice.value : null, from: begun ? view.order?.from : base(), seed: view.order?.seed ?? 1, options: begun ? (view.order?.options ?? {}) : reads };
     attempt(() => api.post(`/api/trainings/${view.id}/start`, order));
   });
   return form;

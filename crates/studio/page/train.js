@@ -16,6 +16,8 @@ const trainings = new Map();
 let open = { id: "", view: /** @type {any} */ (null), report: /** @type {any} */ (null), reads: /** @type {any} */ ({}) };
 /** @type {any[]} */
 let composers = [];
+/** @type {any[]} */
+let models = [];
 
 async function give(/** @type {File[]} */ given) {
   const music = given.filter((file) => refusal(file, MOST) === "");
@@ -112,7 +114,7 @@ function show() {
   const head = element("div", { className: "head" }, element("div", { className: "what" }, element("div", { className: "name-line" }, title, other), state));
   const parts = /** @type {Element[]} */ ([head]);
   if (view.stage === "collecting") parts.push(...verdict(report));
-  if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report, composers, open.reads, (reads) => attempt(() => preflight(view.id, reads))));
+  if (["collecting", "stopped", "failed"].includes(view.stage)) parts.push(starting(view, report, composers, models, open.reads, (reads) => attempt(() => preflight(view.id, reads))));
   if (view.stage === "collecting" && report) parts.push(files(report));
   if (["running", "waiting"].includes(view.stage)) {
     const stop = element("button", { type: "button", textContent: "Stop, and keep the best" });
@@ -162,8 +164,9 @@ export function openTrain() {
   onDrop($("music-drop"), give);
   api.on("hello", () =>
     attempt(async () => {
-      const [all, known] = await Promise.all([api.get("/api/trainings"), api.get("/api/composers")]);
+      const [all, known, able] = await Promise.all([api.get("/api/trainings"), api.get("/api/composers"), api.get("/api/models")]);
       composers = known;
+      models = able;
       trainings.clear();
       for (const training of all) trainings.set(training.id, training);
       showList();

@@ -34,6 +34,13 @@ pub struct Entry {
     run: Option<PathBuf>,
 }
 
+impl Entry {
+    /// What the command line calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// A control, as a page shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Described {

@@ -64,6 +64,9 @@ pub struct Order {
     /// A composer, or `COMPOSER:CONFIGURATION`; the first of the registry where it is missing.
     #[serde(default)]
     pub composer: Option<String>,
+    /// The model that it goes on from, in the place of a composer.
+    #[serde(default)]
+    pub from: Option<String>,
     #[serde(default = "default_minutes")]
     pub minutes: f64,
     #[serde(default = "default_seed")]

@@ -22,6 +22,9 @@ pub struct RunDescription {
     pub options: cantus_corpus::Options,
     /// What was found there.
     pub corpus: CorpusCard,
+    /// What the model is called that it goes on from, a copy of which lies in the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// What ends the training.
     pub bounds: Bounds,
     /// Whether the doctor acts on what it finds; otherwise it only says so.

@@ -3,6 +3,7 @@
 //! ```text
 //! run.json            what is trained on what, with every setting
 //! music.json          the files that it is trained on, with a hash of each
+//! base.safetensors    the model that it goes on from, where it does
 //! metrics.jsonl       one line per evaluation, only ever appended to
 //! checkpoints/        step-000000001200.safetensors, ... (the newest three)
 //! samples/            a composition for each checkpoint
@@ -74,6 +75,19 @@ impl RunFiles {
     /// `run.json`.
     pub fn description_path(&self) -> PathBuf {
         self.root.join("run.json")
+    }
+
+    fn base_path(&self) -> PathBuf {
+        self.root.join("base.safetensors")
+    }
+
+    /// `base.safetensors`.
+    ///
+    /// # Errors
+    /// [`RunFolderError::Io`].
+    pub fn base(&self) -> Result<Vec<u8>, RunFolderError> {
+        let path = self.base_path();
+        fs::read(&path).map_err(|e| RunFolderError::io("read", &path, e))
     }
 
     fn music_path(&self) -> PathBuf {
@@ -263,6 +277,14 @@ impl RunFolder {
         let path = self.music_path();
         let json = serde_json::to_vec(music).map_err(|source| RunFolderError::Json { path: path.clone(), source })?;
         write_atomically(&path, |file| file.write_all(&json))
+    }
+
+    /// Writes `base.safetensors`: the model that the run goes on from.
+    ///
+    /// # Errors
+    /// As [`RunFolder::write_description`].
+    pub fn write_base(&self, bytes: &[u8]) -> Result<(), RunFolderError> {
+        write_atomically(&self.base_path(), |file| file.write_all(bytes))
     }
 
     /// Writes `run.json` anew.

@@ -11,8 +11,8 @@ use crate::record::{Best, Metrics, RunDescription};
 use crate::run_folder::{RunFolder, RunFolderError};
 use crate::schedule::{Bounds, Phase};
 use cantus_model::{
-    Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, PieceError, Precision, Regime,
-    Request, TensorData, Trainable, TrainingSet, TrainingSummary, derive,
+    Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, Origin, PieceError, Precision,
+    Regime, Request, TensorData, Trainable, TrainingSet, TrainingSummary, derive, digest,
 };
 use cantus_score::Score;
 use serde::{Deserialize, Serialize};
@@ -205,6 +205,8 @@ pub struct Training<'a> {
     doctor: Doctor,
     /// What every model file of this run says of its training music.
     originality: Option<serde_json::Value>,
+    /// What it goes on from.
+    origins: Vec<Origin>,
     regime: Regime,
     policy: CheckpointPolicy,
     write_sample: SampleWriter<'a>,
@@ -218,12 +220,12 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// A training on `set` from the beginning, or from the newest checkpoint that can be read.
+    /// A training on `set` from the beginning, from the model that it goes on from, or from the newest checkpoint that can be read.
     ///
     /// # Errors
     /// [`TrainError`], where the folder cannot be read, a checkpoint belongs to another training, or a piece cannot be read back.
     pub fn new(
-        trainable: Box<dyn Trainable>,
+        mut trainable: Box<dyn Trainable>,
         set: TrainingSet,
         folder: RunFolder,
         description: RunDescription,
@@ -232,6 +234,13 @@ impl<'a> Training<'a> {
         write_sample: SampleWriter<'a>,
     ) -> Result<Training<'a>, TrainError> {
         set.check_whole()?;
+        let mut origins = Vec::new();
+        if let Some(name) = &description.from {
+            let bytes = folder.base()?;
+            let base = ModelFile::from_bytes(&bytes)?;
+            trainable.begin_from(&base)?;
+            origins = Origin::of(name, &digest(&bytes), &base.header);
+        }
         let regime = trainable.regime();
         let mut training = Training {
             good: trainable.checkpoint(),
@@ -239,6 +248,7 @@ impl<'a> Training<'a> {
             set,
             folder,
             description,
+            origins,
             originality: doctor.digest().map(|digest| digest.to_json()),
             doctor,
             regime,
@@ -438,6 +448,7 @@ impl<'a> Training<'a> {
     fn finished(&self, mut file: ModelFile) -> ModelFile {
         file.header.corpus = self.description.corpus.clone();
         file.header.originality.clone_from(&self.originality);
+        file.header.origins.clone_from(&self.origins);
         file.header.temperature_floor = self.standing.best.and_then(|best| best.warmer);
         file.header.training = self.standing.best.map(|best| TrainingSummary {
             epoch: best.epoch,

@@ -83,9 +83,10 @@ pub fn write(
 ) -> Result<Vec<Composition>, ComposeError> {
     let composer = model.composer.as_ref();
     let mut pieces = registry::compose(composer, request, rngs, progress)?;
-    let Some(learnt) = model.originality().filter(|_| request.given.is_none()) else { return Ok(pieces) };
+    let learnt = if request.given.is_none() { model.learnt() } else { Vec::new() };
     for _ in 1..TRIES {
-        let is_copied = |k: &usize| learnt.check(&pieces[*k].score).is_copied(&learnt.held_out);
+        let is_copied =
+            |k: &usize| learnt.iter().any(|learnt| learnt.check(&pieces[*k].score).is_copied(&learnt.held_out));
         let copies: Vec<usize> = (0..pieces.len()).filter(is_copied).collect();
         if copies.is_empty() {
             break;

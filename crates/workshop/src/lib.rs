@@ -3,6 +3,7 @@
 //!
 //! Nothing here talks to a person: progress goes to the caller's functions, and what failed is a typed error.
 
+mod base;
 mod composing;
 mod files;
 mod folder;
@@ -11,6 +12,7 @@ mod provenance;
 mod shelf;
 mod training;
 
+pub use base::Base;
 pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, request, silence, tempo, write};
 pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};

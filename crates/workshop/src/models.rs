@@ -7,6 +7,7 @@ use cantus_evaluation::originality::{Digest, Sketch};
 use cantus_model::{Composer, Header, Joined, ModelError, ModelFile, Sampling, digest};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFiles, RunFolderError};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The name of the built-in model that composes where none is named.
@@ -100,19 +101,30 @@ impl Model {
         // A model without it composes as well.
         Digest::from_json(self.header.originality.as_ref()?).ok()
     }
+
+    /// The same of the models that it went on from.
+    pub fn originality_before(&self) -> impl Iterator<Item = Digest> {
+        self.header.origins.iter().filter_map(|origin| Digest::from_json(origin.originality.as_ref()?).ok())
+    }
+
+    /// The same of all that it learnt from, its own corpus first.
+    pub fn learnt(&self) -> Vec<Digest> {
+        self.originality().into_iter().chain(self.originality_before()).collect()
+    }
 }
 
-/// What can be said about copies in a piece of `model`: a sentence, the figures, and what they are held against; nothing where the model
-/// does not know its training music. In a melody that `is_given` there is nothing to find.
+/// What can be said about copies in a piece of `model`: a sentence, the figures, and what they are held against, which is the corpus that most
+/// of it stands in; nothing where the model does not know its training music. In a melody that `is_given` there is nothing to find.
 pub fn originality(model: &Model, score: &Score, is_given: bool) -> Option<(String, Sketch, Digest)> {
-    let digest = model.originality()?;
-    let (text, found) = if is_given {
-        ("Its melody is the one that was given.".to_owned(), Sketch::default())
-    } else {
-        let found = digest.check(score);
-        (found.sentence(&digest.held_out), found)
-    };
-    Some((text, found, digest))
+    if is_given {
+        let text = "Its melody is the one that was given.".to_owned();
+        return Some((text, Sketch::default(), model.originality()?));
+    }
+    let checked = model.learnt().into_iter().map(|digest| (digest.check(score), digest));
+    // Of equals the first: its own corpus.
+    let (found, digest) =
+        checked.rev().max_by_key(|(found, digest)| (found.is_copied(&digest.held_out), found.longest))?;
+    Some((found.sentence(&digest.held_out), found, digest))
 }
 
 /// Why a model cannot be used.
@@ -150,11 +162,20 @@ pub enum LoadError {
 /// # Errors
 /// [`LoadError`].
 pub fn load(name: &str) -> Result<Model, LoadError> {
+    let (name, bytes) = find(name)?;
+    from_bytes(&name, &bytes)
+}
+
+/// What the model of a name is called from here on, and its file.
+///
+/// # Errors
+/// [`LoadError`], where there is none.
+pub(crate) fn find(name: &str) -> Result<(String, Cow<'static, [u8]>), LoadError> {
     if let Some(model) = built_in(name) {
-        return from_bytes(name, model.bytes);
+        return Ok((name.to_owned(), model.bytes.into()));
     }
     let path = model_path(name, Path::new(RUNS))?;
-    from_bytes(&path.to_string_lossy(), &files::read(&path)?)
+    Ok((path.to_string_lossy().into_owned(), files::read(&path)?.into()))
 }
 
 /// The folder of the run in [`RUNS`] that is called so.

@@ -9,6 +9,7 @@ use cantus_training::run_folder::{RunFolder, RunFolderError};
 use cantus_training::{
     Bounds, CheckpointPolicy, Doctor, RunDescription, SampleWriter, TrainError, Training, training_set,
 };
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Why a training cannot begin, or go on.
@@ -61,6 +62,8 @@ pub struct Plan {
     pub data: PathBuf,
     /// What the model file says of its corpus.
     pub corpus: CorpusCard,
+    /// The model that it goes on from: what it is called, and its file.
+    pub from: Option<(String, Cow<'static, [u8]>)>,
     /// What ends the training.
     pub bounds: Bounds,
     /// Whether the doctor acts on what it finds.
@@ -91,6 +94,7 @@ pub fn begin(
         data: plan.data,
         options: corpus.report.options.clone(),
         corpus: plan.corpus,
+        from: plan.from.as_ref().map(|(name, _)| name.clone()),
         bounds: plan.bounds,
         doctor: plan.doctor,
         half: plan.half,
@@ -103,6 +107,9 @@ pub fn begin(
     };
     let folder = RunFolder::create(run, &description)?;
     folder.write_music(&Sources::of(corpus)?)?;
+    if let Some((_, base)) = &plan.from {
+        folder.write_base(base)?;
+    }
     Ok(Training::new(trainable, set, folder, description, doctor, policy, WRITE_SAMPLE)?)
 }
 
@@ -191,7 +198,6 @@ mod tests {
     use cantus_corpus::Options;
     use cantus_model::{PieceError, Pieces, Shelf};
     use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
-    use std::borrow::Cow;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -241,6 +247,7 @@ mod tests {
             seed: 1,
             data,
             corpus: cantus_training::corpus_card(&corpus, "tunes").unwrap(),
+            from: None,
             bounds: Bounds { epochs: Some(9), minutes: None },
             doctor: true,
             half: false,

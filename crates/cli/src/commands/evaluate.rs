@@ -8,6 +8,7 @@ use crate::files;
 use crate::reading::ReadingArguments;
 use crate::terminal::{bar, note, printable, say};
 use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
+use cantus_evaluation::originality::Digest;
 use cantus_evaluation::picture::self_similarity;
 use cantus_evaluation::report::{self, LikelihoodLine, Picture, PieceLikelihood, Report};
 use cantus_evaluation::structure::{Feature, SelfSimilarity};
@@ -224,12 +225,15 @@ impl Learnt {
 /// music, in which a melody that was learnt from stands whole.
 fn learnt(model: &Model, corpus: &Corpus, scores: &[(String, Score)]) -> Result<Vec<Learnt>> {
     let is_own = model.header.corpus.fingerprint == corpus.fingerprint().into_diagnostic()?.to_string();
-    let digest = model.originality().filter(|_| !is_own);
-    let of = |(piece, (_, score)): (&cantus_corpus::Piece, &(String, Score))| match (is_own, &digest) {
-        (true, _) if piece.split == Split::Train => Learnt::Yes,
-        (true, _) => Learnt::Kept,
-        (false, Some(digest)) if digest.check(score).melody[1].is_some_and(|share| share >= WHOLE) => Learnt::Likely,
-        (false, _) => Learnt::Unknown,
+    let digests = if is_own { model.originality_before().collect() } else { model.learnt() };
+    let of = |(piece, (_, score)): (&cantus_corpus::Piece, &(String, Score))| {
+        let is_known = |digest: &Digest| digest.check(score).melody[1].is_some_and(|share| share >= WHOLE);
+        match is_own {
+            true if piece.split == Split::Train => Learnt::Yes,
+            _ if digests.iter().any(is_known) => Learnt::Likely,
+            true => Learnt::Kept,
+            false => Learnt::Unknown,
+        }
     };
     Ok(corpus.pieces.par_iter().zip(scores).map(of).collect())
 }

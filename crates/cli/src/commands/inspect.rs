@@ -8,7 +8,7 @@ use crate::reading::ReadingArguments;
 use crate::terminal::{command, duration, say, table};
 use cantus_composers::registry;
 use cantus_corpus::{CorpusError, Options};
-use cantus_model::of_notes;
+use cantus_model::{Origin, of_notes};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
@@ -94,6 +94,16 @@ fn model(model: &Model, json: bool) -> Result<()> {
         ("licence", corpus.licence.clone().unwrap_or_default()),
         ("fingerprint", corpus.fingerprint.get(..16).unwrap_or(&corpus.fingerprint).to_owned()),
     ]));
+    for origin in &header.origins {
+        let Origin { name, corpus, .. } = origin;
+        let thanks = [corpus.credit.as_deref(), corpus.licence.as_deref()].into_iter().flatten();
+        let said: Vec<String> = thanks.map(|text| format!("; {text}")).collect();
+        let pieces = counted(corpus.train_pieces, "piece");
+        lines.push((
+            "goes on from".to_owned(),
+            format!("{name}, which learnt from {pieces} of {}{}", corpus.name, said.concat()),
+        ));
+    }
     if let Some(training) = &header.training {
         let validation = &training.validation;
         lines.extend(rows([
@@ -212,6 +222,7 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
                 description.composer, description.configuration, description.parameters, description.seed
             ),
         ),
+        ("goes on from", description.from.clone().unwrap_or_default()),
         (
             "data",
             format!(

@@ -10,7 +10,7 @@ use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Size, Unit, of_note
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
-use cantus_workshop::{self as workshop, Gathered, Paused, Plan, WorkshopError};
+use cantus_workshop::{self as workshop, Base, Gathered, Paused, Plan, WorkshopError};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use serde::Deserialize;
@@ -34,6 +34,10 @@ pub struct Arguments {
     /// The composer, or COMPOSER:CONFIGURATION; see `cantus composers` [default: the one that suits what the folder holds]
     #[arg(short, long, value_name = "NAME")]
     composer: Option<String>,
+    /// Go on from a model, built in or one's own, in the place of beginning with nothing: a few files are then enough. Its composer and settings are
+    /// kept; what it does not know is learnt
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["composer", "size"])]
+    from: Option<String>,
     /// The run's folder, for checkpoints, curves, samples and the model [default: runs/FOLDER-COMPOSER]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
@@ -44,7 +48,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Go on with the run that -o names, as if it had never stopped
-    #[arg(long, requires = "output", conflicts_with_all = ["composer", "seed", "size", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "min_bars", "min_notes", "max_notes", "max_controls", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["composer", "from", "seed", "size", "set", "recipe", "parts", "meters", "max_note_tracks", "piano_only", "grid", "max_off_grid", "min_bars", "min_notes", "max_notes", "max_controls", "max_bytes", "max_tracks", "max_quarters", "half", "no_doctor"])]
     resume: bool,
     /// Use the same seed to get the same model [default: 1]
     #[arg(long)]
@@ -108,6 +112,7 @@ struct Recipe {
     #[serde(rename = "benchmark")]
     _benchmark: Option<String>,
     composer: Option<String>,
+    from: Option<String>,
     seed: Option<u64>,
     minutes: Option<f64>,
     epochs: Option<u32>,
@@ -152,9 +157,14 @@ type Begun = (Training<'static>, String, PathBuf);
 
 fn begin(arguments: &Arguments) -> Result<Begun> {
     let recipe = arguments.recipe.as_deref().map(read_recipe).transpose()?.unwrap_or_default();
-    let named = arguments.composer.clone().or(recipe.composer.clone());
-    let asked = named.as_deref().map(registry::choose).transpose().map_err(|error| Usage(error.to_string()))?;
-    let options = arguments.reading.over(recipe.corpus.clone().unwrap_or_else(Options::open))?;
+    let base = arguments.from.as_deref().or(recipe.from.as_deref()).map(Base::of).transpose().into_diagnostic()?;
+    let named = arguments.composer.clone().or(recipe.composer.clone()).filter(|_| base.is_none());
+    let asked = match &base {
+        Some(base) => Some(base.choice),
+        None => named.as_deref().map(registry::choose).transpose().map_err(|error| Usage(error.to_string()))?,
+    };
+    let open = base.as_ref().map_or_else(Options::open, |base| base.options.clone());
+    let options = arguments.reading.over(recipe.corpus.clone().unwrap_or(open))?;
     let bounds = bounds(arguments, &recipe)?;
     let changes = changes(&arguments.set)?;
     let Some(folder) = &arguments.folder else { return Err(Usage("name a folder of music files".to_owned()).into()) };
@@ -179,18 +189,22 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
     let found = read.into_diagnostic()?;
     let run = run_of(found.spec);
     check_is_free(&run)?;
-    if named.is_none() {
+    if asked.is_none() {
         terminal::note(found.why());
     }
     let Gathered { spec, configuration, corpus } = found;
-    let size = arguments.size.map_or(Size::Medium, Size::from);
-    let sized = spec.sized_settings(configuration, size);
-    let mut settings = sized.ok_or_else(|| {
-        Usage(format!(
-            "`{}:{configuration}` has the one size that its source says: leave out --size, or use --set",
-            spec.id
-        ))
-    })?;
+    let mut settings = match &base {
+        Some(base) => base.settings.clone(),
+        None => {
+            let size = arguments.size.map_or(Size::Medium, Size::from);
+            spec.sized_settings(configuration, size).ok_or_else(|| {
+                Usage(format!(
+                    "`{}:{configuration}` has the one size that its source says: leave out --size, or use --set",
+                    spec.id
+                ))
+            })?
+        }
+    };
     for (key, value) in recipe.settings.into_iter().chain(changes) {
         settings[key] = value;
     }
@@ -205,6 +219,7 @@ fn begin(arguments: &Arguments) -> Result<Begun> {
         seed,
         data,
         corpus: card,
+        from: base.map(|base| base.file),
         bounds,
         doctor: !arguments.no_doctor,
         half: arguments.half || recipe.half,
@@ -327,7 +342,8 @@ fn introduce(description: &RunDescription, json: bool) -> Result<()> {
         _ => "until validation stands still".to_owned(),
     };
     let threads = counted(rayon::current_num_threads(), "thread");
-    say(format!("\n{composer}:{configuration}, {parameters} parameters, seed {seed}, {until}, on {threads}"))?;
+    let from = description.from.as_ref().map(|name| format!(", going on from {name}")).unwrap_or_default();
+    say(format!("\n{composer}:{configuration}{from}, {parameters} parameters, seed {seed}, {until}, on {threads}"))?;
     for baseline in &description.baselines {
         say(format!(
             "to beat: {:.3} nats per {unit} ({}, on the same validation {unit}s)",

@@ -398,3 +398,47 @@ fn the_run_is_named_after_the_folder_where_no_name_is_given() {
     assert_eq!(names(&folder.path().join("runs")), ["tunes-lstm"]);
     assert!(out.contains("cantus compose -m runs/tunes-lstm"), "{out}");
 }
+
+#[test]
+fn a_training_goes_on_from_a_model_and_says_so() {
+    let place = folder();
+    let (root, base) = (place.path(), crate::common::model());
+    fill(&root.join("mine"), 4);
+    let said = cantus(root, &["train", "mine", "-c", "notes", "--from", &base]).failed(2);
+    assert!(said.contains("--composer") && said.contains("--from"), "{said}");
+    let said = cantus(root, &["train", "mine", "--from", "nobody"]).failed(1);
+    assert!(said.contains("there is no model `nobody`"), "{said}");
+    let out = cantus(root, &["train", "mine", "--from", &base, "-o", "run", "--epochs", "1"]).fine();
+    assert!(out.contains("lstm:default, going on from ") && out.contains("best.safetensors"), "{out}");
+    let run = root.join("run");
+    assert_eq!(bytes(&run, "base.safetensors"), bytes(trained(), "run/best.safetensors"));
+    let first = |run: &Path| metrics(run)[0]["valid"]["nats_per_token"].as_f64().unwrap();
+    assert!(first(&run) < first(&trained().join("run")), "it knew something before it began");
+    // The settings of the model are kept, and where it comes from is told.
+    let description: serde_json::Value = serde_json::from_slice(&bytes(&run, "run.json")).unwrap();
+    assert_eq!((&description["settings"]["hidden"], &description["composer"]), (&24.into(), &"lstm".into()));
+    let header = ModelFile::from_bytes(&bytes(&run, "best.safetensors")).unwrap().header;
+    let before = ModelFile::from_bytes(&bytes(trained(), "run/best.safetensors")).unwrap().header;
+    let [origin] = &header.origins[..] else { panic!("one model before it") };
+    assert_eq!((&origin.corpus, &origin.originality), (&before.corpus, &before.originality));
+    assert_eq!(origin.sha256, cantus_model::digest(&bytes(trained(), "run/best.safetensors")));
+    let told = cantus(root, &["inspect", "run"]).fine();
+    assert!(told.contains("goes on from") && told.contains("best.safetensors"), "{told}");
+    let told = cantus(root, &["inspect", "run/best.safetensors"]).fine();
+    assert!(told.contains("goes on from") && told.contains("pieces of music"), "{told}");
+    // It stops and goes on as any other.
+    cantus(root, &["train", "--resume", "-o", "run", "--epochs", "2"]).fine();
+    let whole = cantus(root, &["train", "mine", "--from", &base, "-o", "whole", "--epochs", "2"]).fine();
+    assert!(whole.contains("2 epochs"), "{whole}");
+    let figures = |run: &str| metrics(&root.join(run)).iter().map(|line| line["valid"].clone()).collect::<Vec<_>>();
+    assert_eq!(figures("run"), figures("whole"));
+    // What the model before it learnt from is no music that it never heard.
+    let music = trained().join("music").display().to_string();
+    let said = cantus(root, &["evaluate", "run", &music, "-n", "2"]);
+    let (said, train) = (format!("{}{}", said.out, said.err), before.corpus.train_pieces);
+    assert!(
+        said.contains(&format!("it has learnt from {train} of its 12 pieces")),
+        "{}",
+        &said[..said.len().min(2000)]
+    );
+}

@@ -86,7 +86,42 @@ impl Grammar for Chords {
             _ => token,
         }
     }
+
+    fn token_of(&self, base: &Chords, token: TokenId) -> Option<TokenId> {
+        let said = self.0.in_words_of(&base.0, self.0.token(token)?)?;
+        Some(base.0.id(said))
+    }
+
+    fn context_of(&self, base: &Chords, context: usize, value: u32) -> Option<u32> {
+        let of = |token: Token| self.0.in_words_of(&base.0, token);
+        match context {
+            POSITION => match value.checked_sub(1) {
+                None => Some(0),
+                Some(step) => match of(Token::Position(u16::try_from(step).ok()?))? {
+                    Token::Position(step) => Some(u32::from(step) + 1),
+                    _ => None,
+                },
+            },
+            METER => match of(Token::Meter(*self.0.bars().get(value as usize)?))? {
+                Token::Meter(kind) => Some(base.0.bar_index(kind) as u32),
+                _ => None,
+            },
+            DURATION => match value.checked_sub(1) {
+                None => Some(0),
+                Some(index) => match of(Token::Duration(*self.0.durations().get(index as usize)?))? {
+                    Token::Duration(steps) => base.0.durations().binary_search(&steps).ok().map(|at| at as u32 + 1),
+                    _ => None,
+                },
+            },
+            _ => Some(value),
+        }
+    }
 }
+
+/// Which of the contexts depend on the vocabulary.
+const POSITION: usize = 0;
+const METER: usize = 1;
+const DURATION: usize = 2;
 
 impl Chords {
     /// Before the first token of a piece of so many bars.

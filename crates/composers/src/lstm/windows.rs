@@ -369,6 +369,14 @@ impl Trainable for WindowTrainer {
         Ok(())
     }
 
+    fn begin_from(&mut self, base: &ModelFile) -> Result<(), ModelError> {
+        if base.header.encoding["pitch_class_chord"] != serde_json::json!(*self.vocabulary) {
+            let what = "the names of notes and chords".to_owned();
+            return Err(ModelError::OtherVocabulary { composer: SPEC.id, what });
+        }
+        self.adopt(base)
+    }
+
     fn composer(&self) -> Box<dyn Composer> {
         Box::new(WindowComposer::load(&self.save()).expect("a network's own file fits it"))
     }

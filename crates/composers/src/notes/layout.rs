@@ -93,6 +93,18 @@ const SEES: [&[Known]; choice::COUNT] = [
     &[Instrument, Pitch, Place, Quarter, Moment, Length, LevelBefore],
 ];
 
+/// What the numbers of some classes stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Axis {
+    /// The same in every vocabulary.
+    Same,
+    /// Those of a vocabulary; one more says that there is none.
+    Places,
+    Instruments,
+    Levels,
+    Styles,
+}
+
 /// Where everything stands for one vocabulary.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -191,6 +203,45 @@ impl Layout {
     pub fn known(&self, v: usize, known: Known, value: usize) -> Option<u16> {
         let (_, at) = self.begins[v].iter().find(|(seen, _)| *seen == known)?;
         Some((at + value.min(self.size(known) - 1)) as u16)
+    }
+
+    /// Styles that are told apart.
+    pub fn styles(&self) -> usize {
+        self.styles
+    }
+
+    /// What the classes that a choice sees stand for, and how many there are.
+    pub fn known_axes(&self, v: usize) -> Vec<(Axis, usize)> {
+        let axis = |known: Known| match known {
+            PlaceBefore | Place | EndOfChord => Axis::Places,
+            Instrument | InstrumentBefore => Axis::Instruments,
+            LevelBefore => Axis::Levels,
+            _ => Axis::Same,
+        };
+        SEES[v].iter().map(|known| (axis(*known), self.size(*known))).collect()
+    }
+
+    /// The same of what a choice chooses from.
+    pub fn choice_axis(&self, v: usize) -> (Axis, usize) {
+        let axis = match v {
+            choice::PLACE | choice::END => Axis::Places,
+            choice::INSTRUMENT => Axis::Instruments,
+            choice::LEVEL => Axis::Levels,
+            _ => Axis::Same,
+        };
+        (axis, self.classes(v))
+    }
+
+    /// The same of an input's parts.
+    pub fn input_axes(&self) -> Vec<(Axis, usize)> {
+        let axis = |part: usize| match part {
+            1 => Axis::Instruments,
+            5 | 8 => Axis::Places,
+            9 => Axis::Levels,
+            20 => Axis::Styles,
+            _ => Axis::Same,
+        };
+        self.of_input().into_iter().enumerate().map(|(part, size)| (axis(part), size)).collect()
     }
 
     /// Whether a choice has anything to choose from.

@@ -100,6 +100,11 @@ impl NoteComposer {
         })
     }
 
+    /// What it says, and where it stands.
+    pub fn into_layout(self) -> (Vocabulary, Layout) {
+        (self.vocabulary, self.layout)
+    }
+
     /// The lowest and the highest MIDI pitch that the corpus has.
     fn pitches(&self) -> (u8, u8) {
         let ranges = self.usual.ranges.iter().zip(0u8..).filter(|(_, instrument)| !self.is_drums(*instrument));

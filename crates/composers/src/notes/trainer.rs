@@ -1,5 +1,6 @@
 //! Training.
 
+use super::base::Base;
 use super::critic::{MOST_PIECES, learn};
 use super::layout::{Layout, Told, choice};
 use super::network::{Network, NoteSettings};
@@ -11,7 +12,7 @@ use super::view::View;
 use super::{PROTOCOL, SPEC};
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
-use cantus_encoding::note_events::{Event, Vocabulary, encode};
+use cantus_encoding::note_events::{Clock, Event, Vocabulary, encode};
 use cantus_model::critic::Critic;
 use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row, Segment};
@@ -427,6 +428,18 @@ impl Trainable for NoteTrainer {
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
         self.learner.adopt(model)
+    }
+
+    fn begin_from(&mut self, base: &ModelFile) -> Result<(), ModelError> {
+        let (vocabulary, layout) = NoteComposer::load(base)?.into_layout();
+        // Beats and seconds are two languages.
+        let [own, old] = [&*self.vocabulary, &vocabulary].map(|vocabulary| vocabulary.clock() == Clock::Seconds);
+        if own != old {
+            let what = "how time is counted: one learnt from music on beats, the other from music as it was played";
+            return Err(ModelError::OtherVocabulary { composer: SPEC.id, what: what.to_owned() });
+        }
+        let base_of = Base { own: (&self.vocabulary, &self.layout), old: (&vocabulary, &layout) };
+        self.learner.begin_from(base, |name, axis| base_of.classes(name, axis))
     }
 
     fn composer(&self) -> Box<dyn Composer> {

@@ -134,6 +134,46 @@ fn the_seed_alone_decides_a_training() {
     });
 }
 
+#[test]
+fn a_training_goes_on_from_a_model_of_other_music() {
+    // One metre; then two, with other lengths and pitches. Judged by what the model has learnt.
+    let pieces = |numbers: &[usize]| -> Pieces { numbers.iter().map(|number| corpus::piece(*number)).collect() };
+    let before = TrainingSet { train: pieces(&[0, 2]), valid: pieces(&[0]), ..corpus::set() };
+    let after = TrainingSet { train: pieces(&[0, 1, 2, 3]), ..before.clone() };
+    each(|subject| {
+        let mut base = subject.create(&before, 1);
+        steps(base.as_mut(), BEGINNING, 100, 0.01);
+        let (model, ended) = (reread(&base.save()), base.validate());
+        // Who estimates draws by its seed: that is the same.
+        let mut same = subject.create(&before, 1);
+        same.begin_from(&model).unwrap();
+        assert_eq!(same.validate(), ended, "on the same music it begins where the model ended");
+        compose(same.composer().as_ref(), &request(4), 1).unwrap();
+        let mut other = subject.create(&after, 3);
+        let from_nothing = other.validate().per_token();
+        match other.begin_from(&model) {
+            Ok(()) => {
+                let begun = other.validate().per_token();
+                println!("{from_nothing} from nothing, {begun} from the model, which ended at {}", ended.per_token());
+                assert!(begun < 0.5 * (from_nothing + ended.per_token()), "it knows little of what the model knew");
+                // What goes on can stop and go on.
+                let (_, at) = steps(other.as_mut(), BEGINNING, 2, 0.01);
+                let checkpoint = reread(&other.checkpoint());
+                let mut resumed = subject.create(&after, 3);
+                resumed.resume(&checkpoint).unwrap();
+                let going_on = steps(other.as_mut(), at, 2, 0.01).0;
+                assert_eq!(steps(resumed.as_mut(), at, 2, 0.01).0, going_on);
+            }
+            // Whose words are all of one kind cannot tell which of them are alike.
+            Err(error @ ModelError::OtherVocabulary { .. }) => {
+                assert!(error.to_string().contains(subject.spec.id), "{error}");
+                assert_eq!(other.validate().per_token(), from_nothing, "what is refused changes nothing");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    });
+}
+
 fn reread(file: &ModelFile) -> ModelFile {
     ModelFile::from_bytes(&file.to_bytes(Precision::Full).unwrap()).unwrap()
 }

@@ -199,3 +199,21 @@ fn one_change_is_said_as_one() {
     let one = "1 pitch moved by octaves into the model's range, 1 bar read in the nearest metre the model knows";
     assert_eq!(said(1, 1), one);
 }
+
+#[test]
+fn what_two_vocabularies_both_say_is_told_whatever_their_grids() {
+    let coarse = vocabulary(&[piece(&[(0, "3/4")], vec![note(0, 60, 4), note(4, 62, 1), note(8, 64, 2)])]);
+    let finer = piece(&[(0, "3/4"), (12, "4/4")], vec![note(0, 60, 4), note(4, 61, 3), note(12, 64, 2)]);
+    let fine = vocabulary(&[finer.rescaled(TicksPerQuarter::new(12).unwrap())]);
+    let in_fine = |token| coarse.in_words_of(&fine, token);
+    let of = |n: u8| Token::Pitch(Pitch::try_from(n).unwrap());
+    assert_eq!(in_fine(Token::Bar), Some(Token::Bar));
+    assert_eq!(in_fine(Token::Duration(4)), Some(Token::Duration(12)));
+    assert_eq!(in_fine(Token::Duration(1)), None, "no piece has it");
+    assert_eq!(in_fine(Token::Position(5)), Some(Token::Position(15)));
+    assert_eq!([in_fine(of(64)), in_fine(of(59))], [Some(of(64)), None]);
+    let kind = |steps, meter: &str| Token::Meter(BarKind { steps, meter: meter.parse().unwrap() });
+    assert_eq!(in_fine(kind(12, "3/4")), Some(kind(36, "3/4")));
+    assert_eq!(fine.in_words_of(&coarse, kind(48, "4/4")), None);
+    assert_eq!(fine.in_words_of(&coarse, Token::Position(16)), None, "between two steps of the other grid");
+}

@@ -255,6 +255,22 @@ impl Vocabulary {
         })
     }
 
+    /// The token of `other` that says what `token` says, on whatever grid; `None` where there is none.
+    pub fn in_words_of(&self, other: &Vocabulary, token: Token) -> Option<Token> {
+        let steps = |steps: u16| {
+            let fine = u32::from(steps) * other.steps_per_quarter.get();
+            let own = self.steps_per_quarter.get();
+            u16::try_from(fine / own).ok().filter(|_| fine.is_multiple_of(own))
+        };
+        let said = match token {
+            Token::Meter(kind) => Token::Meter(BarKind { steps: steps(kind.steps)?, ..kind }),
+            Token::Position(step) => Token::Position(steps(step)?),
+            Token::Duration(length) => Token::Duration(steps(length)?),
+            same => same,
+        };
+        (other.token(other.id(said)) == Some(said)).then_some(said)
+    }
+
     /// The index of a kind of bar among [`Vocabulary::bars`].
     pub fn bar_index(&self, kind: BarKind) -> usize {
         self.bars.binary_search(&kind).unwrap_or_else(|at| at.min(self.bars.len() - 1))

@@ -26,6 +26,12 @@ pub struct TokenModel<G> {
     output: Dense,
 }
 
+/// The grammar that a model file keeps.
+pub(super) fn grammar<G: Grammar>(file: &ModelFile) -> Result<G, ModelError> {
+    serde_json::from_value(file.header.encoding[G::NAME].clone())
+        .map_err(|error| ModelError::Metadata { problem: error.to_string() })
+}
+
 impl<G: Grammar> TokenModel<G> {
     /// Out of a model file.
     ///
@@ -34,8 +40,7 @@ impl<G: Grammar> TokenModel<G> {
     pub fn load(file: &ModelFile) -> Result<TokenModel<G>, ModelError> {
         let metadata = |problem: String| ModelError::Metadata { problem };
         let (settings, _) = TokenSettings::read::<G::OwnSettings>(&file.header.settings).map_err(metadata)?;
-        let grammar: G =
-            serde_json::from_value(file.header.encoding[G::NAME].clone()).map_err(|e| metadata(e.to_string()))?;
+        let grammar: G = grammar(file)?;
         let TokenSettings { embedding, hidden, layers, .. } = settings;
         let table = |name: &str, rows: usize| {
             Ok::<_, ModelError>(Lookup::new(embedding, file.tensor(name, &[rows, embedding])?.to_vec()))

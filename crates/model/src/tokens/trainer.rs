@@ -1,10 +1,12 @@
 //! Training a composer of tokens.
 
 use super::batches::originals;
+use super::model::grammar;
 use super::repertoire::{Repertoire, counted, repertoire};
 use super::{Batch, Grammar, Masks, TokenNetwork, TokenSettings, plan};
 use crate::learner::{Learner, Recurrent};
 use crate::plan::{Plan, Row, Segment};
+use crate::transplant::Classes;
 use crate::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
     Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
@@ -216,6 +218,28 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
 
     fn adopt(&mut self, model: &ModelFile) -> Result<(), ModelError> {
         self.learner.adopt(model)
+    }
+
+    fn begin_from(&mut self, base: &ModelFile) -> Result<(), ModelError> {
+        let (own, old): (_, G) = (&self.grammar, grammar(base)?);
+        let (size, sizes) = (old.size(), old.contexts());
+        let tokens: Classes = (0..own.size() as u32)
+            .map(|token| own.token_of(&old, TokenId(token)).map(|token| token.index()).filter(|token| *token < size))
+            .collect();
+        let context = |k: usize, values: usize| -> Classes {
+            let of = |value: u32| own.context_of(&old, k, value).map(|value| value as usize);
+            (0..values as u32).map(|value| of(value).filter(|value| *value < sizes[k])).collect()
+        };
+        let contexts: Vec<Classes> =
+            own.contexts().into_iter().enumerate().map(|(k, values)| context(k, values)).collect();
+        self.learner.begin_from(base, |name, axis| match (name, axis) {
+            ("token.table" | "output.weight" | "output.bias", 0) => Some(tokens.clone()),
+            (_, 0) => {
+                let k: usize = name.strip_prefix("contexts.")?.strip_suffix(".table")?.parse().ok()?;
+                contexts.get(k).cloned()
+            }
+            _ => None,
+        })
     }
 
     fn composer(&self) -> Box<dyn Composer> {

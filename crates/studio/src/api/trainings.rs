@@ -101,6 +101,11 @@ pub async fn estimate(
 pub async fn start(State(shared): Studio, Path(id): Path<String>, body: Bytes) -> Answer {
     let order: Order = parse(&body)?;
     order.options.options()?;
+    if let Some(from) = &order.from
+        && shared.models.find(&shared, from).is_none()
+    {
+        return Err(ApiError::bad_request(format!("there is no model `{from}` to go on from")));
+    }
     let manifest = shared.trainings.start(&id, order)?;
     shared.events.tell("training", &manifest);
     Ok(json(StatusCode::ACCEPTED, &manifest))

@@ -8,7 +8,7 @@ use cantus_composers::registry::{self, NoComposer};
 use cantus_corpus::{Corpus, Options};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Bounds, CheckpointPolicy, End, Event, Remark};
-use cantus_workshop::{self as workshop, Gathered, Paused, Plan, WorkshopError};
+use cantus_workshop::{self as workshop, Base, Gathered, LoadError, Paused, Plan, WorkshopError};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -85,18 +85,29 @@ fn train(
         let corpus = read(&paused.description.data, &paused.description.options)?;
         paused.go_on(&corpus, policy)?
     } else {
-        let asked = order.composer.as_deref().map(registry::choose).transpose()?;
+        let base = order.from.as_deref().map(|id| base_of(shared, id)).transpose()?;
+        let asked = match &base {
+            Some(base) => Some(base.choice),
+            None => order.composer.as_deref().map(registry::choose).transpose()?,
+        };
         let data = std::path::absolute(trainings.music(&manifest.id)).map_err(TrainFailure::Path)?;
         // It was looked at when the training was asked for.
-        let options = order.options.options().unwrap_or_else(|_| Options::open());
+        let options = match &base {
+            Some(base) => base.options.clone(),
+            None => order.options.options().unwrap_or_else(|_| Options::open()),
+        };
         let Gathered { spec, configuration, corpus } = workshop::gather(&data, &options, asked, &mut |_| ())?;
         let plan = Plan {
             spec,
             configuration,
-            settings: spec.settings(configuration).unwrap_or_default(),
+            settings: match &base {
+                Some(base) => base.settings.clone(),
+                None => spec.settings(configuration).unwrap_or_default(),
+            },
             seed: order.seed,
             data,
             corpus: cantus_training::corpus_card(&corpus, &manifest.name).map_err(WorkshopError::from)?,
+            from: base.map(|base| base.file),
             bounds,
             doctor: true,
             half: false,
@@ -106,9 +117,20 @@ fn train(
     Ok(training.run(stop, observer).map_err(WorkshopError::from)?.end)
 }
 
+/// The model of an id, to go on from.
+fn base_of(shared: &Shared, id: &str) -> Result<Base, TrainFailure> {
+    let entry = shared.models.find(shared, id).ok_or(TrainFailure::NoModel)?;
+    let base = Base::of(entry.name())?;
+    Ok(Base { file: (entry.title.clone(), base.file.1), ..base })
+}
+
 /// Why a training ended early.
 #[derive(Debug, thiserror::Error)]
 enum TrainFailure {
+    #[error("the model that it was to go on from is not there any more; begin another")]
+    NoModel,
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error("it is not said how to train it; begin another")]
     NoOrder,
     #[error(transparent)]
