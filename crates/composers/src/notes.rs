@@ -44,7 +44,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     departures: "quarters entered and places in them for time; notes of a moment downwards; copying by matching contexts; ends of what sounds",
     reads: &[Reading::Merged, Reading::Parts, Reading::Performed],
     encoding: "note_events",
-    around: &[Around::Beginning],
+    around: &[Around::Beginning, Around::Cells],
     controls: &[
         Control::Form,
         Control::Key,

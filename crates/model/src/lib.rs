@@ -49,7 +49,7 @@ pub use joined::{Expected, Joined};
 pub use judge::{Judge, Judgement, Moment};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes};
 pub use pieces::{PieceError, Pieces, Shelf};
-pub use prompt::Prompt;
+pub use prompt::{Prompt, merged_on_grid};
 pub use repertoire::{Numbering, Reader, Repertoire};
 pub use request::{Around, Cell, Control, Controls, Given, Length, Request};
 pub use sampling::{Sampling, SamplingError};

@@ -80,11 +80,7 @@ impl Prompt {
 
     /// What a composer on a grid of `steps` reads: all pitched parts as one, quantised.
     pub fn on_grid(&self, steps: TicksPerQuarter) -> Score {
-        let mut score = self.kept.clone();
-        score.parts = vec![merge_parts(self.kept.parts.iter().filter(|part| !part.drums))];
-        let (mut score, _) = quantize(&score, steps, 0.5);
-        score.parts = vec![merge_parts(&score.parts)];
-        score
+        merged_on_grid(&self.kept, steps)
     }
 
     /// The kept bars, and after them `continuation` from its time `from` on. The continuation's parts go into the pitched parts one by
@@ -135,6 +131,15 @@ impl Prompt {
         }
         joined
     }
+}
+
+/// All pitched parts of a score as one, quantised to a grid of `steps`.
+pub fn merged_on_grid(score: &Score, steps: TicksPerQuarter) -> Score {
+    let mut merged = score.clone();
+    merged.parts = vec![merge_parts(score.parts.iter().filter(|part| !part.drums))];
+    let (mut merged, _) = quantize(&merged, steps, 0.5);
+    merged.parts = vec![merge_parts(&merged.parts)];
+    merged
 }
 
 /// The number of the bar of the first pitched note.

@@ -61,8 +61,18 @@ impl Base<'_> {
                 let (own, old) = (own.clock().places() as usize, old.clock().places() as usize);
                 (class * old).is_multiple_of(own).then(|| class * old / own)
             }
-            // The nearest one: a viola begins as a violin.
-            Axis::Instruments => old.instrument(*own.instruments().get(class)?).map(|(at, _)| usize::from(at)),
+            // The nearest one, unless it is another's already: a viola begins as a violin.
+            Axis::Instruments => {
+                let nearest = |class: usize| old.instrument(*own.instruments().get(class)?);
+                let (at, is_itself) = nearest(class)?;
+                let is_taken = (0..own.instruments().len()).any(|other| {
+                    let closer = |is_other_itself: bool| is_other_itself && !is_itself || other < class && !is_itself;
+                    other != class && nearest(other).is_some_and(|(same, itself)| same == at && closer(itself))
+                });
+                (!is_taken).then_some(usize::from(at))
+            }
+            // Who had one loudness knows nothing of several.
+            Axis::Levels if old.velocities().len() == 1 && own.velocities().len() > 1 => None,
             Axis::Levels => Some(usize::from(old.level(own.velocity(u8::try_from(class).ok()?)))),
             // Folders of other music.
             Axis::Styles => None,

@@ -2,6 +2,7 @@
 
 mod drafts;
 mod drawing;
+mod filling;
 mod opening;
 mod pacing;
 
@@ -14,18 +15,19 @@ use super::texture::Textures;
 use super::usual::{Customs, Usual};
 use super::view::View;
 use super::{PROTOCOL, SAMPLING, SPEC};
-use cantus_encoding::note_events::{Clock, Instrument, Vocabulary, decode, encode};
+use cantus_encoding::note_events::{Clock, Event, Instrument, Vocabulary, decode, encode};
 use cantus_model::critic::Critic;
 use cantus_model::frames::BarSteps;
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
-    ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint, derive,
+    ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Given, Habits, Intent, Judge, Judgement,
+    Kind, ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint, derive,
 };
 use cantus_nn::cascade::{CascadeScorer, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::{below, uniform};
 use cantus_score::{Bar, Meter, Player, Score, Ticks, TicksPerQuarter, merge_parts};
 pub(super) use drafts::Task;
+use filling::Filling;
 use opening::Opening;
 use rand_chacha::rand_core::Rng as _;
 
@@ -167,6 +169,59 @@ impl NoteComposer {
         Ok(Begun { past, given: notes.len(), heard, first, playing, form, closes, usual, grid, meter, intent, remarks })
     }
 
+    /// A piece of which some is to be written, as far as it is given before that.
+    fn begin_around(&self, filling: &Filling, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
+        let style = self.style_of(&request.controls);
+        let custom = style.and_then(|style| self.customs.get(style));
+        let usual = custom.map_or(&self.usual, |custom| &custom.usual);
+        let intent = Intent::of(custom.map(|custom| &custom.habits).or(self.habits.as_ref()), request, rng)?;
+        let (clock, first) = (self.clock(), filling.first());
+        let heard = filling.bars.get(first).map_or(0, |bar| bar.start.0 as u32);
+        let playing = filling.all.iter().fold(0u128, |playing, note| playing | 1 << note.instrument);
+        let playing = (0..filling.bars.len()).fold(playing, |playing, bar| playing | filling.wanted(bar));
+        // What is written is as busy as what was there.
+        let textures = Textures::of(&filling.all, filling.end, clock, |number| self.is_drums(number));
+        let before: Vec<Event> = filling.given.iter().take_while(|note| note.onset < heard).copied().collect();
+        let past = Past::of(&before, filling.bars.clone(), clock, |k| self.is_drums(k)).with_textures(textures);
+        let past = past.in_style(style).going_on(usual.bars.saturating_sub(filling.bars.len()));
+        let closes = filling.has_last() && uniform(rng) < usual.closing;
+        let (grid, meter) = (clock.ticks_per_quarter(), Meter::COMMON);
+        let (form, remarks) = (Form::default(), filling.remarks.clone());
+        Ok(Begun {
+            past,
+            given: before.len(),
+            heard,
+            first,
+            playing,
+            form,
+            closes,
+            usual,
+            grid,
+            meter,
+            intent,
+            remarks,
+        })
+    }
+
+    /// The rest of a piece of which something is given.
+    fn filled(
+        &self,
+        given: &Given,
+        request: &Request,
+        rng: &mut Rng,
+        progress: Progress<'_>,
+    ) -> Result<Composition, ComposeError> {
+        let filling = Filling::of(self, given)?;
+        let begun = self.begin_around(&filling, request, rng)?;
+        let task = Task::of(&begun, &request.sampling).around(&filling);
+        let written = self.write(&task, rng, progress)?;
+        let mut given = filling.given.iter().map(Event::order).peekable();
+        // What is given comes in its own order among what is new.
+        let is_new = |note: &&Event| given.next_if_eq(&note.order()).is_none();
+        let new: Vec<Event> = written.notes().iter().filter(is_new).copied().collect();
+        Ok(Composition { score: filling.joined(&new, self), remarks: begun.remarks })
+    }
+
     /// The instrument that somebody asks for: of several that will do the one that plays in most pieces.
     fn instrument(&self, player: &Player) -> Result<u8, ComposeError> {
         let will_do = |instrument: &Instrument| match instrument {
@@ -177,10 +232,14 @@ impl NoteComposer {
         let there = (0u8..128).zip(self.vocabulary.instruments());
         let able = there.filter(|(_, instrument)| will_do(instrument)).map(|(number, _)| number);
         // Of equals the first.
-        able.rev().max_by_key(pieces).ok_or_else(|| ComposeError::Instrument {
-            asked: player.to_string(),
-            known: self.vocabulary.instruments().iter().map(named).collect::<Vec<_>>().join(", "),
-        })
+        able.rev()
+            .max_by_key(pieces)
+            .ok_or_else(|| ComposeError::Instrument { asked: player.to_string(), known: self.instruments() })
+    }
+
+    /// What it writes for, as a person calls it.
+    fn instruments(&self) -> String {
+        self.vocabulary.instruments().iter().map(named).collect::<Vec<_>>().join(", ")
     }
 
     /// What comes again: what is asked for, or, in a piece of its own, what does in some piece of the corpus.
@@ -339,10 +398,9 @@ impl Composer for NoteComposer {
         let NoteSettings { hidden, layers, channels, copying, .. } = self.settings;
         let shared = if channels > 0 { format!(", {channels} channels shared over pitches") } else { String::new() };
         let copying = if copying { ", a memory of the piece" } else { "" };
-        let instruments: Vec<&str> = self.vocabulary.instruments().iter().map(named).collect();
         [
             ("network", format!("{layers} LSTM layers of {hidden}{shared}{copying}, {} parameters", self.parameters)),
-            ("instruments", instruments.join(", ")),
+            ("instruments", self.instruments()),
             (
                 "time",
                 match self.vocabulary.clock() {
@@ -381,6 +439,9 @@ impl Composer for NoteComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        if let Some(given) = request.given.as_ref().filter(|_| request.prompt().is_none()) {
+            return self.filled(given, request, rng, progress);
+        }
         let begun = self.begin(request, rng)?;
         let written = self.write(&Task::of(&begun, &request.sampling), rng, progress)?;
         let Begun { past, given, heard, first, grid, meter, intent, remarks, .. } = begun;

@@ -3,7 +3,9 @@ use super::layout::{Layout, Told, choice};
 use super::past::Past;
 use super::view::View;
 use cantus_encoding::note_events::{Vocabulary, encode};
-use cantus_model::{Composer, ModelFile, Pieces, Precision, Prompt, Request, TrainingSet};
+use cantus_model::{
+    Cell, ComposeError, Composer, Given, ModelFile, Pieces, Precision, Prompt, Request, StepAt, TrainingSet,
+};
 use cantus_nn::cascade::{NONE, Sight};
 use cantus_nn::random::{below, seeded};
 use cantus_score::{Note, Part, Pitch, Program, Reading, Score, Ticks, TicksPerQuarter, Velocity};
@@ -370,4 +372,84 @@ fn a_style_is_told_and_has_habits_of_its_own() {
     assert_ne!(row(Some(0), Told::ALL), row(Some(1), Told::ALL));
     assert_eq!(row(Some(0), untold), row(None, Told::ALL));
     assert_eq!(layout.inputs(), Layout::new(&vocabulary, 0).inputs() + 3);
+}
+
+#[test]
+fn bars_and_parts_are_written_anew_and_the_rest_stays() {
+    let set = TrainingSet {
+        train: (1..5).map(|seed| band(seed, 0)).collect(),
+        valid: (5..6).map(|seed| band(seed, 0)).collect(),
+        reading: Reading::Parts,
+        ..tunes()
+    };
+    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap().save();
+    let composer = (SPEC.load)(&model).unwrap();
+    let source = band(9, 0).rescaled(TicksPerQuarter::new(480).unwrap());
+    let bar_of = |note: &Note| (note.onset.0 / 1920) as usize + 1;
+    // The piano in bars 1 to 4 and everything in bar 7 stays; then all but the bass in bars 3 to 5.
+    let some = [Cell { voice: Some(0), bars: Some(1..=4) }, Cell::bars(7..=7)];
+    let but_bass = [Cell::bars(1..=2), Cell::bars(6..=source.last_bar()), Cell::voice(0), Cell::voice(2)];
+    let first = |part: usize, bar: usize| part == 0 && bar <= 4 || bar == 7;
+    let second = |part: usize, bar: usize| part != 1 || !(3..=5).contains(&bar);
+    let asked: [(&[Cell], &dyn Fn(usize, usize) -> bool); 2] = [(&some, &first), (&but_bass, &second)];
+    for (cells, stays) in asked {
+        let given = Given::new(source.clone(), cells.to_vec()).unwrap();
+        let request = Request::around(given, composer.default_sampling());
+        for seed in 1..4 {
+            let found = made(composer.as_ref(), &request, seed);
+            assert_eq!((found.ticks_per_quarter, found.parts.len()), (source.ticks_per_quarter, 3));
+            let mut written = 0;
+            for (k, (now, before)) in found.parts.iter().zip(&source.parts).enumerate() {
+                let (kept, new): (Vec<Note>, Vec<Note>) = now.notes.iter().partition(|note| stays(k, bar_of(note)));
+                let given: Vec<Note> = before.notes.iter().filter(|note| stays(k, bar_of(note))).copied().collect();
+                assert_eq!(kept, given, "part {k}, seed {seed}");
+                written += new.len();
+                // A key is not struck while it is held by what is new.
+                let is_free = |note: &Note| {
+                    let is_held = |of: &Note| of.pitch == note.pitch && of.onset < note.onset && of.end() > note.onset;
+                    !new.iter().any(is_held)
+                };
+                assert!(now.drums || now.notes.iter().all(is_free), "part {k}, seed {seed}");
+            }
+            assert!(written > 10, "{written} new notes");
+            assert_eq!(made(composer.as_ref(), &request, seed), found);
+        }
+    }
+    let refused = |cells: Vec<Cell>| {
+        let request = Request::around(Given::new(source.clone(), cells).unwrap(), composer.default_sampling());
+        composer.compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(())).unwrap_err()
+    };
+    assert!(matches!(refused(vec![Cell::voice(3)]), ComposeError::Voice { voice: 4, voices: 3 }));
+    assert!(matches!(refused((0..3).map(Cell::voice).collect()), ComposeError::EverythingGiven));
+}
+
+#[test]
+fn what_comes_after_decides_what_is_written_before_it() {
+    // Two kinds of tunes: those that begin low end low, those that begin high end high; the middle says which.
+    let tune = |number: u64| {
+        let high = number.is_multiple_of(2);
+        let mut score = tune(6, number % 3);
+        for note in &mut score.parts[0].notes {
+            note.pitch = Pitch::try_from(i64::from(note.pitch.get()) - if high { 0 } else { 24 }).unwrap();
+        }
+        score
+    };
+    let set = TrainingSet { train: (0..8).map(tune).collect(), valid: (8..10).map(tune).collect(), ..tunes() };
+    let mut trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap();
+    for step in 0..120 {
+        let (epoch, of) = (step / trainable.steps(0), trainable.steps(0));
+        trainable.step(StepAt { epoch, step: step % of }, 0.01);
+    }
+    let composer = (SPEC.load)(&trainable.save()).unwrap();
+    for number in [0, 1] {
+        let given = Given::new(tune(number), vec![Cell::bars(3..=6)]).unwrap();
+        let found = made(composer.as_ref(), &Request::around(given, composer.default_sampling()), 1);
+        let middle = |score: &Score| {
+            let keys: Vec<f64> =
+                score.notes().filter(|note| note.onset.0 < 32).map(|n| f64::from(n.pitch.get())).collect();
+            keys.iter().sum::<f64>() / keys.len() as f64
+        };
+        let (found, expected) = (middle(&found), middle(&tune(number)));
+        assert!((found - expected).abs() < 9.0, "tune {number}: {found} for {expected}");
+    }
 }

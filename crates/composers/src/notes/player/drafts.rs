@@ -1,11 +1,13 @@
 //! Writing note by note: one draft, or, where there is a critic, several at once.
 
 use super::drawing::Limits;
+use super::filling::Filling;
 use super::pacing::Pacing;
 use super::{Begun, Memory, NoteComposer};
 use crate::notes::closing::closes;
 use crate::notes::critic::Hearing;
-use crate::notes::form::Next;
+use crate::notes::form;
+use crate::notes::layout::choice;
 use crate::notes::loops::Looping;
 use crate::notes::past::Past;
 use crate::notes::texture::silent;
@@ -13,7 +15,7 @@ use crate::notes::view::View;
 use cantus_encoding::note_events::Event;
 use cantus_model::drafts::{self, BREACH, Draft};
 use cantus_model::{ComposeError, Progress, Rng, Sampling};
-use cantus_nn::cascade::Deciding;
+use cantus_nn::cascade::{Deciding, NONE};
 use cantus_nn::random::derive;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
@@ -24,6 +26,8 @@ const SILENCE: f64 = -3.0;
 const OPEN: f64 = -8.0;
 /// How many drafts are written at once under the critic's eyes: notes are cheap.
 const DRAFTS: usize = 16;
+/// What a given note weighs at the least, however strange it is after what was written; a logarithm.
+const STRANGEST: f64 = -12.0;
 /// Bars without an onset that may follow one another.
 const EMPTY_BARS: usize = 1;
 
@@ -31,19 +35,31 @@ const EMPTY_BARS: usize = 1;
 pub(in super::super) struct Task<'a> {
     begun: &'a Begun<'a>,
     sampling: &'a Sampling,
+    /// What it is written around.
+    filling: Option<&'a Filling>,
 }
 
 impl<'a> Task<'a> {
     pub fn of(begun: &'a Begun<'a>, sampling: &'a Sampling) -> Task<'a> {
-        Task { begun, sampling }
+        Task { begun, sampling, filling: None }
+    }
+
+    /// The same around what is given.
+    pub(super) fn around(self, filling: &'a Filling) -> Task<'a> {
+        Task { filling: Some(filling), ..self }
     }
 
     /// When a bar begins, or the piece ends.
     fn begins(&self, bar: usize) -> u32 {
-        self.begun.past.bars().get(bar).map_or(self.end(), |bar| bar.start.0.min(u64::from(u32::MAX / 2)) as u32)
+        self.begun.past.bars().get(bar).map_or(self.piece_end(), |bar| bar.start.0.min(u64::from(u32::MAX / 2)) as u32)
     }
 
+    /// When writing, and hearing what follows, is over.
     fn end(&self) -> u32 {
+        self.filling.map_or_else(|| self.piece_end(), |filling| filling.end)
+    }
+
+    fn piece_end(&self) -> u32 {
         self.begun.past.bars().last().map_or(0, |bar| bar.end().0.min(u64::from(u32::MAX / 2)) as u32)
     }
 }
@@ -55,6 +71,8 @@ struct Written {
     past: Past,
     looping: Looping,
     hearing: Option<Hearing>,
+    /// Notes of what is given that were read.
+    read: usize,
     /// The critic's verdict when drafts were last drawn.
     verdict: f64,
     /// The logarithm of its weight among all, but for what was heard since.
@@ -90,11 +108,14 @@ impl NoteComposer {
             past: task.begun.past.clone(),
             looping: Looping::default(),
             hearing: critic.map(|_| Hearing::new(clock)),
+            read: task.begun.past.notes().len(),
             verdict: 0.0,
             breach: 0.0,
             is_done: false,
         };
-        let count = if critic.is_some() { DRAFTS } else { 1 };
+        // What follows is heard through several drafts, too.
+        let is_weighed = critic.is_some() || task.filling.is_some() && task.sampling.temperature > 0.0;
+        let count = if is_weighed { DRAFTS } else { 1 };
         let mut drafts = vec![first; count];
         let mut desks = vec![self.head.deciding(); drafts.len()];
         let (end, beat) = (task.end(), clock.beat());
@@ -131,11 +152,20 @@ impl NoteComposer {
         while !draft.is_done && draft.past.notes().last().is_none_or(|last| last.onset < time) {
             let j = draft.past.notes().len();
             self.advance(&draft.past, j, &mut draft.memory);
-            match self.next(draft, task, deciding, rng)? {
-                Some(note) => {
+            let next = match task.filling {
+                Some(filling) => self.fill(draft, (task, filling), deciding, rng)?,
+                None => self.next(draft, task, deciding, rng)?.map(Next::Written),
+            };
+            match next {
+                Some(Next::Written(note)) => {
                     let voices = task.begun.usual.voices[usize::from(note.instrument)];
                     draft.past.give_way(note.instrument, note.onset, voices.into());
                     draft.past.push(note, self.is_drums(note.instrument));
+                }
+                Some(Next::Given { note, is_among }) => {
+                    draft.past.push(note, self.is_drums(note.instrument));
+                    draft.read += 1;
+                    draft.breach += self.evidence(draft, is_among, deciding);
                 }
                 None => draft.is_done = true,
             }
@@ -155,7 +185,7 @@ impl NoteComposer {
         if let (Some(critic), Some(hearing)) = (&self.critic, &mut draft.hearing) {
             let is_drums = |number: u8| self.is_drums(number);
             hearing.upto(critic.weights(), &draft.past, &is_drums, time, &mut |_| ());
-            if time == task.end() {
+            if time == task.piece_end() {
                 hearing.end(critic.weights(), &draft.past);
                 if task.begun.closes && !closes(&draft.past, is_drums) {
                     draft.breach += OPEN;
@@ -178,8 +208,8 @@ impl NoteComposer {
         let now = last.map_or(task.begun.heard, |last| last.onset);
         let passed = notes.iter().rev().take_while(|note| last.is_some() && note.onset == now).count();
         let mut from = match task.begun.form.next(&draft.past, now, passed) {
-            Next::Again(note) => return Ok(Some(note)),
-            Next::Free(from) => from,
+            form::Next::Again(note) => return Ok(Some(note)),
+            form::Next::Free(from) => from,
         };
         // A moment has no more notes than any of the corpus.
         let ranges = &task.begun.usual.ranges;
@@ -206,7 +236,7 @@ impl NoteComposer {
             }
             // After a long rest that comes again the next bar at the latest.
             let latest = if from < latest { latest } else { task.begins(draft.past.bar_at(from) + 1) };
-            let limits = Limits { from, latest: latest.min(end), may_end, end, pacing, ranges };
+            let limits = Limits { from, latest: latest.min(end), may_end, end, pacing, ranges, ceiling: &|_| u8::MAX };
             let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
             view.playing = task.begun.playing;
             view.open(notes.len());
@@ -216,18 +246,105 @@ impl NoteComposer {
             deciding.open(draft.memory.features());
             let Some(note) = self.draw(&mut view, deciding, &limits, task.sampling, rng)? else { return Ok(None) };
             match task.begun.form.next(&draft.past, note.onset, 0) {
-                Next::Free(at) if at == note.onset => return Ok(Some(note)),
+                form::Next::Free(at) if at == note.onset => return Ok(Some(note)),
                 // What it leads to comes again.
                 _ if note.onset == now => return Ok(Some(note)),
-                Next::Again(_) => {
+                form::Next::Again(_) => {
                     let begin = task.begun.form.begins_again(note.onset);
                     match task.begun.form.next(&draft.past, begin, 0) {
-                        Next::Again(note) => return Ok(Some(note)),
-                        Next::Free(at) => from = at,
+                        form::Next::Again(note) => return Ok(Some(note)),
+                        form::Next::Free(at) => from = at,
                     }
                 }
-                Next::Free(at) => from = at,
+                form::Next::Free(at) => from = at,
             }
         }
     }
+
+    /// The next note of a piece of which some is given; `None` where nothing more is heard. What is drawn is taken where it is to be written
+    /// and comes before what is given next; else that comes.
+    fn fill(
+        &self,
+        draft: &Written,
+        (task, filling): (&Task<'_>, &Filling),
+        deciding: &mut Deciding<'_>,
+        rng: &mut Rng,
+    ) -> Result<Option<Next>, ComposeError> {
+        let notes = draft.past.notes();
+        let now = notes.last().map_or(0, |last| last.onset);
+        let given = filling.given.get(draft.read).copied();
+        let stretch = filling.stretch(now, &draft.past);
+        let read = || {
+            let is_among = |note: &Event| stretch.is_some_and(|(from, until)| (from..until).contains(&note.onset));
+            given.map(|note| Next::Given { note, is_among: is_among(&note) })
+        };
+        let Some((mut from, until)) = stretch.filter(|(from, _)| given.is_none_or(|note| note.onset >= *from)) else {
+            return Ok(read());
+        };
+        let ranges = &task.begun.usual.ranges;
+        let most: usize = ranges.iter().map(|(_, _, most)| usize::from(*most)).sum();
+        let of_moment = notes.iter().rev().take_while(|note| note.onset == now).count();
+        if from == now && of_moment >= most {
+            from = now + 1;
+        }
+        let clock = self.clock();
+        let texture = draft.past.texture(from);
+        let pacing = texture.map(|texture| Pacing::of(&draft.past, texture, 0, clock, |k| self.is_drums(k)));
+        let pacing = pacing.unwrap_or_default();
+        let latest = task.begins(draft.past.bar_at(from) + 2 + EMPTY_BARS).min(until);
+        let may_end = latest == until || given.is_some_and(|note| note.onset < latest);
+        let wanted = (0..filling.bars.len()).fold(0, |wanted, bar| wanted | filling.wanted(bar));
+        let ceiling = |time: u32| filling.ceiling(time);
+        // First as the piece goes on by itself; where that is something that is given, or is not to be, what else comes then or later.
+        for playing in [task.begun.playing, wanted] {
+            if from >= until {
+                break;
+            }
+            let limits = Limits { from, latest, may_end, end: until, pacing, ranges, ceiling: &ceiling };
+            let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
+            view.playing = playing;
+            view.open(notes.len());
+            if draft.looping.is_due(&task.begun.usual.loops) {
+                view.forget();
+            }
+            deciding.open(draft.memory.features());
+            let Some(note) = self.draw(&mut view, deciding, &limits, task.sampling, rng)? else { break };
+            if given.is_some_and(|given| given.order() <= note.order()) {
+                break;
+            }
+            if filling.wanted(draft.past.bar_at(note.onset)) >> note.instrument & 1 == 1 {
+                return Ok(Some(Next::Written(note)));
+            }
+            from = note.onset;
+        }
+        Ok(read())
+    }
+
+    /// How likely the last note, which is given, is after what was written: the logarithm. `is_among` what is written, when it comes is no
+    /// matter: something that is not given may come before it.
+    fn evidence(&self, draft: &Written, is_among: bool, deciding: &mut Deciding<'_>) -> f64 {
+        let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
+        let (sight, _) = view.of_note(draft.past.notes().len() - 1);
+        deciding.open(draft.memory.features());
+        let mut sum = 0.0;
+        for v in (0..choice::COUNT).filter(|v| sight.targets[*v] != NONE) {
+            let target = sight.targets[v];
+            let own = deciding.probabilities(v, &sight, None)[usize::from(target)];
+            if !is_among || v >= choice::PITCH {
+                sum += f64::from(own).ln();
+            }
+            deciding.choose(v, &sight, target);
+        }
+        sum.max(STRANGEST)
+    }
+}
+
+/// What comes next.
+enum Next {
+    Written(Event),
+    /// What is given; `is_among` what is written, or after it.
+    Given {
+        note: Event,
+        is_among: bool,
+    },
 }

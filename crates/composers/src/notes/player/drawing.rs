@@ -23,6 +23,8 @@ pub(super) struct Limits<'a> {
     pub pacing: Pacing,
     /// For each instrument its lowest and its highest key.
     pub ranges: &'a [(u8, u8, u8)],
+    /// The highest key at a time.
+    pub ceiling: &'a dyn Fn(u32) -> u8,
 }
 
 impl NoteComposer {
@@ -94,6 +96,7 @@ impl NoteComposer {
         };
         view.instrument(instrument);
         let (low, high, _) = limits.ranges[usize::from(instrument)];
+        let high = if self.is_drums(instrument) { high } else { high.min((limits.ceiling)(onset)) };
         let heard = all(usize::from(high) + 1) & !all(usize::from(low));
         let within = view.sight.allowed[choice::PITCH] & heard;
         if within != 0 {

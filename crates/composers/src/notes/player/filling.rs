@@ -1,0 +1,243 @@
+//! Writing around what is given: bars anew, or some parts of them, while all else stays.
+//!
+//! What is given is read in its place as if it had been drawn, so that what is written hears it; what is still to come is heard through
+//! the drafts, of which those go on that make it likely (`drafts.rs`).
+
+use super::{NoteComposer, named};
+use crate::notes::past::Past;
+use cantus_encoding::note_events::{Clock, Event, Instrument, encode};
+use cantus_model::{ComposeError, Given, merged_on_grid};
+use cantus_score::{
+    Bar, Note, Outer, Part, Pitch, STEPS_PER_SECOND, Score, Ticks, Velocity, outer_line, performed, quantize,
+};
+use std::collections::BTreeSet;
+
+/// Bars after what is written that are heard, too.
+const HEARD_BARS: usize = 2;
+/// Voices of a piece of a single part: its highest line, and the rest.
+const LINES: usize = 2;
+
+/// A piece of which some is to be written.
+pub(super) struct Filling {
+    /// What is given of it, as a score.
+    kept: Score,
+    /// The same as notes, in order, and all notes that there were.
+    pub given: Vec<Event>,
+    pub all: Vec<Event>,
+    /// All bars, in steps; and in ticks of the score.
+    pub bars: Vec<Bar>,
+    ticks: Vec<Bar>,
+    /// For each bar the instruments that are written in it: bit k.
+    wanted: Vec<u128>,
+    /// For each bar the parts that are.
+    parts: Vec<Vec<usize>>,
+    /// The middle key of each part, and its middle loudness.
+    middles: Vec<(u8, Velocity)>,
+    /// A line that all else stays under: onsets, ends, keys.
+    line: Vec<(u32, u32, u8)>,
+    /// When nothing more is heard.
+    pub end: u32,
+    pub remarks: Vec<String>,
+}
+
+impl Filling {
+    /// What a request gives.
+    ///
+    /// # Errors
+    /// [`ComposeError`]: parts that are not there, nothing to write, or nothing that it could be written for.
+    pub fn of(composer: &NoteComposer, asked: &Given) -> Result<Filling, ComposeError> {
+        let source = asked.score();
+        let is_single = source.parts.len() == 1;
+        let voices = if is_single { LINES } else { source.parts.len() };
+        if let Some(voice) = asked.cells().iter().filter_map(|cell| cell.voice).find(|voice| *voice >= voices) {
+            return Err(ComposeError::Voice { voice: voice + 1, voices });
+        }
+        let numbered: Vec<(usize, Bar)> = source.numbered_bars().collect();
+        let bar_of = |at: Ticks| numbered.partition_point(|(_, bar)| bar.start <= at).saturating_sub(1);
+        let number = |bar: usize| numbered.get(bar).map_or(0, |(number, _)| *number);
+        let fine = source.ticks_per_quarter;
+        let line = source.parts.first().filter(|part| is_single && !part.drums);
+        let line = line.map(|part| outer_line(&part.notes, Outer::Highest, fine, fine)).unwrap_or_default();
+        let in_line: BTreeSet<(Ticks, Pitch)> = line.iter().map(|note| (note.onset, note.pitch)).collect();
+        let is_in_line = |note: &Note| in_line.contains(&(note.onset, note.pitch));
+        let voice_of = |part: usize, note: &Note| if is_single { usize::from(!is_in_line(note)) } else { part };
+        let mut kept = source.clone();
+        for (k, part) in kept.parts.iter_mut().enumerate() {
+            let before = std::mem::take(&mut part.notes);
+            part.notes =
+                before.iter().filter(|n| asked.has(voice_of(k, n), number(bar_of(n.onset)))).copied().collect();
+            forget(part, &before);
+        }
+        let is_wanted = |part: usize, bar: usize| {
+            if is_single {
+                (0..LINES).any(|voice| !asked.has(voice, number(bar)))
+            } else {
+                !asked.has(part, number(bar))
+            }
+        };
+        let parts: Vec<Vec<usize>> = (0..numbered.len())
+            .map(|bar| (0..source.parts.len()).filter(|part| is_wanted(*part, bar)).collect())
+            .collect();
+        let tempo = source.tempo_map();
+        let clock = composer.clock();
+        let steps = |at: Ticks| -> u64 {
+            match clock {
+                Clock::Seconds => (tempo.seconds(at) * f64::from(STEPS_PER_SECOND)).round() as u64,
+                Clock::Beats(_) => at.rescale(fine, clock.ticks_per_quarter()).0,
+            }
+        };
+        let ticks: Vec<Bar> = numbered.into_iter().map(|(_, bar)| bar).collect();
+        let in_steps = |bar: &Bar| {
+            let (start, end) = (steps(bar.start), steps(bar.end()));
+            Bar { start: Ticks(start), length: Ticks(end - start), meter: bar.meter }
+        };
+        let bars: Vec<Bar> = ticks.iter().map(in_steps).collect();
+        let of_parts = |parts: &Vec<usize>| {
+            parts
+                .iter()
+                .filter_map(|k| composer.instrument_of(&source.parts[*k]))
+                .fold(0u128, |all, number| all | 1 << number)
+        };
+        let wanted: Vec<u128> = parts.iter().map(of_parts).collect();
+        let Some(last) = wanted.iter().rposition(|wanted| *wanted != 0) else {
+            return Err(match parts.iter().flatten().next() {
+                None => ComposeError::EverythingGiven,
+                Some(part) => ComposeError::Instrument {
+                    asked: named(&Instrument::of(&source.parts[*part])).to_owned(),
+                    known: composer.instruments(),
+                },
+            });
+        };
+        let heard =
+            bars.get(last + HEARD_BARS).or(bars.last()).map_or(0, |bar| bar.end().0.min(u64::from(u32::MAX / 4)));
+        let mut remarks = Vec::new();
+        let (all, adjusted) = composer.heard(source);
+        if adjusted {
+            remarks.push("the model does not know all that is given; it is kept as it is".to_owned());
+        }
+        let bar = |at: Ticks| ticks.partition_point(|bar| bar.start <= at) + source.first_bar();
+        let line = line.iter().filter(|note| asked.has(0, bar(note.onset).saturating_sub(1)));
+        let line = line.map(|note| (steps(note.onset) as u32, steps(note.end()) as u32, note.pitch.get())).collect();
+        let middles = source.parts.iter().map(|part| {
+            let middle = |mut values: Vec<u8>| {
+                values.sort_unstable();
+                values.get(values.len() / 2).copied()
+            };
+            let key = middle(part.notes.iter().map(|note| note.pitch.get()).collect());
+            let velocity = middle(part.notes.iter().map(|note| note.velocity.get()).collect());
+            let velocity = velocity.and_then(|velocity| Velocity::try_from(velocity).ok());
+            (key.unwrap_or(Pitch::C4.get()), velocity.unwrap_or(Velocity::DEFAULT))
+        });
+        let (middles, given) = (middles.collect(), composer.heard(&kept).0);
+        Ok(Filling { given, all, kept, bars, ticks, wanted, parts, middles, line, end: heard as u32, remarks })
+    }
+
+    /// The number of the first bar in which something is written.
+    pub fn first(&self) -> usize {
+        self.wanted.iter().position(|wanted| *wanted != 0).unwrap_or(0)
+    }
+
+    /// Whether something is written in the last bar.
+    pub fn has_last(&self) -> bool {
+        self.wanted.last().is_some_and(|wanted| *wanted != 0)
+    }
+
+    /// When something may be written next, not before `now`, and when that stretch of bars ends; `None` where nothing more is.
+    pub fn stretch(&self, now: u32, past: &Past) -> Option<(u32, u32)> {
+        let here = past.bar_at(now);
+        let first = (here..self.wanted.len()).find(|bar| self.wanted[*bar] != 0)?;
+        let last = (first..self.wanted.len()).take_while(|bar| self.wanted[*bar] != 0).last()?;
+        let (from, until) = (self.bars[first].start.0 as u32, self.bars[last].end().0 as u32);
+        Some((from.max(now), until))
+    }
+
+    /// The instruments that are written in a bar: bit k.
+    pub fn wanted(&self, bar: usize) -> u128 {
+        self.wanted.get(bar).copied().unwrap_or(0)
+    }
+
+    /// The highest key that may be struck at a time: all stays under a line that is given.
+    pub fn ceiling(&self, time: u32) -> u8 {
+        let mut held = self.line.iter().filter(|(onset, end, _)| (*onset..*end).contains(&time));
+        held.next().map_or(127, |(_, _, key)| key.saturating_sub(1))
+    }
+
+    /// The piece with these notes in it.
+    pub fn joined(&self, new: &[Event], composer: &NoteComposer) -> Score {
+        let clock = composer.clock();
+        let fine = match clock {
+            Clock::Beats(_) => self.kept.ticks_per_quarter.common(clock.ticks_per_quarter()),
+            Clock::Seconds => self.kept.ticks_per_quarter,
+        };
+        let mut score = self.kept.rescaled(fine);
+        let ticks = |step: u32| match clock {
+            Clock::Beats(_) => Ticks(step.into()).rescale(clock.ticks_per_quarter(), fine),
+            Clock::Seconds => self.tick_at(step),
+        };
+        let given: Vec<Vec<Note>> = score.parts.iter().map(|part| part.notes.clone()).collect();
+        for event in new {
+            let bar = self.bars.partition_point(|bar| bar.start.0 <= u64::from(event.onset)).saturating_sub(1);
+            let Some(part) = self.part_for(event, bar, composer) else { continue };
+            let Ok(pitch) = Pitch::try_from(event.pitch) else { continue };
+            let onset = ticks(event.onset);
+            let own = &given[part];
+            // What is given is struck again in its own time.
+            let next = own.iter().find(|note| note.pitch == pitch && note.onset >= onset).map(|note| note.onset);
+            let end = ticks(event.onset + event.length.max(1));
+            let duration = next.map_or(end, |next| end.min(next)) - onset;
+            if duration == Ticks::ZERO {
+                continue;
+            }
+            // Who writes one loudness takes up that of the part.
+            let is_level = composer.vocabulary.velocities().len() == 1;
+            let velocity = if is_level { self.middles[part].1 } else { composer.vocabulary.velocity(event.level) };
+            score.parts[part].notes.push(Note { onset, pitch, duration, velocity });
+        }
+        score.parts.iter_mut().for_each(|part| part.notes.sort_unstable());
+        score
+    }
+
+    /// The part that a note belongs to: of those written in its bar for its instrument that whose notes lie nearest.
+    fn part_for(&self, event: &Event, bar: usize, composer: &NoteComposer) -> Option<usize> {
+        let able = self.parts.get(bar)?.iter().copied();
+        let able = able.filter(|part| composer.instrument_of(&self.kept.parts[*part]) == Some(event.instrument));
+        able.min_by_key(|part| self.middles[*part].0.abs_diff(event.pitch))
+    }
+
+    /// The tick of a step of music as it was played, within its bar.
+    fn tick_at(&self, step: u32) -> Ticks {
+        let bar = self.bars.partition_point(|bar| bar.start.0 <= u64::from(step)).saturating_sub(1);
+        let (Some(steps), Some(ticks)) = (self.bars.get(bar), self.ticks.get(bar)) else { return Ticks::ZERO };
+        let share = (u64::from(step) - steps.start.0) as f64 / steps.length.0.max(1) as f64;
+        ticks.start + Ticks((share * ticks.length.0 as f64).round() as u64)
+    }
+}
+
+/// Takes away what belongs to notes that have gone: syllables, slurs.
+fn forget(part: &mut Part, before: &[Note]) {
+    let place = |note: &Note| (note.onset, note.pitch);
+    let stays: BTreeSet<(Ticks, Pitch)> = part.notes.iter().map(place).collect();
+    let gone: BTreeSet<(Ticks, Pitch)> = before.iter().map(place).filter(|place| !stays.contains(place)).collect();
+    let has = |places: &BTreeSet<(Ticks, Pitch)>, at: Ticks| places.iter().any(|(onset, _)| *onset == at);
+    part.lyrics.retain(|lyric| has(&stays, lyric.at) || !has(&gone, lyric.at));
+    part.slurs.retain(|slur| !gone.contains(&slur.from) && !gone.contains(&slur.to));
+}
+
+impl NoteComposer {
+    /// The instrument that it takes a part for; `None` where it knows none of that kind.
+    fn instrument_of(&self, part: &Part) -> Option<u8> {
+        self.vocabulary.instrument(Instrument::of(part)).map(|(number, _)| number)
+    }
+
+    /// The notes of a score as it hears them, and whether it does not know all of them.
+    fn heard(&self, score: &Score) -> (Vec<Event>, bool) {
+        let grid = self.clock().ticks_per_quarter();
+        let read = match self.clock() {
+            Clock::Seconds => performed(score),
+            Clock::Beats(_) if self.is_band() => quantize(score, grid, 0.5).0,
+            Clock::Beats(_) => merged_on_grid(score, grid),
+        };
+        let (events, adjustments) = encode(&read, &self.vocabulary);
+        (events.notes, !adjustments.is_empty())
+    }
+}
