@@ -1,13 +1,15 @@
 // Composing: what is ordered, and what is on its way.
 
+import * as again from "./again.js";
 import * as api from "./api.js";
 import { $, attempt, element, say } from "./dom.js";
 import * as prompt from "./prompt.js";
 import * as score from "./score.js";
 import { isEmpty, placePiece, placed, scoreIsShown } from "./stand.js";
 
-/** The composition that will be played when it comes. */
+/** The composition that will be played when it comes, and the piece that it is written in the place of. */
 let awaited = "";
+let instead = /** @type {any} */ (null);
 /** @type {any[]} */
 let models = [];
 
@@ -71,11 +73,27 @@ async function compose() {
       for (let k = 0; k < count; k++) {
         const { seed, ...rest } = order();
         const job = await api.post("/api/compositions", { ...rest, seed: seed === null ? null : seed + k });
-        if (k === 0) awaited = job.id;
+        if (k === 0) [awaited, instead] = [job.id, null];
         jobs.set(job.id, job);
       }
       showJobs();
     });
+  });
+}
+
+/** Writes cells of a piece anew, by the model that wrote it where that can. */
+async function writeAgain(/** @type {any} */ cells, /** @type {any} */ piece) {
+  const able = (/** @type {any} */ model) => model?.around.includes("cells");
+  const model = [models.find(({ id }) => id === piece.model_id), chosen(), ...models].find(able);
+  if (!model) return say("No model can write bars of a piece anew.");
+  if (model.id !== piece.model_id) say(`${model.title} writes them: the piece’s own model only goes on.`);
+  if (scoreIsShown()) score.prepare();
+  const arrangement = { sha256: await again.given(piece), voices: [], bars: [], again: cells };
+  await api.inOrder(async () => {
+    const job = await api.post("/api/compositions", { model: model.id, arrangement });
+    [awaited, instead] = [job.id, piece];
+    jobs.set(job.id, job);
+    showJobs();
   });
 }
 
@@ -131,6 +149,7 @@ export function openCompose() {
   };
   $("seed").oninput = showSeed;
   addEventListener("placed", showSeed);
+  again.openAgain(writeAgain);
   prompt.openPrompt(startChanged);
   $("model").onchange = modelChanged;
 
@@ -167,5 +186,7 @@ export function openCompose() {
 
 function arrived(/** @type {any} */ piece) {
   awaited = "";
+  if (instead) again.instead(piece, instead);
+  instead = null;
   return placePiece(piece, true);
 }

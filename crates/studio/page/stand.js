@@ -31,7 +31,7 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   $("downloads").hidden = false;
   stand = { address, seconds: notes.seconds, bars: notes.bars.length - 1, piece };
   $("rename").hidden = piece === null;
-  dispatchEvent(new Event("placed"));
+  dispatchEvent(new CustomEvent("placed", { detail: notes }));
   roll.show(notes, passage);
   parts.show(notes.parts);
   transport.show(notes.bars);

@@ -112,6 +112,8 @@ struct Notes {
     seconds: f64,
     /// Where each bar begins, and where the last one ends.
     bars: Vec<f64>,
+    /// The number of the first: 0 where it is an upbeat.
+    first_bar: usize,
     /// Where the prompt ends; 0 without one.
     prompt_end: f64,
     /// Onset, duration, pitch, velocity, part.
@@ -149,6 +151,6 @@ impl Notes {
             PartLine { name: known.unwrap_or_else(|| format!("Part {}", number + 1)), drums: part.drums }
         };
         let parts = score.parts.iter().enumerate().map(name).collect();
-        Notes { seconds: seconds(score.end()), bars, prompt_end, notes, parts }
+        Notes { seconds: seconds(score.end()), bars, first_bar: score.first_bar(), prompt_end, notes, parts }
     }
 }
