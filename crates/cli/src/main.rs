@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod cells;
 mod commands;
 mod files;
 mod pieces;

@@ -11,9 +11,6 @@ use miette::Result;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-/// The voices of a choir by name, from the highest down.
-pub const VOICES: [&str; 4] = ["soprano", "alto", "tenor", "bass"];
-
 /// How notes are drawn, for commands that compose.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct SamplingArguments {

@@ -424,6 +424,16 @@ pub enum ComposeError {
         /// How many there are.
         bars: usize,
     },
+    /// There are no such bars to be composed anew.
+    #[error("bars {first}-{last} cannot be composed anew: the piece has bars 1-{bars}, counted as printed")]
+    AgainBars {
+        /// What was asked for.
+        first: usize,
+        /// What was asked for.
+        last: usize,
+        /// How many there are.
+        bars: usize,
+    },
     /// Neither voices nor bars.
     #[error("nothing is given: name voices or bars to keep")]
     NothingGiven,

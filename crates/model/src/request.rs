@@ -7,6 +7,9 @@ use serde::Serialize;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
+/// So many quarter notes cadences may be apart.
+const MOST_QUARTERS: u32 = 1000;
+
 /// What is asked of a composer.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -34,6 +37,8 @@ pub enum Length {
 pub struct Given {
     score: Score,
     cells: Vec<Cell>,
+    /// Of these cells, those that are composed anew after all.
+    again: Vec<Cell>,
     /// The same, where the cells are the first bars in all voices.
     beginning: Option<Prompt>,
     /// Whether all of it is given, and one more part is wanted.
@@ -79,29 +84,49 @@ impl Given {
         if cells.is_empty() {
             return Err(ComposeError::NothingGiven);
         }
-        let (first_bar, bars) = (score.first_bar(), score.last_bar());
-        let beyond = |range: &&RangeInclusive<usize>| {
-            *range.start() < first_bar || range.end() < range.start() || *range.end() > bars
-        };
-        if let Some(range) = cells.iter().filter_map(|cell| cell.bars.as_ref()).find(beyond) {
-            return Err(ComposeError::KeptBars { first: *range.start(), last: *range.end(), bars });
+        if let Some((first, last, bars)) = beyond(&cells, &score) {
+            return Err(ComposeError::KeptBars { first, last, bars });
         }
         let beginning = match &cells[..] {
             // Of bars that are played again there is no one beginning.
             [Cell { voice: None, bars: Some(range) }]
-                if score.printed.is_empty() && *range.start() <= 1 && *range.end() < bars =>
+                if score.printed.is_empty() && *range.start() <= 1 && *range.end() < score.last_bar() =>
             {
                 Some(Prompt::new(&score, *range.end())?)
             }
             _ => None,
         };
-        Ok(Given { score, cells, beginning, is_to_be_joined: false })
+        Ok(Given { score, cells, again: Vec::new(), beginning, is_to_be_joined: false })
+    }
+
+    /// All of a piece but these cells, which are composed anew.
+    ///
+    /// # Errors
+    /// [`ComposeError`]: bars that are not there, nothing to compose, no pitch in the piece.
+    pub fn except(score: Score, again: Vec<Cell>) -> Result<Given, ComposeError> {
+        if let Some(unpitched) = Unpitched::of(&score) {
+            return Err(ComposeError::Unpitched(unpitched));
+        }
+        if again.is_empty() {
+            return Err(ComposeError::EverythingGiven);
+        }
+        if let Some((first, last, bars)) = beyond(&again, &score) {
+            return Err(ComposeError::AgainBars { first, last, bars });
+        }
+        let all = Cell { voice: None, bars: None };
+        Ok(Given { score, cells: vec![all], again, beginning: None, is_to_be_joined: false })
     }
 
     /// The beginning of a piece, which is gone on with.
     pub fn beginning(prompt: Prompt) -> Given {
         let cells = vec![Cell::bars(1..=prompt.bars())];
-        Given { score: prompt.score().clone(), cells, beginning: Some(prompt), is_to_be_joined: false }
+        Given {
+            score: prompt.score().clone(),
+            cells,
+            again: Vec::new(),
+            beginning: Some(prompt),
+            is_to_be_joined: false,
+        }
     }
 
     /// A piece of which all parts are given, drums among them, to which one more is written.
@@ -113,7 +138,7 @@ impl Given {
             return Err(ComposeError::NothingToJoin);
         }
         let cells = vec![Cell { voice: None, bars: None }];
-        Ok(Given { score, cells, beginning: None, is_to_be_joined: true })
+        Ok(Given { score, cells, again: Vec::new(), beginning: None, is_to_be_joined: true })
     }
 
     /// Whether all of it is given, and one more part is wanted.
@@ -126,9 +151,19 @@ impl Given {
         &self.score
     }
 
-    /// What of it is given.
+    /// What of it is given, but for [`Given::again`].
     pub fn cells(&self) -> &[Cell] {
         &self.cells
+    }
+
+    /// What of these cells is composed anew after all.
+    pub fn again(&self) -> &[Cell] {
+        &self.again
+    }
+
+    /// All cells that were named, those that are given and those that are composed anew.
+    pub fn named(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter().chain(&self.again)
     }
 
     /// The voices that are given throughout.
@@ -138,8 +173,19 @@ impl Given {
 
     /// Whether a voice is given in a bar.
     pub fn has(&self, voice: usize, bar: usize) -> bool {
-        self.cells.iter().any(|cell| cell.has(voice, bar))
+        let within = |cells: &[Cell]| cells.iter().any(|cell| cell.has(voice, bar));
+        within(&self.cells) && !within(&self.again)
     }
+}
+
+/// The first bars of cells that a piece does not have, and how many it has.
+fn beyond(cells: &[Cell], score: &Score) -> Option<(usize, usize, usize)> {
+    let (first_bar, bars) = (score.first_bar(), score.last_bar());
+    let mut ranges = cells.iter().filter_map(|cell| cell.bars.as_ref());
+    let is_beyond = |range: &&RangeInclusive<usize>| {
+        *range.start() < first_bar || range.end() < range.start() || *range.end() > bars
+    };
+    ranges.find(is_beyond).map(|range| (*range.start(), *range.end(), bars))
 }
 
 /// What a composer can work around.
@@ -174,11 +220,13 @@ pub enum Control {
     Program,
     /// In the style of which folder of the corpus.
     Style,
+    /// How far cadences are apart.
+    Cadences,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 8] = [
+    pub const ALL: [Control; 9] = [
         Control::Form,
         Control::Key,
         Control::Meter,
@@ -187,6 +235,7 @@ impl Control {
         Control::Instruments,
         Control::Program,
         Control::Style,
+        Control::Cadences,
     ];
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
@@ -207,6 +256,7 @@ impl Control {
             Control::Instruments => "instruments",
             Control::Program => "program",
             Control::Style => "style",
+            Control::Cadences => "cadences",
         }
     }
 
@@ -215,6 +265,7 @@ impl Control {
         match self {
             Control::Seconds => "length in seconds",
             Control::Instruments => "choice of instruments",
+            Control::Cadences => "distance of cadences",
             _ => self.name(),
         }
     }
@@ -230,6 +281,7 @@ impl Control {
             Control::Instruments => "Instruments",
             Control::Program => "Instrument",
             Control::Style => "Style",
+            Control::Cadences => "Cadences",
         }
     }
 
@@ -248,6 +300,7 @@ impl Control {
                 "the instrument that plays what is written: a program of General MIDI, 0-127; 33 is a fingered bass"
             }
             Control::Style => "in the style of which folder of the corpus: its name",
+            Control::Cadences => "how many quarter notes apart cadences are, each with a fermata: 8",
         }
     }
 }
@@ -271,6 +324,8 @@ pub struct Controls {
     pub program: Option<Program>,
     /// The folder of the corpus whose style is wanted: one of [`Composer::styles`].
     pub style: Option<String>,
+    /// How many quarter notes apart cadences are.
+    pub cadences: Option<NonZeroU32>,
 }
 
 impl Controls {
@@ -285,6 +340,7 @@ impl Controls {
             self.instruments.is_some(),
             self.program.is_some(),
             self.style.is_some(),
+            self.cadences.is_some(),
         ];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
@@ -314,6 +370,11 @@ impl Controls {
                 self.program = Some(program.ok_or_else(|| format!("program `{text}`: give a number from 0 to 127"))?);
             }
             Control::Style => self.style = Some(text.trim().to_owned()),
+            Control::Cadences => {
+                let quarters = text.trim().parse().ok().filter(|quarters: &NonZeroU32| quarters.get() <= MOST_QUARTERS);
+                let wrong = || format!("cadences `{text}`: give a number of quarter notes from 1 to {MOST_QUARTERS}");
+                self.cadences = Some(quarters.ok_or_else(wrong)?);
+            }
         }
         Ok(())
     }
@@ -406,7 +467,7 @@ impl Request {
         let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
         let is_open = |control: &Control| match control {
             Control::Form | Control::Seconds => self.length != Length::AsGiven,
-            Control::Style => true,
+            Control::Style | Control::Cadences => true,
             // Drums have no key.
             Control::Key | Control::Program => joins,
             Control::Meter | Control::Density | Control::Instruments => false,

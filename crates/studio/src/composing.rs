@@ -302,7 +302,7 @@ fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
     // One seed, one piece.
     let composition = composed.ok_or(ComposeError::Stopped)?;
     let score = &composition.score;
-    let is_given = order.arrangement.as_ref().is_some_and(|given| given.voices.contains(&0));
+    let is_given = order.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
     let originality = originality(model, score, is_given);
     let piece = Piece {
         id: job.id.clone(),

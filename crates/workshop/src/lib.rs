@@ -20,6 +20,6 @@ pub use models::{
     BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, accompanist, built_in, from_bytes, load, originality,
     run_named,
 };
-pub use provenance::{ArrangementOrigin, PromptOrigin, Provenance};
+pub use provenance::{AgainOrigin, ArrangementOrigin, PromptOrigin, Provenance};
 pub use shelf::{Figure, Listed, RUNS, models};
 pub use training::{Paused, Plan, WorkshopError, begin, create};

@@ -49,9 +49,34 @@ pub struct ArrangementOrigin {
     pub voices: Vec<usize>,
     /// The bars that were kept, from 1.
     pub bars: Vec<(usize, usize)>,
+    /// What was composed anew where all else was kept.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub again: Vec<AgainOrigin>,
     /// Whether all parts were given, and one more was written.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub joined: bool,
+}
+
+impl ArrangementOrigin {
+    /// Whether the highest voice was given throughout.
+    pub fn has_melody(&self) -> bool {
+        let is_again = |of: &AgainOrigin| of.voice.is_none_or(|voice| voice == 0);
+        match &self.again[..] {
+            [] => self.voices.contains(&0),
+            again => !again.iter().any(is_again),
+        }
+    }
+}
+
+/// What of a piece was composed anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgainOrigin {
+    /// The voice, 0 the highest; all of them where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub voice: Option<usize>,
+    /// The first and the last of its bars, from 1; all of them where they are left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bars: Option<(usize, usize)>,
 }
 
 /// Which prompt was continued.
@@ -85,6 +110,16 @@ impl Provenance {
             request.given = Some(Given::beginning(Prompt::new(sounding.as_ref().unwrap_or(score), *bars)?));
         } else if let (Some(ArrangementOrigin { joined: true, .. }), Some(score)) = (&self.arrangement, given) {
             request.given = Some(Given::parts(score.clone())?);
+            request.length = Length::AsGiven;
+        } else if let (Some(ArrangementOrigin { voices, bars, again, .. }), Some(score)) = (&self.arrangement, given)
+            && !again.is_empty()
+        {
+            if !voices.is_empty() || !bars.is_empty() {
+                let problem = "what is kept and what is composed anew are two ways to say one thing: name one of them";
+                return Err(ComposeError::Unreadable { problem: problem.to_owned() });
+            }
+            let cell = |of: &AgainOrigin| Cell { voice: of.voice, bars: of.bars.map(|(first, last)| first..=last) };
+            request.given = Some(Given::except(score.clone(), again.iter().map(cell).collect())?);
             request.length = Length::AsGiven;
         } else if let (Some(ArrangementOrigin { voices, bars, .. }), Some(score)) = (&self.arrangement, given) {
             let voices = voices.iter().map(|voice| Cell::voice(*voice));
@@ -134,6 +169,7 @@ mod tests {
                 sha256: "ef".into(),
                 voices: vec![0],
                 bars: vec![(1, 4)],
+                again: vec![AgainOrigin { voice: Some(1), bars: Some((5, 8)) }],
                 joined: false,
             }),
         };

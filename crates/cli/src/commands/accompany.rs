@@ -113,6 +113,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             sha256: digest(&bytes),
             voices: Vec::new(),
             bars: Vec::new(),
+            again: Vec::new(),
             joined: true,
         }),
     };

@@ -1,6 +1,7 @@
 //! `cantus compose`: new music.
 
 use crate::Usage;
+use crate::cells::CellText;
 use crate::files::{self, LimitArguments, Outputs, SoundArguments};
 use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
@@ -8,7 +9,7 @@ use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
 use cantus_model::{ComposeError, Composition, Form, digest};
 use cantus_score::{Key, Meter, Score};
-use cantus_workshop::{self as workshop, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance};
+use cantus_workshop::{self as workshop, ArrangementOrigin, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, miette};
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
@@ -31,6 +32,12 @@ pub struct Arguments {
     /// How many bars of the prompt are kept, with its upbeat if it has one [default: 4, at most half of the piece]
     #[arg(long, value_name = "N", requires = "prompt")]
     prompt_bars: Option<usize>,
+    /// A piece of which some is written anew, as --again says; the rest stays note for note, what follows it is heard, too
+    #[arg(long = "in", value_name = "FILE", conflicts_with_all = ["prompt", "bars", "seconds", "form", "key", "meter", "density", "instruments", "tempo"])]
+    piece: Option<PathBuf>,
+    /// What of it is written anew: bars, as 5-8, or a part in some bars, by name, instrument or number, as bass:5-8,drums:7
+    #[arg(long, value_name = "CELLS", value_delimiter = ',', requires = "piece")]
+    again: Vec<CellText>,
     /// Length of the whole piece in bars, the prompt's included [default: 16]
     #[arg(long, value_name = "N")]
     bars: Option<usize>,
@@ -63,6 +70,9 @@ pub struct Arguments {
     /// In the style of which folder of the corpus, for models that learnt from folders [default: of any]
     #[arg(long, value_name = "NAME")]
     style: Option<String>,
+    /// How many quarter notes apart cadences are, each with a fermata, for composers that are told [default: as phrases of the corpus]
+    #[arg(long, value_name = "QUARTERS")]
+    cadences: Option<NonZeroU32>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -74,7 +84,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "instruments", "style", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "instruments", "style", "cadences", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -90,17 +100,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let like = arguments.like.as_deref().map(origin).transpose()?;
     let named = arguments.model.as_deref().or(like.as_ref().map(|origin| origin.model.as_str()));
     let model = workshop::load(named.unwrap_or(workshop::DEFAULT)).into_diagnostic()?;
-    let mut settings = settle(arguments, like.as_ref(), &model)?;
     let (mut given, mut warnings) = (None, Vec::new());
-    if let Some(path) = &arguments.prompt {
+    if let Some(path) = arguments.prompt.as_ref().or(arguments.piece.as_ref()) {
         let (music, bytes) = files::read_music(path, &arguments.limits.over(Limits::default()))?;
         warnings = music.warnings;
         given = Some((music.score, digest(&bytes)));
     }
+    let mut settings = settle(arguments, like.as_ref(), &model, given.as_ref())?;
     if let (Some(origin), Some(path)) = (&like, &arguments.like) {
         let found = given.as_ref().map(|(_, sha256)| sha256);
-        if origin.prompt.as_ref().map(|prompt| &prompt.sha256) != found {
-            return Err(miette!("`{}` continues a prompt: give the same file with --prompt", path.display()));
+        let named = [origin.prompt.as_ref().map(|prompt| &prompt.sha256), origin.arrangement.as_ref().map(|of| &of.sha256)];
+        if named.into_iter().flatten().next() != found {
+            let (what, how) = if origin.arrangement.is_some() {
+                ("was written into another piece", "--in")
+            } else {
+                ("continues a prompt", "--prompt")
+            };
+            return Err(miette!("`{}` {what}: give the same file with {how}", path.display()));
         }
     }
     if let (Some(origin), Some((_, sha256))) = (&mut settings.prompt, &given) {
@@ -108,7 +124,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let given = given.as_ref().map(|(score, _)| score);
     let request = settings.request(given).map_err(|error| match error {
-        error @ (ComposeError::Unreadable { .. } | ComposeError::Form(_)) => Usage(error.to_string()).into(),
+        error @ (ComposeError::Unreadable { .. } | ComposeError::Form(_) | ComposeError::AgainBars { .. }) => {
+            Usage(error.to_string()).into()
+        }
         error => match &arguments.prompt {
             Some(path) => miette::Report::from_err(error).wrap_err(format!("`{}` cannot be continued", path.display())),
             None => miette::Report::from_err(error),
@@ -127,7 +145,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             for path in &written {
                 files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
             }
-            let originality = originality(&model, &composition.score, false);
+            let is_given = origin.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
+            let originality = originality(&model, &composition.score, is_given);
             let told = Told { written: &written, originality, warnings: &warnings };
             report(arguments.json, &origin, composition, told)?;
             pieces.extend(written);
@@ -140,9 +159,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The settings in force, but for the count of the piece.
-fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Result<Provenance> {
+fn settle(
+    arguments: &Arguments,
+    like: Option<&Provenance>,
+    model: &Model,
+    given: Option<&(Score, String)>,
+) -> Result<Provenance> {
     if let Some(origin) = like {
-        if origin.arrangement.is_some() {
+        if origin.arrangement.as_ref().is_some_and(|of| of.again.is_empty()) {
             return Err(miette!(
                 // tidy: allow(registry): the command is called so
                 "the piece was not composed from nothing: `cantus harmonise` or `cantus accompany` writes it again, given the same file"
@@ -169,6 +193,23 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         sha256: String::new(),
         bars: arguments.prompt_bars.unwrap_or(PROMPT_BARS.min(bars / 2).max(1)),
     });
+    let arrangement = match (&arguments.piece, given) {
+        (Some(_), Some((score, sha256))) => {
+            if arguments.again.is_empty() {
+                let how = "say with --again what of the piece is to be written anew, as in --again 5-8";
+                return Err(Usage(how.to_owned()).into());
+            }
+            let again = arguments.again.iter().map(|cell| cell.of(score, model.composer.spec()));
+            Some(ArrangementOrigin {
+                sha256: sha256.clone(),
+                voices: Vec::new(),
+                bars: Vec::new(),
+                again: again.collect::<Result<_>>()?,
+                joined: false,
+            })
+        }
+        _ => None,
+    };
     let controls = [
         ("form", arguments.form.as_ref().map(Form::to_string)),
         ("key", arguments.key.map(|key| key.to_string())),
@@ -176,6 +217,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         ("density", arguments.density.clone()),
         ("instruments", arguments.instruments.clone()),
         ("style", arguments.style.clone()),
+        ("cadences", arguments.cadences.map(|quarters| quarters.to_string())),
         ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),
     ];
     Ok(Provenance {
@@ -189,7 +231,7 @@ fn settle(arguments: &Arguments, like: Option<&Provenance>, model: &Model) -> Re
         form: None,
         controls: controls.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect(),
         prompt,
-        arrangement: None,
+        arrangement,
     })
 }
 

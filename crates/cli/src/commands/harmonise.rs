@@ -1,6 +1,7 @@
 //! `cantus harmonise`: the rest of a piece.
 
 use crate::Usage;
+use crate::cells::{CellText, bars};
 use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
 use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
@@ -9,14 +10,14 @@ use cantus_formats::svg::Roll;
 use cantus_model::{ComposeError, digest};
 use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
 use miette::{IntoDiagnostic, Result, WrapErr};
-use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::PathBuf;
 
 /// Compose the other voices to a melody, or the bars that are missing of a piece.
 ///
-/// What is given is kept note for note; everything else is composed to it. Without --voice and --keep, the highest line of the file
-/// is the melody. A file of four parts, each one note at a time, is read part by part.
+/// What is given is kept note for note; everything else is composed to it. Without --voice, --keep and --again, the highest line of the
+/// file is the melody. A file of four parts, each one note at a time, is read part by part.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The melody, or the piece (MIDI, MusicXML or ABC)
@@ -30,6 +31,12 @@ pub struct Arguments {
     /// Bars that are kept in all voices, such as 1-4,13-16; an upbeat is bar 0
     #[arg(long, value_name = "BARS", value_delimiter = ',', value_parser = bars)]
     keep: Vec<RangeInclusive<usize>>,
+    /// What is composed anew while all else is kept, such as alto:5-8,tenor:5-6, or 5-8 in all voices, or a voice throughout
+    #[arg(long, value_name = "CELLS", value_delimiter = ',', conflicts_with_all = ["voices", "keep"])]
+    again: Vec<CellText>,
+    /// How many quarter notes apart cadences are, each with a fermata, for composers that are told [default: as the piece says]
+    #[arg(long, value_name = "QUARTERS")]
+    cadences: Option<NonZeroU32>,
     /// Use the same seed to get the same piece; by default a new seed is chosen and printed
     #[arg(long)]
     seed: Option<u64>,
@@ -63,15 +70,6 @@ enum Voice {
     Bass,
 }
 
-/// `5` or `1-4`.
-fn bars(text: &str) -> Result<RangeInclusive<usize>, String> {
-    let number = |text: &str| text.trim().parse::<usize>().map_err(|_| format!("`{text}` is no bar: give 5, or 1-4"));
-    match text.split_once('-') {
-        Some((first, last)) => Ok(number(first)?..=number(last)?),
-        None => number(text).map(|bar| bar..=bar),
-    }
-}
-
 pub fn run(arguments: &Arguments) -> Result<()> {
     let outputs = Outputs::new(&arguments.output, "harmony.mid", arguments.count as usize, arguments.force)?;
     let limits = arguments.limits.over(Limits::default());
@@ -79,9 +77,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let model = workshop::load(&arguments.model).into_diagnostic()?;
     let sampling = arguments.sampling.over(model.usual_sampling())?;
     let voices = match &arguments.voices[..] {
-        [] if arguments.keep.is_empty() => vec![0],
+        [] if arguments.keep.is_empty() && arguments.again.is_empty() => vec![0],
         voices => voices.iter().map(|voice| *voice as usize).collect(),
     };
+    let again = arguments.again.iter().map(|cell| cell.of(&score, model.composer.spec())).collect::<Result<_>>()?;
+    let cadences = arguments.cadences.map(|quarters| quarters.to_string());
     let settings = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.name.clone(),
@@ -91,17 +91,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         sampling,
         tempo: None,
         form: None,
-        controls: BTreeMap::new(),
+        controls: cadences.map(|quarters| ("cadences".to_owned(), quarters)).into_iter().collect(),
         prompt: None,
         arrangement: Some(ArrangementOrigin {
             sha256: digest(&bytes),
             voices,
             bars: arguments.keep.iter().map(|range| (*range.start(), *range.end())).collect(),
+            again,
             joined: false,
         }),
     };
     let playing = arguments.sound.load(&outputs.formats)?;
-    let is_melody_given = settings.arrangement.as_ref().is_some_and(|given| given.voices.contains(&0));
+    let is_melody_given = settings.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
     let mut pieces = Vec::new();
     for k in 0..arguments.count as usize {
         let seed = settings.seed.wrapping_add(k as u64);
@@ -112,7 +113,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         });
         bar.finish_and_clear();
         let mut compositions = match arranged {
-            Err(error @ ComposeError::KeptBars { .. }) => return Err(Usage(error.to_string()).into()),
+            Err(
+                error @ (ComposeError::KeptBars { .. }
+                | ComposeError::AgainBars { .. }
+                | ComposeError::Unreadable { .. }),
+            ) => return Err(Usage(error.to_string()).into()),
             arranged => arranged
                 .into_diagnostic()
                 .wrap_err_with(|| format!("`{}` cannot be harmonised", arguments.file.display()))?,

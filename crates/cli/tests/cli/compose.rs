@@ -294,3 +294,48 @@ fn what_is_told_as_json_stands_in_the_file() {
     assert_eq!(told["origin"]["prompt"]["sha256"].as_str().map(str::len), Some(64));
     assert_eq!(told["origin"], found["origin"]);
 }
+
+#[test]
+fn bars_of_a_piece_are_written_anew_and_the_rest_stays() {
+    let place = folder();
+    let root = place.path();
+    let source = piece(5);
+    save(&source, &root.join("mine.mid"));
+    let arguments = ["compose", "--in", "mine.mid", "--again", "3-4", "--seed", "7", "-o", "again.mid", "--json"];
+    let said = cantus(root, &arguments).fine();
+    let line: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(line["origin"]["arrangement"]["again"], serde_json::json!([{"bars": [3, 4]}]));
+    let found = score(root, "again.mid");
+    let by_bars = |score: &Score, is_within: bool| -> Vec<(u64, u64, u8)> {
+        let quarter = u64::from(score.ticks_per_quarter.get());
+        let notes = score.notes().map(|note| (480 * note.onset.0 / quarter, 480 * note.duration.0 / quarter, note.pitch.get()));
+        notes.filter(|(onset, ..)| (2..4).contains(&(onset / 1920)) == is_within).collect()
+    };
+    assert_eq!(by_bars(&found, false), by_bars(&source, false));
+    assert_ne!(by_bars(&found, true), by_bars(&source, true));
+    assert!(!by_bars(&found, true).is_empty());
+    // The same again, in the words that inspect gives, and by the piece itself.
+    let told = cantus(root, &["inspect", "again.mid"]).fine();
+    assert!(told.contains("compose --in GIVEN --again 3-4") && told.contains("all but 3-4"), "{told}");
+    cantus(root, &["compose", "--like", "again.mid", "--in", "mine.mid", "-o", "twin.mid"]).fine();
+    assert_eq!(bytes(root, "twin.mid"), bytes(root, "again.mid"));
+    // The melody alone, or what goes with it.
+    cantus(root, &["compose", "--in", "mine.mid", "--again", "accompaniment:1-8", "-o", "other.mid"]).fine();
+    let tops = |score: &Score| -> Vec<u8> {
+        let at = |beat: u64| score.notes().filter(move |note| note.onset.0 == beat * 480).map(|note| note.pitch.get());
+        (0..32).filter_map(|beat| at(beat).max()).collect()
+    };
+    assert_eq!(tops(&score(root, "other.mid")), tops(&source));
+
+    let failed = |more: &[&str], code: i32| cantus(root, &[&["compose", "-o", "no.mid"], more].concat()).failed(code);
+    assert!(failed(&["--in", "mine.mid"], 2).contains("--again 5-8"));
+    let beyond = failed(&["--in", "mine.mid", "--again", "7-9"], 2);
+    assert!(beyond.contains("bars 7-9 cannot be composed anew: the piece has bars 1-8"), "{beyond}");
+    let nobody = failed(&["--in", "mine.mid", "--again", "flute:1"], 2);
+    assert!(nobody.contains("`flute` is no part of the piece: there are melody, accompaniment"), "{nobody}");
+    let model = crate::common::model();
+    let unable = failed(&["--in", "mine.mid", "--again", "1", "-m", &model], 1);
+    assert!(unable.contains("cannot work around what is given; use one of notes"), "{unable}");
+    assert!(failed(&["--in", "mine.mid", "--again", "1", "--bars", "9"], 2).contains("--bars"));
+    assert!(!root.join("no.mid").exists());
+}

@@ -2,7 +2,7 @@
 
 use super::{Arguments, folder, rows};
 use crate::files;
-use crate::pieces::VOICES;
+use crate::cells::{VOICES, cells};
 use crate::terminal::{command, duration, printable, say, table};
 use cantus_evaluation::structure::{Recurrence, recurrences};
 use cantus_formats::{self as formats, Format, Limits};
@@ -183,6 +183,9 @@ fn kept(given: &ArrangementOrigin) -> String {
     if given.joined {
         return "all parts".to_owned();
     }
+    if !given.again.is_empty() {
+        return format!("all but {}", cells(&given.again));
+    }
     let voices: Vec<&str> = given.voices.iter().filter_map(|voice| VOICES.get(*voice).copied()).collect();
     let voices = (!voices.is_empty()).then(|| format!("the {}", voices.join(", ")));
     let bars = (!given.bars.is_empty()).then(|| format!("bars {}", ranges(&given.bars)));
@@ -203,12 +206,18 @@ fn again(path: &Path, origin: &Provenance) -> Vec<String> {
         // What was given stands in a file of its own, which a person has to name.
         Some(given) => {
             // tidy: allow(registry): the command is called so
-            add(&[if given.joined { "accompany" } else { "harmonise" }, "GIVEN"]);
+            match (given.joined, given.again.is_empty()) {
+                (true, _) => add(&["accompany", "GIVEN"]),
+                (_, true) => add(&["harmonise", "GIVEN"]),
+                _ => add(&["compose", "--in", "GIVEN"]),
+            }
             let voices: Vec<&str> = given.voices.iter().filter_map(|voice| VOICES.get(*voice).copied()).collect();
-            for (name, text) in origin.asked().filter(|_| given.joined) {
+            for (name, text) in origin.asked() {
                 add(&[&format!("--{name}"), text]);
             }
-            if voices != VOICES[..1] || !given.bars.is_empty() {
+            if !given.again.is_empty() {
+                add(&["--again", &cells(&given.again)]);
+            } else if voices != VOICES[..1] || !given.bars.is_empty() {
                 voices.iter().for_each(|voice| add(&["--voice", voice]));
             }
             if !given.bars.is_empty() {
@@ -217,7 +226,11 @@ fn again(path: &Path, origin: &Provenance) -> Vec<String> {
             let sampling = origin.sampling;
             add(&["--seed", &origin.seed.to_string(), "--temperature", &sampling.temperature.to_string()]);
             add(&["--top-p", &sampling.top_p.to_string(), "--top-k", &sampling.top_k.to_string()]);
-            if given.joined { "" } else { workshop::CHORALES }
+            match (given.joined, given.again.is_empty()) {
+                (true, _) => "",
+                (_, true) => workshop::CHORALES,
+                _ => workshop::DEFAULT,
+            }
         }
         None => {
             add(&["compose", "--like", &path.to_string_lossy()]);
