@@ -109,7 +109,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut settings = settle(arguments, like.as_ref(), &model, given.as_ref())?;
     if let (Some(origin), Some(path)) = (&like, &arguments.like) {
         let found = given.as_ref().map(|(_, sha256)| sha256);
-        let named = [origin.prompt.as_ref().map(|prompt| &prompt.sha256), origin.arrangement.as_ref().map(|of| &of.sha256)];
+        let named =
+            [origin.prompt.as_ref().map(|prompt| &prompt.sha256), origin.arrangement.as_ref().map(|of| &of.sha256)];
         if named.into_iter().flatten().next() != found {
             let (what, how) = if origin.arrangement.is_some() {
                 ("was written into another piece", "--in")

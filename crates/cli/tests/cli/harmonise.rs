@@ -70,8 +70,8 @@ fn bars_and_voices_that_are_kept_stay_note_for_note() {
 fn what_cannot_be_harmonised_is_told() {
     let folder = folder();
     save(&melody(), &folder.path().join("melody.mid"));
-    let refused = cantus(folder.path(), &["harmonise", "melody.mid", "-m", "hymns"]).failed(1);
-    assert!(refused.contains("notes") && refused.contains("chorale"), "{refused}");
+    let refused = cantus(folder.path(), &["harmonise", "melody.mid", "-m", &crate::common::model()]).failed(1);
+    assert!(refused.contains("composer lstm") && refused.contains("notes, chorale"), "{refused}");
     let refused = cantus(folder.path(), &["harmonise", "melody.mid", "--keep", "3-9"]).failed(2);
     assert!(refused.contains("bars 3-9") && refused.contains("1-4"), "{refused}");
     cantus(folder.path(), &["harmonise", "melody.mid", "--keep", "all"]).failed(2);

@@ -179,8 +179,12 @@ impl NoteComposer {
         let heard = filling.bars.get(first).map_or(0, |bar| bar.start.0 as u32);
         let playing = filling.all.iter().fold(0u128, |playing, note| playing | 1 << note.instrument);
         let playing = (0..filling.bars.len()).fold(playing, |playing, bar| playing | filling.wanted(bar));
-        // What is written is as busy as what was there.
-        let textures = Textures::of(&filling.all, filling.end, clock, |number| self.is_drums(number));
+        // What is written is as busy as what was there; where nothing was, as some piece of the corpus.
+        let textures = if filling.is_new() {
+            usual.forms.draw_textures(&filling.bars, None, rng)
+        } else {
+            Textures::of(&filling.all, filling.end, clock, |number| self.is_drums(number))
+        };
         let before: Vec<Event> = filling.given.iter().take_while(|note| note.onset < heard).copied().collect();
         let past = Past::of(&before, filling.bars.clone(), clock, |k| self.is_drums(k)).with_textures(textures);
         let past = past.in_style(style).going_on(usual.bars.saturating_sub(filling.bars.len()));

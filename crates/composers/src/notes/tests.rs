@@ -423,6 +423,43 @@ fn bars_and_parts_are_written_anew_and_the_rest_stays() {
     assert!(matches!(refused((0..3).map(Cell::voice).collect()), ComposeError::EverythingGiven));
 }
 
+/// A small composer after so many steps.
+fn trained(set: &TrainingSet, steps: u64) -> Box<dyn Composer> {
+    let mut trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), set, 1).unwrap();
+    let of = trainable.steps(0);
+    for step in 0..steps {
+        trainable.step(StepAt { epoch: step / of, step: step % of }, 0.01);
+    }
+    (SPEC.load)(&trainable.save()).unwrap()
+}
+
+#[test]
+fn a_melody_is_accompanied_by_who_plays_with_it() {
+    let set = TrainingSet {
+        train: (1..5).map(|seed| band(seed, 0)).collect(),
+        valid: (5..6).map(|seed| band(seed, 0)).collect(),
+        reading: Reading::Parts,
+        ..tunes()
+    };
+    let composer = trained(&set, 60);
+    let melody: Vec<Note> = tune(8, 2).parts[0].notes.iter().filter(|note| note.pitch.get() >= 60).copied().collect();
+    let alone = Score { parts: vec![Part { notes: melody.clone(), ..Part::default() }], ..tune(8, 2) };
+    let given = Given::new(alone, vec![Cell::voice(0)]).unwrap();
+    let found = made(composer.as_ref(), &Request::around(given, composer.default_sampling()), 2);
+    let times = found.ticks_per_quarter.get() / 4;
+    let onsets =
+        |notes: &[Note]| -> Vec<(u64, u8)> { notes.iter().map(|note| (note.onset.0, note.pitch.get())).collect() };
+    let expected: Vec<(u64, u8)> =
+        melody.iter().map(|note| (note.onset.0 * u64::from(times), note.pitch.get())).collect();
+    // The melody stays the highest line of its part; bass and drums come in as parts of their own.
+    let tops: Vec<(u64, u8)> = onsets(&found.parts[0].notes).into_iter().filter(|at| expected.contains(at)).collect();
+    assert_eq!(tops, expected);
+    let playing: Vec<(bool, u8)> = found.parts.iter().map(|part| (part.drums, part.program().get())).collect();
+    assert_eq!(playing.len(), 3, "{playing:?}");
+    assert!(playing.contains(&(true, 0)) && playing.contains(&(false, 33)), "{playing:?}");
+    assert!(found.parts.iter().all(|part| part.notes.len() > 4 && part.notes.is_sorted()));
+}
+
 #[test]
 fn what_comes_after_decides_what_is_written_before_it() {
     // Two kinds of tunes: those that begin low end low, those that begin high end high; the middle says which.
@@ -435,12 +472,7 @@ fn what_comes_after_decides_what_is_written_before_it() {
         score
     };
     let set = TrainingSet { train: (0..8).map(tune).collect(), valid: (8..10).map(tune).collect(), ..tunes() };
-    let mut trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap();
-    for step in 0..120 {
-        let (epoch, of) = (step / trainable.steps(0), trainable.steps(0));
-        trainable.step(StepAt { epoch, step: step % of }, 0.01);
-    }
-    let composer = (SPEC.load)(&trainable.save()).unwrap();
+    let composer = trained(&set, 120);
     for number in [0, 1] {
         let given = Given::new(tune(number), vec![Cell::bars(3..=6)]).unwrap();
         let found = made(composer.as_ref(), &Request::around(given, composer.default_sampling()), 1);

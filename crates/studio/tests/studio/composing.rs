@@ -181,7 +181,7 @@ fn a_melody_is_harmonised() {
     assert!(score.parts.len() == 4 && score.note_count() > 30, "{}", score.note_count());
     // What makes no sense, or is asked of a model that cannot do it.
     for order in [
-        json!({ "model": "hymns", "arrangement": arrangement }),
+        json!({ "model": "bass", "arrangement": arrangement }),
         json!({ "model": "chorales", "form": "AA", "arrangement": arrangement }),
         json!({ "model": "chorales", "arrangement": { "sha256": "0".repeat(64), "voices": [0], "bars": [] } }),
     ] {
@@ -222,7 +222,7 @@ fn a_bass_comes_to_a_drum_loop() {
     for order in [
         json!({ "model": "hymns", "prompt": { "sha256": given["sha256"], "bars": 1 } }),
         json!({ "model": "chorales", "arrangement": { "sha256": given["sha256"], "voices": [0], "bars": [] } }),
-        json!({ "model": "hymns", "arrangement": arrangement }),
+        json!({ "model": "bass", "arrangement": arrangement }),
     ] {
         let refused = studio.post("/api/compositions", &order).expect(400).json();
         let error = refused["error"].as_str().unwrap();

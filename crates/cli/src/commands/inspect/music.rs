@@ -1,8 +1,8 @@
 //! What a music file is: its length, parts and form, and how it was composed.
 
 use super::{Arguments, folder, rows};
-use crate::files;
 use crate::cells::{VOICES, cells};
+use crate::files;
 use crate::terminal::{command, duration, printable, say, table};
 use cantus_evaluation::structure::{Recurrence, recurrences};
 use cantus_formats::{self as formats, Format, Limits};

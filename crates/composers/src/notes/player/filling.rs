@@ -10,10 +10,12 @@ use cantus_model::{ComposeError, Given, merged_on_grid};
 use cantus_score::{
     Bar, Note, Outer, Part, Pitch, STEPS_PER_SECOND, Score, Ticks, Velocity, outer_line, performed, quantize,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bars after what is written that are heard, too.
 const HEARD_BARS: usize = 2;
+/// Where fewer than one of so many notes give way, what is written has no pattern there.
+const SELDOM: usize = 8;
 /// Voices of a piece of a single part: its highest line, and the rest.
 const LINES: usize = 2;
 
@@ -177,10 +179,17 @@ impl Filling {
         let given: Vec<Vec<Note>> = score.parts.iter().map(|part| part.notes.clone()).collect();
         for event in new {
             let bar = self.bars.partition_point(|bar| bar.start.0 <= u64::from(event.onset)).saturating_sub(1);
-            let Some(part) = self.part_for(event, bar, composer) else { continue };
+            let part = self.part_for(event, bar, composer).unwrap_or_else(|| {
+                let is_same = |part: &Part| composer.instrument_of(part) == Some(event.instrument);
+                let more = &score.parts[given.len()..];
+                more.iter().position(is_same).map_or_else(|| score.parts.len(), |k| given.len() + k)
+            });
+            if part == score.parts.len() {
+                score.parts.push(composer.part_of(event.instrument, part));
+            }
             let Ok(pitch) = Pitch::try_from(event.pitch) else { continue };
             let onset = ticks(event.onset);
-            let own = &given[part];
+            let own = given.get(part).map_or(&[][..], |notes| &notes[..]);
             // What is given is struck again in its own time.
             let next = own.iter().find(|note| note.pitch == pitch && note.onset >= onset).map(|note| note.onset);
             let end = ticks(event.onset + event.length.max(1));
@@ -190,11 +199,17 @@ impl Filling {
             }
             // Who writes one loudness takes up that of the part.
             let is_level = composer.vocabulary.velocities().len() == 1;
-            let velocity = if is_level { self.middles[part].1 } else { composer.vocabulary.velocity(event.level) };
+            let middle = self.middles.get(part).or(self.middles.first()).filter(|_| is_level);
+            let velocity = middle.map_or_else(|| composer.vocabulary.velocity(event.level), |(_, velocity)| *velocity);
             score.parts[part].notes.push(Note { onset, pitch, duration, velocity });
         }
         score.parts.iter_mut().for_each(|part| part.notes.sort_unstable());
         score
+    }
+
+    /// Whether hardly anything stood where something is to be written.
+    pub fn is_new(&self) -> bool {
+        SELDOM * (self.all.len() - self.given.len().min(self.all.len())) < self.all.len()
     }
 
     /// The part that a note belongs to: of those written in its bar for its instrument that whose notes lie nearest.
@@ -227,6 +242,27 @@ impl NoteComposer {
     /// The instrument that it takes a part for; `None` where it knows none of that kind.
     fn instrument_of(&self, part: &Part) -> Option<u8> {
         self.vocabulary.instrument(Instrument::of(part)).map(|(number, _)| number)
+    }
+
+    /// A part for an instrument that a piece does not have yet.
+    fn part_of(&self, instrument: u8, number: usize) -> Part {
+        let plays =
+            self.vocabulary.instruments().get(usize::from(instrument)).copied().unwrap_or(Instrument::Program(0));
+        let part = match plays {
+            Instrument::Drums => Part::of_drums(),
+            Instrument::Program(_) => Part { channel: number.min(8) as u8, ..Part::default() },
+        };
+        Part { programs: vec![(Ticks::ZERO, plays.program())], ..part }
+    }
+
+    /// Who plays together with an instrument in most pieces that have it, else in most pieces: bit k.
+    fn ensemble(&self, instrument: u8) -> u128 {
+        let mut counts: BTreeMap<u128, usize> = BTreeMap::new();
+        for playing in &self.usual.ensembles {
+            *counts.entry(playing.iter().fold(0, |all, number| all | 1 << number)).or_default() += 1;
+        }
+        let most = counts.iter().max_by_key(|(playing, count)| (**playing >> instrument & 1, **count));
+        most.map_or(0, |(playing, _)| *playing)
     }
 
     /// The notes of a score as it hears them, and whether it does not know all of them.
