@@ -88,19 +88,20 @@ impl Filling {
                 Clock::Beats(_) => at.rescale(fine, clock.ticks_per_quarter()).0,
             }
         };
-        let ticks: Vec<Bar> = numbered.into_iter().map(|(_, bar)| bar).collect();
+        let ticks: Vec<Bar> = numbered.iter().map(|(_, bar)| *bar).collect();
         let in_steps = |bar: &Bar| {
             let (start, end) = (steps(bar.start), steps(bar.end()));
             Bar { start: Ticks(start), length: Ticks(end - start), meter: bar.meter }
         };
         let bars: Vec<Bar> = ticks.iter().map(in_steps).collect();
-        let of_parts = |parts: &Vec<usize>| {
-            parts
-                .iter()
-                .filter_map(|k| composer.instrument_of(&source.parts[*k]))
-                .fold(0u128, |all, number| all | 1 << number)
+        let instrument = |part: usize| composer.instrument_of(&source.parts[part]);
+        // What goes with a melody is played by whoever plays with its instrument in most pieces.
+        let together = instrument(0).filter(|_| is_single).map_or(0, |number| composer.ensemble(number));
+        let of_bar = |(bar, parts): (usize, &Vec<usize>)| {
+            let own = parts.iter().filter_map(|part| instrument(*part)).fold(0u128, |all, number| all | 1 << number);
+            if is_single && !asked.has(LINES - 1, number(bar)) { own | together } else { own }
         };
-        let wanted: Vec<u128> = parts.iter().map(of_parts).collect();
+        let wanted: Vec<u128> = parts.iter().enumerate().map(of_bar).collect();
         let Some(last) = wanted.iter().rposition(|wanted| *wanted != 0) else {
             return Err(match parts.iter().flatten().next() {
                 None => ComposeError::EverythingGiven,
