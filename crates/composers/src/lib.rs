@@ -5,6 +5,7 @@
 mod accompany;
 mod chorale;
 mod drum_and_bass;
+mod lead_sheet;
 mod lstm;
 mod lstm_frames;
 mod memory;

@@ -1,6 +1,8 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
-use crate::{accompany, chorale, drum_and_bass, lstm, lstm_frames, memory, notes, octave, performance_rnn, rnn_rbm};
+use crate::{
+    accompany, chorale, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave, performance_rnn, rnn_rbm,
+};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
 /// The composers; the first is the default.
@@ -15,6 +17,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &performance_rnn::SPEC,
     &accompany::SPEC,
     &drum_and_bass::SPEC,
+    &lead_sheet::SPEC,
 ];
 
 /// A composer in one of its configurations, by its name.

@@ -51,6 +51,10 @@ impl ContentHash {
                 piece.update(note.duration.0.to_le_bytes());
                 piece.update([note.pitch.get(), note.velocity.get()]);
             }
+            for (at, symbol) in &score.chords {
+                piece.update(at.0.to_le_bytes());
+                piece.update(symbol.as_bytes());
+            }
             hash.update(piece.finalize());
         }
         Ok(ContentHash(hash.finalize().into()))

@@ -1,10 +1,7 @@
 //! Which parts of a piece are kept.
 
 use crate::Parts;
-use cantus_score::Part;
-
-/// Words that name a melody part.
-const MELODY_WORDS: [&str; 8] = ["melod", "vocal", "voice", "lead", "sopran", "cantus", "tune", "theme"];
+use cantus_score::{Part, melody_of};
 
 /// The parts of `pitched` that `choice` means; `pitched` are parts with notes, and no drums.
 pub(crate) fn select(pitched: Vec<&Part>, choice: Parts) -> Vec<&Part> {
@@ -13,45 +10,13 @@ pub(crate) fn select(pitched: Vec<&Part>, choice: Parts) -> Vec<&Part> {
         Parts::First => pitched.into_iter().take(1).collect(),
         Parts::Piano if pitched.iter().all(|part| part.programs.is_empty()) => pitched,
         Parts::Piano => pitched.into_iter().filter(|part| is_piano(part)).collect(),
-        Parts::Melody => melody(pitched),
+        // Steps 1 to 3 of the rule at [`Parts::Melody`].
+        Parts::Melody => melody_of(pitched),
     }
 }
 
 fn is_piano(part: &Part) -> bool {
     part.programs.first().is_some_and(|(_, program)| program.is_piano())
-}
-
-/// Steps 1 to 3 of the rule at [`Parts::Melody`].
-fn melody(mut parts: Vec<&Part>) -> Vec<&Part> {
-    if parts.iter().any(|part| is_named_melody(part)) {
-        parts.retain(|part| is_named_melody(part));
-    }
-    let richest = parts.iter().map(|part| part.notes.len()).max().unwrap_or(0);
-    let lines = parts.iter().filter(|part| 4 * part.notes.len() >= richest && is_one_line(part));
-    // The first of equals: files put the melody first.
-    let best = lines.rev().max_by(|a, b| mean_pitch(a).total_cmp(&mean_pitch(b)));
-    match best {
-        Some(best) => vec![best],
-        None => parts,
-    }
-}
-
-fn is_named_melody(part: &Part) -> bool {
-    let name = part.name.as_deref().unwrap_or_default().to_lowercase();
-    MELODY_WORDS.iter().any(|word| name.contains(word))
-}
-
-/// Whether at most one onset in ten is a chord.
-fn is_one_line(part: &Part) -> bool {
-    let chords = part.notes.chunk_by(|a, b| a.onset == b.onset);
-    let (onsets, several) =
-        chords.fold((0, 0), |(all, several), chord| (all + 1, several + usize::from(chord.len() > 1)));
-    several * 10 <= onsets
-}
-
-fn mean_pitch(part: &Part) -> f64 {
-    let sum: f64 = part.notes.iter().map(|note| f64::from(note.pitch.get())).sum();
-    sum / part.notes.len().max(1) as f64
 }
 
 #[cfg(test)]

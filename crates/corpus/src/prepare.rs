@@ -89,7 +89,11 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
         return Err(Reason::NoSuchPart { wanted: options.parts });
     }
     let kept_drums = chosen.iter().any(|part| part.drums);
-    let chosen = notes_alone(score, chosen);
+    let mut chosen = notes_alone(score, chosen);
+    if reading == Reading::Parts {
+        // As one instrument, music has no symbols beside its notes.
+        chosen.chords.clone_from(&score.chords);
+    }
     let drums = score.parts.iter().filter(|part| part.drums && !kept_drums).map(|part| part.notes.len()).sum();
     let (score, quantization) = match reading {
         Reading::Merged => on_grid(&chosen, options),
@@ -236,6 +240,7 @@ fn from_first_bar(score: &Score) -> (Score, u64) {
     score.tempos.retain(|(at, _)| *at < end);
     score.meters.retain(|(at, _)| *at < end);
     score.keys.retain(|(at, _)| *at < end);
+    score.chords.retain(|(at, _)| *at < end);
     (score, silent_bars)
 }
 

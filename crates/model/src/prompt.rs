@@ -102,6 +102,8 @@ impl Prompt {
             .meters
             .extend(first.or(cut.then_some(last)).filter(|meter| cut || *meter != last).map(|meter| (end, meter)));
         joined.meters.extend(later);
+        let symbols = added.chords.iter().filter(|(at, _)| *at >= from);
+        joined.chords.extend(symbols.map(|(at, symbol)| (moved(*at), symbol.clone())));
         let moved_note = |note: &cantus_score::Note| cantus_score::Note { onset: moved(note.onset), ..*note };
         let mut pitched: Vec<_> = joined.parts.iter_mut().filter(|part| !part.drums).collect();
         let is_one_by_one = pitched.len() == added.parts.len();

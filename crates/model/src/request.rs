@@ -2,7 +2,7 @@
 //! anew are one thing, said in different words.
 
 use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling};
-use cantus_score::{Key, Meter, Players, Program, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
+use cantus_score::{Key, Meter, Players, Program, Progression, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
 use serde::Serialize;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -196,8 +196,17 @@ pub enum Around {
     Beginning,
     /// Any cells of it, voices as well as bars.
     Cells,
-    /// All parts of it: it writes one more.
+    /// All parts of it, a band's: it writes one more.
     Parts,
+    /// All parts of it, a melody among them: it finds the chords.
+    Melody,
+}
+
+impl Around {
+    /// Whether all is given, and one part more is written.
+    pub const fn joins(self) -> bool {
+        matches!(self, Around::Parts | Around::Melody)
+    }
 }
 
 /// A wish that not every composer can fulfil, beside length and what is given.
@@ -222,11 +231,13 @@ pub enum Control {
     Style,
     /// How far cadences are apart.
     Cadences,
+    /// To which chords.
+    Chords,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 9] = [
+    pub const ALL: [Control; 10] = [
         Control::Form,
         Control::Key,
         Control::Meter,
@@ -236,6 +247,7 @@ impl Control {
         Control::Program,
         Control::Style,
         Control::Cadences,
+        Control::Chords,
     ];
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
@@ -257,6 +269,7 @@ impl Control {
             Control::Program => "program",
             Control::Style => "style",
             Control::Cadences => "cadences",
+            Control::Chords => "chords",
         }
     }
 
@@ -266,6 +279,7 @@ impl Control {
             Control::Seconds => "length in seconds",
             Control::Instruments => "choice of instruments",
             Control::Cadences => "distance of cadences",
+            Control::Chords => "row of chords",
             _ => self.name(),
         }
     }
@@ -282,6 +296,7 @@ impl Control {
             Control::Program => "Instrument",
             Control::Style => "Style",
             Control::Cadences => "Cadences",
+            Control::Chords => "Chords",
         }
     }
 
@@ -301,6 +316,9 @@ impl Control {
             }
             Control::Style => "in the style of which folder of the corpus: its name",
             Control::Cadences => "how many quarter notes apart cadences are, each with a fermata: 8",
+            Control::Chords => {
+                "the chords that it is written to, a bar each and again from the first: Am F C G; or Am F | C G7"
+            }
         }
     }
 }
@@ -326,6 +344,8 @@ pub struct Controls {
     pub style: Option<String>,
     /// How many quarter notes apart cadences are.
     pub cadences: Option<NonZeroU32>,
+    /// The chords that are written to.
+    pub chords: Option<Progression>,
 }
 
 impl Controls {
@@ -341,6 +361,7 @@ impl Controls {
             self.program.is_some(),
             self.style.is_some(),
             self.cadences.is_some(),
+            self.chords.is_some(),
         ];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
@@ -375,6 +396,7 @@ impl Controls {
                 let wrong = || format!("cadences `{text}`: give a number of quarter notes from 1 to {MOST_QUARTERS}");
                 self.cadences = Some(quarters.ok_or_else(wrong)?);
             }
+            Control::Chords => self.chords = Some(text.parse().map_err(|error| told(&error))?),
         }
         Ok(())
     }
@@ -466,7 +488,7 @@ impl Request {
         }
         let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
         let is_open = |control: &Control| match control {
-            Control::Form | Control::Seconds => self.length != Length::AsGiven,
+            Control::Form | Control::Seconds | Control::Chords => self.length != Length::AsGiven,
             Control::Style | Control::Cadences => true,
             // Drums have no key.
             Control::Key | Control::Program => joins,
@@ -478,8 +500,8 @@ impl Request {
         }
         match &self.given {
             None if self.length == Length::AsGiven => return Err(ComposeError::NothingGiven),
-            Some(_) if joins && !spec.around.contains(&Around::Parts) => {
-                let able = able(&|spec| spec.around.contains(&Around::Parts));
+            Some(_) if joins && !spec.around.iter().any(|around| around.joins()) => {
+                let able = able(&|spec| spec.around.iter().any(|around| around.joins()));
                 return Err(ComposeError::CannotJoin { composer: spec.id, able });
             }
             Some(given) if !joins && given.beginning.is_none() && !spec.around.contains(&Around::Cells) => {

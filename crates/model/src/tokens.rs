@@ -61,14 +61,23 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     /// Whether a token says when a note begins, which it is or how long it lasts; not how loud, and nothing of metre, tempo or end.
     fn is_of_notes(&self, token: TokenId) -> bool;
 
-    /// How many takes there are of a piece, slower and faster say, itself the first of them: each epoch learns from one.
+    /// How many takes there are of a piece, slower and faster say, or said in another order, itself the first of them: each epoch learns
+    /// from one.
     fn takes(&self) -> usize {
         1
     }
 
-    /// A take of a piece, from the second on, which is 1.
+    /// A take of a piece, from the second on, which is 1: as long as it sounds.
     fn take(&self, piece: &Score, _take: usize) -> Score {
         piece.clone()
+    }
+
+    /// The tokens of a take.
+    fn encode_take(&self, piece: &Score, take: usize) -> Vec<TokenId> {
+        match take {
+            0 => self.encode(piece).0,
+            take => self.encode(&self.take(piece, take)).0,
+        }
     }
 
     /// Before the first token of a sequence whose length is known, where that is told.

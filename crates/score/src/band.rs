@@ -13,8 +13,6 @@ const BASSES: std::ops::Range<u8> = 32..40;
 /// What the names of bass parts begin with, in the languages that files come in. `Bassoon` begins so, too.
 const NAMES: [&str; 8] = ["bass", "basse", "basso", "kontrabass", "contrabass", "bajo", "baixo", "бас"];
 const NO_BASS: [&str; 4] = ["bassoon", "basson", "bassett", "bassclarinet"];
-/// One of so many onsets may be a chord in a part that plays one note at a time.
-const CHORDS: usize = 10;
 
 /// The bass among the parts of a piece: of those with a bass's program, else of those named so, the one with the most notes; else the
 /// lowest (by its mean pitch) that plays one note at a time in nine of ten onsets. A piece with one part only has none.
@@ -26,9 +24,9 @@ pub fn bass_of(parts: &[Part]) -> Option<usize> {
         basses.rev().max_by_key(|k| parts[*k].notes.len())
     };
     let lowest = || {
-        let lines = pitched.iter().copied().filter(|k| plays_one_note_at_a_time(&parts[*k]));
+        let lines = pitched.iter().copied().filter(|k| parts[*k].is_one_line());
         let is_band = pitched.len() > 1 || parts.iter().any(|part| part.drums && !part.notes.is_empty());
-        lines.filter(|_| is_band).min_by(|a, b| mean_pitch(&parts[*a]).total_cmp(&mean_pitch(&parts[*b])))
+        lines.filter(|_| is_band).min_by(|a, b| parts[*a].mean_pitch().total_cmp(&parts[*b].mean_pitch()))
     };
     busiest(&|part| part.programs.iter().any(|(_, program)| BASSES.contains(&program.get())))
         .or_else(|| busiest(&is_named_bass))
@@ -39,20 +37,6 @@ fn is_named_bass(part: &Part) -> bool {
     let name = part.name.as_deref().unwrap_or_default().to_lowercase();
     let mut words = name.split(|c: char| !c.is_alphabetic());
     words.any(|word| NAMES.iter().any(|bass| word.starts_with(bass)) && !NO_BASS.iter().any(|no| word.starts_with(no)))
-}
-
-fn plays_one_note_at_a_time(part: &Part) -> bool {
-    let (mut onsets, mut chords) = (0, 0);
-    for chord in part.notes.chunk_by(|a, b| a.onset == b.onset) {
-        onsets += 1;
-        chords += usize::from(chord.len() > 1);
-    }
-    chords * CHORDS <= onsets
-}
-
-fn mean_pitch(part: &Part) -> f64 {
-    let sum: f64 = part.notes.iter().map(|note| f64::from(note.pitch.get())).sum();
-    sum / part.notes.len().max(1) as f64
 }
 
 #[cfg(test)]

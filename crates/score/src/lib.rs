@@ -24,10 +24,11 @@ mod unpitched;
 mod words;
 
 pub use band::{DRUM_KINDS, bass_of};
+pub use chords::{Chord, Progression, ProgressionError, Quality};
 pub use drums::{names_drums, names_pitches};
 pub use grid::{GridReport, quantize};
 pub use instruments::{Player, PlayerError, Players};
-pub use line::{Outer, outer_line};
+pub use line::{Outer, melody_of, outer_line};
 pub use meter::{Bar, Bars, Key, KeyError, Meter, MeterError, Mode, named_meters, upbeat};
 pub use note::{Note, Pitch, RangeError, Velocity};
 pub use part::{Control, Lyric, Part, PedalSpan, Program, Slur};

@@ -1,6 +1,9 @@
 //! One line out of many notes.
 
-use crate::{Note, Ticks, TicksPerQuarter};
+use crate::{Note, Part, Ticks, TicksPerQuarter};
+
+/// Words that name a melody part.
+const MELODY_WORDS: [&str; 8] = ["melod", "vocal", "voice", "lead", "sopran", "cantus", "tune", "theme"];
 
 /// Which line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,28 @@ pub fn outer_line(notes: &[Note], outer: Outer, per_quarter: TicksPerQuarter, gr
         line.push(note);
     }
     line
+}
+
+/// Of parts with notes, and no drums, the one that is the melody: of those named so, else of all, the highest (by its mean pitch) that has a
+/// quarter as many notes as the richest at least, and plays one note at a time in nine of ten onsets. Where there is none such, all of
+/// those named so, else all.
+pub fn melody_of(mut parts: Vec<&Part>) -> Vec<&Part> {
+    if parts.iter().any(|part| is_named_melody(part)) {
+        parts.retain(|part| is_named_melody(part));
+    }
+    let richest = parts.iter().map(|part| part.notes.len()).max().unwrap_or(0);
+    let lines = parts.iter().filter(|part| 4 * part.notes.len() >= richest && part.is_one_line());
+    // The first of equals: files put the melody first.
+    let best = lines.rev().max_by(|a, b| a.mean_pitch().total_cmp(&b.mean_pitch()));
+    match best {
+        Some(best) => vec![best],
+        None => parts,
+    }
+}
+
+fn is_named_melody(part: &Part) -> bool {
+    let name = part.name.as_deref().unwrap_or_default().to_lowercase();
+    MELODY_WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]

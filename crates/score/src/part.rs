@@ -125,6 +125,20 @@ impl Part {
         self.programs.first().map_or(Program::PIANO, |(_, program)| *program)
     }
 
+    /// Whether it plays one note at a time: at most one onset in ten is a chord.
+    pub fn is_one_line(&self) -> bool {
+        let chords = self.notes.chunk_by(|a, b| a.onset == b.onset);
+        let (onsets, several) =
+            chords.fold((0, 0), |(all, several), chord| (all + 1, several + usize::from(chord.len() > 1)));
+        several * 10 <= onsets
+    }
+
+    /// The mean of its pitches; 0 without a note.
+    pub fn mean_pitch(&self) -> f64 {
+        let sum: f64 = self.notes.iter().map(|note| f64::from(note.pitch.get())).sum();
+        sum / self.notes.len().max(1) as f64
+    }
+
     /// When its last note ends or its pedal is last released.
     pub fn end(&self) -> Ticks {
         let notes = self.notes.iter().map(Note::end).max();

@@ -30,7 +30,7 @@ function order() {
 /** The chosen model. */
 const chosen = () => models.find((model) => model.id === $("model").value);
 /** Whether a model can do with what is given what is wanted. */
-const suits = (/** @type {any} */ model) => !prompt.around() || (model?.around.includes(prompt.around()) ?? false);
+const suits = (/** @type {any} */ model) => !prompt.around() || (model?.around.some(prompt.isWorkedAround) ?? false);
 
 /** What the chosen model can be asked for, with this start: what is given has its own key and metre, and all of its form where it is arranged. */
 function wishes() {

@@ -23,6 +23,9 @@ const AROUND = { continue: "beginning", harmonise: "cells", rewrite: "cells", ac
 /** What a model must be able to work around for it; nothing without a file. */
 export const around = () => AROUND[use()] ?? "";
 
+/** Whether a model that can work around this can do what is wanted: a part more is a band's, or the chords to a melody. */
+export const isWorkedAround = (/** @type {string} */ able) => able === around() || (able === "melody" && around() === "parts");
+
 /** Whether what is given says how long the piece is. */
 export const arranges = () => around() === "cells" || around() === "parts";
 

@@ -13,14 +13,15 @@ use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// Compose a bass to your drums, or drums to your bass.
+/// Compose a bass to your drums, drums to your bass, or chords to your tune.
 ///
 /// All parts of the file are kept, note for note and stroke for stroke; the new one has a track, a name, a channel and an instrument of its
 /// own. Chords and melodies in the file say the harmony. Two models are built in, which learnt from the few songs of one game: `bass` and
-/// `beat`. Your own comes from `cantus train FOLDER -c accompany` (a bass to drums), or with `--set writes=drums` (drums to a bass).
+/// `beat`. Your own comes from `cantus train FOLDER -c accompany` (a bass to drums), or with `--set writes=drums` (drums to a bass). A
+/// model of tunes with chords (`cantus train FOLDER -c lead_sheet`) finds the chords to a melody: their symbols, and a part that plays them.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The drums, with whatever else there is (MIDI, MusicXML or ABC)
+    /// The drums, or the tune, with whatever else there is (MIDI, MusicXML or ABC)
     file: PathBuf,
     /// A model that writes to given parts: its name in `cantus models`, a .safetensors file, or a run's folder [default: bass, or beat]
     #[arg(short, long)]

@@ -73,6 +73,9 @@ pub struct Arguments {
     /// How many quarter notes apart cadences are, each with a fermata, for composers that are told [default: as phrases of the corpus]
     #[arg(long, value_name = "QUARTERS")]
     cadences: Option<NonZeroU32>,
+    /// The chords that it is written to, for models of lead sheets: "Am F C G", a bar each and again from the first, or "Am F | C G7"
+    #[arg(long, value_name = "CHORDS")]
+    chords: Option<String>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -84,7 +87,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "instruments", "style", "cadences", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "instruments", "style", "cadences", "chords", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -217,6 +220,7 @@ fn settle(
         ("meter", arguments.meter.map(|meter| meter.to_string())),
         ("density", arguments.density.clone()),
         ("instruments", arguments.instruments.clone()),
+        ("chords", arguments.chords.clone()),
         ("style", arguments.style.clone()),
         ("cadences", arguments.cadences.map(|quarters| quarters.to_string())),
         ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),

@@ -215,6 +215,8 @@ impl<G: Grammar> Judge for TokenModel<G> {
             let (at, steps) = place.at(pair[1]);
             moments.push(Moment { at: at.rescale(steps, piece.ticks_per_quarter), nats });
         }
+        // Several rows may have been read one after another.
+        moments.sort_by_key(|moment: &Moment| moment.at);
         Judgement { figures, moments, is_adjusted }
     }
 }

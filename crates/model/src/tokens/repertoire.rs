@@ -54,7 +54,7 @@ impl<G: Grammar> Reader for TokenReader<G> {
         }
         let of_take = |take| {
             let taken = self.take_of(score, take);
-            let (tokens, _) = self.grammar.encode(&taken);
+            let tokens = self.grammar.encode_take(score, take);
             let quarters = taken.end().quarters(taken.ticks_per_quarter);
             let mut outline = Outline::of(&tokens, quarters, &*self.grammar, self.transposition);
             outline.take = take;
@@ -71,7 +71,7 @@ impl<G: Grammar> Reader for TokenReader<G> {
     }
 
     fn piece(&self, outline: &Outline, score: &Score) -> Vec<TokenId> {
-        self.grammar.encode(&self.take_of(score, outline.take)).0
+        self.grammar.encode_take(score, outline.take)
     }
 
     fn learnt(&self, tokens: Vec<TokenId>) -> Piece {

@@ -1,0 +1,137 @@
+//! `lead_sheet`: a melody and the chords to it. Chords are given and a melody is written, or a melody is given and chords are found.
+//!
+//! Source: D. Eck and J. Schmidhuber, "A First Look at Music Composition using LSTM Recurrent Neural Networks", IDSIA-07-02, 2002: the
+//! likelihood is that of the chords, times that of the melody given the chords. P. Todd, "A Connectionist Approach to Algorithmic
+//! Composition", Computer Music Journal 13(4), 1989: what is given stands beside the input.
+//!
+//! Departures: any chords, any metre; notes have lengths. One network writes both rows in either order, which it learns by turns: what comes
+//! second is told what the first row has here and next, so it hears what is given ahead, as the source's melody does not. Beside each token it is
+//! told the clock, and which tokens stood at those earlier places of the row that resemble the present most, since repetition is what tunes
+//! are made of.
+//!
+//! Cost: the default has 0.7 million parameters and takes 4 MFLOP a token in training; a quarter note has some four tokens.
+
+mod likeness;
+mod place;
+mod player;
+#[cfg(test)]
+mod tests;
+
+use cantus_encoding::TokenId;
+use cantus_encoding::lead_sheet::{LeadSheet, Order, Token, Vocabulary, encode};
+use cantus_model::tokens::{Grammar, TokenTrainer};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, CreateError, Sizes, TrainingSet};
+use cantus_score::{Reading, Score};
+use place::Spot;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The registry's entry.
+pub static SPEC: ComposerSpec = ComposerSpec {
+    id: "lead_sheet",
+    version: 1,
+    writes: "lead sheets: a tune with chord symbols; a tune to your chords, chords to your tune",
+    suits: "tunes with chords: chord symbols, or a part that plays block chords",
+    is_made_for: None,
+    title: "an LSTM over chords, then a melody that hears them ahead, or the other way round; told where the row has been before",
+    source: "Eck and Schmidhuber 2002 (blues with LSTM); Todd 1989",
+    departures: "one network for both rows and both orders; any chords, metres and lengths; hears ahead what is given; told which earlier \
+                 places resemble the present",
+    reads: &[Reading::Parts],
+    encoding: "lead_sheet",
+    around: &[Around::Beginning, Around::Melody],
+    controls: &[Control::Key, Control::Meter, Control::Chords],
+    configurations: &[Configuration {
+        name: "default",
+        summary: "one LSTM layer of 256",
+        settings: r#"{"layers":1,"hidden":256,"embedding":128,"window":96,"batch":24,"learning_rate":0.004,"patience":4,"epochs":60}"#,
+        sizes: Some(Sizes {
+            small: r#"{"hidden":128,"embedding":64}"#,
+            large: r#"{"hidden":384,"embedding":192,"layers":2,"learning_rate":0.002}"#,
+        }),
+        tiny: r#"{"hidden":24,"embedding":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,
+                  "learning_rate":0.01}"#,
+    }],
+    create: |settings, set, seed| Ok(Box::new(TokenTrainer::<Sheets>::new(settings, set, seed)?)),
+    load: |file| Ok(Box::new(player::Player::load(file)?)),
+};
+
+/// It has no settings but those of all composers of tokens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {}
+
+/// Chords, then a melody; by turns a melody, then chords.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Sheets(Vocabulary);
+
+impl Grammar for Sheets {
+    type OwnSettings = Own;
+    type Place<'g> = Spot<'g>;
+
+    const NAME: &'static str = "lead_sheet";
+    const PROTOCOL: &'static str = "bars, the chord of each beat, then notes and rests of the melody given the chords, in the piece's own key; \
+                                    of the notes alone: the melody given the chords; mean over tokens";
+    const FORBIDS: bool = true;
+
+    fn spec() -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn of(set: &TrainingSet, transposition: u8) -> Result<Sheets, CreateError> {
+        Ok(Sheets(Vocabulary::build(set.all(), transposition)?))
+    }
+
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn contexts(&self) -> Vec<usize> {
+        place::sizes(&self.0)
+    }
+
+    fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool) {
+        encode(&LeadSheet::of(piece), Order::ChordsFirst, &self.0)
+    }
+
+    /// Either order is a take.
+    fn takes(&self) -> usize {
+        2
+    }
+
+    fn encode_take(&self, piece: &Score, take: usize) -> Vec<TokenId> {
+        let order = if take == 0 { Order::ChordsFirst } else { Order::MelodyFirst };
+        encode(&LeadSheet::of(piece), order, &self.0).0
+    }
+
+    fn is_of_notes(&self, token: TokenId) -> bool {
+        matches!(self.0.token(token), Some(Token::Rest | Token::Pitch(_) | Token::Length(_)))
+    }
+
+    fn begin(&self, _tokens: &[TokenId]) -> Spot<'_> {
+        Spot::new(&self.0)
+    }
+
+    fn may_begin(&self, token: TokenId) -> bool {
+        matches!(self.0.token(token), Some(Token::Chord(_) | Token::Rest | Token::Pitch(_)))
+    }
+
+    fn shifts(&self, tokens: &[TokenId], transposition: u8) -> Range<i32> {
+        let pitches = tokens.iter().filter_map(|token| match self.0.token(*token) {
+            Some(Token::Pitch(pitch)) => Some(i32::from(pitch.get())),
+            _ => None,
+        });
+        let (low, high) = pitches.fold((i32::MAX, i32::MIN), |(low, high), pitch| (low.min(pitch), high.max(pitch)));
+        let (least, most) = self.0.pitch_range();
+        // Twelve keys at most: 6 up and 5 down, as many as asked for and as the range allows.
+        let by = i32::from(transposition);
+        let down = by.min(5).min(low.saturating_sub(i32::from(least.get()))).max(0);
+        let up = by.min(6).min(i32::from(most.get()).saturating_sub(high)).max(0);
+        -down..up + 1
+    }
+
+    fn moved(&self, token: TokenId, semitones: i32) -> TokenId {
+        self.0.moved(token, semitones)
+    }
+}

@@ -1,0 +1,429 @@
+//! Composing: bars, chords and melody in that order, or chords to a melody that is given.
+
+use super::place::Spot;
+use super::{SPEC, Sheets};
+use cantus_encoding::TokenId;
+use cantus_encoding::lead_sheet::{Beat, Expected, GRID, LeadSheet, Order, Token, Vocabulary, beats, melody};
+use cantus_encoding::note_chord::BarKind;
+use cantus_model::band::join;
+use cantus_model::tokens::{Draft, Place as _, Rows, TokenModel};
+use cantus_model::{
+    ComposeError, Composer, ComposerSpec, Composition, Control, Intent, Judge, ModelError, ModelFile, Progress, Prompt,
+    Request, Rng, Sampling, accentuate, together,
+};
+use cantus_score::{Bars, Chord, Meter, Part, Progression, Score, Ticks, TicksPerQuarter, Unpitched, find_key};
+
+/// The sampling that pieces are composed with unless told otherwise.
+const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 };
+
+/// A trained network, ready to compose.
+#[derive(Debug)]
+pub(super) struct Player {
+    model: TokenModel<Sheets>,
+}
+
+/// What is known of a piece before it is written.
+#[derive(Clone, Debug, Default)]
+struct Plan {
+    /// What is given: its bars are all that the piece has; of the rest as much as there is.
+    sheet: LeadSheet,
+    /// Beats whose chord is given.
+    chords: usize,
+    /// Up to where the melody is given, in steps.
+    melody: u32,
+    /// What was changed, for whoever listens.
+    remarks: Vec<String>,
+}
+
+impl Player {
+    pub(super) fn load(file: &ModelFile) -> Result<Player, ModelError> {
+        Ok(Player { model: TokenModel::load(file)? })
+    }
+
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.model.grammar.0
+    }
+
+    /// The piece that is asked for, as far as it is known. `rows` are those of its prompt, where it has one.
+    fn plan(&self, request: &Request, intent: &Intent<'_>) -> Plan {
+        let mut plan = Plan::default();
+        let (mut meter, mut bars) = (intent.meter().unwrap_or(self.usual_meter()), request.bars());
+        if let Some(prompt) = request.prompt() {
+            plan = self.heard(prompt);
+            // What follows keeps the prompt's last metre.
+            meter = prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter);
+            bars -= prompt.bars();
+        } else {
+            plan.sheet
+                .bars
+                .extend(intent.opening.and_then(|opening| opening.pickup).map(|pickup| self.on_grid(pickup)));
+        }
+        let upbeat = plan.sheet.bars.len();
+        let whole = BarKind { steps: u16::try_from(meter.bar(GRID).0).unwrap_or(u16::MAX), meter };
+        plan.sheet.bars.extend(std::iter::repeat_n(whole, bars));
+        let all = beats(&plan.sheet.bars);
+        if let Some(progression) = &request.controls.chords {
+            let after = plan.sheet.chords.len();
+            plan.sheet.chords.extend(all[after..].iter().map(|beat| asked(progression, beat, upbeat, &all)));
+            plan.chords = all.len();
+        }
+        plan
+    }
+
+    /// The opening's bar in steps of the grid, whatever the grid it was counted on.
+    fn on_grid(&self, pickup: BarKind) -> BarKind {
+        BarKind { steps: u16::try_from(pickup.meter.bar(GRID).0).unwrap_or(u16::MAX).max(1), ..pickup }
+    }
+
+    /// The metre of most of the corpus's kinds of bars; 4/4 where it is among them.
+    fn usual_meter(&self) -> Meter {
+        let bars = self.vocabulary().bars();
+        let is_common = |kind: &&BarKind| kind.meter == Meter::COMMON;
+        bars.iter()
+            .find(is_common)
+            .or(bars.iter().max_by_key(|kind| kind.steps))
+            .map_or(Meter::COMMON, |kind| kind.meter)
+    }
+
+    /// A prompt as the network hears it.
+    fn heard(&self, prompt: &Prompt) -> Plan {
+        let kept = prompt.score();
+        let end = prompt.end_in(kept);
+        let mut sheet = LeadSheet::until(kept, end);
+        // The bars to the prompt's end, where the last one is cut short.
+        let end = end.rescale(kept.ticks_per_quarter, GRID);
+        let changes: Vec<(Ticks, Meter)> =
+            kept.meters.iter().map(|(at, meter)| (at.rescale(kept.ticks_per_quarter, GRID), *meter)).collect();
+        let bars: Vec<_> = Bars::new(&changes, GRID, end).collect();
+        sheet.bars = bars.iter().map(|bar| BarKind::of(&bar_until(bar, end), GRID)).collect();
+        let steps = sheet.end();
+        sheet.chords.resize(beats(&sheet.bars).len(), None);
+        sheet.melody.retain(|tone| tone.onset < steps);
+        sheet.melody.iter_mut().for_each(|tone| tone.length = tone.length.min(steps - tone.onset).max(1));
+        let strange_bars =
+            sheet.bars.iter().any(|kind| self.vocabulary().bars()[self.vocabulary().bar_index(*kind)] != *kind);
+        let mut remarks = Vec::new();
+        if self.vocabulary().say(&mut sheet) || strange_bars {
+            remarks.push(
+                "the model does not know all that the prompt holds, and heard what is nearest to it; the prompt itself is kept as it is"
+                    .to_owned(),
+            );
+        }
+        Plan { chords: sheet.chords.len(), melody: steps, sheet, remarks }
+    }
+
+    /// A piece for each generator.
+    fn write(
+        &self,
+        request: &Request,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Composition>, ComposeError> {
+        let habits = self.model.habits.as_ref();
+        let rows = self.model.rows();
+        let mut intents = Vec::with_capacity(rngs.len());
+        let mut drafts = Vec::with_capacity(rngs.len());
+        for rng in rngs.iter_mut() {
+            let intent = Intent::of(habits, request, rng)?;
+            let plan = self.plan(request, &intent);
+            drafts.push((self.draft(plan, Order::ChordsFirst), &rows));
+            intents.push(intent);
+        }
+        let pieces = self.finished(drafts, &request.sampling, rngs, progress)?;
+        Ok(pieces.iter().zip(intents).map(|(piece, intent)| self.composition(piece, intent, request)).collect())
+    }
+
+    /// Drafts from their starts to their ends.
+    fn finished<'a>(
+        &'a self,
+        drafts: Vec<(Piece<'a>, &Rows)>,
+        sampling: &Sampling,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Piece<'a>>, ComposeError> {
+        // The start stands before all that is drawn.
+        let mut started = Vec::with_capacity(drafts.len());
+        for (mut piece, rows) in drafts {
+            let mut rows = rows.clone();
+            let start = self.vocabulary().id(Token::Start(piece.order));
+            piece.take(start);
+            self.model.read(start, piece.place(), &mut rows);
+            started.push((piece, rows));
+        }
+        let (pieces, rows): (Vec<Piece<'a>>, Vec<Rows>) = started.into_iter().unzip();
+        self.model.write(pieces.into_iter().zip(&rows).collect(), sampling, rngs, progress)
+    }
+
+    fn draft(&self, plan: Plan, order: Order) -> Piece<'_> {
+        let vocabulary = self.vocabulary();
+        let spot = Spot::within(vocabulary, plan.sheet.bars.clone());
+        let end = plan.sheet.end();
+        let bar = plan.sheet.bars.last().map_or(1, |kind| u32::from(kind.steps));
+        let melody = melody(&plan.sheet.melody, plan.melody, vocabulary);
+        Piece { vocabulary, spot, plan, order, melody, end, last: end.saturating_sub(bar), bar, said: 0 }
+    }
+
+    /// A written piece as music.
+    fn composition(&self, piece: &Piece<'_>, mut intent: Intent<'_>, request: &Request) -> Composition {
+        let mut sheet = piece.spot.cursor.sheet();
+        // Chords that were asked for are written as they were, whatever the network took them for.
+        sheet.chords[..piece.plan.chords].copy_from_slice(&piece.plan.sheet.chords[..piece.plan.chords]);
+        let register = self.vocabulary().register();
+        let mut composed = sheet.score(register);
+        let asked_key = intent.key;
+        if request.controls.chords.is_some() {
+            intent.key = None;
+        }
+        let (low, high) = self.vocabulary().heard_range();
+        let lowest = composed.pitch_range().map_or(low, |(lowest, _)| lowest.min(low));
+        intent.finish(&mut composed, (lowest.get(), high.get()));
+        if let (Some(key), true) = (request.controls.key.and(asked_key), composed.keys.is_empty()) {
+            composed.keys.push((Ticks::ZERO, key));
+        }
+        let sheet = LeadSheet { chords: moved(&composed, &sheet), ..sheet };
+        let key = composed.keys.first().map(|(_, key)| *key).or_else(|| find_key(composed.pitched_notes()));
+        let flats = key.is_some_and(|key| key.fifths() < 0);
+        let from = piece.plan.melody;
+        composed.chords = sheet.symbols(from, flats);
+        composed.parts.truncate(1);
+        accentuate(&mut composed, Ticks(from.into()));
+        composed.parts.extend(sheet.accompaniment(register));
+        let score = match request.prompt() {
+            Some(prompt) => {
+                // Chords sound where the prompt has a part that plays such; else their symbols stand over the melody.
+                let second = prompt.score().parts.iter().filter(|part| !part.drums).nth(1);
+                composed.parts.truncate(if second.is_some_and(plays_chords) { 2 } else { 1 });
+                let mut joined = prompt.join(&composed, Ticks(from.into()));
+                if prompt.score().chords.is_empty() {
+                    let fine = joined.ticks_per_quarter;
+                    joined.chords = rescaled(sheet.symbols(0, flats), fine);
+                }
+                joined
+            }
+            None => {
+                composed.parts[0].name = Some("Melody".to_owned());
+                composed
+            }
+        };
+        Composition { score, remarks: piece.plan.remarks.clone() }
+    }
+
+    /// Chords to a melody that is given with all else there is.
+    fn joined(
+        &self,
+        score: &Score,
+        request: &Request,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Composition>, ComposeError> {
+        if let Some(found) = Unpitched::of(score) {
+            return Err(ComposeError::NoPart { wanted: "pitches", written: "chords", found: found.to_string() });
+        }
+        let mut remarks = Vec::new();
+        if !score.chords.is_empty() {
+            remarks.push("there are chord symbols already: the new ones stand in their place".to_owned());
+        }
+        let mut sheet = LeadSheet::of(score);
+        sheet.chords.clear();
+        if self.vocabulary().say(&mut sheet) {
+            remarks
+                .push("the model does not know all that the melody holds, and heard what is nearest to it".to_owned());
+        }
+        let plan = Plan { chords: 0, melody: sheet.end(), sheet, remarks };
+        let rows = self.model.rows();
+        let drafts = rngs.iter().map(|_| (self.draft(plan.clone(), Order::MelodyFirst), &rows)).collect();
+        let pieces = self.finished(drafts, &request.sampling, rngs, progress)?;
+        let key = request.controls.key;
+        let named = key.or(score.keys.first().map(|(_, key)| *key)).or_else(|| find_key(score.pitched_notes()));
+        let flats = named.is_some_and(|key| key.fifths() < 0);
+        let compose = |piece: &Piece<'_>| {
+            let sheet = piece.spot.cursor.sheet();
+            let mut remarks = piece.plan.remarks.clone();
+            let mut joined = score.clone();
+            match sheet.accompaniment(self.vocabulary().register()) {
+                Some(part) => {
+                    let (with, remark) = join(score, Part { channel: 0, ..part }, GRID, key);
+                    joined = with;
+                    remarks.extend(remark);
+                }
+                None => remarks.push("the model found no chord: try another seed".to_owned()),
+            }
+            let fine = joined.ticks_per_quarter;
+            joined.chords = rescaled(sheet.symbols(0, flats), fine);
+            Composition { score: joined, remarks }
+        };
+        Ok(pieces.iter().map(compose).collect())
+    }
+}
+
+/// A bar, cut where the prompt ends.
+fn bar_until(bar: &cantus_score::Bar, end: Ticks) -> cantus_score::Bar {
+    let length = if bar.end() > end { end - bar.start } else { bar.length };
+    cantus_score::Bar { length: length.max(Ticks(1)), ..*bar }
+}
+
+/// The chord that is asked for at a beat; none during an upbeat. The first `before` bars are not counted.
+fn asked(progression: &Progression, beat: &Beat, before: usize, all: &[Beat]) -> Option<Chord> {
+    let bar = beat.bar.checked_sub(before)?;
+    let first = all.partition_point(|other| other.bar < beat.bar);
+    let count = all[first..].iter().take_while(|other| other.bar == beat.bar).count();
+    progression.at(bar, beat.number, count)
+}
+
+/// The chords of a sheet whose score was moved to another key.
+fn moved(composed: &Score, sheet: &LeadSheet) -> Vec<Option<Chord>> {
+    let before = sheet.chords.iter().flatten().next();
+    let after = composed.chords.iter().find_map(|(_, symbol)| Chord::named(symbol));
+    let by = before.zip(after).map_or(0, |(before, after)| i32::from(after.root()) - i32::from(before.root()));
+    sheet.chords.iter().map(|chord| chord.map(|chord| chord.transposed(by))).collect()
+}
+
+/// Symbols at times of the grid in other ticks.
+fn rescaled(symbols: Vec<(Ticks, String)>, fine: TicksPerQuarter) -> Vec<(Ticks, String)> {
+    symbols.into_iter().map(|(at, symbol)| (at.rescale(GRID, fine), symbol)).collect()
+}
+
+/// Whether a part plays chords: three notes or more in half of its onsets at least.
+fn plays_chords(part: &Part) -> bool {
+    let mut onsets = (0, 0);
+    for chord in part.notes.chunk_by(|a, b| a.onset == b.onset) {
+        onsets = (onsets.0 + 1, onsets.1 + usize::from(chord.len() > 2));
+    }
+    onsets.0 > 0 && 2 * onsets.1 >= onsets.0
+}
+
+/// A piece that is being written.
+struct Piece<'a> {
+    vocabulary: &'a Vocabulary,
+    spot: Spot<'a>,
+    plan: Plan,
+    order: Order,
+    /// The melody that is given, in tokens, and how many of them are said.
+    melody: Vec<TokenId>,
+    said: usize,
+    /// Where the piece ends, and where its last bar begins, in steps; how long that is.
+    end: u32,
+    last: u32,
+    bar: u32,
+}
+
+impl Piece<'_> {
+    /// Whether what the grammar permits fits what is to be written: pitches as the corpus has them, no long silence, an onset in the last
+    /// bar.
+    fn fits(&self, token: Token) -> bool {
+        let cursor = &self.spot.cursor;
+        let (low, high) = self.vocabulary.heard_range();
+        let now = cursor.now();
+        match (token, cursor.expected()) {
+            (Token::Pitch(pitch), _) => (low..=high).contains(&pitch),
+            (Token::Rest, _) => now != self.last && !matches!(cursor.events().last(), Some((_, None, _))),
+            (Token::Length(steps), Expected::Length(pitch)) => {
+                let to = now + u32::from(steps);
+                let enters = now < self.last && to > self.last;
+                !enters && (pitch.is_some() || u32::from(steps) <= self.bar)
+            }
+            _ => true,
+        }
+    }
+}
+
+impl<'a> Draft for Piece<'a> {
+    type Place = Spot<'a>;
+
+    fn place(&self) -> &Spot<'a> {
+        &self.spot
+    }
+
+    fn intended(&self) -> Option<TokenId> {
+        let cursor = &self.spot.cursor;
+        let (bars, said) = (&self.plan.sheet.bars, cursor.bars().len());
+        if let Some(kind) = bars.get(said) {
+            return Some(self.vocabulary.id(Token::Bar(*kind)));
+        }
+        let chord =
+            || (cursor.chords().len() < self.plan.chords).then(|| self.plan.sheet.chords[cursor.chords().len()]);
+        match (cursor.expected(), self.order) {
+            (Expected::Chord, _) | (Expected::Bar, Order::ChordsFirst) => {
+                chord().map(|chord| self.vocabulary.id(Token::Chord(chord)))
+            }
+            _ => self.melody.get(self.said).copied(),
+        }
+    }
+
+    fn mask(&self, logits: &mut [f32]) {
+        // All bars are there.
+        let fits = |token: Token| !matches!(token, Token::Bar(_)) && self.fits(token);
+        for (number, logit) in (0..).zip(logits) {
+            if !self.vocabulary.token(TokenId(number)).is_some_and(fits) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+    }
+
+    fn take(&mut self, token: TokenId) -> bool {
+        if matches!(self.vocabulary.token(token), Some(Token::Rest | Token::Pitch(_) | Token::Length(_))) {
+            self.said += 1;
+        }
+        self.spot.read(token);
+        self.spot.cursor.expected() != Expected::Nothing
+    }
+
+    fn written(&self) -> (usize, usize) {
+        let cursor = &self.spot.cursor;
+        let chords: u32 = cursor.beats().iter().take(cursor.chords().len()).map(|beat| beat.length).sum();
+        ((chords + cursor.now()) as usize, 2 * self.end as usize)
+    }
+}
+
+impl Composer for Player {
+    fn spec(&self) -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn default_sampling(&self) -> Sampling {
+        SAMPLING
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let vocabulary = self.vocabulary();
+        let (low, high) = vocabulary.heard_range();
+        let chords = vocabulary.qualities().iter().map(|quality| format!("C{}", quality.suffix()));
+        let meters: std::collections::BTreeSet<String> =
+            vocabulary.bars().iter().map(|kind| kind.meter.to_string()).collect();
+        [
+            ("network", self.model.describe()),
+            ("vocabulary", format!("{} tokens", vocabulary.len())),
+            ("melody", format!("{low} to {high}")),
+            ("chords", chords.collect::<Vec<String>>().join(" ")),
+            ("metres", meters.into_iter().collect::<Vec<String>>().join(" ")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
+        let mut composed = self.compose_all(request, std::slice::from_mut(rng), progress)?;
+        composed.pop().ok_or(ComposeError::NoToken)
+    }
+
+    fn compose_all(
+        &self,
+        request: &Request,
+        rngs: &mut [Rng],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Composition>, ComposeError> {
+        let given = request.given.as_ref().filter(|given| given.is_to_be_joined());
+        together(rngs, progress, |rngs, progress| match given {
+            Some(given) => self.joined(given.score(), request, rngs, progress),
+            None => self.write(request, rngs, progress),
+        })
+    }
+
+    fn lacks(&self, control: Control) -> bool {
+        control == Control::Chords && self.vocabulary().qualities().is_empty()
+    }
+
+    fn judge(&self) -> Option<&dyn Judge> {
+        Some(&self.model)
+    }
+}
