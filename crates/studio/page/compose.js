@@ -119,10 +119,13 @@ async function showModels() {
   suit();
 }
 
+/** Whether a model is the one for it: a choir harmonises. */
+const isMade = (/** @type {any} */ model) => suits(model) && (prompt.use() !== "harmonise" || model.choir);
+
 /** Working around what is given takes a model that can: where the chosen one cannot, another is chosen. */
 function startChanged() {
-  const able = models.find(suits);
-  if (!suits(chosen()) && able) {
+  const able = models.find(isMade) ?? models.find(suits);
+  if (!isMade(chosen()) && able && able !== chosen()) {
     say(`${able.title} can do that, and is chosen for it.`);
     $("model").value = able.id;
   }

@@ -4,7 +4,7 @@
 
 use crate::Shared;
 use cantus_composers::registry;
-use cantus_model::{Around, Control, CorpusCard};
+use cantus_model::{Around, ComposerSpec, Control, CorpusCard};
 use cantus_score::Reading;
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
@@ -24,6 +24,8 @@ pub struct Entry {
     pub detail: String,
     /// What it can work around.
     pub around: &'static [Around],
+    /// Whether it writes the four voices of a choir, whatever parts a piece has.
+    pub choir: bool,
     /// What it can be asked for besides a length and what is given.
     pub controls: Vec<Described>,
     /// What the command line calls it.
@@ -50,6 +52,12 @@ pub struct Described {
     pub label: &'static str,
     /// What it does, and how it is written.
     pub help: &'static str,
+}
+
+/// Whether a composer divides any music into the voices of a choir.
+fn is_choir(composer: &str) -> bool {
+    let sings = |spec: &ComposerSpec| spec.around.contains(&Around::Cells) && !spec.reads.contains(&Reading::Parts);
+    registry::find(composer).is_some_and(sings)
 }
 
 /// What a model of a composer that learnt from such a corpus can work around, and be asked for.
@@ -79,6 +87,7 @@ impl Models {
     pub fn new(runs: PathBuf) -> Models {
         let built_in = workshop::BUILT_IN.iter().map(|model| {
             let header = model.header();
+            let choir = header.as_ref().is_some_and(|header| is_choir(&header.composer));
             let (around, controls) =
                 header.map_or((&[][..], Vec::new()), |header| asked(&header.composer, &header.corpus));
             Entry {
@@ -91,6 +100,7 @@ impl Models {
                     },
                 ),
                 around,
+                choir,
                 controls,
                 name: model.name.to_owned(),
                 run: None,
@@ -152,12 +162,14 @@ fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
     }
     let RunDescription { composer, configuration, parameters, corpus, .. } = description;
     let (around, controls) = asked(&composer, &corpus);
+    let choir = is_choir(&composer);
     let title = title.unwrap_or(corpus.name);
     let best = Entry {
         id: id.to_owned(),
         title: title.clone(),
         detail: format!("{composer}:{configuration}, {parameters} parameters"),
         around,
+        choir,
         controls: controls.clone(),
         name: run.to_string_lossy().into_owned(),
         run: Some(run.to_owned()),
@@ -168,6 +180,7 @@ fn entries(id: &str, title: Option<String>, run: &Path) -> Vec<Entry> {
         title: title.clone(),
         detail: format!("its checkpoint after step {}", checkpoint.step),
         around,
+        choir,
         controls: controls.clone(),
         name: checkpoint.path.to_string_lossy().into_owned(),
         run: Some(run.to_owned()),

@@ -222,7 +222,7 @@ fn a_bass_comes_to_a_drum_loop() {
     for order in [
         json!({ "model": "hymns", "prompt": { "sha256": given["sha256"], "bars": 1 } }),
         json!({ "model": "chorales", "arrangement": { "sha256": given["sha256"], "voices": [0], "bars": [] } }),
-        json!({ "model": "bass", "arrangement": arrangement }),
+        json!({ "model": "hymns", "arrangement": arrangement }),
     ] {
         let refused = studio.post("/api/compositions", &order).expect(400).json();
         let error = refused["error"].as_str().unwrap();

@@ -1,6 +1,7 @@
 //! The piece on the stand, in a player's hands.
 
 use crate::browser::Browser;
+use crate::client::Open;
 use crate::page::{PLAYS, compose, with_page};
 use serde_json::json;
 
@@ -174,5 +175,44 @@ fn how_much_is_copied_is_said_in_one_sentence() {
         let said = browser.eval("document.querySelector('#originality').textContent");
         let said = said.as_str().unwrap();
         assert!(said.contains(text) && said.matches(text).count() == 1, "{said}");
+    });
+}
+
+/// The notes of a piece as onset, duration, pitch in seconds, and where its bars begin.
+fn notes(studio: &Open, id: &str) -> (Vec<(f64, f64, f64)>, Vec<f64>) {
+    let found = studio.get(&format!("/api/pieces/{id}/notes")).json();
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    let note = |note: &serde_json::Value| (number(&note[0]), number(&note[1]), number(&note[2]));
+    let mut notes: Vec<(f64, f64, f64)> = found["notes"].as_array().unwrap().iter().map(note).collect();
+    notes.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    (notes, found["bars"].as_array().unwrap().iter().map(number).collect())
+}
+
+#[test]
+fn bars_are_written_again_and_that_is_taken_back() {
+    with_page(|browser, studio, _| {
+        browser.fill("#seed", "5");
+        compose(browser);
+        let first = crate::page::newest(studio);
+        let title = browser.eval("document.querySelector('#get-midi').pathname");
+        browser.fill("#again-from", "5");
+        browser.fill("#again-to", "8");
+        browser.click("#again button");
+        browser.wait("!document.querySelector('#again-undo').hidden");
+        let second = crate::page::newest(studio);
+        assert_ne!(second["id"], first["id"]);
+        assert_eq!(second["origin"]["arrangement"]["again"], json!([{ "bars": [5, 8] }]));
+        let [(before, bars), (after, _)] = [&first, &second].map(|piece| notes(studio, piece["id"].as_str().unwrap()));
+        let split = |notes: &[(f64, f64, f64)]| -> [Vec<(f64, f64, f64)>; 2] {
+            let is_new = |note: &&(f64, f64, f64)| (bars[4] - 0.01..bars[8] - 0.01).contains(&note.0);
+            let (new, kept): (Vec<_>, Vec<_>) = notes.iter().partition(is_new);
+            [new, kept].map(|notes| notes.into_iter().copied().collect())
+        };
+        let ([was, kept_before], [is, kept_after]) = (split(&before), split(&after));
+        assert_eq!(kept_before, kept_after);
+        assert!(!is.is_empty() && was != is);
+        browser.click("#again-undo");
+        browser.wait(&format!("document.querySelector('#get-midi').pathname === {title}"));
+        browser.wait("document.querySelector('#again-undo').hidden");
     });
 }

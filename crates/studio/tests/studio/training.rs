@@ -68,6 +68,36 @@ fn the_preflight_says_what_is_used_and_why_not_the_rest() {
 }
 
 #[test]
+fn a_training_goes_on_from_a_model_of_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let train = |order: &serde_json::Value| {
+        let id = collect(&studio);
+        let path = format!("/api/trainings/{id}");
+        studio.post(&format!("{path}/start"), order).expect(202);
+        let running = |answer: &Answer| answer.json()["metrics"].as_array().is_some_and(|all| all.len() > 1);
+        studio.wait(&path, running);
+        studio.post(&format!("{path}/stop"), &json!({})).expect(202);
+        let stopped = studio.wait(&path, |answer| answer.json()["stage"] == "stopped").json();
+        (id, stopped["metrics"][0]["valid"]["nats_per_token"].as_f64().unwrap())
+    };
+    let (base, from_nothing) = train(&json!({ "composer": "lstm", "minutes": 60 }));
+    let (id, from_it) = train(&json!({ "from": format!("training:{base}"), "minutes": 60 }));
+    assert!(from_it < from_nothing, "{from_it} after an epoch, {from_nothing} from nothing");
+    // Its composer is the model's.
+    let models = studio.get("/api/models").json();
+    let of = |model: &&serde_json::Value| model["id"] == format!("training:{id}");
+    let listed = models.as_array().unwrap().iter().find(of).unwrap();
+    assert!(listed["detail"].as_str().unwrap().starts_with("lstm:default"), "{listed}");
+    // No path, and nothing that is not listed.
+    for from in ["nobody", "training:nobody", "../trainings", "/etc/passwd"] {
+        let id = collect(&studio);
+        let refused = studio.post(&format!("/api/trainings/{id}/start"), &json!({ "from": from })).expect(400).json();
+        assert!(refused["error"].as_str().unwrap().contains("to go on from"), "{refused}");
+    }
+}
+
+#[test]
 fn a_training_is_stopped_survives_a_restart_and_composes() {
     let folder = tempfile::tempdir().unwrap();
     let id;
