@@ -15,6 +15,7 @@ mod peer;
 mod products;
 mod reading;
 mod report;
+mod sites;
 mod startup;
 mod studio;
 mod training;
@@ -145,6 +146,8 @@ enum What {
     Frames(frames::Arguments),
     /// Drums to bass: what counting and a composer give to the basses of a file of pairs, divided by songs
     Pairs(pairs::Arguments),
+    /// Chorales site by site: what a model gives to the test pieces, what it writes to their sopranos
+    Sites(sites::Arguments),
 }
 
 /// What takes the turns of one benchmark.
@@ -171,6 +174,7 @@ fn main() {
         What::Products(common) => (common, Box::new(products::run)),
         What::Frames(arguments) => return end(frames::run(&arguments)),
         What::Pairs(arguments) => return end(pairs::run(&arguments)),
+        What::Sites(arguments) => return end(sites::run(&arguments)),
     };
     cantus_nn::buffer::keep_freed_memory();
     let done = rayon::ThreadPoolBuilder::new()

@@ -29,14 +29,15 @@ mod tests;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
+use cantus_encoding::voices::{self, Chord, ITEMS, SPAN};
 use cantus_model::checks::{share, within};
-use cantus_model::frames::{BarSteps, FrameSettings, Limits, Reading, check_time};
+use cantus_model::choir::Choir;
+use cantus_model::frames::{BarSteps, FrameSettings, Limits, Reading};
 use cantus_model::learner::Recurrent;
 use cantus_model::{Around, ComposerSpec, Configuration, Control, Rng, Sizes, TrainingSet};
 use cantus_nn::joint::{CLASSES, JointHead, JointShape};
 use cantus_nn::lstm::Lstm;
-use cantus_score::{Meter, Score, Tempo, Ticks, TicksPerQuarter};
+use cantus_score::{Meter, TicksPerQuarter};
 use given::AHEAD;
 use profile::{HABITS, Profile};
 use serde::{Deserialize, Serialize};
@@ -72,8 +73,6 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     load: player::ChoraleComposer::load,
 };
 
-/// The tempo where the corpus names none, in microseconds a quarter: 84 quarters a minute, as a congregation sings.
-const PACE: u32 = 714_286;
 /// Beats before the end that the network tells apart; all further ones are one.
 const LEFT: usize = 16;
 
@@ -266,16 +265,9 @@ fn two_bars(grid: TicksPerQuarter, meter: Meter) -> usize {
 
 /// What a model keeps of its corpus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Choir {
-    /// Steps to a quarter note.
-    steps_per_quarter: u32,
-    /// The lowest and the highest item of each voice; none of one that never sings.
-    ranges: Vec<Option<(usize, usize)>>,
-    /// The most frequent metre.
-    meter: String,
-    /// The middle one of the pieces' first tempos, microseconds a quarter note.
-    tempo: Option<u32>,
+struct Corpus {
+    #[serde(flatten)]
+    choir: Choir,
     /// How long literal repetition may last.
     repetition: Limits,
     /// The step at which each piece's first two bars come again, if they do.
@@ -283,9 +275,9 @@ struct Choir {
     returns: Vec<Option<usize>>,
 }
 
-impl Choir {
+impl Corpus {
     /// What the pieces of a corpus have in common; `None` where nothing is sung.
-    fn of(set: &TrainingSet) -> Option<Choir> {
+    fn of(set: &TrainingSet) -> Option<Corpus> {
         let (grid, meter) = (set.all().next()?.ticks_per_quarter, set.usual_meter());
         let two_bars = two_bars(grid, meter);
         let mut sung = 0;
@@ -296,66 +288,18 @@ impl Choir {
         });
         // A quarter less: where two bars end within a held chord, it would be too late to turn aside.
         let repetition = Limits::of(all, two_bars.saturating_sub(grid.get() as usize).max(1));
-        if sung == 0 {
-            return None;
-        }
-        let ranges = (0..VOICES).map(|voice| {
-            let items = || (0..ITEMS).filter(|item| sung >> item & 1 == 1 && voices::voice_of(*item) == voice);
-            Some((items().min()?, items().max()?))
-        });
+        let choir = Choir::of(set, sung)?;
         let returns = |chords: Vec<Chord>| {
             let opening = chords.get(..two_bars)?;
             let again = chords[two_bars..].windows(two_bars).position(|later| later == opening);
             again.map(|at| two_bars + at)
         };
-        Some(Choir {
-            steps_per_quarter: grid.get(),
-            ranges: ranges.collect(),
-            meter: meter.to_string(),
-            tempo: set.usual_tempo().map(Tempo::micros_per_quarter),
-            repetition,
-            returns: set.train.iter().map(|piece| returns(voices::read(&piece))).collect(),
-        })
+        let returns = set.train.iter().map(|piece| returns(voices::read(&piece))).collect();
+        Some(Corpus { choir, repetition, returns })
     }
+}
 
-    /// Whether a file's can be used.
-    fn check(&self) -> Result<(), String> {
-        if self.ranges.iter().flatten().any(|(low, high)| low > high || *high >= ITEMS) {
-            return Err("ranges of voices are damaged".to_owned());
-        }
-        check_time(self.steps_per_quarter, &self.meter, self.tempo)
-    }
-
-    /// The items that were sung, and those between them.
-    fn allowed(&self) -> u128 {
-        self.ranges.iter().flatten().flat_map(|(low, high)| *low..=*high).fold(0, |all, item| all | 1 << item)
-    }
-
-    /// The lowest and the highest MIDI pitch that was sung.
-    fn pitches(&self) -> (u8, u8) {
-        let pitches = |end: fn(&(usize, usize)) -> usize| {
-            let items = self.ranges.iter().flatten().map(end);
-            items.map(|item| voices::pitch_of(item).get()).collect::<Vec<u8>>()
-        };
-        let (low, high) = (pitches(|range| range.0), pitches(|range| range.1));
-        (low.into_iter().min().unwrap_or(0), high.into_iter().max().unwrap_or(127))
-    }
-
-    fn grid(&self) -> TicksPerQuarter {
-        TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
-    }
-
-    /// An empty score in the corpus's metre and tempo.
-    fn open(&self) -> Score {
-        let mut score = Score::new(self.grid());
-        score.meters.extend(self.meter.parse::<Meter>().ok().map(|meter| (Ticks::ZERO, meter)));
-        let tempo = Tempo::from_micros_per_quarter(self.tempo.unwrap_or(PACE));
-        score.tempos.extend(tempo.map(|tempo| (Ticks::ZERO, tempo)));
-        score
-    }
-
-    /// Beats from a step to the end.
-    fn beats_left(&self, at: usize, end: usize) -> usize {
-        end.saturating_sub(at) / self.steps_per_quarter as usize
-    }
+/// Beats from a step to the end.
+fn beats_left(choir: &Choir, at: usize, end: usize) -> usize {
+    end.saturating_sub(at) / choir.steps_per_quarter as usize
 }

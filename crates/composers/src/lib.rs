@@ -4,6 +4,7 @@
 
 mod accompany;
 mod chorale;
+mod deepbach;
 mod drum_and_bass;
 mod lead_sheet;
 mod lstm;

@@ -1,7 +1,8 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    accompany, chorale, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave, performance_rnn, rnn_rbm,
+    accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave, performance_rnn,
+    rnn_rbm,
 };
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
@@ -14,6 +15,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &rnn_rbm::SPEC,
     &memory::SPEC,
     &chorale::SPEC,
+    &deepbach::SPEC,
     &performance_rnn::SPEC,
     &accompany::SPEC,
     &drum_and_bass::SPEC,

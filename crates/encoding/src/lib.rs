@@ -11,6 +11,7 @@ pub mod performance;
 pub mod piano_roll;
 pub mod pitch_class_chord;
 pub mod rhythm_section;
+pub mod voice_lines;
 pub mod voices;
 
 use std::fmt;

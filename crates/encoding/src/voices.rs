@@ -264,8 +264,8 @@ fn divide_keys(keys: u128, at: &[i32; VOICES]) -> Chord {
 }
 
 /// Chords as a score of four parts, one tick a step. A pitch that stays is one note, struck again at the steps for which `again` says
-/// so.
-pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl Fn(usize) -> bool) -> Score {
+/// so of the voice.
+pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl Fn(usize, usize) -> bool) -> Score {
     let mut score = Score::new(steps_per_quarter);
     for (voice, name) in NAMES.into_iter().enumerate() {
         let mut part = Part {
@@ -278,7 +278,7 @@ pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl F
         for (step, chord) in chords.iter().enumerate() {
             let pitch = chord.pitch(voice);
             match (pitch, part.notes.last_mut()) {
-                (Some(_), Some(note)) if pitch == last && !again(step) => note.duration += Ticks(1),
+                (Some(_), Some(note)) if pitch == last && !again(step, voice) => note.duration += Ticks(1),
                 (Some(pitch), _) => part.notes.push(Note {
                     onset: Ticks(step as u64),
                     pitch,
@@ -296,7 +296,7 @@ pub fn write(chords: &[Chord], steps_per_quarter: TicksPerQuarter, again: impl F
 
 /// What [`write()`] makes of [`read`]: four parts, all notes equally loud, no pitch struck again without a rest.
 pub fn canonicalize(score: &Score) -> Score {
-    write(&read(score), score.ticks_per_quarter, |_| false)
+    write(&read(score), score.ticks_per_quarter, |_, _| false)
 }
 
 #[cfg(test)]
@@ -343,7 +343,7 @@ mod tests {
 
         #[test]
         fn parts_survive_as_chords(chords in prop::collection::vec(any_chord(), 1..40)) {
-            let score = write(&chords, TicksPerQuarter::new(4).unwrap(), |_| false);
+            let score = write(&chords, TicksPerQuarter::new(4).unwrap(), |_, _| false);
             prop_assert_eq!(canonicalize(&score), score.clone());
             // Without their names, who sings what is found, and stays.
             let unnamed = Score {
@@ -366,7 +366,7 @@ mod tests {
     fn a_voice_that_lies_higher_on_average_keeps_its_place() {
         // Three keys are sung by four voices, tenor and bass in unison; the tenor alone goes on, lower.
         let mut score =
-            write(&[[0, 72, 66, 52], [0, 0, 43, 0]].map(chord), TicksPerQuarter::new(4).unwrap(), |_| false);
+            write(&[[0, 72, 66, 52], [0, 0, 43, 0]].map(chord), TicksPerQuarter::new(4).unwrap(), |_, _| false);
         score.parts.iter_mut().for_each(|part| part.name = None);
         assert_eq!(read(&score), [[72, 66, 52, 52], [0, 0, 43, 0]].map(chord));
         let score = canonicalize(&score);
@@ -386,7 +386,7 @@ mod tests {
             chord([0, 0, 0, 0]),
             chord([69, 0, 0, 0]),
         ];
-        let score = write(&chords, TicksPerQuarter::new(4).unwrap(), |_| false);
+        let score = write(&chords, TicksPerQuarter::new(4).unwrap(), |_, _| false);
         let found = read(&merged(&score));
         assert_eq!(found.len(), chords.len());
         for (k, (found, expected)) in found.iter().zip(&chords).enumerate() {
@@ -411,7 +411,7 @@ mod tests {
     #[test]
     fn a_pitch_that_stays_is_struck_again_where_asked() {
         let chords = [chord([72, 67, 64, 48]); 8];
-        let score = write(&chords, TicksPerQuarter::new(4).unwrap(), |step| step == 4);
+        let score = write(&chords, TicksPerQuarter::new(4).unwrap(), |step, _| step == 4);
         let spans: Vec<_> = score.parts[3].notes.iter().map(|note| (note.onset.0, note.duration.0)).collect();
         assert_eq!(spans, [(0, 4), (4, 4)]);
     }

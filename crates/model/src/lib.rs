@@ -9,6 +9,7 @@ mod autoregressive;
 pub mod band;
 pub mod checkpoint;
 pub mod checks;
+pub mod choir;
 mod composer;
 pub mod critic;
 pub mod drafts;

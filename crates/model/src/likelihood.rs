@@ -13,6 +13,8 @@ pub enum Kind {
     LowerBound,
     /// Estimated by sampling.
     Estimate,
+    /// Each thing by itself, all others given: the product of such probabilities is none of the whole, and no bound of it.
+    PseudoLikelihood,
     /// A loss that is no likelihood.
     Surrogate,
 }
@@ -23,6 +25,7 @@ impl std::fmt::Display for Kind {
             Kind::Exact => "exact",
             Kind::LowerBound => "lower bound",
             Kind::Estimate => "estimate",
+            Kind::PseudoLikelihood => "pseudo-likelihood",
             Kind::Surrogate => "surrogate",
         })
     }
@@ -39,6 +42,8 @@ pub enum Unit {
     Frame,
     /// A note: when, which instrument, which pitch, how long, how loud.
     Note,
+    /// A voice at one step of the grid.
+    Site,
 }
 
 impl std::fmt::Display for Unit {
@@ -47,6 +52,7 @@ impl std::fmt::Display for Unit {
             Unit::Token => "token",
             Unit::Frame => "frame",
             Unit::Note => "note",
+            Unit::Site => "site",
         })
     }
 }

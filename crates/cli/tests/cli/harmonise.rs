@@ -67,6 +67,30 @@ fn bars_and_voices_that_are_kept_stay_note_for_note() {
 }
 
 #[test]
+fn cells_are_composed_anew_and_all_else_stays() {
+    let folder = folder();
+    save(&melody(), &folder.path().join("melody.mid"));
+    cantus(folder.path(), &["harmonise", "melody.mid", "--seed", "1", "-o", "whole.mid"]).fine();
+    let options = ["harmonise", "whole.mid", "--again", "alto:2-3,tenor:4", "--seed", "2", "-o"];
+    cantus(folder.path(), &[&options[..], &["new.mid"]].concat()).fine();
+    cantus(folder.path(), &[&options[..], &["same.mid"]].concat()).fine();
+    assert!(bytes(folder.path(), "new.mid") == bytes(folder.path(), "same.mid"));
+    let (whole, new) = (score(folder.path(), "whole.mid"), score(folder.path(), "new.mid"));
+    for (voice, again) in [0.0..0.0, 4.0..12.0, 12.0..16.0, 0.0..0.0].into_iter().enumerate() {
+        let kept = |score: &Score| -> Vec<_> {
+            notes(score, voice).into_iter().filter(|note| !again.contains(&note.0)).collect()
+        };
+        assert_eq!(kept(&new), kept(&whole), "{voice}");
+    }
+    assert!((1..3).any(|voice| notes(&new, voice) != notes(&whole, voice)));
+    let about = cantus(folder.path(), &["inspect", "new.mid"]).fine();
+    assert!(about.contains("all but 2:2-3,3:4") && about.contains("--again 2:2-3,3:4"), "{about}");
+    let refused = |again: &str| cantus(folder.path(), &["harmonise", "whole.mid", "--again", again]).failed(2);
+    assert!(refused("alto:3-9").contains("bars 3-9 cannot be composed anew"));
+    assert!(refused("flute").contains("flute") && refused("flute:2").contains("soprano, alto, tenor, bass"));
+}
+
+#[test]
 fn what_cannot_be_harmonised_is_told() {
     let folder = folder();
     save(&melody(), &folder.path().join("melody.mid"));

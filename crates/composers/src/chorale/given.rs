@@ -1,7 +1,8 @@
 //! What is given of a piece, and how the head sees it.
 
-use cantus_encoding::voices::{Chord, ITEMS, SPAN, VOICES, items, moved};
+use cantus_encoding::voices::{ITEMS, VOICES, items, moved};
 use cantus_model::Rng;
+use cantus_model::choir::{ALL, Given};
 use cantus_nn::random::{below, uniform};
 
 /// Steps ahead at which the head sees what is given, the step itself first.
@@ -10,30 +11,6 @@ const OFFSETS: [usize; 9] = [0, 1, 2, 3, 4, 6, 8, 12, 16];
 const EACH: usize = ITEMS + VOICES;
 /// Width of what the head sees.
 pub(super) const AHEAD: usize = OFFSETS.len() * EACH;
-/// All voices.
-pub(super) const ALL: u8 = (1 << VOICES) - 1;
-
-/// What is given of a step: which voices (a bit each, the soprano the lowest), and what those sing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Given {
-    pub voices: u8,
-    pub chord: Chord,
-}
-
-impl Given {
-    /// Whether a voice is given.
-    pub(super) fn knows(self, voice: usize) -> bool {
-        self.voices >> voice & 1 == 1
-    }
-
-    /// The items of the voices that are given.
-    fn bits(self) -> u128 {
-        let block = (1u128 << SPAN) - 1;
-        let known = (0..VOICES).filter(|voice| self.knows(*voice));
-        self.chord.bits() & known.fold(0, |all, voice| all | block << (SPAN * (VOICES - 1 - voice)))
-    }
-}
-
 /// Writes what is given from step `at` on, moved up by `shift` semitones.
 ///
 /// # Shapes
@@ -76,6 +53,7 @@ impl Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cantus_encoding::voices::Chord;
     use cantus_nn::random::seeded;
     use cantus_score::Pitch;
 

@@ -5,21 +5,22 @@ mod closing;
 mod drafts;
 
 use super::critic::KINDS;
-use super::given::{AHEAD, ALL, Given, write_ahead};
+use super::given::{AHEAD, write_ahead};
 use super::profile::Profile;
-use super::{Choir, SPEC, Settings, two_bars};
+use super::{Corpus, SPEC, Settings, beats_left, two_bars};
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
+use cantus_model::choir::{ALL, Choir, Given, is_same, touch};
 use cantus_model::critic::Critic;
-use cantus_model::frames::{BarSteps, FrameFigure, Recalling, evaluation, moments};
+use cantus_model::frames::{BarSteps, FrameFigure, Limits, Recalling, evaluation, moments};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
-    Length, ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    Length, ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, checkpoint,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
 use cantus_nn::random::{below, derive};
 use cantus_nn::suffix::SuffixIndex;
-use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter, quantize};
+use cantus_score::{Score, Ticks};
 pub(super) use drafts::Task;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
@@ -35,6 +36,9 @@ pub(super) fn past_of(chords: &[Chord]) -> SuffixIndex {
 pub(super) struct ChoraleComposer {
     settings: Settings,
     choir: Choir,
+    repetition: Limits,
+    /// See [`Corpus`].
+    returns: Vec<Option<usize>>,
     cells: Vec<LstmCell>,
     head: JointScorer,
     pub(super) critic: Option<Critic>,
@@ -68,7 +72,7 @@ impl ChoraleComposer {
     pub(super) fn open(file: &ModelFile) -> Result<ChoraleComposer, ModelError> {
         let metadata = |problem: String| ModelError::Metadata { problem };
         let settings = Settings::read(&file.header.settings).map_err(metadata)?;
-        let choir: Choir =
+        let Corpus { choir, repetition, returns } =
             serde_json::from_value(file.header.encoding["voices"].clone()).map_err(|e| metadata(e.to_string()))?;
         choir.check().map_err(metadata)?;
         let hidden = settings.shared.hidden;
@@ -88,6 +92,8 @@ impl ChoraleComposer {
             habits: file.header.habits.clone(),
             settings,
             choir,
+            repetition,
+            returns,
         })
     }
 
@@ -108,7 +114,7 @@ impl ChoraleComposer {
     /// Moves on to step `at` of a piece of `end` steps; `before` is the chord before it.
     fn advance(&self, memory: &mut Memory, at: usize, end: usize, before: Option<Chord>) {
         memory.input.fill(0.0);
-        let left = self.choir.beats_left(at, end);
+        let left = beats_left(&self.choir, at, end);
         before.into_iter().for_each(|chord| memory.profile.add(chord, self.choir.steps_per_quarter));
         self.settings.write_input(before.map(Chord::bits), at, left, (&memory.profile, 0), &mut memory.input);
         for (k, cell) in self.cells.iter().enumerate() {
@@ -192,38 +198,12 @@ impl ChoraleComposer {
 
     /// Where the beginning of a piece comes again, and how many steps of it: as in some piece of the corpus.
     pub(super) fn opening(&self, rng: &mut Rng) -> Option<(usize, usize)> {
-        let Choir { returns, .. } = &self.choir;
+        let returns = &self.returns;
         if returns.is_empty() {
             return None;
         }
-        let meter = self.choir.meter.parse().unwrap_or(Meter::COMMON);
-        let steps = two_bars(self.choir.grid(), meter);
+        let steps = two_bars(self.choir.grid(), self.choir.meter());
         returns[below(&mut derive(rng.next_u64(), "form", &[]), returns.len())].map(|at| (at, steps))
-    }
-
-    /// What the model knows of pitches, in a remark where it has never heard some of them.
-    fn strange(&self, score: &Score, what: &str) -> Option<String> {
-        let allowed = self.choir.allowed();
-        let knows = |pitch: Pitch| {
-            (0..VOICES).any(|voice| voices::item(voice, pitch).is_some_and(|item| allowed >> item & 1 == 1))
-        };
-        let strange = score.parts.iter().filter(|part| !part.drums);
-        let strange = strange.flat_map(|part| &part.notes).filter(|note| !knows(note.pitch)).count();
-        (strange > 0).then(|| {
-            format!(
-                "the model has never heard the pitches of {} of the {what}; the {what} itself is kept as it is",
-                cantus_score::counted(strange, "note")
-            )
-        })
-    }
-
-    /// A default chord, where the corpus knows one.
-    fn closing(&self, chords: &[Chord]) -> Chord {
-        let sung = chords.iter().rev().find(|chord| !chord.is_rest()).copied();
-        sung.unwrap_or_else(|| {
-            let middle = |range: &Option<(usize, usize)>| range.map(|(low, high)| 1u128 << usize::midpoint(low, high));
-            Chord::from_bits(self.choir.ranges.iter().filter_map(middle).fold(0, |all, bit| all | bit))
-        })
     }
 }
 
@@ -238,20 +218,6 @@ pub(super) fn protocol() -> String {
 pub(super) fn counted(figures: &[FrameFigure], steps_per_quarter: u32) -> Evaluation {
     let some = figures.get(1..).unwrap_or_default();
     evaluation(some, some.len() as f64 / f64::from(steps_per_quarter))
-}
-
-/// Whether chords hold just the pitches of a quantised score.
-fn is_same(score: &Score, chords: &[Chord]) -> bool {
-    let mut sounding = vec![0u128; chords.len()];
-    for note in score.pitched_notes() {
-        let (from, to) = (note.onset.0 as usize, note.end().0.max(note.onset.0 + 1) as usize);
-        let Some(steps) = sounding.get_mut(from..to) else { return false };
-        steps.iter_mut().for_each(|keys| *keys |= 1 << note.pitch.get());
-    }
-    let keys = |chord: &Chord| {
-        (0..VOICES).filter_map(|voice| chord.pitch(voice)).fold(0u128, |keys, pitch| keys | 1 << pitch.get())
-    };
-    sounding.iter().zip(chords).all(|(expected, chord)| keys(chord) == *expected)
 }
 
 impl Judge for ChoraleComposer {
@@ -285,10 +251,6 @@ impl Composer for ChoraleComposer {
         let (shared, own) = (&self.settings.shared, &self.settings.own);
         let memory =
             if own.candidates > 0 { format!(", a memory of {} places", own.candidates) } else { String::new() };
-        let ranges = self.choir.ranges.iter().zip(voices::NAMES).filter_map(|(range, name)| {
-            let (low, high) = (*range)?;
-            Some(format!("{name} {} to {}", voices::pitch_of(low), voices::pitch_of(high)))
-        });
         [
             (
                 "network",
@@ -297,7 +259,7 @@ impl Composer for ChoraleComposer {
                     shared.layers, shared.hidden, own.units, self.parameters
                 ),
             ),
-            ("voices", ranges.collect::<Vec<_>>().join(", ")),
+            ("voices", self.choir.describe()),
             (
                 "critic",
                 match &self.critic {
@@ -326,10 +288,15 @@ impl Composer for ChoraleComposer {
         }
         let prompt = request.prompt();
         let grid = self.choir.grid();
-        let heard = prompt.map_or_else(Vec::new, |prompt| heard(prompt, grid));
+        let heard = prompt.map_or_else(Vec::new, |prompt| {
+            let (score, steps) = self.choir.heard(prompt);
+            let mut chords = voices::read(&score);
+            chords.resize(steps, Chord::REST);
+            chords
+        });
         let meter = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);
         let intent = Intent::of(self.habits.as_ref(), request, rng)?;
-        let meter = meter.or(intent.meter()).unwrap_or_else(|| self.choir.meter.parse().unwrap_or(Meter::COMMON));
+        let meter = meter.or(intent.meter()).unwrap_or_else(|| self.choir.meter());
         let bars = request.bars() - prompt.map_or(0, Prompt::bars);
         let in_bars = BarSteps::new(grid, meter);
         let steps = in_bars.first_step(bars);
@@ -348,17 +315,17 @@ impl Composer for ChoraleComposer {
         let mut chords = self.sing(&task, rng, progress)?.split_off(heard.len());
         if chords[in_bars.first_step(bars - 1).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
             // A piece does not fade out before its last bar: what was sung last is sung once more.
-            let closing = self.closing(&[&heard[..], &chords[..]].concat());
+            let closing = self.choir.closing(&[&heard[..], &chords[..]].concat());
             chords.iter_mut().next_back().into_iter().for_each(|chord| *chord = closing);
         }
         let mut composed = self.choir.open();
-        composed.parts = voices::write(&chords, grid, |step| in_bars.begins_bar(step)).parts;
+        composed.parts = voices::write(&chords, grid, |step, _| in_bars.begins_bar(step)).parts;
         composed = composed.rescaled(in_bars.fine).before(Ticks(bars as u64 * in_bars.ticks));
         composed.meters = vec![(Ticks::ZERO, meter)];
         intent.finish(&mut composed, self.choir.pitches());
         touch(&mut composed);
         let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
-        let remarks = prompt.and_then(|prompt| self.strange(prompt.score(), "prompt")).into_iter().collect();
+        let remarks = prompt.and_then(|prompt| self.choir.strange(prompt.score(), "prompt")).into_iter().collect();
         Ok(Composition { score, remarks })
     }
 }
@@ -373,23 +340,4 @@ struct Here<'a> {
     recalling: Recalling,
     /// What may be sung, where it is the last chord.
     closing: Option<u128>,
-}
-
-/// The prompt's chords, up to where it ends.
-fn heard(prompt: &Prompt, grid: TicksPerQuarter) -> Vec<Chord> {
-    let mut chords = voices::read(&quantize(prompt.score(), grid, 0.5).0);
-    let steps = prompt.end_in(&Score::new(grid)).0.min(voices::MOST_STEPS) as usize;
-    chords.resize(steps, Chord::REST);
-    chords
-}
-
-/// Each voice by itself as a player would touch it.
-fn touch(score: &mut Score) {
-    let parts = std::mem::take(&mut score.parts);
-    for part in parts {
-        let mut alone = Score { parts: vec![part], ..score.clone() };
-        alone.parts.truncate(1);
-        accentuate(&mut alone, Ticks::ZERO);
-        score.parts.append(&mut alone.parts);
-    }
 }

@@ -5,7 +5,7 @@ use cantus_model::{
     Cell, ComposeError, Composer, Composition, Given, ModelFile, Precision, Request, Sampling, StepAt, Trainable,
     TrainingSet, seeded,
 };
-use cantus_score::{Note, Part, Pitch, Velocity};
+use cantus_score::{Note, Part, Pitch, Score, Ticks, Velocity};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::atomic::AtomicBool;
 
@@ -21,7 +21,7 @@ fn piece(bars: u64, seed: u64) -> Score {
         let which = (beat * beat * (seed + 3) / 2 + beat / 5 + seed) % 4;
         sung.extend([chords[which as usize]; 4]);
     }
-    let mut score = voices::write(&sung, TicksPerQuarter::new(4).unwrap(), |step| step % 4 == 0);
+    let mut score = voices::write(&sung, TicksPerQuarter::new(4).unwrap(), |step, _| step % 4 == 0);
     score.meters.push((Ticks::ZERO, Meter::COMMON));
     score
 }
@@ -389,7 +389,7 @@ fn returning(seed: u64, at: Option<usize>) -> Score {
     let mut chords: Vec<Chord> = voices::read(&piece(8, seed)).iter().enumerate().map(up).collect();
     let opening = chords[..32].to_vec();
     at.into_iter().for_each(|at| chords[at..at + 32].copy_from_slice(&opening));
-    voices::write(&chords, TicksPerQuarter::new(4).unwrap(), |step| step % 16 == 0)
+    voices::write(&chords, TicksPerQuarter::new(4).unwrap(), |step, _| step % 16 == 0)
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn the_beginning_comes_again_as_often_as_in_the_corpus() {
     let returns = [Some(48), Some(32), None, Some(48), None, Some(32)];
     let train = returns.iter().zip(1..).map(|(at, seed)| returning(seed, *at)).collect();
     let set = TrainingSet { train, valid: vec![piece(6, 8)].into(), attacks: false, ..TrainingSet::default() };
-    assert_eq!(Choir::of(&set).unwrap().returns, returns);
+    assert_eq!(Corpus::of(&set).unwrap().returns, returns);
 
     let settings = SPEC.tiny_settings("default").unwrap();
     let model = trainer::ChoraleTrainer::create(&settings, &set, 1).unwrap().save();

@@ -1,13 +1,14 @@
 //! Training.
 
 use super::critic::{MOST_PIECES, learn};
-use super::given::{AHEAD, Given, Mask, write_ahead};
+use super::given::{AHEAD, Mask, write_ahead};
 use super::player::{ChoraleComposer, counted, past_of, protocol};
 use super::profile::Profile;
-use super::{Choir, Network, SPEC, Settings};
+use super::{Corpus, Network, SPEC, Settings, beats_left};
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::TokenId;
 use cantus_encoding::voices::{self, Chord, ITEMS, SPAN, VOICES};
+use cantus_model::choir::Given;
 use cantus_model::critic::Critic;
 use cantus_model::frames::FrameSettings;
 use cantus_model::learner::{Learner, Recurrent};
@@ -142,7 +143,7 @@ impl Census {
 pub(super) struct ChoraleTrainer {
     settings: Settings,
     seed: u64,
-    choir: Choir,
+    corpus: Corpus,
     habits: Habits,
     train: Repertoire<ChordReader>,
     valid: Repertoire<ChordReader>,
@@ -194,7 +195,7 @@ impl ChoraleTrainer {
                     .to_owned(),
             });
         }
-        let choir = Choir::of(set).ok_or(CreateError::EmptyCorpus { what: "training" })?;
+        let corpus = Corpus::of(set).ok_or(CreateError::EmptyCorpus { what: "training" })?;
         let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = Network::new(&settings, &census.frequencies(), &mut rng, &device);
@@ -205,7 +206,7 @@ impl ChoraleTrainer {
             learner: Learner::new(network, optimizer, averaging),
             settings,
             seed,
-            choir,
+            corpus,
             habits: Habits::of(set),
             train,
             valid,
@@ -236,7 +237,7 @@ impl ChoraleTrainer {
             let moved = |step: usize| voices::moved(chords[step].bits(), shift);
             for (t, step) in tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
-                let left = self.choir.beats_left(step, chords.len());
+                let left = beats_left(&self.corpus.choir, step, chords.len());
                 let input = &mut batch.input[at * width..][..width];
                 self.settings.write_input(step.checked_sub(1).map(moved), step, left, (&profiles[step], shift), input);
                 write_ahead(given, step, shift, &mut batch.ahead[at * AHEAD..][..AHEAD]);
@@ -250,7 +251,7 @@ impl ChoraleTrainer {
 
     /// The network as the optimiser moves it, without any average.
     fn as_trained(&self) -> ModelFile {
-        let encoding = serde_json::json!({ "voices": self.choir });
+        let encoding = serde_json::json!({ "voices": self.corpus });
         checkpoint::save(&SPEC, self.learner.network(), self.settings.write(), encoding, &self.habits)
     }
 
@@ -362,7 +363,7 @@ impl Trainable for ChoraleTrainer {
             batch: Evaluation {
                 nats: found.nats,
                 tokens: found.counted,
-                quarters: found.counted / f64::from(self.choir.steps_per_quarter),
+                quarters: found.counted / f64::from(self.corpus.choir.steps_per_quarter),
                 correct: found.accuracies,
                 ..Evaluation::default()
             },
@@ -376,7 +377,7 @@ impl Trainable for ChoraleTrainer {
         let mut total = Evaluation::default();
         for pieces in self.valid.portions(MOST_JUDGED) {
             for figures in composer.judge_chords(&pieces) {
-                total += counted(&figures, self.choir.steps_per_quarter);
+                total += counted(&figures, self.corpus.choir.steps_per_quarter);
             }
         }
         total

@@ -112,6 +112,16 @@ fn several_sets_stand_in_one_table() {
             && text.contains("another: 100 of 218 pieces, per frame, surrogate; all frames"),
         "{text}"
     );
+    // What is given to each thing by itself has a column of its own.
+    reports[2].likelihood =
+        vec![LikelihoodLine { nats_per_quarter_of_notes: None, ..line("site", "pseudo-likelihood") }];
+    let text = table(&reports);
+    let rows: Vec<Vec<&str>> =
+        text.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
+    assert_eq!(rows[0][4..], ["in its own unit", "pseudo-likelihood"]);
+    assert_eq!(rows[2][4..], ["6.250 (surrogate)", "1.250 per frame", "-"]);
+    assert_eq!(rows[3][3..], ["1 of 3", "-", "-", "1.250 per site"]);
+    reports[2].likelihood.clear();
     reports[1].likelihood = vec![line("token", "exact")];
     assert!(!table(&reports).contains("do not compare"), "{}", table(&reports));
 }

@@ -156,16 +156,22 @@ impl Report {
     }
 }
 
+/// A kind of likelihood that never stands in a column with another.
+const PSEUDO: &str = "pseudo-likelihood";
+
 /// Several sets beside one corpus, a line each, and what the columns mean. Lines end with a line break.
 pub fn table(reports: &[Report]) -> String {
-    let head = ["", "told from real", "overlap", "copies", "nats per quarter of the notes", "in its own unit"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut head = vec!["", "told from real", "overlap", "copies", "nats per quarter of the notes", "in its own unit"];
+    let is_pseudo = |line: &&LikelihoodLine| line.kind == PSEUDO;
+    let has_pseudo = reports.iter().filter_map(|report| report.likelihood.first()).any(|line| is_pseudo(&line));
+    head.extend(has_pseudo.then_some(PSEUDO));
+    let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
     for report in reports {
         let likelihood = report.likelihood.first();
         let listener = report.listener.as_ref();
         let copied = report.pieces.iter().filter(|piece| piece.is_copied).count();
         let or_none = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
-        rows.push(vec![
+        let mut row = vec![
             report.set.clone(),
             or_none(listener.map(|heard| format!("{:.0}% ± {:.0}%", 100.0 * heard.right, 100.0 * heard.error))),
             or_none(report.comparison.overlap().map(|overlap| format!("{:.0}%", 100.0 * overlap))),
@@ -173,8 +179,11 @@ pub fn table(reports: &[Report]) -> String {
             or_none(
                 likelihood.and_then(|line| Some(format!("{:.3} ({})", line.nats_per_quarter_of_notes?, line.kind))),
             ),
-            or_none(likelihood.map(|line| format!("{:.3} per {}", line.nats_per_token, line.unit))),
-        ]);
+        ];
+        let own = |line: &LikelihoodLine| format!("{:.3} per {}", line.nats_per_token, line.unit);
+        row.push(or_none(likelihood.filter(|line| !is_pseudo(line)).map(own)));
+        row.extend(has_pseudo.then(|| or_none(likelihood.filter(is_pseudo).map(own))));
+        rows.push(row);
     }
     let mut text = lines(&rows);
     text.push_str(

@@ -1,11 +1,11 @@
 //! How the critic learns: from the pieces that the network learnt from.
 
-use super::super::given::Given;
 use super::super::player::{ChoraleComposer, Task};
 use super::{Hearing, KINDS};
 use cantus_encoding::voices::Chord;
 use cantus_evaluation::regression::fit;
 use cantus_model::Composer;
+use cantus_model::choir::Given;
 use cantus_model::critic::{self, Critic, Lesson, Row};
 use cantus_nn::random::derive;
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! How a piece ends of which some is given: on the tonic, all voices together.
 
-use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::{self, Chord, ITEMS, VOICES};
+use cantus_model::choir::{ALL, Given};
 use cantus_score::{Key, Mode, Pitch};
 use std::ops::Range;
 

@@ -3,8 +3,8 @@
 use super::closing::Closing;
 use super::{ChoraleComposer, Here, Memory};
 use crate::chorale::critic::Hearing;
-use crate::chorale::given::{ALL, Given};
 use cantus_encoding::voices::Chord;
+use cantus_model::choir::{ALL, Given};
 use cantus_model::drafts::{self, BREACH, DRAFTS, Draft};
 use cantus_model::frames::{Leave, Runs};
 use cantus_model::{ComposeError, Progress, Rng, Sampling};
@@ -81,7 +81,7 @@ impl ChoraleComposer {
         let first = Sung {
             memory: self.memory(),
             past: SuffixIndex::default(),
-            runs: Runs::within(&self.choir.repetition),
+            runs: Runs::within(&self.repetition),
             chords: Vec::with_capacity(end),
             hearing: critic.map(|_| Hearing::new(steps_per_quarter)),
             verdict: 0.0,
