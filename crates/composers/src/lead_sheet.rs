@@ -7,7 +7,7 @@
 //! Departures: any chords, any metre; notes have lengths. One network writes both rows in either order, which it learns by turns: what comes
 //! second is told what the first row has here and next, so it hears what is given ahead, as the source's melody does not. Beside each token it is
 //! told the clock, and which tokens stood at those earlier places of the row that resemble the present most, since repetition is what tunes
-//! are made of.
+//! are made of. Pieces are moved to the key without accidentals, so that what is learnt of one key holds for all.
 //!
 //! Cost: the default has 0.7 million parameters and takes 4 MFLOP a token in training; a quarter note has some four tokens.
 
@@ -21,7 +21,7 @@ use cantus_encoding::TokenId;
 use cantus_encoding::lead_sheet::{LeadSheet, Order, Token, Vocabulary, encode};
 use cantus_model::tokens::{Grammar, TokenTrainer};
 use cantus_model::{Around, ComposerSpec, Configuration, Control, CreateError, Sizes, TrainingSet};
-use cantus_score::{Reading, Score};
+use cantus_score::{Key, Reading, Score, key_of};
 use place::Spot;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -44,7 +44,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     configurations: &[Configuration {
         name: "default",
         summary: "one LSTM layer of 256",
-        settings: r#"{"layers":1,"hidden":256,"embedding":128,"window":96,"batch":24,"learning_rate":0.004,"patience":4,"epochs":60}"#,
+        settings: r#"{"layers":1,"hidden":256,"embedding":128,"window":96,"batch":12,"learning_rate":0.004,"transposition":0,
+                      "dropout":0.2,"input_dropout":0.1,"patience":4,"epochs":60}"#,
         sizes: Some(Sizes {
             small: r#"{"hidden":128,"embedding":64}"#,
             large: r#"{"hidden":384,"embedding":192,"layers":2,"learning_rate":0.002}"#,
@@ -61,17 +62,36 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 #[serde(deny_unknown_fields)]
 struct Own {}
 
-/// Chords, then a melody; by turns a melody, then chords.
+/// Chords, then a melody; by turns a melody, then chords. All are read in the key without accidentals, [`home`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Sheets(Vocabulary);
+#[serde(deny_unknown_fields)]
+struct Sheets {
+    vocabulary: Vocabulary,
+    /// The lowest and the highest pitch of the melodies in their own keys.
+    range: (u8, u8),
+}
+
+/// By how many semitones a key lies over the one without accidentals, of the same mode: -5 to 6.
+fn over_home(key: Key) -> i32 {
+    let up = (7 * i32::from(key.fifths())).rem_euclid(12);
+    if up > 6 { up - 12 } else { up }
+}
+
+/// A piece moved to the key without accidentals, and by how many semitones it lies over it.
+fn home(piece: &Score) -> (Score, i32) {
+    let over = key_of(piece).map_or(0, over_home);
+    match piece.transposed(-over) {
+        Some(moved) => (moved, over),
+        None => (piece.clone(), 0),
+    }
+}
 
 impl Grammar for Sheets {
     type OwnSettings = Own;
     type Place<'g> = Spot<'g>;
 
     const NAME: &'static str = "lead_sheet";
-    const PROTOCOL: &'static str = "bars, the chord of each beat, then notes and rests of the melody given the chords, in the piece's own key; \
+    const PROTOCOL: &'static str = "bars, the chord of each beat, then notes and rests of the melody given the chords; the key is given; \
                                     of the notes alone: the melody given the chords; mean over tokens";
     const FORBIDS: bool = true;
 
@@ -80,19 +100,25 @@ impl Grammar for Sheets {
     }
 
     fn of(set: &TrainingSet, transposition: u8) -> Result<Sheets, CreateError> {
-        Ok(Sheets(Vocabulary::build(set.all(), transposition)?))
+        let vocabulary = Vocabulary::build(set.all().map(|piece| home(&piece).0), transposition)?;
+        let tones = set.all().flat_map(|piece| LeadSheet::of(&piece).melody);
+        let range = tones.fold((u8::MAX, 0), |(low, high), tone| {
+            let pitch = tone.pitch.get();
+            (pitch.min(low), pitch.max(high))
+        });
+        Ok(Sheets { vocabulary, range })
     }
 
     fn size(&self) -> usize {
-        self.0.len()
+        self.vocabulary.len()
     }
 
     fn contexts(&self) -> Vec<usize> {
-        place::sizes(&self.0)
+        place::sizes(&self.vocabulary)
     }
 
     fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool) {
-        encode(&LeadSheet::of(piece), Order::ChordsFirst, &self.0)
+        encode(&LeadSheet::of(&home(piece).0), Order::ChordsFirst, &self.vocabulary)
     }
 
     /// Either order is a take.
@@ -102,28 +128,28 @@ impl Grammar for Sheets {
 
     fn encode_take(&self, piece: &Score, take: usize) -> Vec<TokenId> {
         let order = if take == 0 { Order::ChordsFirst } else { Order::MelodyFirst };
-        encode(&LeadSheet::of(piece), order, &self.0).0
+        encode(&LeadSheet::of(&home(piece).0), order, &self.vocabulary).0
     }
 
     fn is_of_notes(&self, token: TokenId) -> bool {
-        matches!(self.0.token(token), Some(Token::Rest | Token::Pitch(_) | Token::Length(_)))
+        matches!(self.vocabulary.token(token), Some(Token::Rest | Token::Pitch(_) | Token::Length(_)))
     }
 
     fn begin(&self, _tokens: &[TokenId]) -> Spot<'_> {
-        Spot::new(&self.0)
+        Spot::new(&self.vocabulary)
     }
 
     fn may_begin(&self, token: TokenId) -> bool {
-        matches!(self.0.token(token), Some(Token::Chord(_) | Token::Rest | Token::Pitch(_)))
+        matches!(self.vocabulary.token(token), Some(Token::Chord(_) | Token::Rest | Token::Pitch(_)))
     }
 
     fn shifts(&self, tokens: &[TokenId], transposition: u8) -> Range<i32> {
-        let pitches = tokens.iter().filter_map(|token| match self.0.token(*token) {
+        let pitches = tokens.iter().filter_map(|token| match self.vocabulary.token(*token) {
             Some(Token::Pitch(pitch)) => Some(i32::from(pitch.get())),
             _ => None,
         });
         let (low, high) = pitches.fold((i32::MAX, i32::MIN), |(low, high), pitch| (low.min(pitch), high.max(pitch)));
-        let (least, most) = self.0.pitch_range();
+        let (least, most) = self.vocabulary.pitch_range();
         // Twelve keys at most: 6 up and 5 down, as many as asked for and as the range allows.
         let by = i32::from(transposition);
         let down = by.min(5).min(low.saturating_sub(i32::from(least.get()))).max(0);
@@ -132,6 +158,6 @@ impl Grammar for Sheets {
     }
 
     fn moved(&self, token: TokenId, semitones: i32) -> TokenId {
-        self.0.moved(token, semitones)
+        self.vocabulary.moved(token, semitones)
     }
 }

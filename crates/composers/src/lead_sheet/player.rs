@@ -1,7 +1,7 @@
 //! Composing: bars, chords and melody in that order, or chords to a melody that is given.
 
 use super::place::Spot;
-use super::{SPEC, Sheets};
+use super::{SPEC, Sheets, home, over_home};
 use cantus_encoding::TokenId;
 use cantus_encoding::lead_sheet::{Beat, Expected, GRID, LeadSheet, Order, Token, Vocabulary, beats, melody};
 use cantus_encoding::note_chord::BarKind;
@@ -31,6 +31,8 @@ struct Plan {
     chords: usize,
     /// Up to where the melody is given, in steps.
     melody: u32,
+    /// By how many semitones the piece is to lie over the sheet.
+    over: i32,
     /// What was changed, for whoever listens.
     remarks: Vec<String>,
 }
@@ -41,7 +43,7 @@ impl Player {
     }
 
     fn vocabulary(&self) -> &Vocabulary {
-        &self.model.grammar.0
+        &self.model.grammar.vocabulary
     }
 
     /// The piece that is asked for, as far as it is known. `rows` are those of its prompt, where it has one.
@@ -64,7 +66,17 @@ impl Player {
         let all = beats(&plan.sheet.bars);
         if let Some(progression) = &request.controls.chords {
             let after = plan.sheet.chords.len();
-            plan.sheet.chords.extend(all[after..].iter().map(|beat| asked(progression, beat, upbeat, &all)));
+            let chords = all[after..].iter().map(|beat| asked(progression, beat, upbeat, &all)).collect();
+            if request.prompt().is_none() {
+                let named = LeadSheet { bars: plan.sheet.bars.clone(), chords, ..LeadSheet::default() };
+                let sounding = named.accompaniment(self.vocabulary().register());
+                let heard = || find_key(sounding.iter().flat_map(|part| &part.notes));
+                plan.over = request.controls.key.or_else(heard).map_or(0, over_home);
+                plan.sheet.chords.extend(moved(named, -plan.over).chords);
+            } else {
+                let named = LeadSheet { chords, ..LeadSheet::default() };
+                plan.sheet.chords.extend(moved(named, -plan.over).chords);
+            }
             plan.chords = all.len();
         }
         plan
@@ -89,7 +101,8 @@ impl Player {
     fn heard(&self, prompt: &Prompt) -> Plan {
         let kept = prompt.score();
         let end = prompt.end_in(kept);
-        let mut sheet = LeadSheet::until(kept, end);
+        let (at_home, over) = home(kept);
+        let mut sheet = LeadSheet::until(&at_home, end);
         // The bars to the prompt's end, where the last one is cut short.
         let end = end.rescale(kept.ticks_per_quarter, GRID);
         let changes: Vec<(Ticks, Meter)> =
@@ -109,7 +122,7 @@ impl Player {
                     .to_owned(),
             );
         }
-        Plan { chords: sheet.chords.len(), melody: steps, sheet, remarks }
+        Plan { chords: sheet.chords.len(), melody: steps, sheet, over, remarks }
     }
 
     /// A piece for each generator.
@@ -168,19 +181,20 @@ impl Player {
         let mut sheet = piece.spot.cursor.sheet();
         // Chords that were asked for are written as they were, whatever the network took them for.
         sheet.chords[..piece.plan.chords].copy_from_slice(&piece.plan.sheet.chords[..piece.plan.chords]);
+        let mut sheet = moved(sheet, piece.plan.over);
         let register = self.vocabulary().register();
         let mut composed = sheet.score(register);
         let asked_key = intent.key;
         if request.controls.chords.is_some() {
             intent.key = None;
         }
-        let (low, high) = self.vocabulary().heard_range();
-        let lowest = composed.pitch_range().map_or(low, |(lowest, _)| lowest.min(low));
-        intent.finish(&mut composed, (lowest.get(), high.get()));
+        let (low, high) = self.model.grammar.range;
+        let lowest = composed.pitch_range().map_or(low, |(lowest, _)| lowest.get().min(low));
+        intent.finish(&mut composed, (lowest, high));
         if let (Some(key), true) = (request.controls.key.and(asked_key), composed.keys.is_empty()) {
             composed.keys.push((Ticks::ZERO, key));
         }
-        let sheet = LeadSheet { chords: moved(&composed, &sheet), ..sheet };
+        sheet.chords = in_key_of(&composed, &sheet);
         let key = composed.keys.first().map(|(_, key)| *key).or_else(|| find_key(composed.pitched_notes()));
         let flats = key.is_some_and(|key| key.fifths() < 0);
         let from = piece.plan.melody;
@@ -223,13 +237,14 @@ impl Player {
         if !score.chords.is_empty() {
             remarks.push("there are chord symbols already: the new ones stand in their place".to_owned());
         }
-        let mut sheet = LeadSheet::of(score);
+        let (at_home, over) = home(score);
+        let mut sheet = LeadSheet::of(&at_home);
         sheet.chords.clear();
         if self.vocabulary().say(&mut sheet) {
             remarks
                 .push("the model does not know all that the melody holds, and heard what is nearest to it".to_owned());
         }
-        let plan = Plan { chords: 0, melody: sheet.end(), sheet, remarks };
+        let plan = Plan { chords: 0, melody: sheet.end(), sheet, over, remarks };
         let rows = self.model.rows();
         let drafts = rngs.iter().map(|_| (self.draft(plan.clone(), Order::MelodyFirst), &rows)).collect();
         let pieces = self.finished(drafts, &request.sampling, rngs, progress)?;
@@ -237,7 +252,7 @@ impl Player {
         let named = key.or(score.keys.first().map(|(_, key)| *key)).or_else(|| find_key(score.pitched_notes()));
         let flats = named.is_some_and(|key| key.fifths() < 0);
         let compose = |piece: &Piece<'_>| {
-            let sheet = piece.spot.cursor.sheet();
+            let sheet = moved(piece.spot.cursor.sheet(), over);
             let mut remarks = piece.plan.remarks.clone();
             let mut joined = score.clone();
             match sheet.accompaniment(self.vocabulary().register()) {
@@ -271,11 +286,18 @@ fn asked(progression: &Progression, beat: &Beat, before: usize, all: &[Beat]) ->
 }
 
 /// The chords of a sheet whose score was moved to another key.
-fn moved(composed: &Score, sheet: &LeadSheet) -> Vec<Option<Chord>> {
+fn in_key_of(composed: &Score, sheet: &LeadSheet) -> Vec<Option<Chord>> {
     let before = sheet.chords.iter().flatten().next();
     let after = composed.chords.iter().find_map(|(_, symbol)| Chord::named(symbol));
     let by = before.zip(after).map_or(0, |(before, after)| i32::from(after.root()) - i32::from(before.root()));
     sheet.chords.iter().map(|chord| chord.map(|chord| chord.transposed(by))).collect()
+}
+
+/// A sheet moved by semitones; what would leave the range of pitches stays.
+fn moved(mut sheet: LeadSheet, semitones: i32) -> LeadSheet {
+    sheet.chords.iter_mut().flatten().for_each(|chord| *chord = chord.transposed(semitones));
+    sheet.melody.iter_mut().for_each(|tone| tone.pitch = tone.pitch.transposed(semitones).unwrap_or(tone.pitch));
+    sheet
 }
 
 /// Symbols at times of the grid in other ticks.

@@ -165,6 +165,25 @@ fn what_comes_second_depends_on_all_of_the_first() {
 }
 
 #[test]
+fn a_piece_is_the_same_in_every_key() {
+    let sheets = Sheets::of(&set(), 0).unwrap();
+    for semitones in [-5, 2, 6] {
+        let elsewhere = tune(0).transposed(semitones).unwrap();
+        let octaves = |tokens: Vec<TokenId>| -> Vec<Token> {
+            tokens.iter().filter_map(|id| sheets.vocabulary.token(*id)).collect()
+        };
+        let chords = |piece: &Score| {
+            octaves(sheets.encode(piece).0)
+                .into_iter()
+                .filter(|token| matches!(token, Token::Chord(_)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(chords(&elsewhere), chords(&tune(0)));
+        assert_eq!(home(&elsewhere).1, semitones);
+    }
+}
+
+#[test]
 fn both_orders_are_learnt() {
     let set = set();
     let sheets = Sheets::of(&set, 0).unwrap();
@@ -177,6 +196,9 @@ fn both_orders_are_learnt() {
         tokens
     };
     assert!(one != other && sorted(&one) == sorted(&other));
-    let chord = |token: &&TokenId| matches!(sheets.0.token(**token), Some(Token::Chord(_)));
-    assert_eq!(sheets.0.token(*other.iter().rev().find(chord).unwrap()), Some(Token::Chord(Chord::named("C"))));
+    let chord = |token: &&TokenId| matches!(sheets.vocabulary.token(**token), Some(Token::Chord(_)));
+    assert_eq!(
+        sheets.vocabulary.token(*other.iter().rev().find(chord).unwrap()),
+        Some(Token::Chord(Chord::named("C")))
+    );
 }
