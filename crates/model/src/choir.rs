@@ -188,8 +188,8 @@ pub fn hold(score: &mut Score, steps: &[usize], grid: TicksPerQuarter) {
     for part in score.parts.iter_mut().filter(|part| !part.drums) {
         for step in steps {
             let at = Ticks(*step as u64).rescale(grid, score.ticks_per_quarter).0;
-            let sounding = part.notes.iter().filter(|note| note.onset.0 < at + quarter && note.end().0 > at);
-            part.fermatas.extend(sounding.last().map(|note| note.onset));
+            let mut sounding = part.notes.iter().filter(|note| note.onset.0 < at + quarter && note.end().0 > at);
+            part.fermatas.extend(sounding.next_back().map(|note| note.onset));
         }
         part.fermatas.sort_unstable();
         part.fermatas.dedup();

@@ -75,8 +75,8 @@ impl DeepBach {
             let mut figures = Vec::with_capacity(VOICES * sites.len());
             for step in steps {
                 walk.reach(step);
-                for voice in 0..VOICES {
-                    let (logarithms, symbol) = (walk.logarithms(step, voice), sites[step][voice].index());
+                for (voice, symbol) in sites[step].iter().enumerate() {
+                    let (logarithms, symbol) = (walk.logarithms(step, voice), symbol.index());
                     let (nats, is_right) = (-f64::from(logarithms[symbol]), argmax(logarithms) == Some(symbol));
                     figures.push(SiteFigure { nats, is_right });
                 }
