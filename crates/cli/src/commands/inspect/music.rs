@@ -205,8 +205,8 @@ fn again(path: &Path, origin: &Provenance) -> Vec<String> {
     let usual = match &origin.arrangement {
         // What was given stands in a file of its own, which a person has to name.
         Some(given) => {
-            // tidy: allow(registry): the command is called so
             match (given.joined, given.again.is_empty()) {
+                // tidy: allow(registry): the command is called so
                 (true, _) => add(&["accompany", "GIVEN"]),
                 (_, true) => add(&["harmonise", "GIVEN"]),
                 _ => add(&["compose", "--in", "GIVEN"]),
