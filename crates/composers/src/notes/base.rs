@@ -66,7 +66,7 @@ impl Base<'_> {
                 let nearest = |class: usize| old.instrument(*own.instruments().get(class)?);
                 let (at, is_itself) = nearest(class)?;
                 let is_taken = (0..own.instruments().len()).any(|other| {
-                    let closer = |is_other_itself: bool| is_other_itself && !is_itself || other < class && !is_itself;
+                    let closer = |is_other_itself: bool| !is_itself && (is_other_itself || other < class);
                     other != class && nearest(other).is_some_and(|(same, itself)| same == at && closer(itself))
                 });
                 (!is_taken).then_some(usize::from(at))
