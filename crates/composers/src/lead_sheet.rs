@@ -160,4 +160,12 @@ impl Grammar for Sheets {
     fn moved(&self, token: TokenId, semitones: i32) -> TokenId {
         self.vocabulary.moved(token, semitones)
     }
+
+    fn token_of(&self, base: &Sheets, token: TokenId) -> Option<TokenId> {
+        self.vocabulary.in_words_of(&base.vocabulary, token)
+    }
+
+    fn context_of(&self, base: &Sheets, context: usize, value: u32) -> Option<u32> {
+        place::value_of(&self.vocabulary, &base.vocabulary, context, value)
+    }
 }

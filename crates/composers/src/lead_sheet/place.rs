@@ -24,22 +24,56 @@ const HEARD: [usize; 2] = [4, 2];
 /// Bars ago at which is looked.
 const LAGS: [usize; 3] = [1, 2, 4];
 
-/// How many values each thing has that is told.
-pub(super) fn sizes(vocabulary: &Vocabulary) -> Vec<usize> {
-    let tokens = vocabulary.len() + 1;
-    let mut sizes = vec![EXPECTED, STEPS + 1, vocabulary.bars().len(), LEFT, PHRASE, PHRASES];
+/// What kind of thing is told.
+#[derive(Clone, Copy)]
+enum Told {
+    /// One of so many values.
+    Value(usize),
+    /// A kind of bar.
+    Bar,
+    /// A token, or none.
+    Token,
+}
+
+/// The things that are told, in order.
+fn told() -> Vec<Told> {
+    use Told::{Bar, Token, Value};
+    let mut told = vec![Value(EXPECTED), Value(STEPS + 1), Bar, Value(LEFT), Value(PHRASE), Value(PHRASES)];
     // The chord here, the next, the one after this one, how long it holds, what the last pitch is in it.
-    sizes.extend([tokens, tokens, tokens, UNTIL, 14]);
+    told.extend([Token, Token, Token, Value(UNTIL), Value(14)]);
     // Earlier tokens of the row.
-    sizes.extend([tokens, tokens]);
+    told.extend([Token, Token]);
     // Classes of the melody, and whether the first begins with the beat.
-    sizes.extend([13; HEARD[0] + HEARD[1]]);
-    sizes.push(3);
+    told.extend([Value(13); HEARD[0] + HEARD[1]]);
+    told.push(Value(3));
     // Candidates: token, likeness behind, likeness ahead.
-    sizes.extend([tokens, Likeness::BEHIND, Likeness::AHEAD].repeat(2));
-    sizes.extend([tokens, Likeness::BEHIND]);
-    sizes.extend([tokens; LAGS.len()]);
-    sizes
+    told.extend([Token, Value(Likeness::BEHIND), Value(Likeness::AHEAD)].repeat(2));
+    told.extend([Token, Value(Likeness::BEHIND)]);
+    told.extend([Token; LAGS.len()]);
+    told
+}
+
+/// How many values each of them has.
+pub(super) fn sizes(vocabulary: &Vocabulary) -> Vec<usize> {
+    let size = |told: Told| match told {
+        Told::Value(size) => size,
+        Told::Bar => vocabulary.bars().len(),
+        Told::Token => vocabulary.len() + 1,
+    };
+    told().into_iter().map(size).collect()
+}
+
+/// What a value of one of them is in the words of another vocabulary; `None` where that has none for it.
+pub(super) fn value_of(vocabulary: &Vocabulary, other: &Vocabulary, context: usize, value: u32) -> Option<u32> {
+    match told().get(context)? {
+        Told::Value(_) => Some(value),
+        Told::Bar => {
+            let kind = vocabulary.bars().get(value as usize)?;
+            Some(other.bars().iter().position(|known| known == kind)? as u32)
+        }
+        Told::Token if value as usize == vocabulary.len() => Some(other.len() as u32),
+        Told::Token => vocabulary.in_words_of(other, TokenId(value)).map(|token| token.0),
+    }
 }
 
 /// A place in a lead sheet.

@@ -217,6 +217,13 @@ impl Vocabulary {
         })
     }
 
+    /// The token of `other` that says what `token` says; `None` where there is none.
+    pub fn in_words_of(&self, other: &Vocabulary, token: TokenId) -> Option<TokenId> {
+        let said = self.token(token)?;
+        let there = other.id(said);
+        (other.token(there) == Some(said)).then_some(there)
+    }
+
     /// The number of the nearest known kind of bar among the kinds: of the same length first.
     pub fn bar_index(&self, kind: BarKind) -> usize {
         let far = |known: &BarKind| (known.steps.abs_diff(kind.steps), known.meter != kind.meter);
