@@ -1,8 +1,8 @@
-//! `voice_lines`: the [`voices`](crate::voices) of a choir as four lines of sites.
+//! `voice_lines`: the [`crate::voices`] of a choir as four lines of sites.
 //!
 //! A *site* is a voice at a step of the grid. It has one [`Symbol`]: a pitch, which is struck there; *hold*, which goes on with whatever
 //! the voice did before, sound or silence; or a rest, which begins there. So a long note has its pitch in one place, and changing it is
-//! changing one site. What [`voices`](crate::voices) lose, that a pitch is struck again, is kept.
+//! changing one site. What [`crate::voices`] lose, that a pitch is struck again, is kept.
 //!
 //! Source: G. Hadjeres, F. Pachet, F. Nielsen, DeepBach, ICML 2017, arXiv:1612.01010v2, section 2.1. Departures: a rest is held as a note
 //! is; pitches are MIDI's and have no spelling, so that C# and D flat are one.
