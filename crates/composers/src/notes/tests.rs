@@ -421,6 +421,10 @@ fn bars_and_parts_are_written_anew_and_the_rest_stays() {
     };
     assert!(matches!(refused(vec![Cell::voice(3)]), ComposeError::Voice { voice: 4, voices: 3 }));
     assert!(matches!(refused((0..3).map(Cell::voice).collect()), ComposeError::EverythingGiven));
+    let again = Given::except(source.clone(), vec![Cell { voice: Some(3), bars: Some(2..=2) }]).unwrap();
+    let request = Request::around(again, composer.default_sampling());
+    let beyond = composer.compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(beyond, ComposeError::Voice { voice: 4, voices: 3 }), "{beyond}");
 }
 
 /// A small composer after so many steps.

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const HEARD_BARS: usize = 2;
 /// Where fewer than one of so many notes give way, what is written has no pattern there.
 const SELDOM: usize = 8;
+/// Later steps than this are one: what a file says of times is not believed beyond it.
+const LATEST: u64 = u32::MAX as u64 / 4;
 /// Voices of a piece of a single part: its highest line, and the rest.
 const LINES: usize = 2;
 
@@ -51,7 +53,7 @@ impl Filling {
         let source = asked.score();
         let is_single = source.parts.len() == 1;
         let voices = if is_single { LINES } else { source.parts.len() };
-        if let Some(voice) = asked.cells().iter().filter_map(|cell| cell.voice).find(|voice| *voice >= voices) {
+        if let Some(voice) = asked.named().filter_map(|cell| cell.voice).find(|voice| *voice >= voices) {
             return Err(ComposeError::Voice { voice: voice + 1, voices });
         }
         let numbered: Vec<(usize, Bar)> = source.numbered_bars().collect();
@@ -83,10 +85,11 @@ impl Filling {
         let tempo = source.tempo_map();
         let clock = composer.clock();
         let steps = |at: Ticks| -> u64 {
-            match clock {
+            let steps = match clock {
                 Clock::Seconds => (tempo.seconds(at) * f64::from(STEPS_PER_SECOND)).round() as u64,
                 Clock::Beats(_) => at.rescale(fine, clock.ticks_per_quarter()).0,
-            }
+            };
+            steps.min(LATEST)
         };
         let ticks: Vec<Bar> = numbered.iter().map(|(_, bar)| *bar).collect();
         let in_steps = |bar: &Bar| {
@@ -111,8 +114,7 @@ impl Filling {
                 },
             });
         };
-        let heard =
-            bars.get(last + HEARD_BARS).or(bars.last()).map_or(0, |bar| bar.end().0.min(u64::from(u32::MAX / 4)));
+        let heard = bars.get(last + HEARD_BARS).or(bars.last()).map_or(0, |bar| bar.end().0);
         let mut remarks = Vec::new();
         let (all, adjusted) = composer.heard(source);
         if adjusted {
