@@ -109,18 +109,18 @@ fn parts(score: &Score) -> String {
     score.parts.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// `5` or `1-4` again.
+pub fn range((first, last): &(usize, usize)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
 /// Cells as they are asked for, parts by number.
 pub fn cells(again: &[AgainOrigin]) -> String {
-    let cell = |AgainOrigin { voice, bars }: &AgainOrigin| {
-        let range = |(first, last): &(usize, usize)| {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
-        };
-        match (voice, bars) {
-            (Some(voice), Some(bars)) => format!("{}:{}", voice + 1, range(bars)),
-            (Some(voice), None) => format!("{}:{ALL}", voice + 1),
-            (None, Some(bars)) => range(bars),
-            (None, None) => String::new(),
-        }
+    let cell = |AgainOrigin { voice, bars }: &AgainOrigin| match (voice, bars) {
+        (Some(voice), Some(bars)) => format!("{}:{}", voice + 1, range(bars)),
+        (Some(voice), None) => format!("{}:{ALL}", voice + 1),
+        (None, Some(bars)) => range(bars),
+        (None, None) => String::new(),
     };
     again.iter().map(cell).collect::<Vec<String>>().join(",")
 }

@@ -134,10 +134,7 @@ impl NoteComposer {
     /// What a request asks for, and what is drawn for it.
     pub(super) fn begin(&self, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
-        let style = self.style_of(&request.controls);
-        let custom = style.and_then(|style| self.customs.get(style));
-        let usual = custom.map_or(&self.usual, |custom| &custom.usual);
-        let intent = Intent::of(custom.map(|custom| &custom.habits).or(self.habits.as_ref()), request, rng)?;
+        let (style, usual, intent) = self.manner(request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let first = starts.len();
         let bars = request.bars() - request.prompt().map_or(0, Prompt::bars);
@@ -169,16 +166,21 @@ impl NoteComposer {
         Ok(Begun { past, given: notes.len(), heard, first, playing, form, closes, usual, grid, meter, intent, remarks })
     }
 
-    /// A piece of which some is to be written, as far as it is given before that.
-    fn begin_around(&self, filling: &Filling, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
+    /// The style that is asked for, what is usual in it, and what is drawn of its habits.
+    fn manner(&self, request: &Request, rng: &mut Rng) -> Result<(Option<usize>, &Usual, Intent<'_>), ComposeError> {
         let style = self.style_of(&request.controls);
         let custom = style.and_then(|style| self.customs.get(style));
-        let usual = custom.map_or(&self.usual, |custom| &custom.usual);
-        let intent = Intent::of(custom.map(|custom| &custom.habits).or(self.habits.as_ref()), request, rng)?;
+        let habits = custom.map(|custom| &custom.habits).or(self.habits.as_ref());
+        Ok((style, custom.map_or(&self.usual, |custom| &custom.usual), Intent::of(habits, request, rng)?))
+    }
+
+    /// A piece of which some is to be written, as far as it is given before that.
+    fn begin_around(&self, filling: &Filling, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
+        let (style, usual, intent) = self.manner(request, rng)?;
         let (clock, first) = (self.clock(), filling.first());
         let heard = filling.bars.get(first).map_or(0, |bar| bar.start.0 as u32);
         let playing = filling.all.iter().fold(0u128, |playing, note| playing | 1 << note.instrument);
-        let playing = (0..filling.bars.len()).fold(playing, |playing, bar| playing | filling.wanted(bar));
+        let playing = playing | filling.written;
         // What is written is as busy as what was there; where nothing was, as some piece of the corpus.
         let textures = if filling.is_new() {
             usual.forms.draw_textures(&filling.bars, None, rng)

@@ -305,14 +305,7 @@ fn a_piece_has_the_form_of_one_of_the_corpus() {
 
 #[test]
 fn who_is_asked_for_plays_and_nobody_else() {
-    let set = TrainingSet {
-        train: (1..5).map(|seed| band(seed, 0)).collect(),
-        valid: (5..6).map(|seed| band(seed, 0)).collect(),
-        reading: Reading::Parts,
-        ..tunes()
-    };
-    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap().save();
-    let composer = (SPEC.load)(&model).unwrap();
+    let composer = trained(&bands(), 0);
     let asking = |words: &str| {
         let mut request = Request::new(6, composer.default_sampling());
         request.controls.set("instruments", words).unwrap();
@@ -376,14 +369,7 @@ fn a_style_is_told_and_has_habits_of_its_own() {
 
 #[test]
 fn bars_and_parts_are_written_anew_and_the_rest_stays() {
-    let set = TrainingSet {
-        train: (1..5).map(|seed| band(seed, 0)).collect(),
-        valid: (5..6).map(|seed| band(seed, 0)).collect(),
-        reading: Reading::Parts,
-        ..tunes()
-    };
-    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap().save();
-    let composer = (SPEC.load)(&model).unwrap();
+    let composer = trained(&bands(), 0);
     let source = band(9, 0).rescaled(TicksPerQuarter::new(480).unwrap());
     let bar_of = |note: &Note| (note.onset.0 / 1920) as usize + 1;
     // The piano in bars 1 to 4 and everything in bar 7 stays; then all but the bass in bars 3 to 5.
@@ -427,6 +413,16 @@ fn bars_and_parts_are_written_anew_and_the_rest_stays() {
     assert!(matches!(beyond, ComposeError::Voice { voice: 4, voices: 3 }), "{beyond}");
 }
 
+/// Four bands to learn from, one to be judged by.
+fn bands() -> TrainingSet {
+    TrainingSet {
+        train: (1..5).map(|seed| band(seed, 0)).collect(),
+        valid: (5..6).map(|seed| band(seed, 0)).collect(),
+        reading: Reading::Parts,
+        ..tunes()
+    }
+}
+
 /// A small composer after so many steps.
 fn trained(set: &TrainingSet, steps: u64) -> Box<dyn Composer> {
     let mut trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), set, 1).unwrap();
@@ -439,13 +435,7 @@ fn trained(set: &TrainingSet, steps: u64) -> Box<dyn Composer> {
 
 #[test]
 fn a_melody_is_accompanied_by_who_plays_with_it() {
-    let set = TrainingSet {
-        train: (1..5).map(|seed| band(seed, 0)).collect(),
-        valid: (5..6).map(|seed| band(seed, 0)).collect(),
-        reading: Reading::Parts,
-        ..tunes()
-    };
-    let composer = trained(&set, 60);
+    let composer = trained(&bands(), 60);
     let melody: Vec<Note> = tune(8, 2).parts[0].notes.iter().filter(|note| note.pitch.get() >= 60).copied().collect();
     let alone = Score { parts: vec![Part { notes: melody.clone(), ..Part::default() }], ..tune(8, 2) };
     let given = Given::new(alone, vec![Cell::voice(0)]).unwrap();

@@ -1,7 +1,7 @@
 //! What a music file is: its length, parts and form, and how it was composed.
 
 use super::{Arguments, folder, rows};
-use crate::cells::{VOICES, cells};
+use crate::cells::{VOICES, cells, range};
 use crate::files;
 use crate::terminal::{command, duration, printable, say, table};
 use cantus_evaluation::structure::{Recurrence, recurrences};
@@ -193,8 +193,6 @@ fn kept(given: &ArrangementOrigin) -> String {
 }
 
 fn ranges(bars: &[(usize, usize)]) -> String {
-    let range =
-        |(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     bars.iter().map(range).collect::<Vec<String>>().join(",")
 }
 

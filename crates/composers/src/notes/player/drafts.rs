@@ -59,6 +59,11 @@ impl<'a> Task<'a> {
         self.filling.map_or_else(|| self.piece_end(), |filling| filling.end)
     }
 
+    /// A moment has no more notes than any of the corpus.
+    fn most_at_once(&self) -> usize {
+        self.begun.usual.ranges.iter().map(|(_, _, most)| usize::from(*most)).sum()
+    }
+
     fn piece_end(&self) -> u32 {
         self.begun.past.bars().last().map_or(0, |bar| bar.end().0.min(u64::from(u32::MAX / 2)) as u32)
     }
@@ -211,10 +216,7 @@ impl NoteComposer {
             form::Next::Again(note) => return Ok(Some(note)),
             form::Next::Free(from) => from,
         };
-        // A moment has no more notes than any of the corpus.
-        let ranges = &task.begun.usual.ranges;
-        let most: u32 = ranges.iter().map(|(_, _, most)| u32::from(*most)).sum();
-        if from == now && passed as u32 >= most {
+        if from == now && passed >= task.most_at_once() {
             from = now + 1;
         }
         let end = task.end();
@@ -224,11 +226,7 @@ impl NoteComposer {
             None => task.begins(task.begun.first + 1 + EMPTY_BARS),
             Some(_) => task.begins(here + 2 + EMPTY_BARS),
         };
-        let clock = self.clock();
-        let texture = draft.past.texture(now);
-        let pacing =
-            texture.map(|texture| Pacing::of(&draft.past, texture, task.begun.heard, clock, |k| self.is_drums(k)));
-        let pacing = pacing.unwrap_or_default();
+        let (pacing, ranges) = (self.pacing(&draft.past, now, task.begun.heard), &task.begun.usual.ranges);
         loop {
             let may_end = sounded && !task.begun.form.goes_on(from);
             if from >= end {
@@ -237,14 +235,8 @@ impl NoteComposer {
             // After a long rest that comes again the next bar at the latest.
             let latest = if from < latest { latest } else { task.begins(draft.past.bar_at(from) + 1) };
             let limits = Limits { from, latest: latest.min(end), may_end, end, pacing, ranges, ceiling: &|_| u8::MAX };
-            let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
-            view.playing = task.begun.playing;
-            view.open(notes.len());
-            if draft.looping.is_due(&task.begun.usual.loops) {
-                view.forget();
-            }
-            deciding.open(draft.memory.features());
-            let Some(note) = self.draw(&mut view, deciding, &limits, task.sampling, rng)? else { return Ok(None) };
+            let drawn = self.draw_after(draft, (task, task.begun.playing), deciding, &limits, rng)?;
+            let Some(note) = drawn else { return Ok(None) };
             match task.begun.form.next(&draft.past, note.onset, 0) {
                 form::Next::Free(at) if at == note.onset => return Ok(Some(note)),
                 // What it leads to comes again.
@@ -259,6 +251,31 @@ impl NoteComposer {
                 form::Next::Free(at) => from = at,
             }
         }
+    }
+
+    /// How the next note's time is weighed, where the piece is to be as busy as it is at `time`; what it has before `since` does not count.
+    fn pacing(&self, past: &Past, time: u32, since: u32) -> Pacing {
+        let of = |texture| Pacing::of(past, texture, since, self.clock(), |k| self.is_drums(k));
+        past.texture(time).map(of).unwrap_or_default()
+    }
+
+    /// Draws a note after what is written, of the instruments of `playing`; without what came before where that loops.
+    fn draw_after(
+        &self,
+        draft: &Written,
+        (task, playing): (&Task<'_>, u128),
+        deciding: &mut Deciding<'_>,
+        limits: &Limits<'_>,
+        rng: &mut Rng,
+    ) -> Result<Option<Event>, ComposeError> {
+        let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
+        view.playing = playing;
+        view.open(draft.past.notes().len());
+        if draft.looping.is_due(&task.begun.usual.loops) {
+            view.forget();
+        }
+        deciding.open(draft.memory.features());
+        self.draw(&mut view, deciding, limits, task.sampling, rng)
     }
 
     /// The next note of a piece of which some is given; `None` where nothing more is heard. What is drawn is taken where it is to be written
@@ -281,34 +298,21 @@ impl NoteComposer {
         let Some((mut from, until)) = stretch.filter(|(from, _)| given.is_none_or(|note| note.onset >= *from)) else {
             return Ok(read());
         };
-        let ranges = &task.begun.usual.ranges;
-        let most: usize = ranges.iter().map(|(_, _, most)| usize::from(*most)).sum();
         let of_moment = notes.iter().rev().take_while(|note| note.onset == now).count();
-        if from == now && of_moment >= most {
+        if from == now && of_moment >= task.most_at_once() {
             from = now + 1;
         }
-        let clock = self.clock();
-        let texture = draft.past.texture(from);
-        let pacing = texture.map(|texture| Pacing::of(&draft.past, texture, 0, clock, |k| self.is_drums(k)));
-        let pacing = pacing.unwrap_or_default();
+        let (pacing, ranges) = (self.pacing(&draft.past, from, 0), &task.begun.usual.ranges);
         let latest = task.begins(draft.past.bar_at(from) + 2 + EMPTY_BARS).min(until);
         let may_end = latest == until || given.is_some_and(|note| note.onset < latest);
-        let wanted = (0..filling.bars.len()).fold(0, |wanted, bar| wanted | filling.wanted(bar));
         let ceiling = |time: u32| filling.ceiling(time);
         // First as the piece goes on by itself; where that is something that is given, or is not to be, what else comes then or later.
-        for playing in [task.begun.playing, wanted] {
+        for playing in [task.begun.playing, filling.written] {
             if from >= until {
                 break;
             }
             let limits = Limits { from, latest, may_end, end: until, pacing, ranges, ceiling: &ceiling };
-            let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
-            view.playing = playing;
-            view.open(notes.len());
-            if draft.looping.is_due(&task.begun.usual.loops) {
-                view.forget();
-            }
-            deciding.open(draft.memory.features());
-            let Some(note) = self.draw(&mut view, deciding, &limits, task.sampling, rng)? else { break };
+            let Some(note) = self.draw_after(draft, (task, playing), deciding, &limits, rng)? else { break };
             if given.is_some_and(|given| given.order() <= note.order()) {
                 break;
             }

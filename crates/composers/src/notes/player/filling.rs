@@ -33,6 +33,8 @@ pub(super) struct Filling {
     ticks: Vec<Bar>,
     /// For each bar the instruments that are written in it: bit k.
     wanted: Vec<u128>,
+    /// The instruments that are written anywhere.
+    pub written: u128,
     /// For each bar the parts that are.
     parts: Vec<Vec<usize>>,
     /// The middle key of each part, and its middle loudness.
@@ -134,7 +136,8 @@ impl Filling {
             (key.unwrap_or(Pitch::C4.get()), velocity.unwrap_or(Velocity::DEFAULT))
         });
         let (middles, given) = (middles.collect(), composer.heard(&kept).0);
-        Ok(Filling { given, all, kept, bars, ticks, wanted, parts, middles, line, end: heard as u32, remarks })
+        let (written, end) = (wanted.iter().fold(0, |all, wanted| all | wanted), heard as u32);
+        Ok(Filling { given, all, kept, bars, ticks, wanted, written, parts, middles, line, end, remarks })
     }
 
     /// The number of the first bar in which something is written.
