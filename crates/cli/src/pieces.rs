@@ -6,7 +6,7 @@ use cantus_evaluation::originality::Sketch;
 use cantus_formats::Format;
 use cantus_model::{Composition, Sampling};
 use cantus_score::{Meter, Score, counted};
-use cantus_workshop::{Model, Provenance};
+use cantus_workshop::{Model, Provenance, Standing};
 use miette::Result;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ pub struct Told<'a> {
     pub written: &'a [PathBuf],
     /// How much of its melody is copied, in a sentence and in figures; nothing where the model does not know its training music.
     pub originality: Option<(String, Sketch)>,
+    /// Why it is among the best, where these were asked for.
+    pub standing: Option<&'a Standing>,
     /// What the reader of the given music had to say: told already, but for JSON.
     pub warnings: &'a [String],
 }
@@ -61,7 +63,7 @@ pub fn report(json: bool, origin: &Provenance, composition: &Composition, told: 
     if json {
         let line = serde_json::json!({
             "files": told.written, "origin": origin, "notes": score.note_count(), "seconds": seconds,
-            "remarks": composition.remarks, "warnings": told.warnings,
+            "remarks": composition.remarks, "warnings": told.warnings, "standing": told.standing,
             "originality": told.originality.as_ref().map(|(sentence, found)| {
                 serde_json::json!({
                     "sentence": sentence, "melody": found.melody, "longest": found.longest, "place": found.place,
@@ -80,6 +82,7 @@ pub fn report(json: bool, origin: &Provenance, composition: &Composition, told: 
         tempo_of(score),
         origin.seed
     ))?;
+    told.standing.map_or(Ok(()), say)?;
     told.originality.map_or(Ok(()), |(sentence, _)| say(sentence))
 }
 

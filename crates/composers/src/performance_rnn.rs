@@ -307,7 +307,7 @@ impl Player {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,
         };
-        Composition { score, remarks: opening.remarks.clone() }
+        Composition::new(score, opening.remarks.clone())
     }
 }
 

@@ -12,6 +12,7 @@
 //! Nothing here knows a composer: pieces are compared as [`cantus_score::Score`]s, wherever they come from.
 
 pub mod accompaniment;
+mod base64;
 pub mod comparison;
 pub mod listener;
 mod mixing;

@@ -6,6 +6,7 @@
 //! in it, whatever its key.
 
 mod features;
+mod reference;
 mod verdict;
 
 use crate::mixing::mix;
@@ -13,6 +14,7 @@ use crate::statistics::mean;
 use cantus_score::{Bar, Note, Part, Score, Ticks};
 use features::Features;
 use rayon::prelude::*;
+pub use reference::Reference;
 use serde::Serialize;
 use verdict::Verdict;
 
@@ -52,6 +54,8 @@ pub struct Listener {
 /// An excerpt as the listener hears it.
 struct Heard {
     is_second: bool,
+    /// Which piece of its set it is of.
+    piece: usize,
     /// Which hand its piece was dealt to.
     fold: usize,
     features: Features,
@@ -70,23 +74,23 @@ impl Listener {
         }
         let most = usual_excerpts(first, quarters).min(usual_excerpts(second, quarters));
         let sets = [first, second].map(spread_evenly);
-        let hear = |is_second: bool| -> Vec<(usize, Heard)> {
+        let hear = |is_second: bool| -> Vec<Heard> {
             let set = &sets[usize::from(is_second)];
-            let of_piece = |(k, score): (usize, &&Score)| -> Vec<(usize, Heard)> {
-                let fold = (mix(k as u64, u64::from(is_second)) % FOLDS as u64) as usize;
-                let heard = |excerpt: Score| (k, Heard { is_second, fold, features: Features::of(&excerpt) });
+            let of_piece = |(piece, score): (usize, &&Score)| -> Vec<Heard> {
+                let fold = fold_of(piece, is_second);
+                let heard = |excerpt: Score| Heard { is_second, piece, fold, features: Features::of(&excerpt) };
                 excerpts(score, quarters, most).into_iter().map(heard).collect()
             };
             set.par_iter().enumerate().flat_map_iter(of_piece).collect()
         };
         let heard = [hear(false), hear(true)];
-        let pieces = [0, 1].map(|set: usize| heard[set].chunk_by(|a, b| a.0 == b.0).count());
+        let pieces = [0, 1].map(|set: usize| heard[set].chunk_by(|a, b| a.piece == b.piece).count());
         if pieces.iter().any(|count| *count < LEAST_PIECES) {
             return None;
         }
         let excerpts = [0, 1].map(|set: usize| heard[set].len());
-        let heard: Vec<Heard> = heard.into_iter().flatten().map(|(_, heard)| heard).collect();
-        let answers: Vec<(bool, bool)> = (0..FOLDS).into_par_iter().flat_map_iter(|fold| ask(&heard, fold)).collect();
+        let heard: Vec<Heard> = heard.into_iter().flatten().collect();
+        let answers: Vec<(f64, bool)> = (0..FOLDS).into_par_iter().flat_map_iter(|fold| ask(&heard, fold)).collect();
         let right = balanced(&answers)?;
         let error = (right * (1.0 - right) / pieces.iter().sum::<usize>() as f64).sqrt();
         Some(Listener { quarters, pieces, excerpts, right, error })
@@ -110,14 +114,19 @@ impl std::fmt::Display for Listener {
     }
 }
 
-/// What it says of the pieces of one hand after it has heard the others: (said second, is second).
-fn ask(heard: &[Heard], fold: usize) -> Vec<(bool, bool)> {
+/// The hand that a piece of either set is dealt to.
+fn fold_of(piece: usize, is_second: bool) -> usize {
+    (mix(piece as u64, u64::from(is_second)) % FOLDS as u64) as usize
+}
+
+/// What it says of the pieces of one hand after it has heard the others: (the log-odds that it is of the second set, whether it is).
+fn ask(heard: &[Heard], fold: usize) -> Vec<(f64, bool)> {
     // The hand after it is for choosing the penalty.
     let trial = (fold + 1) % FOLDS;
-    let answers = |learnt: &[&Heard], asked: &[&Heard], penalty: f64| -> Vec<(bool, bool)> {
+    let answers = |learnt: &[&Heard], asked: &[&Heard], penalty: f64| -> Vec<(f64, bool)> {
         let examples: Vec<(&Features, bool)> = learnt.iter().map(|heard| (&heard.features, heard.is_second)).collect();
         let verdict = Verdict::learn(&examples, penalty);
-        asked.iter().map(|heard| (verdict.says_second(&heard.features), heard.is_second)).collect()
+        asked.iter().map(|heard| (verdict.second(&heard.features), heard.is_second)).collect()
     };
     let of = |keep: &dyn Fn(usize) -> bool| heard.iter().filter(|heard| keep(heard.fold)).collect::<Vec<&Heard>>();
     let (learnt, tried) = (of(&|of| of != fold && of != trial), of(&|of| of == trial));
@@ -128,10 +137,10 @@ fn ask(heard: &[Heard], fold: usize) -> Vec<(bool, bool)> {
 }
 
 /// The share of right answers, both kinds counting alike; `None` where there are not both.
-fn balanced(answers: &[(bool, bool)]) -> Option<f64> {
+fn balanced(answers: &[(f64, bool)]) -> Option<f64> {
     let right = |kind: bool| {
         let of_kind = answers.iter().filter(|(_, is_second)| *is_second == kind);
-        mean(of_kind.map(|(said, is)| if said == is { 1.0 } else { 0.0 }))
+        mean(of_kind.map(|(odds, is)| if (*odds > 0.0) == *is { 1.0 } else { 0.0 }))
     };
     Some((right(false)? + right(true)?) / 2.0)
 }

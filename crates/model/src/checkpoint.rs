@@ -37,6 +37,7 @@ pub fn save<M: Module>(
         origins: Vec::new(),
         training: None,
         originality: None,
+        listener: None,
         habits: Some(habits.clone()),
         temperature_floor: None,
         created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -142,6 +142,15 @@ pub struct Composition {
     pub score: Score,
     /// What the listener should know: how a prompt was understood, say.
     pub remarks: Vec<String>,
+    /// The logarithm of the odds that its critic takes it for one of the corpus, passage by passage added up, where it has a critic.
+    pub verdict: Option<f64>,
+}
+
+impl Composition {
+    /// Of a composer without a critic.
+    pub fn new(score: Score, remarks: Vec<String>) -> Composition {
+        Composition { score, remarks, verdict: None }
+    }
 }
 
 /// Numbers that a composer shows of itself, to be drawn as bars.
@@ -359,6 +368,14 @@ pub enum ComposeError {
         /// Who can be asked for it.
         able: String,
     },
+    /// The composer may be asked for it, but not this model.
+    #[error(
+        "this model cannot be asked for a {control}: the music that it learnt from does not have one, or not more than one"
+    )]
+    Lacking {
+        /// What was asked for.
+        control: &'static str,
+    },
     /// It has not learnt that style.
     #[error("the model has no style `{style}`: it learnt {known}")]
     Style {
@@ -402,6 +419,20 @@ pub enum ComposeError {
         asked: String,
         /// What there is.
         known: String,
+    },
+    /// Keys that an instrument does not have.
+    #[error(
+        "{asked} is no register for `{instrument}`: the model's music has it between {known}; ask for {keys} keys of these at least"
+    )]
+    Register {
+        /// What was asked for.
+        asked: String,
+        /// Of which instrument.
+        instrument: &'static str,
+        /// Its lowest and its highest key.
+        known: String,
+        /// How many keys are enough.
+        keys: usize,
     },
     /// A form that does not fit.
     #[error(transparent)]

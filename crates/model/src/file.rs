@@ -126,6 +126,9 @@ pub struct Header {
     /// What of the training music a composition can be held against: a digest of its melodies, as JSON.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub originality: Option<serde_json::Value>,
+    /// What a listener keeps of the training music, so that compositions can be ordered by how like it they are, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub listener: Option<serde_json::Value>,
     /// What the training pieces have of tempos, metres and keys; models of older programs do not say.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub habits: Option<Habits>,
@@ -366,6 +369,7 @@ mod tests {
             origins: Vec::new(),
             training: None,
             originality: None,
+            listener: None,
             habits: None,
             temperature_floor: None,
             created_by: "cantus test".into(),

@@ -39,7 +39,7 @@ impl Transposition {
 }
 
 /// Moves notes outside of a range into it by an octave, where that leads there.
-fn fold(part: &mut Part, low: Pitch, high: Pitch) {
+pub fn fold(part: &mut Part, low: Pitch, high: Pitch) {
     let range = low..=high;
     for note in part.notes.iter_mut().filter(|note| !range.contains(&note.pitch)) {
         let octave = if note.pitch < low { 12 } else { -12 };

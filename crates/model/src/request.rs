@@ -1,8 +1,10 @@
 //! What is asked of a composer: what is given of a piece, and what is wanted of the rest. Continuing, harmonising, filling in and composing
 //! anew are one thing, said in different words.
 
-use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling};
-use cantus_score::{Key, Meter, Players, Program, Progression, Score, Tempo, Ticks, TicksPerQuarter, Unpitched};
+use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling, Surprise};
+use cantus_score::{
+    Key, Meter, Players, Program, Progression, Registers, Score, Tempo, Ticks, TicksPerQuarter, Unpitched,
+};
 use serde::Serialize;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -221,6 +223,14 @@ pub enum Control {
     Meter,
     /// How busy it is.
     Density,
+    /// How many notes sound at once.
+    Polyphony,
+    /// Between which keys it stays.
+    Register,
+    /// How hard keys are struck.
+    Velocity,
+    /// How many nats a note is worth.
+    Surprise,
     /// How long it lasts, in the place of its bars: for music as it is played.
     Seconds,
     /// Which instruments play.
@@ -237,11 +247,15 @@ pub enum Control {
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 10] = [
+    pub const ALL: [Control; 14] = [
         Control::Form,
         Control::Key,
         Control::Meter,
         Control::Density,
+        Control::Polyphony,
+        Control::Register,
+        Control::Velocity,
+        Control::Surprise,
         Control::Seconds,
         Control::Instruments,
         Control::Program,
@@ -264,6 +278,10 @@ impl Control {
             Control::Key => "key",
             Control::Meter => "meter",
             Control::Density => "density",
+            Control::Polyphony => "polyphony",
+            Control::Register => "register",
+            Control::Velocity => "velocity",
+            Control::Surprise => "surprise",
             Control::Seconds => "seconds",
             Control::Instruments => "instruments",
             Control::Program => "program",
@@ -291,6 +309,10 @@ impl Control {
             Control::Key => "Key",
             Control::Meter => "Metre",
             Control::Density => "Density",
+            Control::Polyphony => "Polyphony",
+            Control::Register => "Register",
+            Control::Velocity => "Velocity",
+            Control::Surprise => "Surprise",
             Control::Seconds => "Seconds",
             Control::Instruments => "Instruments",
             Control::Program => "Instrument",
@@ -308,6 +330,16 @@ impl Control {
             Control::Meter => "its metre, one that the model's music has, as 3/4",
             Control::Density => {
                 "how busy it is: from 0, as the calmest of the pieces learnt from, to 1, as the busiest"
+            }
+            Control::Polyphony => {
+                "how full its chords are: from 0, as the barest of the pieces learnt from, to 1, as the fullest"
+            }
+            Control::Register => "between which keys it stays: C3-C6, or by instrument: bass: E1-G2, piano: C3-C6",
+            Control::Velocity => {
+                "how hard keys are struck: from 0, as in the softest of the pieces learnt from, to 1, as in the loudest"
+            }
+            Control::Surprise => {
+                "how surprising its notes are to the model itself: nats a note in the mean, as 1.2; the model's own figure is what it was judged by"
             }
             Control::Seconds => "how long the whole piece lasts, a prompt included, in the place of bars: 60",
             Control::Instruments => "who plays, of those that the model writes for: piano, bass, drums",
@@ -334,6 +366,14 @@ pub struct Controls {
     pub meter: Option<Meter>,
     /// How busy a piece that begins with nothing is, among the pieces learnt from, 0-1.
     pub density: Option<f64>,
+    /// How full its chords are, among the pieces learnt from, 0-1.
+    pub polyphony: Option<f64>,
+    /// Between which keys what is written stays.
+    pub register: Option<Registers>,
+    /// How hard keys are struck, among the pieces learnt from, 0-1.
+    pub velocity: Option<f64>,
+    /// Nats that a note is worth in the mean.
+    pub surprise: Option<f64>,
     /// How long it lasts, what is given included.
     pub seconds: Option<NonZeroU32>,
     /// Who plays a piece that begins with nothing.
@@ -356,6 +396,10 @@ impl Controls {
             self.key.is_some(),
             self.meter.is_some(),
             self.density.is_some(),
+            self.polyphony.is_some(),
+            self.register.is_some(),
+            self.velocity.is_some(),
+            self.surprise.is_some(),
             self.seconds.is_some(),
             self.instruments.is_some(),
             self.program.is_some(),
@@ -376,13 +420,23 @@ impl Controls {
             format!("nothing can be asked for that is called `{name}`; there are: {names}")
         })?;
         let told = |error: &dyn std::error::Error| format!("{} `{text}`: {error}", control.name());
+        let place = || {
+            let place = text.trim().parse().ok().filter(|place| (0.0..=1.0).contains(place));
+            place.map(Some).ok_or_else(|| format!("{} `{text}`: give a number from 0 to 1", control.name()))
+        };
         match control {
             Control::Form => self.form = Some(text.parse().map_err(|error| told(&error))?),
             Control::Key => self.key = Some(text.parse().map_err(|error| told(&error))?),
             Control::Meter => self.meter = Some(text.parse().map_err(|error| told(&error))?),
-            Control::Density => {
-                let density = text.parse().ok().filter(|density| (0.0..=1.0).contains(density));
-                self.density = Some(density.ok_or_else(|| format!("density `{text}`: give a number from 0 to 1"))?);
+            Control::Density => self.density = place()?,
+            Control::Polyphony => self.polyphony = place()?,
+            Control::Register => self.register = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Velocity => self.velocity = place()?,
+            Control::Surprise => {
+                let nats = text.trim().parse().ok().filter(|nats| *nats > 0.0 && *nats <= Surprise::MOST);
+                let wrong =
+                    || format!("surprise `{text}`: give nats a note, a number over 0 and up to {}", Surprise::MOST);
+                self.surprise = Some(nats.ok_or_else(wrong)?);
             }
             Control::Seconds => self.seconds = Some(text.parse().map_err(|error| told(&error))?),
             Control::Instruments => self.instruments = Some(text.parse().map_err(|error| told(&error))?),
@@ -481,6 +535,9 @@ impl Request {
             if control == Control::Seconds {
                 return Err(ComposeError::Seconds { able });
             }
+            if spec.controls.contains(&control) && control != Control::Style {
+                return Err(ComposeError::Lacking { control: control.noun() });
+            }
             return Err(ComposeError::Control { composer: spec.id, control: control.noun(), able });
         }
         if let Some(style) = self.controls.style.as_ref().filter(|style| !composer.styles().contains(style)) {
@@ -490,9 +547,11 @@ impl Request {
         let is_open = |control: &Control| match control {
             Control::Form | Control::Seconds | Control::Chords => self.length != Length::AsGiven,
             Control::Style | Control::Cadences => true,
+            Control::Surprise => !joins,
             // Drums have no key.
             Control::Key | Control::Program => joins,
-            Control::Meter | Control::Density | Control::Instruments => false,
+            Control::Register | Control::Velocity => !joins,
+            Control::Meter | Control::Density | Control::Polyphony | Control::Instruments => false,
         };
         let settled = self.controls.asked().find(|control| !is_open(control));
         if let (Some(_), Some(control)) = (&self.given, settled) {

@@ -2,6 +2,7 @@
 
 use crate::Ticks;
 use std::fmt;
+use std::str::FromStr;
 
 /// A MIDI note number, 0-127; 60 is middle C (C4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +76,43 @@ impl fmt::Display for Pitch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
         write!(f, "{}{}", NAMES[usize::from(self.class())], i32::from(self.0) / 12 - 1)
+    }
+}
+
+/// Text that names no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PitchError(String);
+
+impl fmt::Display for PitchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no key; give a letter, perhaps # or b, and its octave, as in C4, F#5 or Bb2", self.0)
+    }
+}
+
+impl std::error::Error for PitchError {}
+
+/// Scientific pitch notation: `C4`, `F#5`, `Bb2`.
+impl FromStr for Pitch {
+    type Err = PitchError;
+
+    fn from_str(text: &str) -> Result<Pitch, PitchError> {
+        let wrong = || PitchError(text.to_owned());
+        let mut signs = text.trim().chars();
+        let natural = match signs.next().map(|letter| letter.to_ascii_uppercase()) {
+            Some('C') => 0,
+            Some('D') => 2,
+            Some('E') => 4,
+            Some('F') => 5,
+            Some('G') => 7,
+            Some('A') => 9,
+            Some('B') => 11,
+            _ => return Err(wrong()),
+        };
+        let octave = signs.as_str().trim_start_matches(['#', 'b']);
+        let accidentals = &signs.as_str()[..signs.as_str().len() - octave.len()];
+        let alter: i64 = accidentals.chars().map(|sign| if sign == '#' { 1 } else { -1 }).sum();
+        let octave: i8 = octave.parse().ok().filter(|_| !octave.starts_with('+')).ok_or_else(wrong)?;
+        Pitch::try_from(12 * (i64::from(octave) + 1) + natural + alter).map_err(|_| wrong())
     }
 }
 

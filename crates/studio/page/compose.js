@@ -20,6 +20,7 @@ function order() {
     model: $("model").value,
     bars: Number($("bars").value),
     seed: number("seed"),
+    best_of: Number($("best-of").value),
     temperature: number("temperature"),
     tempo: number("tempo"),
     controls: Object.fromEntries(asked.filter(([, text]) => text !== "")),
@@ -32,12 +33,13 @@ const chosen = () => models.find((model) => model.id === $("model").value);
 /** Whether a model can do with what is given what is wanted. */
 const suits = (/** @type {any} */ model) => !prompt.around() || (model?.around.some(prompt.isWorkedAround) ?? false);
 
-/** What the chosen model can be asked for, with this start: what is given has its own key and metre, and all of its form where it is arranged. */
+/** What the chosen model can be asked for, with this start: what is given has its own key, metre and texture, and all of its form where it is arranged. */
 function wishes() {
   const all = /** @type {any[]} */ (chosen()?.controls ?? []);
   if (prompt.around() === "parts") return all.filter(({ name }) => name === "key" || name === "program");
   if (prompt.arranges()) return [];
-  return prompt.isGiven() ? all.filter(({ name }) => name === "form" || name === "seconds") : all;
+  const open = ["form", "seconds", "chords", "register", "velocity", "surprise"];
+  return prompt.isGiven() ? all.filter(({ name }) => open.includes(name)) : all;
 }
 
 /** A field for each of the model's controls; what was written stays. */

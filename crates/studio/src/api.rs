@@ -3,7 +3,7 @@
 mod pieces;
 mod trainings;
 
-use crate::composing::{self, MOST_BARS, chain};
+use crate::composing::{self, MOST_BARS, MOST_OF, chain};
 use crate::error::{ApiError, json};
 use crate::prompts::{Prompt, PromptError};
 use crate::{Shared, guard, page};
@@ -166,6 +166,7 @@ async fn compositions(State(shared): Studio) -> Response {
 async fn compose(State(shared): Studio, body: Bytes) -> Answer {
     let mut order: composing::Order = parse(&body)?;
     let check = |fine: bool, what: String| if fine { Ok(()) } else { Err(ApiError::bad_request(what)) };
+    check((1..=MOST_OF).contains(&order.best_of), format!("the best is chosen of 1 to {MOST_OF} pieces"))?;
     check((1..=MOST_BARS).contains(&order.bars), format!("a piece has 1 to {MOST_BARS} bars"))?;
     check(
         order.tempo.is_none_or(|tempo| workshop::tempo(tempo).is_some()),

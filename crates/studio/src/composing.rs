@@ -19,6 +19,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The most bars that the studio composes.
 pub const MOST_BARS: usize = 512;
+/// The most pieces that are composed to choose the best of them.
+pub const MOST_OF: u32 = 64;
 /// Orders that may wait.
 const MOST_WAITING: usize = 256;
 
@@ -34,6 +36,9 @@ pub struct Order {
     /// Drawn where it is missing.
     #[serde(default)]
     pub seed: Option<u64>,
+    /// So many pieces are composed, their seeds counted up from this one, and the best is kept.
+    #[serde(default = "one")]
+    pub best_of: u32,
     /// What suits the model where it is missing.
     #[serde(default)]
     pub temperature: Option<f64>,
@@ -60,6 +65,10 @@ fn default_model() -> String {
 
 fn default_bars() -> usize {
     workshop::BARS
+}
+
+fn one() -> u32 {
+    1
 }
 
 impl Order {
@@ -296,11 +305,15 @@ fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
         }
         shared.composing.advance(&job.id, done)
     };
-    let settings = order.settings(model);
+    let mut settings = order.settings(model);
     let given = given(shared, order)?;
-    let composed = workshop::compose(model, &settings, &[settings.seed], given.as_ref(), &mut progress)?.pop();
-    // One seed, one piece.
-    let composition = composed.ok_or(ComposeError::Stopped)?;
+    let seeds: Vec<u64> = (0..order.best_of.max(1)).map(|k| settings.seed.wrapping_add(k.into())).collect();
+    let mut composed = workshop::compose(model, &settings, &seeds, given.as_ref(), &mut progress)?;
+    let best = (composed.len() > 1).then(|| workshop::order(model, &composed).swap_remove(0));
+    let number = best.as_ref().map_or(0, |best| best.number);
+    settings.seed = seeds[number];
+    let mut composition = composed.swap_remove(number);
+    composition.remarks.extend(best.map(|best| best.to_string()));
     let score = &composition.score;
     let is_given = order.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
     let originality = originality(model, score, is_given);

@@ -7,6 +7,7 @@
 //! same illnesses at the same places.
 
 use cantus_corpus::{Corpus, Options, Split, SpoolError, prepare};
+use cantus_evaluation::listener::Reference;
 use cantus_evaluation::originality::{Digest, HeldOut, Index, Originality};
 use cantus_evaluation::structure::longest_run;
 use cantus_evaluation::{pitch_entropy, spread};
@@ -125,6 +126,8 @@ pub struct Doctor {
     entropy: (f64, f64),
     /// The most often that one chord is struck in a row in the corpus.
     longest_run: usize,
+    /// What a listener keeps of the corpus.
+    reference: Option<Reference>,
 }
 
 impl Doctor {
@@ -148,13 +151,14 @@ impl Doctor {
         let entropy = spread(notes.iter().filter_map(|notes| pitch_entropy(notes)));
         let longest_run = notes.iter().map(|notes| longest_run(notes)).max().unwrap_or(0);
         let options = Options { grid: corpus.report.options.grid, ..Options::lenient() };
-        Ok(Doctor { options, index, held_out, entropy, longest_run })
+        let reference = Reference::of(&[learnt, kept].concat());
+        Ok(Doctor { options, index, held_out, entropy, longest_run, reference })
     }
 
     /// A doctor who looks at figures alone and never at compositions: for a protocol that chooses by validation only.
     pub fn of_figures() -> Doctor {
         let (index, held_out) = (Index::default(), HeldOut::default());
-        Doctor { options: Options::lenient(), index, held_out, entropy: (0.0, 0.0), longest_run: 0 }
+        Doctor { options: Options::lenient(), index, held_out, entropy: (0.0, 0.0), longest_run: 0, reference: None }
     }
 
     /// Whether it looks at compositions.
@@ -171,6 +175,11 @@ impl Doctor {
     /// What a model file takes along, to say of every piece how original it is.
     pub fn digest(&self) -> Option<Digest> {
         self.listens().then(|| Digest::new(&self.index, self.held_out, Digest::MOST_BYTES))
+    }
+
+    /// What a model file takes along, to order pieces by how like the corpus they are; `None` where that is too small.
+    pub fn reference(&self) -> Option<&Reference> {
+        self.reference.as_ref()
     }
 
     /// Whether it is time to look at compositions of this epoch, besides those that may be kept.

@@ -10,6 +10,7 @@ use crate::doctor::{Doctor, Pulse, Remark};
 use crate::record::{Best, Metrics, RunDescription};
 use crate::run_folder::{RunFolder, RunFolderError};
 use crate::schedule::{Bounds, Phase};
+use cantus_evaluation::listener::Reference;
 use cantus_model::{
     Baseline, ComposeError, Composer, Evaluation, Likelihood, ModelError, ModelFile, Origin, PieceError, Precision,
     Regime, Request, TensorData, Trainable, TrainingSet, TrainingSummary, derive, digest,
@@ -205,6 +206,8 @@ pub struct Training<'a> {
     doctor: Doctor,
     /// What every model file of this run says of its training music.
     originality: Option<serde_json::Value>,
+    /// What a listener keeps of it.
+    listener: Option<serde_json::Value>,
     /// What it goes on from.
     origins: Vec<Origin>,
     regime: Regime,
@@ -250,6 +253,7 @@ impl<'a> Training<'a> {
             description,
             origins,
             originality: doctor.digest().map(|digest| digest.to_json()),
+            listener: doctor.reference().map(Reference::to_json),
             doctor,
             regime,
             policy,
@@ -448,6 +452,7 @@ impl<'a> Training<'a> {
     fn finished(&self, mut file: ModelFile) -> ModelFile {
         file.header.corpus = self.description.corpus.clone();
         file.header.originality.clone_from(&self.originality);
+        file.header.listener.clone_from(&self.listener);
         file.header.origins.clone_from(&self.origins);
         file.header.temperature_floor = self.standing.best.and_then(|best| best.warmer);
         file.header.training = self.standing.best.map(|best| TrainingSummary {

@@ -254,7 +254,7 @@ mod tests {
         fn compose(&self, _: &Request, _: &mut Rng, _: Progress<'_>) -> Result<Composition, ComposeError> {
             let tried = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let score = if tried < self.0 { melody(1) } else { melody(2) };
-            Ok(Composition { score, remarks: Vec::new() })
+            Ok(Composition::new(score, Vec::new()))
         }
     }
 

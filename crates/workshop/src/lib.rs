@@ -4,6 +4,7 @@
 //! Nothing here talks to a person: progress goes to the caller's functions, and what failed is a typed error.
 
 mod base;
+mod best;
 mod composing;
 mod files;
 mod folder;
@@ -13,6 +14,7 @@ mod shelf;
 mod training;
 
 pub use base::Base;
+pub use best::{Opinion, Standing, order};
 pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, request, silence, tempo, write};
 pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};

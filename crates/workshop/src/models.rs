@@ -3,6 +3,7 @@
 use crate::files::{self, ReadError};
 use crate::shelf::{RUNS, advice};
 use cantus_composers::registry;
+use cantus_evaluation::listener::Reference;
 use cantus_evaluation::originality::{Digest, Sketch};
 use cantus_model::{Composer, Header, Joined, ModelError, ModelFile, Sampling, digest};
 use cantus_score::Score;
@@ -110,6 +111,11 @@ impl Model {
     /// The same of all that it learnt from, its own corpus first.
     pub fn learnt(&self) -> Vec<Digest> {
         self.originality().into_iter().chain(self.originality_before()).collect()
+    }
+
+    /// What a listener keeps of its training music; nothing where the model does not say.
+    pub fn reference(&self) -> Option<Reference> {
+        Reference::from_json(self.header.listener.as_ref()?)
     }
 }
 

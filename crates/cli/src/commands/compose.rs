@@ -9,7 +9,9 @@ use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
 use cantus_model::{ComposeError, Composition, Form, digest};
 use cantus_score::{Key, Meter, Score};
-use cantus_workshop::{self as workshop, ArrangementOrigin, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance};
+use cantus_workshop::{
+    self as workshop, ArrangementOrigin, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance, Standing,
+};
 use miette::{IntoDiagnostic, Result, miette};
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
@@ -33,7 +35,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", requires = "prompt")]
     prompt_bars: Option<usize>,
     /// A piece of which some is written anew, as --again says; the rest stays note for note, what follows it is heard, too
-    #[arg(long = "in", value_name = "FILE", conflicts_with_all = ["prompt", "bars", "seconds", "form", "key", "meter", "density", "instruments", "tempo"])]
+    #[arg(long = "in", value_name = "FILE", conflicts_with_all = ["prompt", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "chords", "instruments", "tempo"])]
     piece: Option<PathBuf>,
     /// What of it is written anew: bars, as 5-8, or a part in some bars, by name, instrument or number, as bass:5-8,drums:7
     #[arg(long, value_name = "CELLS", value_delimiter = ',', requires = "piece")]
@@ -64,6 +66,18 @@ pub struct Arguments {
     /// How busy it is: from 0, as the calmest of the pieces learnt from, to 1, as the busiest [default: as one of them]
     #[arg(long, value_name = "0-1")]
     density: Option<String>,
+    /// How full its chords are: from 0, as the barest of the pieces learnt from, to 1, as the fullest [default: as one of them]
+    #[arg(long, value_name = "0-1")]
+    polyphony: Option<String>,
+    /// Between which keys it stays, as in C3-C6, or by instrument, as in "bass: E1-G2, piano: C3-C6" [default: as the corpus]
+    #[arg(long, value_name = "KEYS")]
+    register: Option<String>,
+    /// How hard keys are struck: from 0, as in the softest of the pieces learnt from, to 1, as in the loudest [default: as one of them]
+    #[arg(long, value_name = "0-1")]
+    velocity: Option<String>,
+    /// How surprising its notes are to the model itself, in nats a note; what `cantus models` and `evaluate` show is its own figure
+    #[arg(long, value_name = "NATS")]
+    surprise: Option<String>,
     /// Who plays, of those that the model writes for, as in "piano, bass, drums" [default: as in one of the pieces learnt from]
     #[arg(long, value_name = "NAMES")]
     instruments: Option<String>,
@@ -73,12 +87,15 @@ pub struct Arguments {
     /// How many quarter notes apart cadences are, each with a fermata, for composers that are told [default: as phrases of the corpus]
     #[arg(long, value_name = "QUARTERS")]
     cadences: Option<NonZeroU32>,
-    /// The chords that it is written to, for models of lead sheets: "Am F C G", a bar each and again from the first, or "Am F | C G7"
+    /// The chords that it is written to, "Am F C G", a bar each and again from the first, or "Am F | C G7"
     #[arg(long, value_name = "CHORDS")]
     chords: Option<String>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
+    /// Of the pieces of -n write only so many, the best: no copies, by a machine listener that knows the corpus and by the model's critic
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    best: Option<u32>,
     /// Where to write, may be given several times: .mid, .musicxml, .mxl or .abc (notes), .wav or .flac (sound), .svg (picture), .npz (arrays for NumPy)
     /// A file that is named is written over. [default: composition.mid, or the next free of composition-2.mid, composition-3.mid ...]
     #[arg(short, long, value_name = "FILE")]
@@ -87,7 +104,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "instruments", "style", "cadences", "chords", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "cadences", "chords", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -99,7 +116,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let outputs = Outputs::new(&arguments.output, "composition.mid", arguments.count as usize, arguments.force)?;
+    let kept = arguments.best.unwrap_or(arguments.count);
+    if kept > arguments.count {
+        return Err(Usage(format!("--best {kept}: give -n more pieces than that to choose from")).into());
+    }
+    let outputs = Outputs::new(&arguments.output, "composition.mid", kept as usize, arguments.force)?;
     let like = arguments.like.as_deref().map(origin).transpose()?;
     let named = arguments.model.as_deref().or(like.as_ref().map(|origin| origin.model.as_str()));
     let model = workshop::load(named.unwrap_or(workshop::DEFAULT)).into_diagnostic()?;
@@ -138,25 +159,44 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     })?;
     settings.bars = request.bars();
     let playing = arguments.sound.load(&outputs.formats)?;
-    let mut pieces = Vec::new();
     let seeds: Vec<u64> = (0..arguments.count).map(|k| settings.seed.wrapping_add(u64::from(k))).collect();
+    let mut files = Vec::new();
+    let mut write = |number: usize, seed: u64, composition: &Composition, standing: Option<&Standing>| -> Result<()> {
+        let origin = Provenance { seed, ..settings.clone() };
+        let written = outputs.of(number);
+        let prompt_end = request.prompt().map(|prompt| prompt.end_in(&composition.score));
+        for path in &written {
+            files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
+        }
+        let is_given = origin.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
+        let originality = originality(&model, &composition.score, is_given);
+        report(
+            arguments.json,
+            &origin,
+            composition,
+            Told { written: &written, originality, standing, warnings: &warnings },
+        )?;
+        files.extend(written);
+        Ok(())
+    };
+    let mut all = Vec::new();
     for (batch, seeds) in seeds.chunks(TOGETHER).enumerate() {
         let compositions = compose(&model, &settings, seeds, given)?;
-        for (k, (composition, seed)) in compositions.iter().zip(seeds).enumerate() {
-            let origin = Provenance { seed: *seed, ..settings.clone() };
-            let written = outputs.of(batch * TOGETHER + k);
-            let prompt_end = request.prompt().map(|prompt| prompt.end_in(&composition.score));
-            for path in &written {
-                files::write_score(path, &composition.score, &playing, &Roll { prompt_end, ..Roll::default() })?;
+        match arguments.best {
+            Some(_) => all.extend(compositions),
+            None => {
+                for (k, (composition, seed)) in compositions.iter().zip(seeds).enumerate() {
+                    write(batch * TOGETHER + k, *seed, composition, None)?;
+                }
             }
-            let is_given = origin.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
-            let originality = originality(&model, &composition.score, is_given);
-            let told = Told { written: &written, originality, warnings: &warnings };
-            report(arguments.json, &origin, composition, told)?;
-            pieces.extend(written);
         }
     }
-    if let Some(hint) = how_to_hear(&pieces, &outputs.formats).filter(|_| !arguments.json) {
+    if arguments.best.is_some() {
+        for (k, standing) in workshop::order(&model, &all).iter().take(kept as usize).enumerate() {
+            write(k, seeds[standing.number], &all[standing.number], Some(standing))?;
+        }
+    }
+    if let Some(hint) = how_to_hear(&files, &outputs.formats).filter(|_| !arguments.json) {
         say(hint)?;
     }
     Ok(())
@@ -219,6 +259,10 @@ fn settle(
         ("key", arguments.key.map(|key| key.to_string())),
         ("meter", arguments.meter.map(|meter| meter.to_string())),
         ("density", arguments.density.clone()),
+        ("polyphony", arguments.polyphony.clone()),
+        ("register", arguments.register.clone()),
+        ("velocity", arguments.velocity.clone()),
+        ("surprise", arguments.surprise.clone()),
         ("instruments", arguments.instruments.clone()),
         ("chords", arguments.chords.clone()),
         ("style", arguments.style.clone()),

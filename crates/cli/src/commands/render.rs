@@ -5,6 +5,7 @@ use crate::files::{self, LimitArguments, Music, SoundArguments};
 use crate::terminal::{note, printable, say};
 use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
+use cantus_score::{Score, TicksPerQuarter, with_chords};
 use miette::Result;
 use std::path::PathBuf;
 
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Where to write, may be given several times: .mid, .musicxml, .mxl, .abc, .wav, .flac, .svg or .npz
     #[arg(short, long, value_name = "FILE", required = true)]
     output: Vec<PathBuf>,
+    /// Find the chords that the music stands in, and write their symbols over it where it has none
+    #[arg(long)]
+    chords: bool,
     /// Say what was written as JSON, a line for each piece
     #[arg(long)]
     json: bool,
@@ -43,6 +47,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let playing = arguments.sound.load(&formats)?;
     let count = pieces.len();
     for (k, Music { score, warnings }) in pieces.iter_mut().enumerate() {
+        if arguments.chords {
+            *score = with_chords(std::mem::replace(score, Score::new(TicksPerQuarter::DEFAULT)));
+        }
         if let Some(silence) = files::silence(&arguments.music, score) {
             note(&silence);
             warnings.push(silence);

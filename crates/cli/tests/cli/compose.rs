@@ -339,3 +339,51 @@ fn bars_of_a_piece_are_written_anew_and_the_rest_stays() {
     assert!(failed(&["--in", "mine.mid", "--again", "1", "--bars", "9"], 2).contains("--bars"));
     assert!(!root.join("no.mid").exists());
 }
+
+#[test]
+fn of_several_pieces_the_best_are_written_and_say_why() {
+    let folder = folder();
+    let many = ["compose", "-n", "12", "--best", "2", "--seed", "5", "-o", "best.mid"];
+    let out = cantus(folder.path(), &many).fine();
+    assert_eq!(names(folder.path()), ["best-1.mid", "best-2.mid"]);
+    assert_eq!(out.matches("of 12 pieces: ").count(), 2, "{out}");
+    assert!(out.contains("by the listener, ") && out.contains("by the critic; no copy"), "{out}");
+    // Each is what its own seed gives.
+    let seed: String = out.split("seed ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    assert!((5..17).contains(&seed.parse::<u32>().unwrap()), "{seed}");
+    cantus(folder.path(), &["compose", "--seed", &seed, "-o", "own.mid"]).fine();
+    assert!(bytes(folder.path(), "best-1.mid") == bytes(folder.path(), "own.mid"));
+    let json = cantus(folder.path(), &[&many[..], &["--json"]].concat()).fine();
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!((first["origin"]["seed"].as_u64(), first["standing"]["of"].as_u64()), (seed.parse().ok(), Some(12)));
+    let refused = cantus(folder.path(), &["compose", "-n", "2", "--best", "3"]).failed(2);
+    assert!(refused.contains("--best 3"), "{refused}");
+}
+
+#[test]
+fn a_piece_is_written_to_chords_between_the_keys_that_are_asked_for() {
+    let folder = folder();
+    let asked = [
+        "compose",
+        "--chords",
+        "C F | G7 | Am | C",
+        "--register",
+        "C3-C6",
+        "--bars",
+        "8",
+        "--seed",
+        "3",
+        "-o",
+        "piece.musicxml",
+    ];
+    cantus(folder.path(), &asked).fine();
+    let piece = score(folder.path(), "piece.musicxml");
+    let symbols: Vec<&str> = piece.chords.iter().map(|(_, symbol)| &symbol[..]).collect();
+    assert_eq!(symbols[..5], ["C", "F", "G7", "Am", "C"]);
+    let (low, high) = piece.pitch_range().unwrap();
+    assert!(low >= "C3".parse().unwrap() && high <= "C6".parse().unwrap(), "{low}-{high}");
+    cantus(folder.path(), &["compose", "--like", "piece.musicxml", "-o", "again.musicxml"]).fine();
+    assert!(bytes(folder.path(), "piece.musicxml") == bytes(folder.path(), "again.musicxml"));
+    let refused = cantus(folder.path(), &["compose", "--register", "C6-C3"]).failed(2);
+    assert!(refused.contains("C6-C3"), "{refused}");
+}

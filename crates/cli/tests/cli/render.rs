@@ -1,6 +1,6 @@
 //! `cantus render` between all formats, and other commands on files that are not MIDI.
 
-use crate::common::{bytes, cantus, fill, folder, names, piece, save};
+use crate::common::{bytes, cantus, fill, folder, names, piece, save, score};
 use cantus_formats::{Format, Limits, read};
 use cantus_score::Score;
 use std::path::Path;
@@ -87,4 +87,19 @@ fn a_folder_of_scores_and_tunes_is_a_corpus() {
     let report = cantus(folder.path(), &["inspect", "music", "--verbose"]).fine();
     assert!(report.contains("duplicate of 00.mid") && report.contains("duplicate of other.musicxml"), "{report}");
     assert!(report.contains("score-timewise"), "{report}");
+}
+
+#[test]
+fn chords_are_found_and_written_over_the_music() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("tune.abc"),
+        "X:1\nM:4/4\nL:1/4\nK:C\n[C4E4G4]|[F,4A,4C4]|[G,4B,4D4F4]|[C4E4G4]|\n",
+    )
+    .unwrap();
+    cantus(folder.path(), &["render", "tune.abc", "--chords", "-o", "sheet.musicxml"]).fine();
+    let found = score(folder.path(), "sheet.musicxml").chords;
+    assert_eq!(found.iter().map(|(_, symbol)| &symbol[..]).collect::<Vec<_>>(), ["C", "F", "G7", "C"]);
+    cantus(folder.path(), &["render", "tune.abc", "-o", "plain.musicxml"]).fine();
+    assert!(score(folder.path(), "plain.musicxml").chords.is_empty());
 }

@@ -95,7 +95,7 @@ fn what_is_given_stays_and_one_part_comes_to_it() {
         let controls: &[(&str, &str)] = if kept { &[("program", "38"), ("key", "D minor")] } else { &[] };
         let mut notes = 0;
         for seed in 0..4 {
-            let Composition { score, remarks } = joined(composer.as_ref(), given.clone(), controls, seed).unwrap();
+            let Composition { score, remarks, .. } = joined(composer.as_ref(), given.clone(), controls, seed).unwrap();
             assert!(remarks.is_empty() || score.parts[2].notes.is_empty(), "{remarks:?}");
             assert_eq!(score.parts.len(), 3);
             assert_eq!(score.parts[..2], given.rescaled(score.ticks_per_quarter).parts[..]);

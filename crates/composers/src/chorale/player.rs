@@ -312,7 +312,8 @@ impl Composer for ChoraleComposer {
         // A piece of its own: its beginning comes again as that of some piece of the corpus does.
         let opening = if prompt.is_none() && request.controls.form.is_none() { self.opening(rng) } else { None };
         let task = Task { given: &given, recalls: &recalls, opening, closing: None, sampling: &request.sampling };
-        let mut chords = self.sing(&task, rng, progress)?.split_off(heard.len());
+        let (mut sung, verdict) = self.sing(&task, rng, progress)?;
+        let mut chords = sung.split_off(heard.len());
         if chords[in_bars.first_step(bars - 1).min(steps - 1)..].iter().all(|chord| chord.is_rest()) {
             // A piece does not fade out before its last bar: what was sung last is sung once more.
             let closing = self.choir.closing(&[&heard[..], &chords[..]].concat());
@@ -326,7 +327,7 @@ impl Composer for ChoraleComposer {
         touch(&mut composed);
         let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
         let remarks = prompt.and_then(|prompt| self.choir.strange(prompt.score(), "prompt")).into_iter().collect();
-        Ok(Composition { score, remarks })
+        Ok(Composition { score, remarks, verdict })
     }
 }
 

@@ -219,7 +219,7 @@ impl Player {
                 composed
             }
         };
-        Composition { score, remarks: piece.plan.remarks.clone() }
+        Composition::new(score, piece.plan.remarks.clone())
     }
 
     /// Chords to a melody that is given with all else there is.
@@ -265,7 +265,7 @@ impl Player {
             }
             let fine = joined.ticks_per_quarter;
             joined.chords = rescaled(sheet.symbols(0, flats), fine);
-            Composition { score: joined, remarks }
+            Composition::new(joined, remarks)
         };
         Ok(pieces.iter().map(compose).collect())
     }

@@ -114,7 +114,7 @@ fn chords_are_found_to_a_melody_that_stays() {
     alone.parts[0].name = Some("Fiddle".to_owned());
     alone.parts.push(Part { notes: vec![note(0, 36, 1)], ..Part::of_drums() });
     let request = Request::around(Given::parts(alone.clone()).unwrap(), Sampling::GREEDY);
-    let Composition { score, remarks } = composed(composer.as_ref(), &request, 1).unwrap();
+    let Composition { score, remarks, .. } = composed(composer.as_ref(), &request, 1).unwrap();
     assert!(remarks.is_empty(), "{remarks:?}");
     let kept = score.rescaled(alone.ticks_per_quarter);
     assert_eq!(kept.parts[..2], alone.parts[..]);

@@ -157,7 +157,7 @@ impl ChordComposer {
             Some(prompt) => prompt.join(&composed, opening.from),
             None => composed,
         };
-        Composition { score, remarks: opening.remarks.clone() }
+        Composition::new(score, opening.remarks.clone())
     }
 }
 

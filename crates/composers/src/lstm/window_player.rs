@@ -175,6 +175,6 @@ impl Composer for WindowComposer {
                 composed
             }
         };
-        Ok(Composition { score, remarks })
+        Ok(Composition::new(score, remarks))
     }
 }

@@ -3,7 +3,7 @@
 use super::past::Past;
 use super::texture::Textures;
 use cantus_encoding::note_events::{Clock, Event};
-use cantus_model::Rng;
+use cantus_model::{Controls, Rng};
 use cantus_nn::random::{below, mix};
 use cantus_score::Bar;
 use serde::{Deserialize, Serialize};
@@ -69,12 +69,32 @@ impl Plans {
         })
     }
 
-    /// How busy a piece of these bars is, as some piece of the corpus whose bars are as long, however long that is. Where a density is asked
-    /// for, one of those about so busy, from 0, the calmest, to 1, the busiest.
-    pub fn draw_textures(&self, bars: &[Bar], density: Option<f64>, rng: &mut Rng) -> Textures {
-        let alike = self.alike(bars);
-        let plans = density.map_or_else(|| alike.clone(), |density| about_so_busy(alike.clone(), density));
-        plans.get(below(rng, plans.len().max(1))).map(|plan| plan.textures.clone()).unwrap_or_default()
+    /// How busy a piece of these bars is, as some piece of the corpus whose bars are as long, however long that is. Where a density or a
+    /// polyphony is asked for, one of those about so busy and so full, from 0, the calmest and barest, to 1, the busiest and fullest.
+    pub fn draw_textures(&self, bars: &[Bar], asked: &Controls, rng: &mut Rng) -> Textures {
+        let mut plans = self.alike(bars);
+        let busy = asked.density.map(|place| self.value(place, Textures::busy));
+        let full = asked.polyphony.map(|place| self.value(place, Textures::full));
+        // What is asked for stands among all pieces; those whose bars are as long may have none of it, and are moved there.
+        let off = |plan: &&Plan| {
+            let by = |wanted: Option<f64>, is: f64| wanted.map_or(0.0, |wanted| (wanted - is).abs());
+            by(busy, plan.textures.busy()) + by(full, plan.textures.full())
+        };
+        if busy.or(full).is_some() {
+            plans.sort_by(|a, b| off(a).total_cmp(&off(b)));
+            plans.truncate((plans.len() / 10).max(3));
+        }
+        let drawn = plans.get(below(rng, plans.len().max(1))).map(|plan| plan.textures.clone()).unwrap_or_default();
+        drawn.moved(busy, full)
+    }
+
+    /// The value that a measure of textures has at a place among all pieces, from 0, the least, to 1, the most.
+    fn value(&self, place: f64, measure: fn(&Textures) -> f64) -> f64 {
+        let mut values: Vec<f64> = self.0.iter().map(|plan| measure(&plan.textures)).collect();
+        values.sort_by(f64::total_cmp);
+        let at = place * values.len().saturating_sub(1) as f64;
+        let value = |k: f64| values.get(k as usize).copied().unwrap_or(0.0);
+        value(at.floor()) + at.fract() * (value(at.ceil()) - value(at.floor()))
     }
 
     /// Those whose bars are as long.
@@ -82,14 +102,6 @@ impl Plans {
         let length = bars.first().map_or(0, |bar| bar.length.0);
         self.0.iter().filter(|plan| plan.bar == 0 || u64::from(plan.bar) == length).collect()
     }
-}
-
-/// Of plans a tenth, and three at least, that are about so busy, from 0, the calmest, to 1, the busiest.
-fn about_so_busy(mut plans: Vec<&Plan>, density: f64) -> Vec<&Plan> {
-    plans.sort_by(|a, b| a.textures.busy().total_cmp(&b.textures.busy()));
-    let count = (plans.len() / 10).max(3).min(plans.len());
-    let first = (density * (plans.len() - count) as f64).round() as usize;
-    plans[first..first + count].to_vec()
 }
 
 impl Plan {
@@ -194,6 +206,15 @@ impl Form {
         form
     }
 
+    /// The same, where only such stretches come again: when one begins and ends, and when what it repeats began.
+    #[must_use]
+    pub fn where_alike(mut self, alike: impl Fn(u32, u32, u32) -> bool) -> Form {
+        for (from, to, source) in &mut self.stretches {
+            *source = source.filter(|source| alike(*from, *to, *source));
+        }
+        self
+    }
+
     /// Whether something comes again at or after a time.
     pub fn goes_on(&self, time: u32) -> bool {
         self.stretches.iter().any(|(_, to, source)| *to > time && source.is_some())
@@ -276,7 +297,8 @@ pub(super) mod tests {
         let pieces: Vec<Past> = [8, 1, 5, 3, 12].map(piece).into();
         let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16));
         let drawn = |density: Option<f64>| -> Vec<f64> {
-            let draw = |seed| plans.draw_textures(pieces[0].bars(), density, &mut cantus_model::seeded(seed)).busy();
+            let asked = Controls { density, ..Controls::default() };
+            let draw = |seed| plans.draw_textures(pieces[0].bars(), &asked, &mut cantus_model::seeded(seed)).busy();
             (0..40).map(draw).collect()
         };
         let mean = |density: Option<f64>| drawn(density).iter().sum::<f64>() / 40.0;
@@ -284,6 +306,10 @@ pub(super) mod tests {
         assert!(mean(Some(0.0)) + 1.0 < mean(Some(1.0)), "{} {}", mean(Some(0.0)), mean(Some(1.0)));
         assert!(busiest(0.0) < busiest(0.5) && busiest(0.5) < busiest(1.0));
         assert!((mean(Some(0.0))..mean(Some(1.0))).contains(&mean(None)));
+        // What is drawn has the value that is asked for, whatever pieces there are whose bars are as long.
+        let value = plans.value(0.3, Textures::busy);
+        assert!(drawn(Some(0.3)).iter().all(|busy| (busy - value).abs() <= 0.5), "{value} {:?}", drawn(Some(0.3)));
+        assert_eq!([0.0, 1.0].map(|place| plans.value(place, Textures::busy)), [6.0, 13.0]);
     }
 
     #[test]

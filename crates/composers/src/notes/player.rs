@@ -1,5 +1,6 @@
 //! Composing and judging: a note at a time, the state carried.
 
+mod aims;
 mod drafts;
 mod drawing;
 mod filling;
@@ -15,17 +16,19 @@ use super::texture::Textures;
 use super::usual::{Customs, Usual};
 use super::view::View;
 use super::{PROTOCOL, SAMPLING, SPEC};
+use aims::Aims;
 use cantus_encoding::note_events::{Clock, Event, Instrument, Vocabulary, decode, encode};
 use cantus_model::critic::Critic;
 use cantus_model::frames::BarSteps;
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Given, Habits, Intent, Judge, Judgement,
-    Kind, ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint, derive,
+    ComposeError, Composer, ComposerSpec, Composition, Control, Controls, Evaluation, Given, Habits, Intent, Judge,
+    Judgement, Kind, ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint,
+    derive, fold,
 };
 use cantus_nn::cascade::{CascadeScorer, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::random::{below, uniform};
-use cantus_score::{Bar, Meter, Player, Score, Ticks, TicksPerQuarter, merge_parts};
+use cantus_score::{Bar, Meter, Pitch, Player, Score, Ticks, TicksPerQuarter, find_key, merge_parts};
 pub(super) use drafts::Task;
 use filling::Filling;
 use opening::Opening;
@@ -154,16 +157,35 @@ impl NoteComposer {
         let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
         let clock = self.clock();
         let form = self.form_of(usual, request, (&bars, first), rng)?;
+        let upbeat = first - request.prompt().map_or(0, Prompt::bars);
+        let aims = Aims::of(self, usual, request, (&bars, first, upbeat), intent.key)?;
+        let form = form.where_alike(|from, to, source| aims.are_alike(from, source, to - from));
         // A piece is as busy as some piece of the corpus, stretch by stretch; what goes on from a prompt, as that is.
         let textures = if notes.is_empty() {
-            usual.forms.draw_textures(&bars, request.controls.density, rng)
+            usual.forms.draw_textures(&bars, &request.controls, rng)
         } else {
             Textures::of(&notes, heard, clock, |number| self.is_drums(number))
         };
         let closes = uniform(rng) < usual.closing;
         let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures).in_style(style);
         let past = past.going_on(usual.bars.saturating_sub(request.bars()));
-        Ok(Begun { past, given: notes.len(), heard, first, playing, form, closes, usual, grid, meter, intent, remarks })
+        let (given, surprise) = (notes.len(), request.controls.surprise);
+        Ok(Begun {
+            past,
+            given,
+            heard,
+            first,
+            playing,
+            form,
+            closes,
+            aims,
+            surprise,
+            usual,
+            grid,
+            meter,
+            intent,
+            remarks,
+        })
     }
 
     /// The style that is asked for, what is usual in it, and what is drawn of its habits.
@@ -183,7 +205,7 @@ impl NoteComposer {
         let playing = playing | filling.written;
         // What is written is as busy as what was there; where nothing was, as some piece of the corpus.
         let textures = if filling.is_new() {
-            usual.forms.draw_textures(&filling.bars, None, rng)
+            usual.forms.draw_textures(&filling.bars, &Controls::default(), rng)
         } else {
             Textures::of(&filling.all, filling.end, clock, |number| self.is_drums(number))
         };
@@ -193,6 +215,7 @@ impl NoteComposer {
         let closes = filling.has_last() && uniform(rng) < usual.closing;
         let (grid, meter) = (clock.ticks_per_quarter(), Meter::COMMON);
         let (form, remarks) = (Form::default(), filling.remarks.clone());
+        let aims = Aims::of(self, usual, request, (&filling.bars, 0, 0), None)?;
         Ok(Begun {
             past,
             given: before.len(),
@@ -201,6 +224,8 @@ impl NoteComposer {
             playing,
             form,
             closes,
+            aims,
+            surprise: request.controls.surprise,
             usual,
             grid,
             meter,
@@ -220,27 +245,36 @@ impl NoteComposer {
         let filling = Filling::of(self, given)?;
         let begun = self.begin_around(&filling, request, rng)?;
         let task = Task::of(&begun, &request.sampling).around(&filling);
-        let written = self.write(&task, rng, progress)?;
+        let (written, verdict) = self.write(&task, rng, progress)?;
         let mut given = filling.given.iter().map(Event::order).peekable();
         // What is given comes in its own order among what is new.
         let is_new = |note: &&Event| given.next_if_eq(&note.order()).is_none();
         let new: Vec<Event> = written.notes().iter().filter(is_new).copied().collect();
-        Ok(Composition { score: filling.joined(&new, self), remarks: begun.remarks })
+        Ok(Composition { score: filling.joined(&new, self), remarks: begun.remarks, verdict })
     }
 
     /// The instrument that somebody asks for: of several that will do the one that plays in most pieces.
     fn instrument(&self, player: &Player) -> Result<u8, ComposeError> {
+        let pieces = |number: &u8| self.usual.ensembles.iter().filter(|playing| playing.contains(number)).count();
+        // Of equals the first.
+        let able = self.instruments_of(player).into_iter().rev();
+        able.max_by_key(pieces)
+            .ok_or_else(|| ComposeError::Instrument { asked: player.to_string(), known: self.instruments() })
+    }
+
+    /// The instruments that will do for whom somebody asks for.
+    fn instruments_of(&self, player: &Player) -> Vec<u8> {
         let will_do = |instrument: &Instrument| match instrument {
             Instrument::Drums => player.drums,
             Instrument::Program(number) => player.programs.iter().any(|program| program.get() == *number),
         };
-        let pieces = |number: &u8| self.usual.ensembles.iter().filter(|playing| playing.contains(number)).count();
         let there = (0u8..128).zip(self.vocabulary.instruments());
-        let able = there.filter(|(_, instrument)| will_do(instrument)).map(|(number, _)| number);
-        // Of equals the first.
-        able.rev()
-            .max_by_key(pieces)
-            .ok_or_else(|| ComposeError::Instrument { asked: player.to_string(), known: self.instruments() })
+        there.filter(|(_, instrument)| will_do(instrument)).map(|(number, _)| number).collect()
+    }
+
+    /// The instruments that have pitches.
+    fn pitched(&self) -> Vec<u8> {
+        (0..self.vocabulary.instruments().len() as u8).filter(|number| !self.is_drums(*number)).collect()
     }
 
     /// What it writes for, as a person calls it.
@@ -323,6 +357,9 @@ pub(super) struct Begun<'h> {
     pub form: Form,
     /// Whether it ends on the tonic.
     pub closes: bool,
+    aims: Aims,
+    /// Nats a note.
+    surprise: Option<f64>,
     /// What is usual in its style.
     pub usual: &'h Usual,
     grid: TicksPerQuarter,
@@ -432,6 +469,9 @@ impl Composer for NoteComposer {
             // Music on beats is counted in bars.
             Control::Seconds => self.clock() != Clock::Seconds,
             Control::Instruments => !self.is_band(),
+            Control::Register => self.pitched().is_empty(),
+            Control::Chords => self.pitched().is_empty() || self.clock() == Clock::Seconds,
+            Control::Velocity => !self.usual.has_levels(),
             _ => false,
         }
     }
@@ -449,8 +489,8 @@ impl Composer for NoteComposer {
             return self.filled(given, request, rng, progress);
         }
         let begun = self.begin(request, rng)?;
-        let written = self.write(&Task::of(&begun, &request.sampling), rng, progress)?;
-        let Begun { past, given, heard, first, grid, meter, intent, remarks, .. } = begun;
+        let (written, verdict) = self.write(&Task::of(&begun, &request.sampling), rng, progress)?;
+        let Begun { past, given, heard, first, grid, meter, mut intent, aims, remarks, .. } = begun;
         let mut written = written.notes()[given..].to_vec();
         written.iter_mut().for_each(|note| note.onset -= heard);
         let (bars, steps) = (past.bars().len() - first, BarSteps::new(grid, meter));
@@ -458,14 +498,27 @@ impl Composer for NoteComposer {
         // What comes again strikes keys that may still be held.
         composed.parts.iter_mut().for_each(|part| part.notes = merge_parts([&*part]).notes);
         composed.ticks_per_quarter = grid;
+        if aims.has_chords() {
+            // They say the key.
+            intent.key = None;
+            let flats = find_key(composed.pitched_notes()).is_some_and(|key| key.fifths() < 0);
+            composed.chords = aims.symbols(flats).map(|(at, symbol)| (Ticks(u64::from(at - heard)), symbol)).collect();
+        }
         let mut composed = composed.rescaled(steps.fine);
         composed.meters.push((Ticks::ZERO, meter));
         let mut composed = composed.before(Ticks(bars as u64 * steps.ticks));
-        intent.finish(&mut composed, self.pitches());
+        intent.finish(&mut composed, aims.range(|number| self.is_drums(number)).unwrap_or(self.pitches()));
+        for part in composed.parts.iter_mut().filter(|part| !part.drums) {
+            let range = aims.ranges().zip(self.instrument_of(part)).map(|(all, number)| all[usize::from(number)]);
+            let keys = range.map(|(low, high, _)| [low, high].map(Pitch::try_from));
+            if let Some([Ok(low), Ok(high)]) = keys {
+                fold(part, low, high);
+            }
+        }
         let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,
         };
-        Ok(Composition { score, remarks })
+        Ok(Composition { score, remarks, verdict })
     }
 }

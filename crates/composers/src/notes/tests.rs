@@ -1,3 +1,5 @@
+mod asked;
+
 use super::SPEC;
 use super::layout::{Layout, Told, choice};
 use super::past::Past;

@@ -98,6 +98,24 @@ impl Textures {
         self.0.iter().map(|texture| f64::from(texture.pace)).sum::<f64>() / self.0.len().max(1) as f64
     }
 
+    /// Notes to a moment, as a class, in the mean.
+    pub fn full(&self) -> f64 {
+        self.0.iter().map(|texture| f64::from(texture.chords)).sum::<f64>() / self.0.len().max(1) as f64
+    }
+
+    /// The same, each stretch as much busier and fuller that both have these means, as far as there are classes for it.
+    #[must_use]
+    pub fn moved(mut self, busy: Option<f64>, full: Option<f64>) -> Textures {
+        let by = |wanted: Option<f64>, is: f64| wanted.map_or(0.0, |wanted| wanted - is);
+        let (busier, fuller) = (by(busy, self.busy()), by(full, self.full()));
+        let (mut pace, mut chords) = (0.0, 0.0);
+        for texture in &mut self.0 {
+            texture.pace = moved(texture.pace, busier, &mut pace);
+            texture.chords = moved(texture.chords, fuller, &mut chords);
+        }
+        self
+    }
+
     /// The texture at a time, and when its stretch begins.
     pub fn stretch(&self, time: u32, clock: Clock) -> Option<(u32, Texture)> {
         let length = STRETCH * clock.beat();
@@ -142,6 +160,14 @@ impl Texture {
         let pace = class(8.0 * moments as f64 / beats.max(0.25), 2.0);
         Texture { pace, silent: 0, pitched: None, chords: class(notes as f64 / moments.max(1) as f64, 4.0) }
     }
+}
+
+/// A class moved by a number of classes, to a whole one; what is missing so far is made up for.
+fn moved(class: u8, by: f64, missing: &mut f64) -> u8 {
+    *missing += by;
+    let whole = (f64::from(class) + *missing).round().clamp(0.0, CLASSES as f64 - 1.0);
+    *missing -= whole - f64::from(class);
+    whole as u8
 }
 
 /// Whole beats between two times in which nothing with a pitch sounds.

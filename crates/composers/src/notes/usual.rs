@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Ensembles that a model remembers at most.
 const MOST_ENSEMBLES: usize = 1000;
+/// Pieces whose mean loudness a model remembers at most.
+const MOST_LEVELS: usize = 101;
 
 /// See above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub(super) struct Usual {
     pub loops: Loops,
     /// The share of pieces that end on the tonic.
     pub closing: f32,
+    /// How loud pieces are in the mean, from the softest to the loudest, evenly spread: classes of loudness. Nothing where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<f32>,
 }
 
 /// What is usual in one style.
@@ -75,7 +80,19 @@ impl Usual {
             bars: lengths.get(lengths.len() / 2).copied().unwrap_or(0),
             loops: Loops::of(pieces),
             closing: closing::share(pieces, |number| vocabulary.is_drums(number)),
+            levels: if vocabulary.velocities().len() > 1 { levels(pieces, vocabulary) } else { Vec::new() },
         }
+    }
+
+    /// Whether pieces differ in their loudness.
+    pub fn has_levels(&self) -> bool {
+        self.levels.first() < self.levels.last()
+    }
+
+    /// The class of loudness of a piece that is as loud as some are, from 0, the softest, to 1, the loudest.
+    pub fn level(&self, place: f64) -> Option<f64> {
+        let last = self.levels.len().checked_sub(1)?;
+        Some(f64::from(self.levels[(place * last as f64).round() as usize]))
     }
 
     pub fn check(&self, vocabulary: &Vocabulary) -> Result<(), String> {
@@ -93,10 +110,29 @@ impl Usual {
         if self.ensembles.is_empty() || !self.ensembles.iter().all(|all| !all.is_empty() && all.iter().all(plays)) {
             return Err("the ensembles are damaged".to_owned());
         }
+        let is_level = |level: &f32| (0.0..vocabulary.velocities().len() as f32).contains(level);
+        if self.levels.len() > MOST_LEVELS || !self.levels.iter().all(is_level) {
+            return Err(format!("the levels of loudness are damaged: {:?}", self.levels));
+        }
         if !self.forms.is_sound() {
             return Err("the forms are damaged".to_owned());
         }
         Ok(())
+    }
+}
+
+/// The mean classes of loudness of pieces, in order, of many so many that are evenly spread.
+fn levels(pieces: &[&Past], vocabulary: &Vocabulary) -> Vec<f32> {
+    let of_piece = |piece: &&Past| {
+        let pitched = || piece.notes().iter().filter(|note| !vocabulary.is_drums(note.instrument));
+        let count = pitched().count();
+        (count > 0).then(|| pitched().map(|note| f32::from(note.level)).sum::<f32>() / count as f32)
+    };
+    let mut levels: Vec<f32> = pieces.iter().filter_map(of_piece).collect();
+    levels.sort_by(f32::total_cmp);
+    match levels.len().checked_sub(1) {
+        Some(last) if last >= MOST_LEVELS => (0..MOST_LEVELS).map(|k| levels[k * last / (MOST_LEVELS - 1)]).collect(),
+        _ => levels,
     }
 }
 
@@ -118,7 +154,7 @@ mod tests {
     use super::super::form::tests::{bars, piece};
     use super::super::texture::Textures;
     use super::*;
-    use cantus_model::seeded;
+    use cantus_model::{Controls, seeded};
     use cantus_score::{Bar, Ticks};
 
     #[test]
@@ -140,7 +176,7 @@ mod tests {
             (16, 4, &[(50, 63, 1)][..], &[1][..])
         );
         let form = usual.forms.draw(&bars(4), 4, &mut seeded(1));
-        let textures = usual.forms.draw_textures(&bars(4), None, &mut seeded(1));
+        let textures = usual.forms.draw_textures(&bars(4), &Controls::default(), &mut seeded(1));
         assert_eq!(textures, Textures::of(pieces[0].notes(), 64, vocabulary.clock(), |_| false));
         assert_eq!(form, Form::new(&bars(4), 4, |bar, _| (bar == 2).then_some(0)));
         let longer: Vec<Bar> = bars(4).into_iter().map(|bar| Bar { length: Ticks(12), ..bar }).collect();

@@ -20,6 +20,8 @@ pub(super) struct View<'a> {
     shift: i32,
     /// Bit k: whether instrument k plays in this piece.
     pub playing: u128,
+    /// For each instrument its lowest and its highest key, where it is to stay between them.
+    pub ranges: Option<&'a [(u8, u8, u8)]>,
     /// Whether the network is told how busy the piece is.
     pub told: bool,
     earlier: Vec<Earlier>,
@@ -46,6 +48,7 @@ impl<'a> View<'a> {
             j: 0,
             shift,
             playing: u128::MAX,
+            ranges: None,
             told: true,
             earlier: Vec::new(),
             of_that_moment: Vec::new(),
@@ -162,12 +165,19 @@ impl<'a> View<'a> {
                 keys = (1u128 << last.pitch) - 1;
             }
         }
-        if !self.vocabulary.is_drums(instrument) {
-            for note in self.latest().filter(|note| note.instrument == instrument && note.end() > onset) {
-                keys &= !(1 << note.pitch);
-            }
+        if self.vocabulary.is_drums(instrument) {
+            return keys;
         }
-        keys
+        if let Some((low, high, _)) = self.ranges.map(|ranges| ranges[usize::from(instrument)]) {
+            keys &= all(usize::from(high) + 1) & !all(usize::from(low));
+        }
+        let there = keys;
+        for note in self.latest().filter(|note| note.instrument == instrument && note.end() > onset) {
+            keys &= !(1 << note.pitch);
+        }
+        // Between two keys that are asked for all may be held: one is struck again.
+        let is_new = self.before().last().is_none_or(|last| last.onset < onset);
+        if keys == 0 && is_new && self.ranges.is_some() { there } else { keys }
     }
 
     /// The kinds of a place: how it was found and resembles the present, and what any place has.

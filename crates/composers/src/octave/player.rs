@@ -561,6 +561,6 @@ impl Composer for OctaveComposer {
                 composed
             }
         };
-        Ok(Composition { score, remarks })
+        Ok(Composition::new(score, remarks))
     }
 }

@@ -19,8 +19,8 @@ const LONGEST: u64 = 32;
 pub(super) struct Features {
     /// The statistics; `None` where the excerpt has none.
     pub figures: [Option<f64>; FIGURES_HEARD],
-    /// Which turns occur, and the roots of how often; their squares sum to 1.
-    pub turns: Vec<(usize, f64)>,
+    /// Which turns occur, and how often.
+    pub turns: Vec<(u16, u16)>,
 }
 
 /// What sounds from one onset to the next.
@@ -41,10 +41,11 @@ impl Features {
         let statistics = Statistics::of(excerpt);
         let mut figures = [None; FIGURES_HEARD];
         figures.iter_mut().zip(&FIGURES[LENGTHS..]).for_each(|(value, figure)| *value = (figure.of)(&statistics));
-        let mut counts: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut counts: BTreeMap<u16, u16> = BTreeMap::new();
         let mut hear = |kind: u64, what: &[u64]| {
             let turn = what.iter().fold(mix(kind, 0), |turn, part| mix(turn, *part));
-            *counts.entry((turn % TURNS as u64) as usize).or_default() += 1.0;
+            let count = counts.entry((turn % TURNS as u64) as u16).or_default();
+            *count = count.saturating_add(1);
         };
         let moments = moments(excerpt);
         let quarter = u64::from(excerpt.ticks_per_quarter.get());
@@ -69,8 +70,13 @@ impl Features {
             hear(7, &[interval(a.outer.0, b.outer.0), interval(b.outer.0, c.outer.0)]);
             hear(8, &[lasts[0], lasts[1], a.onset % quarter]);
         }
-        let total: f64 = counts.values().sum::<f64>().max(1.0);
-        Features { figures, turns: counts.into_iter().map(|(turn, count)| (turn, (count / total).sqrt())).collect() }
+        Features { figures, turns: counts.into_iter().collect() }
+    }
+
+    /// Which turns occur, and the roots of their shares; the squares sum to 1.
+    pub fn shares(&self) -> impl Iterator<Item = (usize, f64)> {
+        let total = self.turns.iter().map(|(_, count)| f64::from(*count)).sum::<f64>().max(1.0);
+        self.turns.iter().map(move |(turn, count)| (usize::from(*turn), (f64::from(*count) / total).sqrt()))
     }
 }
 

@@ -3,7 +3,7 @@ use crate::mixing::mix;
 use cantus_score::{Meter, Pitch, TicksPerQuarter, Velocity};
 
 /// A tune over a bass, 24 bars; `leap` is how far it moves at most.
-fn tune(seed: u64, leap: u64) -> Score {
+pub(super) fn tune(seed: u64, leap: u64) -> Score {
     let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
     let mut notes = Vec::new();
     let (mut pitch, mut at, mut k) = (72i64, 0u64, 0);

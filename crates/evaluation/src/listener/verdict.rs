@@ -32,9 +32,9 @@ impl Verdict {
         verdict
     }
 
-    /// Whether it takes an excerpt for one of the second set.
-    pub fn says_second(&self, features: &Features) -> bool {
-        score(&self.weights, &self.row(features)) > 0.0
+    /// The log-odds that an excerpt is of the second set.
+    pub fn second(&self, features: &Features) -> f64 {
+        score(&self.weights, &self.row(features))
     }
 
     fn row(&self, features: &Features) -> Row {
@@ -45,6 +45,6 @@ impl Verdict {
                 let distance = (value.as_ref()? - mean) / deviation;
                 distance.is_finite().then(|| (TURNS + k, distance.clamp(-FARTHEST, FARTHEST) / root))
             });
-        features.turns.iter().copied().chain(figures).chain([(WIDTH - 1, 1.0)]).collect()
+        features.shares().chain(figures).chain([(WIDTH - 1, 1.0)]).collect()
     }
 }

@@ -86,7 +86,7 @@ impl<'a> Arrangement<'a> {
         }
         let strange = self.choir.strange(source, "piece").filter(|_| self.octaves == 0);
         let remarks = strange.or_else(|| self.beyond()).into_iter().chain(self.other_meter()).collect();
-        Composition { score, remarks }
+        Composition::new(score, remarks)
     }
 
     /// Says that the model's music has another metre.

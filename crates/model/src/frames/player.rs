@@ -376,7 +376,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,
         };
-        Ok(Composition { score, remarks })
+        Ok(Composition::new(score, remarks))
     }
 }
 

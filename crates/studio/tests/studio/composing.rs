@@ -241,11 +241,27 @@ fn a_form_is_followed() {
 }
 
 #[test]
+fn the_best_of_several_is_kept_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let piece = compose(&studio, &json!({ "model": "hymns", "seed": 3, "best_of": 10 }));
+    let remarks = piece["remarks"].to_string();
+    assert!(remarks.contains("of 10 pieces: 1st by the") || remarks.contains("by the critic; no copy"), "{remarks}");
+    let seed = piece["origin"]["seed"].as_u64().unwrap();
+    assert!((3..13).contains(&seed));
+    let alone = compose(&studio, &json!({ "model": "hymns", "seed": seed }));
+    assert_eq!(form(&studio, &alone, "midi").body, form(&studio, &piece, "midi").body);
+}
+
+#[test]
 fn orders_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());
     for order in [
         json!({ "bars": 0 }),
+        json!({ "best_of": 0 }),
+        json!({ "best_of": 1000 }),
+        json!({ "controls": { "register": "C6-C3" } }),
         json!({ "bars": 100_000 }),
         json!({ "bars": -1 }),
         json!({ "temperature": -1 }),

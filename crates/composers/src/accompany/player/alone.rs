@@ -91,7 +91,7 @@ impl Accompanist {
             }
             None => composed,
         };
-        Ok(Composition { score, remarks: Vec::new() })
+        Ok(Composition::new(score, Vec::new()))
     }
 
     /// A loop of the corpus's drums, each as likely; none where bars have another length.

@@ -51,7 +51,7 @@ impl Accompanist {
         }
         let (score, remark) = join(score, written, grid, controls.key);
         remarks.extend(remark);
-        Ok(Composition { score, remarks })
+        Ok(Composition::new(score, remarks))
     }
 }
 

@@ -64,7 +64,7 @@ pub(in super::super) fn learn(
             let go_on = &mut |_: f64| {
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            composer.sing(&task, &mut rng, go_on).ok()
+            Some(composer.sing(&task, &mut rng, go_on).ok()?.0)
         };
         let composed: Option<Vec<Vec<Chord>>> = chosen.collect::<Vec<usize>>().into_par_iter().map(compose).collect();
         Some(composed?.iter().flat_map(|piece| passages(piece, grid)).collect())

@@ -21,7 +21,7 @@ impl ChoraleComposer {
         let closing = self.closing_of(&arrangement);
         let seen = closing.as_ref().map_or_else(|| given.to_vec(), |closing| closing.seen_ahead(given));
         let task = Task { given: &seen, recalls: &[], opening: None, closing, sampling };
-        let chords = self.sing(&task, rng, progress)?;
+        let (chords, _) = self.sing(&task, rng, progress)?;
         let starts = arrangement.bar_starts();
         // What was composed, without what is given: that is added as it was written.
         let composed = |(chord, given): (&Chord, &Given)| {

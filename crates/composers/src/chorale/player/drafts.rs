@@ -68,13 +68,13 @@ impl Draft for Sung {
 }
 
 impl ChoraleComposer {
-    /// The chords of a piece of which some is given, step by step.
+    /// The chords of a piece of which some is given, step by step, and the critic's verdict on them.
     pub(in super::super) fn sing(
         &self,
         task: &Task<'_>,
         rng: &mut Rng,
         progress: Progress<'_>,
-    ) -> Result<Vec<Chord>, ComposeError> {
+    ) -> Result<(Vec<Chord>, Option<f64>), ComposeError> {
         let end = task.given.len();
         let steps_per_quarter = self.choir.steps_per_quarter;
         let critic = self.critic.as_ref().filter(|_| task.sampling.temperature > 0.0);
@@ -108,7 +108,8 @@ impl ChoraleComposer {
                 }
             }
         }
-        Ok(drafts::one(drafts, rng).chords)
+        let Sung { chords, hearing, .. } = drafts::one(drafts, rng);
+        Ok((chords, hearing.map(|hearing| hearing.verdict())))
     }
 
     /// A step more.

@@ -72,7 +72,7 @@ impl DeepBach {
         touch(&mut composed);
         let score = prompt.map_or_else(|| composed.clone(), |prompt| prompt.join(&composed, Ticks::ZERO));
         let remarks = prompt.and_then(|prompt| self.choir.strange(prompt.score(), "prompt")).into_iter().collect();
-        Ok(Composition { score, remarks })
+        Ok(Composition::new(score, remarks))
     }
 
     /// The piece with what is missing composed.

@@ -98,7 +98,7 @@ impl Bassist {
         }
         let (score, remark) = join(score, written, GRID, controls.key);
         remarks.extend(remark);
-        Ok(Composition { score, remarks })
+        Ok(Composition::new(score, remarks))
     }
 
     /// A piece that goes on from a prompt, of which it hears the register, or begins with nothing.
@@ -152,7 +152,7 @@ impl Bassist {
             Some(prompt) => prompt.join(&in_its_place(composed, prompt), Ticks::ZERO),
             None => composed,
         };
-        Ok(Composition { score, remarks: Vec::new() })
+        Ok(Composition::new(score, Vec::new()))
     }
 
     /// A loop of the corpus's drums for all patterns, each that is as long as two bars as likely; none where bars have another length.

@@ -61,7 +61,7 @@ pub(in super::super) fn learn(
             let go_on = &mut |_: f64| {
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            Some(passages(composer, &composer.write(&task, &mut rng, go_on).ok()?))
+            Some(passages(composer, &composer.write(&task, &mut rng, go_on).ok()?.0))
         };
         let composed: Option<Vec<Vec<Row>>> = (0..PIECES).into_par_iter().map(compose).collect();
         Some(composed?.into_iter().flatten().collect())

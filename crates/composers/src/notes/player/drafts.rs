@@ -1,6 +1,6 @@
 //! Writing note by note: one draft, or, where there is a critic, several at once.
 
-use super::drawing::Limits;
+use super::drawing::{Limits, Pen, Tilts};
 use super::filling::Filling;
 use super::pacing::Pacing;
 use super::{Begun, Memory, NoteComposer};
@@ -14,7 +14,7 @@ use crate::notes::texture::silent;
 use crate::notes::view::View;
 use cantus_encoding::note_events::Event;
 use cantus_model::drafts::{self, BREACH, Draft};
-use cantus_model::{ComposeError, Progress, Rng, Sampling};
+use cantus_model::{ComposeError, Progress, Rng, Sampling, Surprise};
 use cantus_nn::cascade::{Deciding, NONE};
 use cantus_nn::random::derive;
 use rand_chacha::rand_core::Rng as _;
@@ -76,6 +76,8 @@ struct Written {
     past: Past,
     looping: Looping,
     hearing: Option<Hearing>,
+    /// How surprising it is to be.
+    surprise: Option<Surprise>,
     /// Notes of what is given that were read.
     read: usize,
     /// The critic's verdict when drafts were last drawn.
@@ -97,13 +99,13 @@ impl Draft for Written {
 }
 
 impl NoteComposer {
-    /// The notes of a piece of which the beginning may be given, all of them.
+    /// The notes of a piece of which the beginning may be given, all of them, and the critic's verdict on those that it heard.
     pub(in super::super) fn write(
         &self,
         task: &Task<'_>,
         rng: &mut Rng,
         progress: Progress<'_>,
-    ) -> Result<Past, ComposeError> {
+    ) -> Result<(Past, Option<f64>), ComposeError> {
         let critic = self.critic.as_ref().filter(|_| task.sampling.temperature > 0.0);
         let mut memory = self.memory();
         (0..task.begun.past.notes().len()).for_each(|j| self.advance(&task.begun.past, j, &mut memory));
@@ -113,6 +115,7 @@ impl NoteComposer {
             past: task.begun.past.clone(),
             looping: Looping::default(),
             hearing: critic.map(|_| Hearing::new(clock)),
+            surprise: task.begun.surprise.map(Surprise::new),
             read: task.begun.past.notes().len(),
             verdict: 0.0,
             breach: 0.0,
@@ -142,7 +145,8 @@ impl NoteComposer {
                 return Err(ComposeError::Stopped);
             }
         }
-        Ok(drafts::one(drafts, rng).past)
+        let Written { past, hearing, .. } = drafts::one(drafts, rng);
+        Ok((past, hearing.map(|hearing| hearing.verdict())))
     }
 
     /// Writes up to a time.
@@ -159,10 +163,11 @@ impl NoteComposer {
             self.advance(&draft.past, j, &mut draft.memory);
             let next = match task.filling {
                 Some(filling) => self.fill(draft, (task, filling), deciding, rng)?,
-                None => self.next(draft, task, deciding, rng)?.map(Next::Written),
+                None => self.next(draft, task, deciding, rng)?.map(|(note, nats)| Next::Written { note, nats }),
             };
             match next {
-                Some(Next::Written(note)) => {
+                Some(Next::Written { note, nats }) => {
+                    draft.surprise.iter_mut().zip(nats).for_each(|(surprise, nats)| surprise.heard(nats));
                     let voices = task.begun.usual.voices[usize::from(note.instrument)];
                     draft.past.give_way(note.instrument, note.onset, voices.into());
                     draft.past.push(note, self.is_drums(note.instrument));
@@ -184,6 +189,7 @@ impl NoteComposer {
             draft.breach += SILENCE;
         }
         draft.looping.upto(&draft.past, time);
+        draft.breach += task.begun.aims.misheard(&draft.past, (before, time), clock, |number| self.is_drums(number));
         if draft.looping.is_beyond(&task.begun.usual.loops) {
             draft.breach += BREACH;
         }
@@ -200,20 +206,20 @@ impl NoteComposer {
         Ok(())
     }
 
-    /// The next note; `None` where the piece is over.
+    /// The next note, and how many nats it was worth where it was drawn; `None` where the piece is over.
     fn next(
         &self,
         draft: &Written,
         task: &Task<'_>,
         deciding: &mut Deciding<'_>,
         rng: &mut Rng,
-    ) -> Result<Option<Event>, ComposeError> {
+    ) -> Result<Option<(Event, Option<f64>)>, ComposeError> {
         let notes = draft.past.notes();
         let last = notes.last().filter(|last| last.onset >= task.begun.heard);
         let now = last.map_or(task.begun.heard, |last| last.onset);
         let passed = notes.iter().rev().take_while(|note| last.is_some() && note.onset == now).count();
         let mut from = match task.begun.form.next(&draft.past, now, passed) {
-            form::Next::Again(note) => return Ok(Some(note)),
+            form::Next::Again(note) => return Ok(Some((note, None))),
             form::Next::Free(from) => from,
         };
         if from == now && passed >= task.most_at_once() {
@@ -226,7 +232,7 @@ impl NoteComposer {
             None => task.begins(task.begun.first + 1 + EMPTY_BARS),
             Some(_) => task.begins(here + 2 + EMPTY_BARS),
         };
-        let (pacing, ranges) = (self.pacing(&draft.past, now, task.begun.heard), &task.begun.usual.ranges);
+        let tilts = self.tilts(&draft.past, task, now, task.begun.heard);
         loop {
             let may_end = sounded && !task.begun.form.goes_on(from);
             if from >= end {
@@ -234,17 +240,17 @@ impl NoteComposer {
             }
             // After a long rest that comes again the next bar at the latest.
             let latest = if from < latest { latest } else { task.begins(draft.past.bar_at(from) + 1) };
-            let limits = Limits { from, latest: latest.min(end), may_end, end, pacing, ranges, ceiling: &|_| u8::MAX };
+            let limits = Limits { from, latest: latest.min(end), may_end, end, ceiling: &|_| u8::MAX, tilts };
             let drawn = self.draw_after(draft, (task, task.begun.playing), deciding, &limits, rng)?;
-            let Some(note) = drawn else { return Ok(None) };
+            let Some((note, nats)) = drawn else { return Ok(None) };
             match task.begun.form.next(&draft.past, note.onset, 0) {
-                form::Next::Free(at) if at == note.onset => return Ok(Some(note)),
+                form::Next::Free(at) if at == note.onset => return Ok(Some((note, Some(nats)))),
                 // What it leads to comes again.
-                _ if note.onset == now => return Ok(Some(note)),
+                _ if note.onset == now => return Ok(Some((note, Some(nats)))),
                 form::Next::Again(_) => {
                     let begin = task.begun.form.begins_again(note.onset);
                     match task.begun.form.next(&draft.past, begin, 0) {
-                        form::Next::Again(note) => return Ok(Some(note)),
+                        form::Next::Again(note) => return Ok(Some((note, None))),
                         form::Next::Free(at) => from = at,
                     }
                 }
@@ -253,13 +259,19 @@ impl NoteComposer {
         }
     }
 
-    /// How the next note's time is weighed, where the piece is to be as busy as it is at `time`; what it has before `since` does not count.
-    fn pacing(&self, past: &Past, time: u32, since: u32) -> Pacing {
-        let of = |texture| Pacing::of(past, texture, since, self.clock(), |k| self.is_drums(k));
-        past.texture(time).map(of).unwrap_or_default()
+    /// How the next note is weighed, where the piece is to be as busy as it is at `time`; what it has before `since` does not count.
+    fn tilts<'a>(&self, past: &'a Past, task: &'a Task<'_>, time: u32, since: u32) -> Tilts<'a> {
+        let is_drums = |number: u8| self.is_drums(number);
+        let aims = &task.begun.aims;
+        let texture = past.texture(time).map(|texture| (texture, aims.is_firm()));
+        let pacing = texture.map(|texture| Pacing::of(past, texture, since, self.clock(), is_drums));
+        let louder = aims.louder(past, task.begun.heard, is_drums);
+        let ranges = aims.ranges().unwrap_or(&task.begun.usual.ranges);
+        Tilts { past, pacing: pacing.unwrap_or_default(), ranges, aims, louder }
     }
 
-    /// Draws a note after what is written, of the instruments of `playing`; without what came before where that loops.
+    /// Draws a note after what is written, of the instruments of `playing`, and says how many nats it is worth; without what came before
+    /// where that loops.
     fn draw_after(
         &self,
         draft: &Written,
@@ -267,15 +279,18 @@ impl NoteComposer {
         deciding: &mut Deciding<'_>,
         limits: &Limits<'_>,
         rng: &mut Rng,
-    ) -> Result<Option<Event>, ComposeError> {
+    ) -> Result<Option<(Event, f64)>, ComposeError> {
         let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
         view.playing = playing;
+        view.ranges = task.begun.aims.ranges();
         view.open(draft.past.notes().len());
         if draft.looping.is_due(&task.begun.usual.loops) {
             view.forget();
         }
         deciding.open(draft.memory.features());
-        self.draw(&mut view, deciding, limits, task.sampling, rng)
+        let sampling = draft.surprise.map_or(*task.sampling, |surprise| surprise.over(task.sampling));
+        let mut pen = Pen { deciding, sampling, rng, nats: 0.0 };
+        Ok(self.draw(&mut view, &mut pen, limits)?.map(|note| (note, pen.nats)))
     }
 
     /// The next note of a piece of which some is given; `None` where nothing more is heard. What is drawn is taken where it is to be written
@@ -302,7 +317,7 @@ impl NoteComposer {
         if from == now && of_moment >= task.most_at_once() {
             from = now + 1;
         }
-        let (pacing, ranges) = (self.pacing(&draft.past, from, 0), &task.begun.usual.ranges);
+        let tilts = self.tilts(&draft.past, task, from, 0);
         let latest = task.begins(draft.past.bar_at(from) + 2 + EMPTY_BARS).min(until);
         let may_end = latest == until || given.is_some_and(|note| note.onset < latest);
         let ceiling = |time: u32| filling.ceiling(time);
@@ -311,13 +326,13 @@ impl NoteComposer {
             if from >= until {
                 break;
             }
-            let limits = Limits { from, latest, may_end, end: until, pacing, ranges, ceiling: &ceiling };
-            let Some(note) = self.draw_after(draft, (task, playing), deciding, &limits, rng)? else { break };
+            let limits = Limits { from, latest, may_end, end: until, ceiling: &ceiling, tilts };
+            let Some((note, nats)) = self.draw_after(draft, (task, playing), deciding, &limits, rng)? else { break };
             if given.is_some_and(|given| given.order() <= note.order()) {
                 break;
             }
             if filling.wanted(draft.past.bar_at(note.onset)) >> note.instrument & 1 == 1 {
-                return Ok(Some(Next::Written(note)));
+                return Ok(Some(Next::Written { note, nats: Some(nats) }));
             }
             from = note.onset;
         }
@@ -345,10 +360,8 @@ impl NoteComposer {
 
 /// What comes next.
 enum Next {
-    Written(Event),
+    /// What is written, and how many nats it was worth where it was drawn.
+    Written { note: Event, nats: Option<f64> },
     /// What is given; `is_among` what is written, or after it.
-    Given {
-        note: Event,
-        is_among: bool,
-    },
+    Given { note: Event, is_among: bool },
 }

@@ -1,8 +1,10 @@
 //! Drawing a note, choice after choice.
 
 use super::NoteComposer;
+use super::aims::Aims;
 use super::pacing::Pacing;
 use crate::notes::layout::choice;
+use crate::notes::past::Past;
 use crate::notes::view::{View, all};
 use cantus_encoding::note_events::{Event, join, number_of, split, spread_of};
 use cantus_model::{ComposeError, Rng, Sampling};
@@ -19,12 +21,25 @@ pub(super) struct Limits<'a> {
     pub may_end: bool,
     /// The piece's end.
     pub end: u32,
+    /// The highest key at a time.
+    pub ceiling: &'a dyn Fn(u32) -> u8,
+    /// How its choices are weighed.
+    pub tilts: Tilts<'a>,
+}
+
+/// How the choices of the next note are weighed beside what the network says of them.
+#[derive(Clone, Copy)]
+pub(super) struct Tilts<'a> {
+    /// What was written.
+    pub past: &'a Past,
     /// How its time is weighed.
     pub pacing: Pacing,
     /// For each instrument its lowest and its highest key.
     pub ranges: &'a [(u8, u8, u8)],
-    /// The highest key at a time.
-    pub ceiling: &'a dyn Fn(u32) -> u8,
+    /// What is asked for note by note.
+    pub aims: &'a Aims,
+    /// By how much a level of loudness is likelier than the one below it.
+    pub louder: f32,
 }
 
 impl NoteComposer {
@@ -32,12 +47,11 @@ impl NoteComposer {
     pub(super) fn draw(
         &self,
         view: &mut View<'_>,
-        deciding: &mut Deciding<'_>,
+        pen: &mut Pen<'_, '_>,
         limits: &Limits<'_>,
-        sampling: &Sampling,
-        rng: &mut Rng,
     ) -> Result<Option<Event>, ComposeError> {
         let places = self.vocabulary.clock().places();
+        let Tilts { past, pacing, ranges, aims, louder } = limits.tilts;
         let now = view.now();
         // Quarters: those that begin before the limit; where the piece may end, later ones end it.
         let last = split(now, limits.latest.max(now + 1) - 1, places).0;
@@ -50,15 +64,15 @@ impl NoteComposer {
         allowed &= !all(usize::from(number_of(earliest)));
         view.sight.allowed[choice::QUARTERS] = allowed;
         let (beat, place_before) = (f64::from(self.clock().beat()), f64::from(now % places));
-        let class = weigh(deciding, choice::QUARTERS, view, sampling, rng, |class| {
+        let class = pen.weigh(choice::QUARTERS, view, |class| {
             let (first, width) = spread_of(class as u8);
             // Where places are told apart, the same moment is a matter of these.
             let is_same = first == 0 && places == 1;
             let later = f64::from(first * places) + f64::from((width - 1) * places) / 2.0;
-            limits.pacing.weigh((!is_same).then_some(later / beat))
+            pacing.weigh((!is_same).then_some(later / beat))
         })?;
         let (first, width) = spread_of(class);
-        let mut quarters = (first + if width > 1 { below(rng, width as usize) as u32 } else { 0 }).max(earliest);
+        let mut quarters = (first + if width > 1 { below(pen.rng, width as usize) as u32 } else { 0 }).max(earliest);
         if join(now, quarters, 0, places) >= limits.latest {
             if limits.may_end {
                 return Ok(None);
@@ -75,9 +89,9 @@ impl NoteComposer {
             }
             allowed &= !before(limits.from);
             view.sight.allowed[choice::PLACE] = allowed;
-            let place = weigh(deciding, choice::PLACE, view, sampling, rng, |place| {
+            let place = pen.weigh(choice::PLACE, view, |place| {
                 let later = if quarters == 0 { place as f64 - place_before } else { place as f64 };
-                limits.pacing.weigh((quarters > 0 || later != 0.0).then_some(later / beat))
+                pacing.weigh((quarters > 0 || later != 0.0).then_some(later / beat))
             })?;
             begins + u32::from(place)
         } else {
@@ -88,67 +102,66 @@ impl NoteComposer {
         }
         view.onset(onset);
         let instrument = if self.layout.is_made(choice::INSTRUMENT) {
-            weigh(deciding, choice::INSTRUMENT, view, sampling, rng, |number| {
-                limits.pacing.weigh_instrument(self.is_drums(number as u8))
-            })?
+            pen.weigh(choice::INSTRUMENT, view, |number| pacing.weigh_instrument(self.is_drums(number as u8)))?
         } else {
             0
         };
         view.instrument(instrument);
-        let (low, high, _) = limits.ranges[usize::from(instrument)];
+        let (low, high, _) = ranges[usize::from(instrument)];
         let high = if self.is_drums(instrument) { high } else { high.min((limits.ceiling)(onset)) };
         let heard = all(usize::from(high) + 1) & !all(usize::from(low));
         let within = view.sight.allowed[choice::PITCH] & heard;
         if within != 0 {
             view.sight.allowed[choice::PITCH] = within;
         }
-        let key = pick(deciding, choice::PITCH, view, sampling, rng)?;
+        let is_drums = self.is_drums(instrument);
+        let harmony = aims.harmony(past, onset, self.clock(), |number| self.is_drums(number));
+        let suits = |key: usize| if is_drums { 0.0 } else { harmony.weigh(key) };
+        let key = pen.weigh(choice::PITCH, view, suits)?;
         view.pitch(key);
-        if !self.is_drums(instrument) {
-            let class = pick(deciding, choice::LENGTH, view, sampling, rng)?;
+        if !is_drums {
+            let class = pen.pick(choice::LENGTH, view)?;
             view.end_quarters(class);
             let (first, width) = spread_of(class);
-            let quarters = first + if width > 1 { below(rng, width as usize) as u32 } else { 0 };
-            let place = if self.layout.is_made(choice::END) {
-                u32::from(pick(deciding, choice::END, view, sampling, rng)?)
-            } else {
-                0
-            };
+            let quarters = first + if width > 1 { below(pen.rng, width as usize) as u32 } else { 0 };
+            let place = if self.layout.is_made(choice::END) { u32::from(pen.pick(choice::END, view)?) } else { 0 };
             let end = join(onset, quarters, place, places).clamp(onset + 1, limits.end.max(onset + 1));
-            view.length(end - onset);
+            view.length(aims.until(key, onset, end) - onset);
         }
-        let level =
-            if self.layout.is_made(choice::LEVEL) { pick(deciding, choice::LEVEL, view, sampling, rng)? } else { 0 };
+        let level = if self.layout.is_made(choice::LEVEL) {
+            pen.weigh(choice::LEVEL, view, |level| louder * level as f32)?
+        } else {
+            0
+        };
         Ok(Some(view.level(level)))
     }
 }
 
-/// Draws a choice and goes on.
-fn pick(
-    deciding: &mut Deciding<'_>,
-    v: usize,
-    view: &View<'_>,
-    sampling: &Sampling,
-    rng: &mut Rng,
-) -> Result<u8, ComposeError> {
-    weigh(deciding, v, view, sampling, rng, |_| 0.0)
+/// Draws choice after choice.
+pub(super) struct Pen<'d, 'n> {
+    pub deciding: &'d mut Deciding<'n>,
+    pub sampling: Sampling,
+    pub rng: &'d mut Rng,
+    /// How many nats the choices were worth to the network, however they were drawn.
+    pub nats: f64,
 }
 
-/// The same, where the logarithms of the classes' probabilities become more by some number.
-fn weigh(
-    deciding: &mut Deciding<'_>,
-    v: usize,
-    view: &View<'_>,
-    sampling: &Sampling,
-    rng: &mut Rng,
-    more: impl Fn(usize) -> f32,
-) -> Result<u8, ComposeError> {
-    let probabilities = deciding.probabilities(v, &view.sight, None);
-    let logits: Vec<f32> = probabilities.iter().enumerate().map(|(class, p)| p.ln() + more(class)).collect();
-    if logits.iter().any(|z| z.is_nan()) {
-        return Err(ComposeError::NoToken);
+impl Pen<'_, '_> {
+    /// Draws a choice and goes on.
+    fn pick(&mut self, v: usize, view: &View<'_>) -> Result<u8, ComposeError> {
+        self.weigh(v, view, |_| 0.0)
     }
-    let class = sampling.draw(&logits, rng).ok_or(ComposeError::NoToken)? as u8;
-    deciding.choose(v, &view.sight, class);
-    Ok(class)
+
+    /// The same, where the logarithms of the classes' probabilities become more by some number.
+    fn weigh(&mut self, v: usize, view: &View<'_>, more: impl Fn(usize) -> f32) -> Result<u8, ComposeError> {
+        let probabilities = self.deciding.probabilities(v, &view.sight, None);
+        let logits: Vec<f32> = probabilities.iter().enumerate().map(|(class, p)| p.ln() + more(class)).collect();
+        if logits.iter().any(|z| z.is_nan()) {
+            return Err(ComposeError::NoToken);
+        }
+        let class = self.sampling.draw(&logits, self.rng).ok_or(ComposeError::NoToken)? as u8;
+        self.nats -= f64::from(probabilities[usize::from(class)].max(f32::MIN_POSITIVE)).ln();
+        self.deciding.choose(v, &view.sight, class);
+        Ok(class)
+    }
 }

@@ -246,7 +246,7 @@ fn forget(part: &mut Part, before: &[Note]) {
 
 impl NoteComposer {
     /// The instrument that it takes a part for; `None` where it knows none of that kind.
-    fn instrument_of(&self, part: &Part) -> Option<u8> {
+    pub(super) fn instrument_of(&self, part: &Part) -> Option<u8> {
         self.vocabulary.instrument(Instrument::of(part)).map(|(number, _)| number)
     }
 

@@ -10,8 +10,9 @@ use cantus_encoding::note_events::Clock;
 /// Beats that are looked back on, and the fewest that say anything.
 const BACK: f64 = 8.0;
 const FEWEST: f64 = 2.0;
-/// Nats a beat by which what comes later is less likely, for each e-fold by which too little happens.
+/// Nats a beat by which what comes later is less likely, for each e-fold by which too little happens; and where somebody asked for it.
 const FORCE: f64 = 1.5;
+const FIRM: f64 = 7.0;
 /// Further off than so many e-folds is no further off.
 const FURTHEST: f64 = 1.0;
 
@@ -27,8 +28,16 @@ pub(super) struct Pacing {
 }
 
 impl Pacing {
-    /// For what comes after the last note of a piece, which is to be of a texture; what it has before `from` does not count.
-    pub fn of(past: &Past, texture: Texture, from: u32, clock: Clock, is_drums: impl Fn(u8) -> bool) -> Pacing {
+    /// For what comes after the last note of a piece, which is to be of a texture, firmly where somebody asked for it; what it has before
+    /// `from` does not count.
+    pub fn of(
+        past: &Past,
+        (texture, is_firm): (Texture, bool),
+        from: u32,
+        clock: Clock,
+        is_drums: impl Fn(u8) -> bool,
+    ) -> Pacing {
+        let force = if is_firm { FIRM } else { FORCE };
         let Some(now) = past.notes().last().map(|note| note.onset) else { return Pacing::default() };
         let beat = f64::from(clock.beat());
         let since = f64::from(now.saturating_sub(from)) / beat;
@@ -47,13 +56,13 @@ impl Pacing {
             }
         }
         let off = |wanted: f64, found: f64| (wanted / found).ln().clamp(-FURTHEST, FURTHEST);
-        let later = FORCE * off(texture.moments(), moments / span);
+        let later = force * off(texture.moments(), moments / span);
         // A note of the same moment neither hastens nor waits: it stands as the usual next moment does.
         let usual = (1.0 / texture.moments()).min(1.0);
         // Shares as odds; a note more of either kind, so that there are any.
         let odds = |pitched: f64| (pitched * notes + 1.0) / ((1.0 - pitched) * notes + 1.0);
         let pitched = texture.pitched().map_or(0.0, |wanted| FORCE * off(odds(wanted), odds(1.0 - strokes / notes)));
-        Pacing { later, same: FORCE * off(texture.notes(), notes / moments) - later * usual, pitched }
+        Pacing { later, same: force * off(texture.notes(), notes / moments) - later * usual, pitched }
     }
 
     /// What the logarithm of the probability of an instrument becomes more by.
@@ -93,7 +102,7 @@ mod tests {
         let wanted = |notes: &[Event]| Textures::of(notes, 64, clock, is_drums).at(0, clock).unwrap();
         let pacing = |notes: &[Event], texture: Texture| {
             let bars = vec![Bar { start: Ticks(0), length: Ticks(64), meter: Meter::COMMON }];
-            Pacing::of(&Past::of(notes, bars, clock, is_drums), texture, 0, clock, is_drums)
+            Pacing::of(&Past::of(notes, bars, clock, is_drums), (texture, false), 0, clock, is_drums)
         };
         let (half, seldom) = (eighths(16, 2), eighths(16, 8));
         let (as_wanted, more, fewer) =
