@@ -50,7 +50,7 @@ impl std::fmt::Display for Standing {
 /// All pieces, the best first. Copies come last; the others stand by the sum of their places in either opinion.
 pub fn order(model: &Model, pieces: &[Composition]) -> Vec<Standing> {
     let scores: Vec<&Score> = pieces.iter().map(|piece| &piece.score).collect();
-    let heard = model.reference().and_then(|reference| {
+    let heard = model.reference().map(|reference| {
         let options = Options { grid: Some(reference.steps()), ..Options::lenient() };
         // A piece without a note is as long as none.
         let on_grid = |score: &&Score| {

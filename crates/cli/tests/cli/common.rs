@@ -1,6 +1,6 @@
 //! Running the program, and the small corpus and model that the tests share.
 
-use cantus_formats::midi::{self, Limits};
+use cantus_formats::{Format, Limits, midi};
 use cantus_score::{Key, Mode, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -59,10 +59,12 @@ pub fn bytes(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// A MIDI file of a test's folder.
+/// The first piece of a music file of a test's folder.
 #[track_caller]
 pub fn score(folder: &Path, name: &str) -> Score {
-    midi::read(&bytes(folder, name), &Limits::default()).expect("a MIDI file").score
+    let format = Format::to_read(Path::new(name)).expect("a format that can be read");
+    let mut pieces = cantus_formats::read(format, &bytes(folder, name), &Limits::default()).expect("a music file");
+    pieces.remove(0).reading.expect("a piece").score
 }
 
 /// The names in a folder, sorted.

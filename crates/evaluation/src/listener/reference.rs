@@ -59,10 +59,18 @@ impl Reference {
     }
 
     /// Of each piece of a set the log-odds that a listener takes it for one of the corpus, after it has heard the corpus and other pieces of
-    /// the set; the mean over its excerpts, `None` where it is too short to have one. Nothing where the set has too few that have one.
-    pub fn judge(&self, set: &[&Score]) -> Option<Vec<Option<f64>>> {
-        let common = common_quarters(set)?;
-        let excerpts_of = self.lengths.iter().find(|excerpts| excerpts.quarters <= common)?;
+    /// the set; the mean over its excerpts, of the longest ones that it has. `None` where it has none, or too few pieces of the set have.
+    pub fn judge(&self, set: &[&Score]) -> Vec<Option<f64>> {
+        let mut judged = vec![None; set.len()];
+        for excerpts_of in &self.lengths {
+            let said = self.judge_by(excerpts_of, set).unwrap_or_default();
+            judged.iter_mut().zip(said).for_each(|(judged, said)| *judged = judged.or(said));
+        }
+        judged
+    }
+
+    /// The same by excerpts of one length.
+    fn judge_by(&self, excerpts_of: &Excerpts, set: &[&Score]) -> Option<Vec<Option<f64>>> {
         let quarters = excerpts_of.quarters;
         let most = excerpts_of.most.min(usual_excerpts(set, quarters));
         let corpus = excerpts_of.kept.iter().filter(|kept| usize::from(kept.place) < most);
@@ -246,6 +254,7 @@ impl TryFrom<Stored> for Reference {
 mod tests {
     use super::super::tests::tune;
     use super::*;
+    use cantus_score::Ticks;
 
     fn set(from: u64, count: u64, leap: u64) -> Vec<Score> {
         (from..from + count).map(|seed| tune(seed, leap)).collect()
@@ -260,17 +269,17 @@ mod tests {
         let reference = reference();
         // Of thirty pieces every third is of the corpus's kind.
         let mixed: Vec<Score> = (0..30).map(|k| tune(1000 + k, if k % 3 == 0 { 2 } else { 5 })).collect();
-        let odds = reference.judge(&mixed.iter().collect::<Vec<_>>()).unwrap();
+        let odds = reference.judge(&mixed.iter().collect::<Vec<_>>());
         let mut order: Vec<usize> = (0..30).collect();
         order.sort_by(|a, b| odds[*b].unwrap().total_cmp(&odds[*a].unwrap()));
         let first = order[..10].iter().filter(|k| **k % 3 == 0).count();
         assert!(first >= 8, "{order:?}");
         // Short ones are heard by what is kept of half the length; the shortest are not heard.
-        let short: Vec<Score> = mixed.iter().map(|score| score.before(cantus_score::Ticks(4 * 40))).collect();
-        assert!(reference.judge(&short.iter().collect::<Vec<_>>()).is_some());
-        let shortest: Vec<Score> = mixed.iter().map(|score| score.before(cantus_score::Ticks(4 * 20))).collect();
-        assert_eq!(reference.judge(&shortest.iter().collect::<Vec<_>>()), None);
-        assert_eq!(reference.judge(&mixed[..9].iter().collect::<Vec<_>>()), None, "too few teach nothing");
+        let of_length = |k: usize| Ticks(4 * [96, 40, 20][k % 3]);
+        let cut: Vec<Score> = mixed.iter().enumerate().map(|(k, score)| score.before(of_length(k))).collect();
+        let heard = reference.judge(&cut.iter().collect::<Vec<_>>());
+        assert!((0..30).all(|k| heard[k].is_some() == (k % 3 < 2)), "{heard:?}");
+        assert_eq!(reference.judge(&mixed[..9].iter().collect::<Vec<_>>()), [None; 9], "too few teach nothing");
     }
 
     #[test]

@@ -22,8 +22,8 @@ const NEAR_BASS: u8 = 5;
 const OUT_OF_KEY: f32 = 4.0;
 /// By how much the degrees of its scale are likelier, which are counted in semitones from the tonic: the tonic's chord says which key it is,
 /// and what other keys of nearly the same scale have theirs on says it less.
-const MAJOR: [f32; 12] = [0.8, 0.0, 0.0, 0.0, 0.4, -0.3, 0.0, 0.5, 0.0, -0.4, 0.0, 0.1];
-const MINOR: [f32; 12] = [0.9, 0.0, 0.2, 0.5, 0.0, 0.0, 0.0, 0.6, -0.8, -0.3, -0.1, 0.4];
+const MAJOR: [f32; 12] = [0.8, 0.0, 0.1, 0.0, 0.4, 0.0, 0.0, 0.5, 0.0, -0.4, 0.0, 0.5];
+const MINOR: [f32; 12] = [0.8, 0.0, 0.7, 0.4, 0.0, -0.4, 0.0, 0.5, -1.2, -0.5, -0.2, 0.4];
 /// What a chord weighs that is heard as another one; a logarithm.
 const MISHEARD: f64 = -12.0;
 /// What it weighs at the end of a bar that the piece is heard in another key than it is to be, after so many beats.

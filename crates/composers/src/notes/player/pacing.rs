@@ -12,7 +12,7 @@ const BACK: f64 = 8.0;
 const FEWEST: f64 = 2.0;
 /// Nats a beat by which what comes later is less likely, for each e-fold by which too little happens; and where somebody asked for it.
 const FORCE: f64 = 1.5;
-const FIRM: f64 = 7.0;
+const FIRM: f64 = 4.0;
 /// Further off than so many e-folds is no further off.
 const FURTHEST: f64 = 1.0;
 
