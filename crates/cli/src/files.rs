@@ -7,7 +7,9 @@ use cantus_formats::{self as formats, Format, FormatError, Limits, Reading, Rend
 use cantus_score::{Score, Unpitched};
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use cantus_workshop as workshop;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::terminal::{note, printable};
@@ -52,12 +54,38 @@ impl LimitArguments {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Sound")]
 pub struct SoundArguments {
-    /// A SoundFont (.sf2) that plays a .wav or .flac instead of the built-in instruments
-    #[arg(long, value_name = "SF2")]
-    soundfont: Option<PathBuf>,
+    /// What plays a .wav or .flac: built-in (instruments; a piano where the music names none), choir (it sings all parts but drums, with the
+    /// words of the music), or a SoundFont (its .sf2 file)
+    #[arg(
+        long,
+        visible_alias = "soundfont",
+        value_name = "SOUND",
+        default_value = "built-in",
+        value_parser = OsStringValueParser::new().try_map(named)
+    )]
+    sound: Named,
     /// Refuse to write sound longer than this
     #[arg(long, value_name = "S", default_value_t = wav::Settings::default().max_seconds)]
     max_seconds: f64,
+}
+
+/// A sound that a person named.
+#[derive(Clone, Debug)]
+enum Named {
+    Known(String),
+    SoundFont(PathBuf),
+}
+
+fn named(name: OsString) -> std::result::Result<Named, String> {
+    if let Some(known) = name.to_str().filter(|name| Sound::named(name).is_some()) {
+        return Ok(Named::Known(known.to_owned()));
+    }
+    let path = PathBuf::from(name);
+    // A misspelt name is no file.
+    if path.extension().is_none() {
+        return Err("name built-in, choir, or the .sf2 file of a SoundFont".to_owned());
+    }
+    Ok(Named::SoundFont(path))
 }
 
 /// What plays, and how long at most.
@@ -67,25 +95,25 @@ pub struct Playing {
 }
 
 impl SoundArguments {
-    /// The built-in instruments, or the SoundFont; it is read once for all pieces. Where one of the `outputs` is sound and a SoundFont lies
-    /// in a usual place, a note says how it would be used.
+    /// What was named; a SoundFont is read once for all pieces. Where the built-in instruments play, one of the `outputs` is sound and a
+    /// SoundFont lies in a usual place, a note says how it would be used.
     pub fn load(&self, outputs: &[Format]) -> Result<Playing> {
-        let is_sound = outputs.iter().any(|format| matches!(format, Format::Wav | Format::Flac));
-        if self.soundfont.is_none()
+        let is_sound = outputs.iter().any(|format| format.is_sound());
+        let sound = match &self.sound {
+            Named::Known(name) => Sound::named(name).unwrap_or_default(),
+            Named::SoundFont(path) => Sound::soundfont(&read(path)?)
+                .into_diagnostic()
+                .wrap_err_with(|| format!("reading the SoundFont `{}`", path.display()))?,
+        };
+        if matches!(sound, Sound::BuiltIn)
             && is_sound
             && let Some(path) = soundfonts::first(&soundfonts::usual_folders(|name| std::env::var_os(name)))
         {
             note(format!(
-                "the built-in instruments play; with `--soundfont {}` that SoundFont does",
+                "the built-in instruments play; with `--sound {}` that SoundFont does",
                 printable(&path.display().to_string())
             ));
         }
-        let sound = match &self.soundfont {
-            None => Sound::BuiltIn,
-            Some(path) => Sound::soundfont(&read(path)?)
-                .into_diagnostic()
-                .wrap_err_with(|| format!("reading the SoundFont `{}`", path.display()))?,
-        };
         Ok(Playing { sound, settings: wav::Settings { max_seconds: self.max_seconds, ..wav::Settings::default() } })
     }
 }

@@ -72,6 +72,11 @@ impl Format {
         found.map(|(_, format)| *format).ok_or_else(|| FormatError::Unknown { name: printable(path) })
     }
 
+    /// Whether its files are heard.
+    pub fn is_sound(self) -> bool {
+        matches!(self, Format::Wav | Format::Flac)
+    }
+
     /// The format of a file that is to be read.
     ///
     /// # Errors

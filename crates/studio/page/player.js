@@ -17,6 +17,8 @@ let position = 0;
 let volume = 1;
 /** The parts that are heard, by their numbers; all where it is null. @type {number[] | null} */
 let heard = null;
+/** What plays it, by its name; what is usual for it where it is null. @type {string | null} */
+let played = null;
 /** What comes again and again, in seconds. @type {{ from: number, to: number } | null} */
 let loop = null;
 const watchers = new Set();
@@ -43,18 +45,22 @@ function silence() {
   source = undefined;
 }
 
-/** Another piece is on: it is fetched when it is to sound, or at once where asked to. */
-export async function load(/** @type {string} */ of, play = false) {
+/** Another piece is on, `by` a sound or what is usual for it: it is fetched when it is to sound, or at once where asked to. */
+export async function load(/** @type {string} */ of, play = false, by = /** @type {string | null} */ (null)) {
   silence();
   address = of;
-  [buffer, heard, loop] = [undefined, null, null];
+  [buffer, heard, loop, played] = [undefined, null, null, by];
   position = 0;
   setVolume(volume);
   tell();
   if (play) await start();
 }
 
-const wanted = () => `${address}/wav${heard === null || heard.length === 0 ? "" : `?parts=${heard.join()}`}`;
+function wanted() {
+  const parts = heard === null || heard.length === 0 ? [] : [`parts=${heard.join()}`];
+  const asked = [...parts, ...(played === null ? [] : [`sound=${played}`])].join("&");
+  return `${address}/wav${asked === "" ? "" : `?${asked}`}`;
+}
 
 async function fetchSound() {
   const of = wanted();
@@ -127,6 +133,17 @@ export const loudness = () => gain?.gain.value ?? 0;
 export async function hear(/** @type {number[] | null} */ parts) {
   heard = parts;
   setVolume(volume);
+  await anew();
+}
+
+/** Something else plays what sounds. */
+export async function playBy(/** @type {string} */ name) {
+  played = name;
+  await anew();
+}
+
+/** What was heard until now is replaced, where it is not what is wanted any more. */
+async function anew() {
   if (!buffer || heard?.length === 0 || buffered === wanted()) return;
   const of = wanted();
   await fetchSound();

@@ -27,7 +27,9 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   $("piece-title").textContent = title;
   $("piece-detail").textContent = detail;
   $("originality").textContent = originality;
-  for (const form of ["midi", "musicxml", "abc", "wav", "flac"]) $(`get-${form}`).href = `${address}/${form}`;
+  for (const form of ["midi", "musicxml", "abc"]) $(`get-${form}`).href = `${address}/${form}`;
+  $("sound").value = notes.choir ? "choir" : "built-in";
+  linkSound(address);
   $("downloads").hidden = false;
   stand = { address, seconds: notes.seconds, bars: notes.bars.length - 1, piece };
   $("rename").hidden = piece === null;
@@ -42,7 +44,7 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   score.forget();
   score.setPassage(passage);
   // Sound first: the score may come while it plays.
-  await player.load(address);
+  await player.load(address, false, $("sound").value);
   await transport.loopAgain();
   if (play) await player.start();
   if (scoreIsShown() && stand.address === address) await score.show(address, stand.bars);
@@ -91,6 +93,11 @@ function showScore(/** @type {boolean} */ shown) {
   localStorage.setItem("score", String(shown));
 }
 
+/** What is taken away sounds as what is heard. */
+function linkSound(/** @type {string} */ address) {
+  for (const form of ["wav", "flac"]) $(`get-${form}`).href = `${address}/${form}?sound=${$("sound").value}`;
+}
+
 /** Gives the person a file that was made in the page. */
 function save(/** @type {Blob | null} */ file, /** @type {string} */ name) {
   if (!file) return;
@@ -122,7 +129,12 @@ function follow() {
 
 export function openStand() {
   roll = new Roll($("roll"), jump);
-  $("play").onclick = () => attempt(async () => (onStand() ? player.toggle() : player.load(stand.address, true)));
+  $("play").onclick = () => attempt(async () => (onStand() ? player.toggle() : player.load(stand.address, true, $("sound").value)));
+  $("sound").onchange = () =>
+    attempt(async () => {
+      if (stand.address) linkSound(stand.address);
+      if (onStand()) await player.playBy($("sound").value);
+    });
   $("position").oninput = () => jump(Number($("position").value));
   parts.openParts((silent) => roll.hush(silent));
   score.openScore(jump);

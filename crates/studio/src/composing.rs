@@ -323,6 +323,7 @@ fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
         title: score.title.clone().unwrap_or_default(),
         model: entry.title,
         model_id: Some(entry.id),
+        choir: entry.choir,
         notes: score.note_count(),
         seconds: score.tempo_map().seconds(score.end()),
         tempo: score.tempos.first().map_or(120.0, |(_, tempo)| tempo.quarters_per_minute()),

@@ -33,6 +33,9 @@ pub struct Piece {
     /// What a request calls it.
     #[serde(default)]
     pub model_id: Option<String>,
+    /// Whether it is music for a choir, which sings it unless asked otherwise.
+    #[serde(default)]
+    pub choir: bool,
     pub origin: Provenance,
     pub notes: usize,
     pub seconds: f64,

@@ -55,7 +55,7 @@ pub struct Described {
 }
 
 /// Whether a composer divides any music into the voices of a choir.
-fn is_choir(composer: &str) -> bool {
+pub fn is_choir(composer: &str) -> bool {
     let sings = |spec: &ComposerSpec| spec.around.contains(&Around::Cells) && !spec.reads.contains(&Reading::Parts);
     registry::find(composer).is_some_and(sings)
 }

@@ -35,21 +35,41 @@ pub struct Wanted<'a> {
     pub bars_kept: usize,
     /// The parts that are wanted, by their numbers; all where it is `None`.
     pub parts: Option<&'a [usize]>,
+    /// What plays it, by its name; where it is `None`, what is usual for it.
+    pub sound: Option<&'a str>,
+    /// Whether it is usually sung by a choir.
+    pub choir: bool,
+}
+
+impl Wanted<'_> {
+    /// What plays it.
+    fn sound(&self) -> Result<Sound, ApiError> {
+        let name = self.sound.unwrap_or(if self.choir { "choir" } else { "built-in" });
+        Sound::named(name)
+            .ok_or_else(|| ApiError::bad_request(format!("there is no sound `{name}`: name built-in, or choir")))
+    }
 }
 
 /// A MIDI file in another form, to be called `name`. Takes a while for sound.
 pub fn render(file: &[u8], name: &str, wanted: &Wanted<'_>) -> Result<Response, ApiError> {
+    let sound = wanted.sound()?;
     let mut score = midi::read(file, &Limits::default()).map_err(ApiError::internal)?.score;
     if wanted.form == "notes" {
-        return Ok(json(StatusCode::OK, &Notes::of(&score, wanted.bars_kept)));
+        return Ok(json(StatusCode::OK, &Notes::of(&score, wanted)));
     }
     let (format, media_type) = form(wanted.form).ok_or_else(|| ApiError::not_found("form of a piece"))?;
     if let Some(parts) = wanted.parts {
         if let Some(number) = parts.iter().find(|number| **number >= score.parts.len()) {
             return Err(ApiError::bad_request(format!("the piece has no part {number}")));
         }
-        let mut number = 0..;
-        score.parts.retain(|_| number.next().is_some_and(|number| parts.contains(&number)));
+        if format.is_sound() {
+            // Its words stay: others sing them, too.
+            let silent = score.parts.iter_mut().enumerate().filter(|(number, _)| !parts.contains(number));
+            silent.for_each(|(_, part)| part.notes.clear());
+        } else {
+            let mut number = 0..;
+            score.parts.retain(|_| number.next().is_some_and(|number| parts.contains(&number)));
+        }
     }
     let renamed = wanted.title.filter(|title| score.title.as_deref() != Some(title));
     let bytes = if format == Format::Midi && wanted.parts.is_none() && renamed.is_none() {
@@ -60,13 +80,13 @@ pub fn render(file: &[u8], name: &str, wanted: &Wanted<'_>) -> Result<Response, 
             score.title = Some(title.to_owned());
         }
         let settings = Settings { max_seconds: MAX_SECONDS, ..Settings::default() };
-        let rendering = Rendering { sound: &Sound::BuiltIn, settings, roll: Roll::default() };
+        let rendering = Rendering { sound: &sound, settings, roll: Roll::default() };
         formats::write(format, &score, &rendering)
             .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error))?
     };
     let name = format!("{}.{}", tame(name), format.extension());
     // What it is called stands in it, but for sound.
-    let cache = if matches!(format, Format::Wav | Format::Flac) { "private, max-age=3600" } else { "no-store" };
+    let cache = if format.is_sound() { "private, max-age=3600" } else { "no-store" };
     let headers = [
         (header::CONTENT_TYPE, media_type.to_owned()),
         (header::CONTENT_DISPOSITION, attachment(&name)),
@@ -120,6 +140,8 @@ struct Notes {
     notes: Vec<(f64, f64, u8, u8, usize)>,
     /// What plays them.
     parts: Vec<PartLine>,
+    /// Whether a choir sings them unless asked otherwise.
+    choir: bool,
 }
 
 /// A part.
@@ -130,7 +152,8 @@ struct PartLine {
 }
 
 impl Notes {
-    fn of(score: &Score, bars_kept: usize) -> Notes {
+    fn of(score: &Score, wanted: &Wanted) -> Notes {
+        let bars_kept = wanted.bars_kept;
         let tempo = score.tempo_map();
         let seconds = |at: Ticks| (tempo.seconds(at) * 1e4).round() / 1e4;
         let mut notes = Vec::with_capacity(score.note_count());
@@ -151,6 +174,7 @@ impl Notes {
             PartLine { name: known.unwrap_or_else(|| format!("Part {}", number + 1)), drums: part.drums }
         };
         let parts = score.parts.iter().enumerate().map(name).collect();
-        Notes { seconds: seconds(score.end()), bars, first_bar: score.first_bar(), prompt_end, notes, parts }
+        let first_bar = score.first_bar();
+        Notes { seconds: seconds(score.end()), bars, first_bar, prompt_end, notes, parts, choir: wanted.choir }
     }
 }

@@ -11,6 +11,7 @@
 mod worker;
 
 use crate::estimate::{self, Estimate};
+use crate::models::is_choir;
 use crate::preflight::Report;
 use crate::reading::Reads;
 use crate::{StudioError, make_folder, now};
@@ -135,6 +136,14 @@ pub struct View {
     pub parameters: Option<usize>,
     /// Names of the compositions made on the way, the newest first.
     pub samples: Vec<String>,
+}
+
+/// A composition made on the way.
+pub struct Sample {
+    /// As a MIDI file.
+    pub midi: Vec<u8>,
+    /// Whether it is music for a choir.
+    pub choir: bool,
 }
 
 /// Why something cannot be done with a training.
@@ -386,12 +395,14 @@ impl Trainings {
         Ok(view)
     }
 
-    /// The MIDI file of a composition made on the way; its name is looked for among those there are.
-    pub fn sample(&self, id: &str, name: &str) -> Result<Vec<u8>, TrainingError> {
+    /// A composition made on the way; its name is looked for among those there are.
+    pub fn sample(&self, id: &str, name: &str) -> Result<Sample, TrainingError> {
         self.get(id)?;
         let run = RunFiles::at(self.run(id)).map_err(|_| TrainingError::NotFound)?;
         let known = sample_names(&run).into_iter().find(|known| known == name).ok_or(TrainingError::NotFound)?;
-        Ok(fs::read(run.samples_path().join(format!("{known}.mid")))?)
+        let midi = fs::read(run.samples_path().join(format!("{known}.mid")))?;
+        let choir = run.description::<RunDescription>().is_ok_and(|description| is_choir(&description.composer));
+        Ok(Sample { midi, choir })
     }
 
     /// Lets the worker end; the training that runs writes a checkpoint first.

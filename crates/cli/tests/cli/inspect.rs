@@ -172,8 +172,12 @@ fn rendering_turns_a_file_into_sound_picture_and_clean_midi() {
     let message = cantus(folder.path(), &["render", "x.mid", "-o", "b.mid", "--max-notes", "3"]).failed(1);
     contains(&message, &["x.mid", "3 notes"]);
     std::fs::write(folder.path().join("bad.sf2"), "no sounds").unwrap();
-    let message = cantus(folder.path(), &["render", "x.mid", "-o", "b.wav", "--soundfont", "bad.sf2"]).failed(1);
-    contains(&message, &["reading the SoundFont `bad.sf2`"]);
+    for option in ["--sound", "--soundfont"] {
+        let message = cantus(folder.path(), &["render", "x.mid", "-o", "b.wav", option, "bad.sf2"]).failed(1);
+        contains(&message, &["reading the SoundFont `bad.sf2`"]);
+    }
+    let message = cantus(folder.path(), &["render", "x.mid", "-o", "b.wav", "--sound", "quire"]).failed(2);
+    contains(&message, &["quire", "built-in, choir, or"]);
     assert_eq!(names(folder.path()), ["a.mid", "a.svg", "a.wav", "bad.sf2", "x.mid"]);
 }
 

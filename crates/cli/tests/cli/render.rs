@@ -103,3 +103,25 @@ fn chords_are_found_and_written_over_the_music() {
     cantus(folder.path(), &["render", "tune.abc", "-o", "plain.musicxml"]).fine();
     assert!(score(folder.path(), "plain.musicxml").chords.is_empty());
 }
+
+#[test]
+fn a_choir_sings_the_words_of_a_file() {
+    let folder = folder();
+    let hymn = |words: &str| format!("X:1\nT:Hymn\nM:4/4\nL:1/4\nQ:1/4=120\nK:C\nV:1 name=\"Soprano\"\nCDEF|\n{words}");
+    for (name, words) in [("with.abc", "w: Sanc- tus De- us|\n"), ("without.abc", "")] {
+        std::fs::write(folder.path().join(name), hymn(words)).expect("a writable folder");
+    }
+    cantus(folder.path(), &["render", "with.abc", "-o", "words.musicxml", "-o", "words.mid"]).fine();
+    for (from, to) in [("with.abc", "a"), ("words.musicxml", "b"), ("words.mid", "c"), ("without.abc", "ah")] {
+        let outputs = [format!("{to}.wav"), format!("{to}.flac")];
+        cantus(folder.path(), &["render", from, "--sound", "choir", "-o", &outputs[0], "-o", &outputs[1]]).fine();
+    }
+    cantus(folder.path(), &["render", "with.abc", "--sound", "built-in", "-o", "piano.wav"]).fine();
+    cantus(folder.path(), &["render", "with.abc", "-o", "usual.wav"]).fine();
+    let [a, b, c, ah, piano, usual] =
+        ["a.wav", "b.wav", "c.wav", "ah.wav", "piano.wav", "usual.wav"].map(|name| bytes(folder.path(), name));
+    // Words come through every format.
+    assert!(a == b && a == c);
+    assert!(a != ah && a != piano && usual == piano);
+    assert!(bytes(folder.path(), "a.flac").starts_with(b"fLaC"));
+}

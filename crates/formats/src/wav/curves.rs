@@ -19,6 +19,17 @@ pub struct Shape {
 impl Shape {
     /// Sound as it is.
     pub const PLAIN: Shape = Shape { gains: [1.0; 2], bend: 1.0 };
+
+    /// Adds `plain` to `out`, with gains that go from these to the next ones' on the way: a jump would click.
+    pub fn ramp(&self, next: &Shape, plain: &[[f32; 2]], out: &mut [[f32; 2]]) {
+        let length = out.len() as f32;
+        for (k, (out, plain)) in out.iter_mut().zip(plain).enumerate() {
+            let way = k as f32 / length;
+            for side in 0..2 {
+                out[side] += plain[side] * (self.gains[side] + (next.gains[side] - self.gains[side]) * way);
+            }
+        }
+    }
 }
 
 /// The shapes of a part, each with the sample from which it holds.

@@ -3,11 +3,13 @@
 //! Built in is a band ([`Sound::BuiltIn`]): the piano, made of decaying sine waves (`piano`); what is plucked or hit, made of the same waves
 //! (`struck`); what sounds while it is held, read from a period of sound (`tone`); a drum kit (`kit`, `drums`). `programs` says
 //! which plays what: each family of General MIDI has a voice of its own. Or a SoundFont plays ([`Sound::soundfont`]). Both follow each part's
-//! programs, volume, expression, place, bends and pedal; a drum rings out, unless a stroke of the same player ends it.
+//! programs, volume, expression, place, bends and pedal; a drum rings out, unless a stroke of the same player ends it. Or a choir sings
+//! (`choir`, [`Sound::Choir`]), with the words of the score; the drum kit plays what drums there are.
 //!
 //! Sound is made in blocks and leaves through a look-ahead limiter, so that memory does not grow with the piece, and no
 //! sample exceeds [`PEAK`]. The same score gives the same bytes on machines with the same mathematical library.
 
+mod choir;
 mod curves;
 mod cycles;
 mod drums;
@@ -24,6 +26,7 @@ mod struck;
 mod tone;
 
 use cantus_score::Score;
+use choir::Singing;
 use curves::{Curves, Shape};
 use cycles::Cycles;
 use programs::Player;
@@ -32,6 +35,7 @@ use std::io::{self, Seek, Write};
 use std::rc::Rc;
 use thiserror::Error;
 
+pub use choir::Choir;
 pub use soundfont::SoundFont;
 
 /// The largest magnitude that a sample can have.
@@ -49,11 +53,22 @@ pub enum Sound {
     /// The built-in instruments: a piano where the music does not say otherwise.
     #[default]
     BuiltIn,
+    /// A choir that sings all parts but drums.
+    Choir(Choir),
     /// A SoundFont of the user's.
     SoundFont(Box<SoundFont>),
 }
 
 impl Sound {
+    /// The sound of a name: `built-in` (also `piano`, which it is where the music names no instruments) or `choir`.
+    pub fn named(name: &str) -> Option<Sound> {
+        match name {
+            "built-in" | "piano" => Some(Sound::BuiltIn),
+            "choir" => Some(Sound::Choir(Choir::default())),
+            _ => None,
+        }
+    }
+
     /// A SoundFont from the bytes of an `.sf2` file.
     ///
     /// # Errors
@@ -197,7 +212,7 @@ type Sink<'a> = dyn FnMut(&[[f32; 2]]) -> Result<(), WavError> + 'a;
 
 fn stream(score: &Score, sound: &Sound, settings: &Settings, sink: &mut Sink) -> Result<(), WavError> {
     let lowest = match sound {
-        Sound::BuiltIn => 8_000,
+        Sound::BuiltIn | Sound::Choir(_) => 8_000,
         Sound::SoundFont(_) => 16_000,
     };
     if !(lowest..=192_000).contains(&settings.sample_rate) {
@@ -209,7 +224,15 @@ fn stream(score: &Score, sound: &Sound, settings: &Settings, sink: &mut Sink) ->
     }
     let mut limiter = limiter::Limiter::new(settings.sample_rate);
     match sound {
-        Sound::BuiltIn => play(&Schedule::new(score, settings.sample_rate), settings.sample_rate, &mut limiter, sink)?,
+        Sound::BuiltIn => {
+            let schedule = Schedule::new(score, settings.sample_rate, |_| true);
+            play(&schedule, None, settings.sample_rate, &mut limiter, sink)?;
+        }
+        Sound::Choir(choir) => {
+            let schedule = Schedule::new(score, settings.sample_rate, |part| part.drums);
+            let singing = Singing::new(choir, score, settings.sample_rate);
+            play(&schedule, Some(singing), settings.sample_rate, &mut limiter, sink)?;
+        }
         Sound::SoundFont(font) => font.play(score, settings.sample_rate, &mut limiter, sink)?,
     }
     limiter.finish(sink)
@@ -268,14 +291,7 @@ impl Sounding {
         let mut plain = [[0.0; 2]; BLOCK];
         let plain = &mut plain[..out.len()];
         self.play_plainly(now, plain);
-        // Gains go from one to the next within the block: a jump would click.
-        let length = out.len() as f32;
-        for (k, (out, plain)) in out.iter_mut().zip(plain).enumerate() {
-            let way = k as f32 / length;
-            for side in 0..2 {
-                out[side] += plain[side] * (last.gains[side] + (shape.gains[side] - last.gains[side]) * way);
-            }
-        }
+        last.ramp(&shape, plain, out);
         self.curves = Some((curves, shape));
     }
 
@@ -293,6 +309,7 @@ impl Sounding {
 
 fn play(
     schedule: &Schedule,
+    mut singing: Option<Singing>,
     sample_rate: u32,
     limiter: &mut limiter::Limiter,
     sink: &mut Sink,
@@ -301,8 +318,12 @@ fn play(
     let mut sounding: Vec<Sounding> = Vec::new();
     let mut cycles = Cycles::default();
     let mut now = 0;
-    while now < schedule.end || !sounding.is_empty() || waiting.peek().is_some() {
+    let goes_on = |singing: &Option<Singing>| singing.as_ref().is_some_and(|singing| !singing.is_over());
+    while now < schedule.end || !sounding.is_empty() || waiting.peek().is_some() || goes_on(&singing) {
         let mut block = [[0.0; 2]; BLOCK];
+        if let Some(singing) = &mut singing {
+            singing.play(now, &mut block);
+        }
         let next = now + BLOCK as u64;
         for voice in &mut sounding {
             voice.play(now, &mut block);

@@ -25,7 +25,7 @@ pub struct Strike {
     pub curves: Option<u32>,
 }
 
-/// All strokes of a score, in order of time.
+/// The strokes of a score, in order of time.
 #[derive(Debug)]
 pub struct Schedule {
     pub strikes: Vec<Strike>,
@@ -36,13 +36,14 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    pub fn new(score: &Score, sample_rate: u32) -> Schedule {
+    /// Those of the parts that are `played`.
+    pub fn new(score: &Score, sample_rate: u32, played: impl Fn(&Part) -> bool) -> Schedule {
         let tempo = score.tempo_map();
         let sample = |at: Ticks| (tempo.seconds(at) * f64::from(sample_rate)).round() as u64;
         let mut strikes = Vec::with_capacity(score.note_count());
         // Parts that are played alike are one instrument.
         let (mut curves, mut known) = (Vec::new(), HashMap::new());
-        for part in &score.parts {
+        for part in score.parts.iter().filter(|part| played(part)) {
             let shape = Curves::of(part, sample).map(|shape| {
                 *known.entry(part.controls.as_slice()).or_insert_with(|| {
                     curves.push(Rc::new(shape));

@@ -36,12 +36,14 @@ pub async fn source(State(shared): Studio, Path(id): Path<String>) -> Answer {
 pub struct Heard {
     /// Numbers of its parts, from 0, with commas between; all where it is missing.
     parts: Option<String>,
+    /// What plays it, by its name.
+    sound: Option<String>,
 }
 
 pub async fn in_form(
     State(shared): Studio,
     Path((id, form)): Path<(String, String)>,
-    Query(Heard { parts }): Query<Heard>,
+    Query(Heard { parts, sound }): Query<Heard>,
 ) -> Answer {
     let numbers = |parts: String| parts.split(',').map(|part| part.parse().ok()).collect::<Option<Vec<usize>>>();
     let parts = match parts.map(numbers) {
@@ -52,7 +54,14 @@ pub async fn in_form(
         let piece = shared.library.get(&id).ok_or_else(|| ApiError::not_found("piece"))?;
         let midi = shared.library.midi(&piece).map_err(|_| ApiError::not_found("piece"))?;
         let kept = piece.origin.prompt.as_ref().map_or(0, |prompt| prompt.bars);
-        let wanted = Wanted { form: &form, title: Some(&piece.title), bars_kept: kept, parts: parts.as_deref() };
+        let wanted = Wanted {
+            form: &form,
+            title: Some(&piece.title),
+            bars_kept: kept,
+            parts: parts.as_deref(),
+            sound: sound.as_deref(),
+            choir: piece.choir,
+        };
         rendering::render(&midi, &piece.title, &wanted)
     })
     .await

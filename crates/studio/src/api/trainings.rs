@@ -4,7 +4,7 @@ use super::{Answer, FILE_LIMIT, FileName, Studio, a_name, aside, file_of, parse}
 use crate::error::{ApiError, json};
 use crate::reading::Reads;
 use crate::rendering::{self, Wanted};
-use crate::trainings::{Order, TrainingError};
+use crate::trainings::{Order, Sample, TrainingError};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -126,10 +126,21 @@ pub async fn delete(State(shared): Studio, Path(id): Path<String>) -> Answer {
     .await
 }
 
-pub async fn sample(State(shared): Studio, Path((id, name, form)): Path<(String, String, String)>) -> Answer {
+/// What plays a sample.
+#[derive(Deserialize)]
+pub struct Played {
+    /// By its name.
+    sound: Option<String>,
+}
+
+pub async fn sample(
+    State(shared): Studio,
+    Path((id, name, form)): Path<(String, String, String)>,
+    Query(Played { sound }): Query<Played>,
+) -> Answer {
     aside(move || {
-        let midi = shared.trainings.sample(&id, &name)?;
-        let wanted = Wanted { form: &form, title: None, bars_kept: 0, parts: None };
+        let Sample { midi, choir } = shared.trainings.sample(&id, &name)?;
+        let wanted = Wanted { form: &form, title: None, bars_kept: 0, parts: None, sound: sound.as_deref(), choir };
         rendering::render(&midi, &name, &wanted)
     })
     .await

@@ -383,6 +383,29 @@ fn parts_are_heard_by_themselves() {
 }
 
 #[test]
+fn a_choir_sings_what_is_written_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    for (model, choir) in [("chorales", true), ("hymns", false)] {
+        let piece = compose(&studio, &json!({ "model": model, "bars": 2, "seed": 1 }));
+        assert_eq!(piece["choir"], choir);
+        assert_eq!(form(&studio, &piece, "notes").json()["choir"], choir);
+        let [usual, sung, played] =
+            ["wav", "wav?sound=choir", "wav?sound=built-in"].map(|which| form(&studio, &piece, which).body);
+        assert_ne!(sung, played);
+        assert!(usual == if choir { sung } else { played });
+        // It knows so for good.
+        assert_eq!(studio.get(&format!("/api/pieces/{}", piece["id"].as_str().unwrap())).json()["choir"], choir);
+        if choir {
+            let alone = form(&studio, &piece, "flac?sound=choir&parts=0").body;
+            assert!(alone.starts_with(b"fLaC") && alone != form(&studio, &piece, "flac?sound=choir").body);
+        }
+        let path = format!("/api/pieces/{}/wav?sound=quire", piece["id"].as_str().unwrap());
+        assert!(studio.get(&path).expect(400).json()["error"].as_str().unwrap().contains("built-in, or choir"));
+    }
+}
+
+#[test]
 fn pages_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());

@@ -119,7 +119,7 @@ fn part(name: &str, ids: &[String], dice: &mut Dice) -> String {
 }
 
 /// Queries of an upload.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "?name=a.mid",
     "?name=b.abc",
     "?name=",
@@ -128,6 +128,8 @@ const NAMES: [&str; 9] = [
     "?name=a.exe",
     "?parts=0",
     "?parts=9,x",
+    "?sound=choir&parts=0",
+    "?sound=quire",
     "?composer=x",
 ];
 

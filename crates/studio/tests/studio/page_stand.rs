@@ -146,6 +146,33 @@ fn parts_have_colours_and_are_muted_or_heard_alone() {
 }
 
 #[test]
+fn a_choir_sings_chorales_and_steps_back_for_instruments() {
+    with_page(|browser, studio, _| {
+        browser.wait("document.querySelectorAll('#model option').length >= 2");
+        let chosen = "document.querySelector('#sound').value";
+        let link = |browser: &mut Browser| {
+            browser.eval("['wav', 'flac'].map((form) => document.querySelector(`#get-${form}`).search)")
+        };
+        browser.fill("#bars", "4");
+        compose(browser);
+        assert_eq!(browser.eval(chosen), "built-in");
+        browser.choose("#model", "chorales");
+        browser.click("#do-compose");
+        browser.wait(&format!("{chosen} === 'choir' && {PLAYS}"));
+        assert_eq!(link(browser), json!(["?sound=choir", "?sound=choir"]));
+        let sung = browser.eval(HEARD).as_f64().unwrap();
+        // Whoever plays goes on where the other was.
+        browser.choose("#sound", "built-in");
+        browser.wait(&format!("{HEARD}.then((sum) => sum > 0 && sum !== {sung})"));
+        browser.wait(PLAYS);
+        assert_eq!(link(browser), json!(["?sound=built-in", "?sound=built-in"]));
+        browser.choose("#sound", "choir");
+        browser.wait(&format!("{HEARD}.then((sum) => sum === {sung})"));
+        assert_eq!(crate::page::newest(studio)["choir"], true);
+    });
+}
+
+#[test]
 fn a_sign_is_seen_while_the_score_is_engraved() {
     with_page(|browser, _, _| {
         compose(browser);

@@ -93,6 +93,11 @@ impl Aims {
         !self.chords.is_empty()
     }
 
+    /// Whether drafts differ in how well what is asked for is heard in them.
+    pub fn is_heard(&self) -> bool {
+        self.has_chords() || self.key.is_some()
+    }
+
     /// The chords' symbols, and when they begin.
     pub fn symbols(&self, flats: bool) -> impl Iterator<Item = (u32, String)> {
         let symbol =

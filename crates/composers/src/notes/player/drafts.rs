@@ -121,8 +121,9 @@ impl NoteComposer {
             breach: 0.0,
             is_done: false,
         };
-        // What follows is heard through several drafts, too.
-        let is_weighed = critic.is_some() || task.filling.is_some() && task.sampling.temperature > 0.0;
+        // What follows is heard through several drafts, too, and so are chords and a key that are asked for.
+        let is_heard = task.filling.is_some() || task.begun.aims.is_heard();
+        let is_weighed = critic.is_some() || is_heard && task.sampling.temperature > 0.0;
         let count = if is_weighed { DRAFTS } else { 1 };
         let mut drafts = vec![first; count];
         let mut desks = vec![self.head.deciding(); drafts.len()];
