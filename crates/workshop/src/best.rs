@@ -129,6 +129,7 @@ mod tests {
         let index = Index::new(corpus.iter().map(|score| ("one", score)));
         let mut held_out = HeldOut::default();
         held_out.melody[1].pieces = 20;
+        held_out.melody[1].high = 0.5;
         model.header.originality = Some(Digest::new(&index, held_out, Digest::MOST_BYTES).to_json());
         // Every third is of the corpus's kind; the first is a piece of it.
         let piece = |k: u64| match k {
