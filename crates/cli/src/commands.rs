@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod harmonise;
 pub mod inspect;
 pub mod models;
+pub mod perform;
 pub mod render;
 pub mod studio;
 pub mod train;

@@ -34,6 +34,7 @@ enum Command {
     Harmonise(commands::harmonise::Arguments),
     // tidy: allow(registry): the command is called so
     Accompany(commands::accompany::Arguments),
+    Perform(commands::perform::Arguments),
     Train(commands::train::Arguments),
     Inspect(commands::inspect::Arguments),
     Evaluate(commands::evaluate::Arguments),
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Harmonise(arguments) => commands::harmonise::run(&arguments),
         // tidy: allow(registry): the command is called so
         Command::Accompany(arguments) => commands::accompany::run(&arguments),
+        Command::Perform(arguments) => commands::perform::run(&arguments),
         Command::Train(arguments) => commands::train::run(arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),

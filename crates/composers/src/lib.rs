@@ -13,5 +13,6 @@ mod memory;
 mod notes;
 mod octave;
 mod performance_rnn;
+pub mod performing;
 pub mod registry;
 mod rnn_rbm;

@@ -2,7 +2,7 @@
 
 use crate::{
     accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave, performance_rnn,
-    rnn_rbm,
+    performing, rnn_rbm,
 };
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
@@ -103,6 +103,9 @@ pub fn compose(
 /// [`ModelError`]: unknown composer, another version of it, or a file that does not fit.
 pub fn load(file: &ModelFile) -> Result<Box<dyn Composer>, ModelError> {
     let header = &file.header;
+    if header.composer == performing::ID {
+        return Err(ModelError::Performer);
+    }
     let spec = find(&header.composer).ok_or_else(|| ModelError::UnknownComposer {
         composer: header.composer.clone(),
         created_by: header.created_by.clone(),

@@ -58,6 +58,14 @@ pub(crate) fn find(folder: &Path) -> io::Result<Found> {
     Ok(found)
 }
 
+/// The music files under a folder, in order.
+///
+/// # Errors
+/// Where the folder itself cannot be listed.
+pub fn music_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(find(folder)?.music)
+}
+
 /// Whether a file's name says that it holds music.
 fn is_music(path: &Path) -> bool {
     Format::to_read(path).is_ok()

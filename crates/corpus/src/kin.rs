@@ -86,6 +86,15 @@ fn hash(run: &[u8]) -> u32 {
     (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
+/// The composition of each of these pieces: the number of one of them, the same for all that are one composition; and a number that is made of its
+/// music alone, by which compositions can be put in an order that nobody chose.
+pub fn compositions_of(scores: &[Score]) -> Vec<(usize, u32)> {
+    let sketches: Vec<Sketch> = scores.par_iter().map(Sketch::of).collect();
+    let found = compositions(scores.len(), |k| Ok(sketches[k].clone())).unwrap_or_else(|_| (0..scores.len()).collect());
+    let number = |composition: usize| sketches[composition].0.first().copied().unwrap_or(0);
+    found.into_iter().map(|composition| (composition, number(composition))).collect()
+}
+
 /// The composition of each of `pieces` pieces: the number of one of them, the same for all that are kin.
 ///
 /// What it takes beside the answer does not grow with the pieces: sketches are asked for several times.

@@ -38,10 +38,12 @@ mod survey;
 mod text;
 
 pub use corpus::{Corpus, CorpusError};
+pub use files::music_files;
 pub use folder::{Folder, Progress};
 pub use frames::{FrameFile, FrameFileError, is_frame_file};
 pub use hash::ContentHash;
 pub use holdings::Music;
+pub use kin::compositions_of;
 pub use listing::Listing;
 pub use options::{ChoiceError, MeterFilter, Options, OptionsError, Parts};
 pub use pairs::{Pair, PairsError, PairsFile, Sides, is_pairs_file};

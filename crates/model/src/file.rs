@@ -210,6 +210,17 @@ pub enum ModelError {
         /// Who wrote the file.
         created_by: String,
     },
+    /// A model that plays what is written.
+    #[error("this model plays scores and composes nothing: `cantus perform -m MODEL SCORE` uses it")]
+    Performer,
+    /// A model that composes where one is needed that plays.
+    #[error(
+        "this model is for composer `{composer}`, which writes notes and plays none: name a model made by `cantus perform --train`"
+    )]
+    NoPerformer {
+        /// The composer.
+        composer: String,
+    },
     /// A parameter is missing or has another shape.
     #[error(
         "parameter {name}: expected shape {expected:?}, found {found:?}; the file is damaged or was made by other settings"

@@ -9,12 +9,15 @@ mod composing;
 mod files;
 mod folder;
 mod models;
+mod playing;
 mod provenance;
+mod rehearsal;
 mod shelf;
 mod training;
 
 pub use base::Base;
 pub use best::{Opinion, Standing, order};
+pub use cantus_composers::performing::{Lesson, PerformError, Performance};
 pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, request, silence, tempo, write};
 pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};
@@ -22,6 +25,11 @@ pub use models::{
     BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, accompanist, built_in, from_bytes, load, originality,
     run_named,
 };
+pub use playing::{PIANIST, Player, PlayingOrigin, perform, player};
 pub use provenance::{AgainOrigin, ArrangementOrigin, PromptOrigin, Provenance};
+pub use rehearsal::{
+    Bounded, Gathering, Passed, Rehearsal, RehearsalError, Results, Table, gather_lessons, judge_player,
+    player_settings, rehearse,
+};
 pub use shelf::{Figure, Listed, RUNS, models};
 pub use training::{Paused, Plan, WorkshopError, begin, create};

@@ -182,7 +182,8 @@ fn module_of(path: &str) -> Option<&str> {
     let inside = path.strip_prefix("crates/composers/src/")?;
     let first = inside.split('/').next()?;
     let module = first.strip_suffix(".rs").unwrap_or(first);
-    (!matches!(module, "lib" | "registry")).then_some(module)
+    // Performers stand beside the composers, behind a door of their own.
+    (!matches!(module, "lib" | "registry" | "performing")).then_some(module)
 }
 
 /// The first words inside every `prefix{a, b::c, d}`, with their places.

@@ -102,24 +102,24 @@ impl From<SizeArgument> for Size {
 /// A recipe: how a model was, and can be, made.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Recipe {
+pub(super) struct Recipe {
     /// What it makes.
     #[serde(rename = "description")]
     _description: String,
     /// Which music, for people; where it lies is given on the command line.
-    data: String,
+    pub data: String,
     /// The benchmark that it is a row of, for `cargo xtask bench frames`.
     #[serde(rename = "benchmark")]
     _benchmark: Option<String>,
     composer: Option<String>,
     from: Option<String>,
-    seed: Option<u64>,
-    minutes: Option<f64>,
-    epochs: Option<u32>,
-    half: bool,
-    licence: Option<String>,
-    credit: Option<String>,
-    settings: serde_json::Map<String, serde_json::Value>,
+    pub seed: Option<u64>,
+    pub minutes: Option<f64>,
+    pub epochs: Option<u32>,
+    pub half: bool,
+    pub licence: Option<String>,
+    pub credit: Option<String>,
+    pub settings: serde_json::Map<String, serde_json::Value>,
     corpus: Option<Options>,
     /// What came out, for people.
     #[serde(rename = "outcome")]
@@ -275,13 +275,13 @@ fn policy(arguments: &Arguments) -> CheckpointPolicy {
     CheckpointPolicy { every, ..CheckpointPolicy::default() }
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe> {
+pub(super) fn read_recipe(path: &Path) -> Result<Recipe> {
     let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
     toml::from_str(&text).into_diagnostic().wrap_err_with(|| format!("reading the recipe `{}`", path.display()))
 }
 
 /// `KEY=VALUE` as settings; a value that is no JSON is a text.
-fn changes(pairs: &[String]) -> Result<Vec<(String, Settings)>> {
+pub(super) fn changes(pairs: &[String]) -> Result<Vec<(String, Settings)>> {
     let change = |pair: &String| {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| Usage(format!("`--set {pair}`: write KEY=VALUE, as in hidden=256")))?;

@@ -10,6 +10,7 @@ mod inspect;
 mod interrupted;
 mod messages;
 mod models;
+mod perform;
 mod render;
 mod studio;
 mod train;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn help_names_the_options() {
     let folder = folder();
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 9] = [
         (
             "compose",
             &[
@@ -70,6 +70,22 @@ fn help_names_the_options() {
             ],
         ),
         ("render", &["--output", "--sound", "choir", "--max-notes"]),
+        (
+            "perform",
+            &[
+                "--strength",
+                "--seed",
+                "--model",
+                "--output",
+                "--train",
+                "--judge",
+                "--minutes",
+                "--recipe",
+                "played.mid",
+                "pianist",
+            ],
+        ),
+        ("render", &["--output", "--soundfont", "--max-notes"]),
         ("models", &["--runs", "--json"]),
         ("composers", &["--json"]),
         ("studio", &["--port", "--library", "--runs", "--no-browser"]),
