@@ -2,6 +2,7 @@
 //!
 //! To add one: a file here, an entry in `registry.rs`, a recipe. The conformance tests then run on it unasked.
 
+mod abc_rnn;
 mod accompany;
 mod chorale;
 mod deepbach;

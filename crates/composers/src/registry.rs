@@ -3,6 +3,8 @@
 use crate::{
     accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave, performance_rnn,
     performing, rnn_rbm,
+    abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave,
+    performance_rnn, rnn_rbm,
 };
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
@@ -20,6 +22,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &accompany::SPEC,
     &drum_and_bass::SPEC,
     &lead_sheet::SPEC,
+    &abc_rnn::SPEC,
 ];
 
 /// A composer in one of its configurations, by its name.

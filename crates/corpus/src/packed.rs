@@ -4,7 +4,8 @@
 //! no lyrics, no controllers, no remarks.
 
 use cantus_score::{
-    Key, Meter, Mode, Note, Part, PedalSpan, Pitch, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity,
+    Key, Meter, Mode, Note, Part, Pass, PedalSpan, Pitch, Program, Repeat, Score, Tempo, Ticks, TicksPerQuarter,
+    Velocity,
 };
 
 /// The bytes of a score.
@@ -16,6 +17,15 @@ pub(crate) fn pack(score: &Score) -> Vec<u8> {
     to.changes(&score.meters, |to, meter| to.0.extend([meter.numerator(), meter.denominator_log2()]));
     to.changes(&score.keys, |to, key| to.0.extend([key.fifths() as u8, u8::from(key.mode() == Mode::Minor)]));
     to.changes(&score.chords, |to, chord| to.name(Some(chord)));
+    to.number(score.repeats.len() as u64);
+    let mut before = 0;
+    for repeat in &score.repeats {
+        to.number(repeat.passes.len() as u64);
+        for at in repeat.times() {
+            to.number(at.0.wrapping_sub(before));
+            before = at.0;
+        }
+    }
     to.number(score.parts.len() as u64);
     for part in &score.parts {
         to.name(part.name.as_deref());
@@ -52,6 +62,18 @@ pub(crate) fn unpack(bytes: &[u8]) -> Option<Score> {
         Key::new(fifths, if is_minor { Mode::Minor } else { Mode::Major })
     })?;
     score.chords = from.changes(|from| from.name()?)?;
+    let mut before = 0u64;
+    for _ in 0..from.number()? {
+        let mut next = |from: &mut Reader<'_>| {
+            before = before.wrapping_add(from.number()?);
+            Some(Ticks(before))
+        };
+        let mut passes = Vec::new();
+        for _ in 0..from.number()? {
+            passes.push(Pass { start: next(&mut from)?, ending: next(&mut from)? });
+        }
+        score.repeats.push(Repeat { passes, end: next(&mut from)? });
+    }
     for _ in 0..from.number()? {
         let name = from.name()?;
         let (port, channel, drums) = (from.byte()?, from.byte()?, from.byte()? == 1);
@@ -164,6 +186,11 @@ mod tests {
         score.keys =
             vec![(Ticks(0), Key::new(-3, Mode::Minor).unwrap()), (Ticks(9), Key::new(2, Mode::Major).unwrap())];
         score.chords = vec![(Ticks(7), String::new()), (Ticks(7), "Am7".to_owned())];
+        let pass = |start, ending| Pass { start: Ticks(start), ending: Ticks(ending) };
+        score.repeats = vec![
+            Repeat { passes: vec![pass(0, 8), pass(9, 17)], end: Ticks(17) },
+            Repeat { passes: vec![pass(17, 20), pass(20, 23), pass(23, 26)], end: Ticks(1 << 40) },
+        ];
         let programs = vec![(Ticks(0), Program::PIANO), (Ticks(1 << 40), Program::new(40).unwrap())];
         let pedal = vec![PedalSpan { down: Ticks(2), up: Ticks(9) }, PedalSpan { down: Ticks(11), up: Ticks(12) }];
         let notes = vec![note(0, 0, 1), note(0, 127, u64::MAX), note(127, 60, 128), note(u64::MAX, 60, 0)];

@@ -91,8 +91,9 @@ pub fn prepare(score: &Score, options: &Options) -> Result<Prepared, Reason> {
     let kept_drums = chosen.iter().any(|part| part.drums);
     let mut chosen = notes_alone(score, chosen);
     if reading == Reading::Parts {
-        // As one instrument, music has no symbols beside its notes.
+        // As one instrument, music has no symbols and no signs beside its notes.
         chosen.chords.clone_from(&score.chords);
+        chosen.repeats.clone_from(&score.repeats);
     }
     let drums = score.parts.iter().filter(|part| part.drums && !kept_drums).map(|part| part.notes.len()).sum();
     let (score, quantization) = match reading {

@@ -3,6 +3,7 @@
 //! Every encoding holds `decode(encode(score)) == canonicalize(score)`, where its `canonicalize` says what it cannot carry.
 //! Scores come quantised: one tick is one step of the grid ([`cantus_score::quantize`]), or of a performance ([`cantus_score::performed`]).
 
+pub mod abc_tune;
 pub mod lead_sheet;
 pub mod note_chord;
 pub mod note_events;

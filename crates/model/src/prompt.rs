@@ -102,6 +102,8 @@ impl Prompt {
             .meters
             .extend(first.or(cut.then_some(last)).filter(|meter| cut || *meter != last).map(|meter| (end, meter)));
         joined.meters.extend(later);
+        let repeats = added.repeats.iter().filter(|repeat| repeat.start() >= from);
+        joined.repeats.extend(repeats.map(|repeat| repeat.map(moved)));
         let symbols = added.chords.iter().filter(|(at, _)| *at >= from);
         joined.chords.extend(symbols.map(|(at, symbol)| (moved(*at), symbol.clone())));
         let moved_note = |note: &cantus_score::Note| cantus_score::Note { onset: moved(note.onset), ..*note };
