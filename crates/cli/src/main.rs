@@ -30,7 +30,7 @@ struct Arguments {
 // No doc comments on the variants: they would hide the longer ones of the arguments.
 #[derive(Subcommand)]
 enum Command {
-    Compose(commands::compose::Arguments),
+    Compose(Box<commands::compose::Arguments>),
     Harmonise(commands::harmonise::Arguments),
     // tidy: allow(registry): the command is called so
     Accompany(commands::accompany::Arguments),

@@ -1,10 +1,8 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave, performance_rnn,
-    performing, rnn_rbm,
     abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave,
-    performance_rnn, rnn_rbm,
+    performance_rnn, performing, rnn_rbm,
 };
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn help_names_the_options() {
     let folder = folder();
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 10] = [
         (
             "compose",
             &[

@@ -151,11 +151,11 @@ impl Player {
                 _ => composed.keys.clear(),
             }
             accent(&mut composed, Ticks::ZERO);
-            return Composition { score: composed, remarks };
+            return Composition::new(composed, remarks);
         };
         let from = Ticks(opening.end.into());
         accent(&mut composed, from);
-        Composition { score: prompt.join(&composed, from), remarks }
+        Composition::new(prompt.join(&composed, from), remarks)
     }
 }
 

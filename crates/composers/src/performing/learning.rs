@@ -156,6 +156,7 @@ impl Learning {
             origins: Vec::new(),
             training: None,
             originality: None,
+            listener: None,
             habits: None,
             temperature_floor: None,
             created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -30,7 +30,7 @@ impl Syllable {
         let mut sung = words.iter().filter_map(|word| Syllable::of_word(word, language, ends));
         let Some(mut first) = sung.next() else { return Syllable::ah() };
         // Two words on one note ("the e-"): both vowels are heard.
-        if let Some(last) = sung.last() {
+        if let Some(last) = sung.next_back() {
             first.vowels.truncate(1);
             first.vowels.extend(last.vowels.first());
             first.coda = last.coda;
