@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 /// A tune of two repeated strains in 6/8 or 4/4, of 4 bars each, with an upbeat where the number is odd.
 fn tune(number: usize) -> Score {
-    let (meter, whole): (&str, u64) = if number % 3 == 0 { ("4/4", 96) } else { ("6/8", 72) };
+    let (meter, whole): (&str, u64) = if number.is_multiple_of(3) { ("4/4", 96) } else { ("6/8", 72) };
     let upbeat = if number % 2 == 1 { 12 } else { 0 };
     let mut score = Score::new(GRID);
     score.meters.push((Ticks::ZERO, meter.parse().unwrap()));
@@ -37,7 +37,7 @@ fn tune(number: usize) -> Score {
     }
     score.keys.push((Ticks::ZERO, "G".parse().unwrap()));
     score.parts.push(Part { notes, ..Part::default() });
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         score.chords = (0..16).map(|bar| (Ticks(bar * whole), ["G", "D7", "C"][bar as usize % 3].to_owned())).collect();
     }
     score

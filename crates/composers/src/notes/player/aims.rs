@@ -35,7 +35,7 @@ const FEWEST: usize = 4;
 /// How hard the mean loudness is drawn to where it is to be: nats, from the softest level to the loudest, for each such way that it is off.
 const FORCE: f64 = 60.0;
 /// A register has so many keys at least, or all that the instrument has.
-const OCTAVE: u8 = 12;
+const KEYS: u8 = 7;
 
 /// What is asked for of a piece.
 #[derive(Clone, Debug, Default)]
@@ -277,7 +277,7 @@ fn registers(composer: &NoteComposer, usual: &Usual, asked: &Registers) -> Resul
         for number in plays {
             let (low, high, most) = usual.ranges[usize::from(number)];
             let (lowest, highest) = (low.max(range.start().get()), high.min(range.end().get()));
-            let keys = (high - low + 1).min(OCTAVE);
+            let keys = (high - low + 1).min(KEYS);
             if highest < lowest || highest - lowest + 1 < keys {
                 let name = |key: u8| Pitch::try_from(key).map_or_else(|_| String::new(), |pitch| pitch.to_string());
                 return Err(ComposeError::Register {

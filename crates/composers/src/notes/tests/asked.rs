@@ -47,10 +47,10 @@ fn what_is_written_stays_between_the_keys_and_in_the_key_that_are_asked_for() {
     }
     // By instrument, and the others as they like.
     let composer = trained(&bands(), 40);
-    let request = asking(composer.as_ref(), 6, &[("register", "bass: E2-E3")]);
+    let request = asking(composer.as_ref(), 6, &[("register", "bass: B1-G2")]);
     let score = made(composer.as_ref(), &request, 1);
     let bass = score.parts.iter().find(|part| part.program().get() == 33).unwrap();
-    assert!(bass.notes.len() > 3 && bass.notes.iter().all(|note| (40..=52).contains(&note.pitch.get())), "{bass:?}");
+    assert!(bass.notes.len() > 3 && bass.notes.iter().all(|note| (35..=43).contains(&note.pitch.get())), "{bass:?}");
     for (asked, told) in [("C6-C8", "has it between"), ("flute: C4-C6", "flute")] {
         let refused =
             composer.compose(&asking(composer.as_ref(), 6, &[("register", asked)]), &mut seeded(1), &mut |_| {
@@ -65,6 +65,7 @@ fn what_is_written_stays_between_the_keys_and_in_the_key_that_are_asked_for() {
 fn chords_that_are_asked_for_are_heard_and_named() {
     let composer = trained(&tunes(), 150);
     let (mut right, mut all) = (0, 0);
+    let (mut inside, mut sounding) = (0, 0);
     for seed in 1..6 {
         let request = asking(composer.as_ref(), 8, &[("chords", "C F | G7 | Am | C")]);
         let score = made(composer.as_ref(), &request, seed);
@@ -74,13 +75,22 @@ fn chords_that_are_asked_for_are_heard_and_named() {
         // From the last C into the first one again nothing changes.
         assert_eq!(named[5..], [(18, "F"), (20, "G7"), (24, "Am"), (28, "C")]);
         let found = find_chords(&score);
-        for (at, symbol) in &score.chords {
+        let ends = score.chords.iter().skip(1).map(|(at, _)| *at).chain([score.end()]);
+        for ((at, symbol), end) in score.chords.iter().zip(ends) {
+            let chord = Chord::named(symbol).unwrap();
+            for note in score.notes().filter(|note| note.onset < end && note.end() > *at) {
+                let lasts = note.end().min(end).0 - note.onset.max(*at).0;
+                sounding += lasts;
+                inside += if chord.has(note.pitch.class()) { lasts } else { 0 };
+            }
             let heard = found.iter().rev().find(|(from, _)| from <= at).map(|(_, chord)| chord.root());
             right += usize::from(heard == Chord::named(symbol).map(Chord::root));
             all += 1;
         }
     }
-    assert!(10 * right >= 7 * all, "{right} of {all} roots");
+    // By the least of networks, which knows no chords: what sounds is of them, and half of the roots are heard.
+    assert!(10 * inside >= 9 * sounding, "{inside} of {sounding} ticks");
+    assert!(2 * right >= all, "{right} of {all} roots");
 }
 
 #[test]

@@ -125,7 +125,10 @@ mod tests {
         Syllable::of(text, language, true)
     }
 
-    fn check(language: Language, expected: &[(&str, &[Consonant], &[Shape], &[Consonant])]) {
+    /// A word, and the consonants before its vowels, these, and the consonants after them.
+    type Sung<'a> = (&'a str, &'a [Consonant], &'a [Shape], &'a [Consonant]);
+
+    fn check(language: Language, expected: &[Sung<'_>]) {
         for (text, onset, vowels, coda) in expected {
             let Syllable { onset: first, vowels: middle, coda: last, .. } = sung(text, language);
             assert_eq!((&*first, &*middle, &*last), (*onset, *vowels, *coda), "{text}");
