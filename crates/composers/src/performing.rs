@@ -9,7 +9,7 @@
 //! to Computing for Expressive Music Performance, 2013) and C. Cancino-Chacón and M. Grachten ("The Basis Mixer", ISMIR late-breaking 2016), whose
 //! targets these are; D. Jeong et al., "VirtuosoNet", ISMIR 2019, reads the score in both directions and plays note by note. Departures: each
 //! decision is a choice among classes, so that likelihoods are exact and what is drawn is as wide as what was learnt; one network for all
-//! decisions; it can be learnt from performances without scores, whose note values are then found by the most likely path ([`rhythm`]), and from
+//! decisions; it can be learnt from performances without scores, whose note values are then found by the most likely path (`rhythm`), and from
 //! pairs. Strength scales how far what is drawn is from what is written, not how likely it is.
 //!
 //! Cost: 0.2 million parameters; 1.2 MFLOP a note in training.

@@ -4,7 +4,7 @@ use super::draft::{Piece, Plan};
 use super::place::Spot;
 use super::{SPEC, Tunes};
 use cantus_encoding::TokenId;
-use cantus_encoding::abc_tune::{Cursor, GRID, Tune, Vocabulary, encode_beginning, home};
+use cantus_encoding::abc_tune::{Cursor, Form, GRID, Tune, Vocabulary, encode_beginning, home};
 use cantus_encoding::note_chord::BarKind;
 use cantus_model::tokens::{Place as _, Rows, TokenModel};
 use cantus_model::{
@@ -99,6 +99,8 @@ impl Player {
         let key = intent.key.map(|key| vocabulary.nearest_key(key));
         // What goes on from a prompt has no form of its own.
         let form = opening.meter.is_none().then(|| self.model.grammar.forms.draw(bars, meter, rng)).flatten().cloned();
+        // Where nothing is repeated the network may repeat: so short a piece stands for the beginning of longer ones.
+        let form = form.filter(Form::repeats);
         Plan { bars, form, meter, key, upbeat: if is_upbeat { pickup } else { 0 }, from: opening.end, end }
     }
 

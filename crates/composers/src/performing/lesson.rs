@@ -75,7 +75,7 @@ struct Stroke {
 }
 
 impl Lesson {
-    /// A performance whose score nobody has: what is written is made of it ([`rhythm`]).
+    /// A performance whose score nobody has: what is written is made of it (`rhythm`).
     ///
     /// # Errors
     /// [`LessonError::TooShort`].

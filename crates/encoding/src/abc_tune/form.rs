@@ -65,6 +65,11 @@ impl Form {
         &self.0
     }
 
+    /// Whether a strain is repeated.
+    pub fn repeats(&self) -> bool {
+        self.0.iter().any(|strain| !matches!(strain, Strain::Once(_)))
+    }
+
     /// How many bars are played.
     pub fn played(&self) -> usize {
         self.0.iter().map(|strain| strain.played()).sum()
