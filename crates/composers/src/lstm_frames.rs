@@ -20,7 +20,9 @@ use cantus_model::frames::{
     Learning, Step,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes};
+use cantus_model::{
+    Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes, layers,
+};
 use cantus_nn::bernoulli::{self, bernoulli};
 use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
@@ -127,9 +129,7 @@ impl FrameHead for Head {
     type Past = ();
 
     fn load(file: &ModelFile, _: &Own, features: usize) -> Result<Head, ModelError> {
-        let weight = file.tensor("output.weight", &[Keys::COUNT, features])?;
-        let bias = file.tensor("output.bias", &[Keys::COUNT])?;
-        Ok(Head { output: Dense::new(features, Keys::COUNT, weight, bias) })
+        Ok(Head { output: layers::dense(file, "output", (features, Keys::COUNT), Dense::new)? })
     }
 
     fn kind() -> Kind {

@@ -16,7 +16,6 @@
 
 mod decoder;
 mod generator;
-mod layers;
 mod pieces;
 mod player;
 mod rates;

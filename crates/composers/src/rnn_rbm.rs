@@ -20,7 +20,9 @@ use cantus_model::frames::{
     Learning, Step,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes};
+use cantus_model::{
+    Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes, layers,
+};
 use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
 use cantus_nn::linear::Linear;
@@ -235,10 +237,7 @@ impl FrameHead for Head {
     type Past = ();
 
     fn load(file: &ModelFile, own: &Own, features: usize) -> Result<Head, ModelError> {
-        let dense = |name: &str, output: usize| {
-            let weight = file.tensor(&format!("{name}.weight"), &[output, features])?;
-            Ok::<_, ModelError>(Dense::new(features, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
-        };
+        let dense = |name: &str, output: usize| layers::dense(file, name, (features, output), Dense::new);
         Ok(Head {
             visible: dense("visible", Keys::COUNT)?,
             hidden: dense("hidden", own.units)?,

@@ -21,6 +21,7 @@ mod habits;
 mod joined;
 mod judge;
 mod keys;
+pub mod layers;
 pub mod learner;
 mod likelihood;
 pub mod ngram;

@@ -14,7 +14,7 @@ use cantus_model::band::lowest;
 use cantus_model::frames::{BarSteps, FrameFigure, evaluation};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Joined, Judge, Judgement, Kind,
-    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint,
+    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, checkpoint, layers,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -78,11 +78,7 @@ impl Accompanist {
         let section: Section =
             serde_json::from_value(file.header.encoding["section"].clone()).map_err(|e| metadata(e.to_string()))?;
         section.check().map_err(metadata)?;
-        let cell = |name: &str, input: usize, hidden: usize| {
-            let tensor = |of: &str, shape: &[usize]| file.tensor(&format!("{name}.{of}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
-        };
+        let cell = |name: &str, input: usize, hidden: usize| layers::cell(file, name, (input, hidden), LstmCell::new);
         let (layers, hidden) = (settings.shared.layers, settings.shared.hidden);
         let own = |k: usize| cell(&format!("lstms.{k}"), if k == 0 { settings.input() } else { hidden }, hidden);
         let shape = settings.own.shape(settings.features());

@@ -14,7 +14,7 @@ use cantus_model::critic::Critic;
 use cantus_model::frames::{BarSteps, FrameFigure, Limits, Recalling, evaluation, moments};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
-    Length, ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, checkpoint,
+    Length, ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, checkpoint, layers,
 };
 use cantus_nn::inference::{LstmCell, Scratch};
 use cantus_nn::joint::{Decision, JointScorer, Place};
@@ -78,9 +78,7 @@ impl ChoraleComposer {
         let hidden = settings.shared.hidden;
         let cell = |layer: usize| {
             let input = if layer == 0 { settings.input() } else { hidden };
-            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+            layers::cell(file, &format!("lstms.{layer}"), (input, hidden), LstmCell::new)
         };
         let critic = Critic::read(file, KINDS)?;
         let shape = settings.own.shape(settings.features());

@@ -5,7 +5,7 @@ use super::features::READ;
 use cantus_encoding::voice_lines::{SYMBOLS, Symbol};
 use cantus_encoding::voices::{SPAN, VOICES};
 use cantus_model::choir::Choir;
-use cantus_model::{ModelError, ModelFile};
+use cantus_model::{ModelError, ModelFile, layers};
 use cantus_nn::inference::{Dense, LstmCell};
 
 /// A trained network.
@@ -39,10 +39,8 @@ impl Trained {
         let Settings { hidden, layers, units, separate, .. } = settings;
         let cell = |name: String, layer: usize| {
             let input = if layer == 0 { READ } else { hidden };
-            let tensor = |what: &str, shape: &[usize]| file.tensor(&format!("{name}.{layer}.{what}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
             let make = if layer == 0 { LstmCell::sparse } else { LstmCell::new };
-            Ok::<_, ModelError>(make(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+            layers::cell(file, &format!("{name}.{layer}"), (input, hidden), make)
         };
         let cells = |name: String| (0..layers).map(|layer| cell(name.clone(), layer)).collect::<Result<Vec<_>, _>>();
         let trunk = |trunk: usize| {
@@ -50,17 +48,12 @@ impl Trained {
             Ok::<_, ModelError>(Trunk { before: before?, after: after? })
         };
         let here = settings.features().here();
-        type Make = fn(usize, usize, &[f32], &[f32]) -> Dense;
-        let layer = |name: String, make: Make, input: usize, output: usize| {
-            let weight = file.tensor(&format!("{name}.weight"), &[output, input])?;
-            Ok::<_, ModelError>(make(input, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
-        };
         let head = |voice: usize| {
             let name = |layer: &str| format!("heads.{voice}.{layer}");
             Ok::<_, ModelError>(Head {
-                here: layer(name("here"), Dense::sparse, here, units)?.with_relu(),
-                joined: layer(name("joined"), Dense::new, 2 * hidden + units, units)?.with_relu(),
-                symbol: layer(name("symbol"), Dense::new, units, SYMBOLS)?,
+                here: layers::dense(file, &name("here"), (here, units), Dense::sparse)?.with_relu(),
+                joined: layers::dense(file, &name("joined"), (2 * hidden + units, units), Dense::new)?.with_relu(),
+                symbol: layers::dense(file, &name("symbol"), (units, SYMBOLS), Dense::new)?,
             })
         };
         let sung = choir.allowed();

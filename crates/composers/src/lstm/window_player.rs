@@ -6,7 +6,7 @@ use cantus_encoding::TokenId;
 use cantus_encoding::pitch_class_chord::{Vocabulary, decode, encode};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Habits, Intent, ModelError, ModelFile, Progress, Request, Rng,
-    Sampling, checkpoint,
+    Sampling, checkpoint, layers,
 };
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::random::below;
@@ -43,9 +43,7 @@ impl WindowComposer {
         let mut cells = Vec::new();
         let mut input = 1;
         for (k, &hidden) in settings.layers.iter().enumerate() {
-            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{k}.{name}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-            cells.push(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?));
+            cells.push(layers::cell(file, &format!("lstms.{k}"), (input, hidden), LstmCell::new)?);
             input = hidden;
         }
         let widths = settings.layers.iter().copied().chain([settings.dense]).filter(|_| settings.batch_norm);
@@ -62,10 +60,7 @@ impl WindowComposer {
             })
             .collect::<Result<_, ModelError>>()?;
         let size = vocabulary.len();
-        let layer = |name: &str, input, output| {
-            let weight = file.tensor(&format!("{name}.weight"), &[output, input])?;
-            Ok::<_, ModelError>(Dense::new(input, output, weight, file.tensor(&format!("{name}.bias"), &[output])?))
-        };
+        let layer = |name: &str, input, output| layers::dense(file, name, (input, output), Dense::new);
         let dense = layer("dense", input, settings.dense)?;
         let words: Vec<Vec<u32>> =
             serde_json::from_value(file.header.encoding["windows"].clone()).map_err(|e| metadata(e.to_string()))?;

@@ -23,7 +23,7 @@ use cantus_model::frames::BarSteps;
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Controls, Evaluation, Given, Habits, Intent, Judge,
     Judgement, Kind, ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint,
-    derive, fold,
+    derive, fold, layers,
 };
 use cantus_nn::cascade::{CascadeScorer, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -84,11 +84,9 @@ impl NoteComposer {
         let hidden = settings.hidden;
         let cell = |layer: usize| {
             let input = if layer == 0 { layout.inputs() } else { hidden };
-            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
             // What the first layer reads of a note is nearly all zeros.
-            let made = if layer == 0 { LstmCell::sparse } else { LstmCell::new };
-            Ok::<_, ModelError>(made(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+            let make = if layer == 0 { LstmCell::sparse } else { LstmCell::new };
+            layers::cell(file, &format!("lstms.{layer}"), (input, hidden), make)
         };
         let lookup = |name: &str, shape: &[usize]| file.tensor(&format!("head.{name}"), shape);
         Ok(NoteComposer {

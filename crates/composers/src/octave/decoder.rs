@@ -1,13 +1,13 @@
 //! From pitch classes to keys: an LSTM that reads the classes of a step and the keys of the step before, and gives the biases of a
 //! restricted Boltzmann machine over the 88 keys.
 
-use super::layers::{cell, dense};
 use super::pieces::{BOTH, KeyBatch};
 use super::settings::OctaveSettings;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::octave_roll::PitchClasses;
 use cantus_encoding::piano_roll::{Key, Keys};
+use cantus_model::layers::{cell, dense};
 use cantus_model::{ModelError, ModelFile, Rng, Sampling};
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::linear::Linear;
@@ -89,9 +89,9 @@ impl DecoderPlayer {
         let OctaveSettings { decoder, decoder_hidden, gibbs, .. } = *settings;
         let weight = file.tensor("decoder.rbm.weight", &[decoder_hidden, Keys::COUNT])?;
         Ok(DecoderPlayer {
-            lstm: cell(file, "decoder.lstm", BOTH, decoder)?,
-            visible: dense(file, "decoder.visible", decoder, Keys::COUNT)?,
-            hidden: dense(file, "decoder.hidden", decoder, decoder_hidden)?,
+            lstm: cell(file, "decoder.lstm", (BOTH, decoder), LstmCell::new)?,
+            visible: dense(file, "decoder.visible", (decoder, Keys::COUNT), Dense::new)?,
+            hidden: dense(file, "decoder.hidden", (decoder, decoder_hidden), Dense::new)?,
             rbm: PackedRbm::new(Keys::COUNT, decoder_hidden, weight),
             gibbs,
         })

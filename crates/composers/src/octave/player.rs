@@ -1,13 +1,13 @@
 //! Composing: step by step, all states carried.
 
 use super::decoder::{DecoderPlayer, DecoderState};
-use super::layers::{cell, dense};
 use super::pieces::{Fragment, INPUT, Piece, to_judge};
 use super::settings::{Clock, Decisions, OctaveSettings};
 use super::touch::TouchPlayer;
 use super::{ATTENTION, SILENCE, SPEC};
 use cantus_encoding::octave_roll::{PitchClasses, TIME_BITS, time_bits};
 use cantus_encoding::piano_roll::{self, Key, Keys, Outside};
+use cantus_model::layers::{cell, dense};
 use cantus_model::{
     Chart, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Intent, Judge, Judgement, Kind,
     ModelError, ModelFile, Moment, Progress, Request, Rng, Sampling, checkpoint, seeded,
@@ -123,12 +123,22 @@ impl OctaveComposer {
             habits: file.header.habits.clone(),
             grid,
             range,
-            local: cell(file, &generator("local"), INPUT, local)?,
-            controller: cell(file, &generator("controller"), INPUT, controller)?,
-            attention: dense(file, &generator("attention"), controller, lags)?,
-            aggregation: cell(file, &generator("aggregation"), local + PitchClasses::COUNT, aggregation)?,
-            voice: cell(file, &generator("voices.lstm"), aggregation + 2 * PitchClasses::COUNT, voice)?,
-            outcome: dense(file, &generator("voices.outcome"), voice, outcomes)?,
+            local: cell(file, &generator("local"), (INPUT, local), LstmCell::new)?,
+            controller: cell(file, &generator("controller"), (INPUT, controller), LstmCell::new)?,
+            attention: dense(file, &generator("attention"), (controller, lags), Dense::new)?,
+            aggregation: cell(
+                file,
+                &generator("aggregation"),
+                (local + PitchClasses::COUNT, aggregation),
+                LstmCell::new,
+            )?,
+            voice: cell(
+                file,
+                &generator("voices.lstm"),
+                (aggregation + 2 * PitchClasses::COUNT, voice),
+                LstmCell::new,
+            )?,
+            outcome: dense(file, &generator("voices.outcome"), (voice, outcomes), Dense::new)?,
             decoder: DecoderPlayer::load(file, &settings)?,
             touch: TouchPlayer::load(file, &settings)?,
             mass: file.tensor(ATTENTION, &[lags])?.to_vec(),

@@ -3,12 +3,12 @@
 //! Departure: the source's network says velocities alone; there, whatever sounds is released where the next note begins. Here durations
 //! are measured against that: the network reads how long it is until then, and says how many times as long a key is held.
 
-use super::layers::{cell, dense};
 use super::pieces::{KeyBatch, TOUCHED, waits, write_touched};
 use super::settings::OctaveSettings;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::piano_roll::Keys;
+use cantus_model::layers::{cell, dense};
 use cantus_model::{ModelError, ModelFile, Rng};
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::linear::Linear;
@@ -73,9 +73,9 @@ pub(super) struct TouchPlayer {
 impl TouchPlayer {
     pub(super) fn load(file: &ModelFile, settings: &OctaveSettings) -> Result<TouchPlayer, ModelError> {
         Ok(TouchPlayer {
-            lstm: cell(file, "touch.lstm", TOUCHED, settings.touch)?,
-            velocity: dense(file, "touch.velocity", settings.touch, Keys::COUNT)?,
-            duration: dense(file, "touch.duration", settings.touch, Keys::COUNT)?,
+            lstm: cell(file, "touch.lstm", (TOUCHED, settings.touch), LstmCell::new)?,
+            velocity: dense(file, "touch.velocity", (settings.touch, Keys::COUNT), Dense::new)?,
+            duration: dense(file, "touch.duration", (settings.touch, Keys::COUNT), Dense::new)?,
         })
     }
 

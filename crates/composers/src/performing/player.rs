@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::touch::{Choices, Decision, KINDS, LENGTH, SPREAD, TIMING, any_velocity};
 use super::written::Written;
 use super::{ID, Performance, VERSION};
-use cantus_model::{Header, ModelError, ModelFile, Rng, Sampling};
+use cantus_model::{Header, ModelError, ModelFile, Rng, Sampling, layers};
 use cantus_nn::cross_entropy::{Figures, argmax, log_softmax, nats};
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_score::Score;
@@ -108,21 +108,9 @@ impl Performer {
             serde_json::from_value(header.encoding.clone()).map_err(|error| metadata(error.to_string()))?;
         knowledge.check().map_err(metadata)?;
         let size = settings.network();
-        let lstm = |name: &str, input: usize, hidden: usize| {
-            let tensor = |what: &str, shape: &[usize]| file.tensor(&format!("{name}.{what}"), shape);
-            let w_ih = tensor("w_ih", &[4 * hidden, input])?;
-            let w_hh = tensor("w_hh", &[4 * hidden, hidden])?;
-            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
-        };
+        let lstm = |name: &str, input: usize, hidden: usize| layers::cell(file, name, (input, hidden), LstmCell::new);
         let head = |decision: Decision| {
-            let (input, output) = (size.seen() + own(decision), decision.classes());
-            let weight = file.tensor(&format!("{}.weight", decision.name()), &[output, input])?;
-            Ok::<_, ModelError>(Dense::new(
-                input,
-                output,
-                weight,
-                file.tensor(&format!("{}.bias", decision.name()), &[output])?,
-            ))
+            layers::dense(file, decision.name(), (size.seen() + own(decision), decision.classes()), Dense::new)
         };
         let [timing, pedal, velocity, spread, length] = Decision::ALL.map(head);
         let heads = [timing?, pedal?, velocity?, spread?, length?];

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Evaluation, Habits, Intent, Judge, Judgement, Kind,
-    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint,
+    ModelError, ModelFile, Moment, Progress, Prompt, Request, Rng, Sampling, accentuate, checkpoint, layers,
 };
 use cantus_encoding::piano_roll::{self, Frame, Key, Keys};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -67,9 +67,7 @@ impl<N: FrameNetwork> FrameComposer<N> {
         let hidden = settings.hidden;
         let cell = |layer: usize| {
             let input = if layer == 0 { settings.input() } else { hidden };
-            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+            layers::cell(file, &format!("lstms.{layer}"), (input, hidden), LstmCell::new)
         };
         Ok(FrameComposer {
             cells: (0..settings.layers).map(cell).collect::<Result<_, _>>()?,

@@ -3,7 +3,7 @@
 use super::{Draft, Grammar, Place, TokenSettings};
 use crate::{
     ComposeError, Evaluation, Habits, Judge, Judgement, Kind, ModelError, ModelFile, Moment, Progress, Rng, Sampling,
-    checkpoint,
+    checkpoint, layers,
 };
 use cantus_encoding::TokenId;
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
@@ -47,9 +47,7 @@ impl<G: Grammar> TokenModel<G> {
         };
         let cell = |layer: usize| {
             let input = if layer == 0 { embedding } else { hidden };
-            let tensor = |name: &str, shape: &[usize]| file.tensor(&format!("lstms.{layer}.{name}"), shape);
-            let (w_ih, w_hh) = (tensor("w_ih", &[4 * hidden, input])?, tensor("w_hh", &[4 * hidden, hidden])?);
-            Ok::<_, ModelError>(LstmCell::new(input, hidden, w_ih, w_hh, tensor("bias", &[4 * hidden])?))
+            layers::cell(file, &format!("lstms.{layer}"), (input, hidden), LstmCell::new)
         };
         let (size, sizes) = (grammar.size(), grammar.contexts());
         Ok(TokenModel {
@@ -58,12 +56,7 @@ impl<G: Grammar> TokenModel<G> {
                 .map(|k| table(&format!("contexts.{k}.table"), sizes[k]))
                 .collect::<Result<_, _>>()?,
             cells: (0..layers).map(cell).collect::<Result<_, _>>()?,
-            output: Dense::new(
-                hidden,
-                size,
-                file.tensor("output.weight", &[size, hidden])?,
-                file.tensor("output.bias", &[size])?,
-            ),
+            output: layers::dense(file, "output", (hidden, size), Dense::new)?,
             habits: file.header.habits.clone(),
             parameters: checkpoint::parameters(file),
             settings,
