@@ -111,13 +111,6 @@ pub fn load(file: &ModelFile) -> Result<Box<dyn Composer>, ModelError> {
         composer: header.composer.clone(),
         created_by: header.created_by.clone(),
     })?;
-    if header.composer_version != spec.version {
-        return Err(ModelError::ComposerVersion {
-            composer: header.composer.clone(),
-            found: header.composer_version,
-            expected: spec.version,
-            created_by: header.created_by.clone(),
-        });
-    }
+    header.check_version(spec.version)?;
     (spec.load)(file)
 }

@@ -23,14 +23,26 @@ pub fn save<M: Module>(
     encoding: serde_json::Value,
     habits: &Habits,
 ) -> ModelFile {
+    let mut file = file((spec.id, spec.version), network, settings, encoding);
+    file.header.habits = Some(habits.clone());
+    file
+}
+
+/// A network with its settings and its encoding, of whoever has such an id and version.
+pub fn file<M: Module>(
+    (id, version): (&str, u32),
+    network: &M,
+    settings: Settings,
+    encoding: serde_json::Value,
+) -> ModelFile {
     let tensors: BTreeMap<String, TensorData> = named_parameters(network)
         .into_iter()
         .map(|(name, shape, values)| (name, TensorData { shape, values }))
         .collect();
     let header = Header {
         format: FORMAT_VERSION,
-        composer: spec.id.to_owned(),
-        composer_version: spec.version,
+        composer: id.to_owned(),
+        composer_version: version,
         settings,
         encoding,
         corpus: CorpusCard::default(),
@@ -38,7 +50,7 @@ pub fn save<M: Module>(
         training: None,
         originality: None,
         listener: None,
-        habits: Some(habits.clone()),
+        habits: None,
         temperature_floor: None,
         created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
         state: None,

@@ -143,6 +143,22 @@ pub struct Header {
 }
 
 impl Header {
+    /// Whether it was written by this version of its composer.
+    ///
+    /// # Errors
+    /// [`ModelError::ComposerVersion`].
+    pub fn check_version(&self, expected: u32) -> Result<(), ModelError> {
+        if self.composer_version == expected {
+            return Ok(());
+        }
+        Err(ModelError::ComposerVersion {
+            composer: self.composer.clone(),
+            found: self.composer_version,
+            expected,
+            created_by: self.created_by.clone(),
+        })
+    }
+
     /// How the model draws where nothing else is asked for: as its `composer` would, but never colder than [`Header::temperature_floor`].
     pub fn usual_sampling(&self, composer: Sampling) -> Sampling {
         let floor = self.temperature_floor.filter(|floor| floor.is_finite()).unwrap_or(0.0);

@@ -10,10 +10,10 @@ use super::touch::{Decision, KINDS};
 use super::{ID, VERSION};
 use burn::tensor::Device;
 use cantus_model::learner::Averaged;
-use cantus_model::{CorpusCard, FORMAT_VERSION, Header, ModelFile, TensorData, derive};
+use cantus_model::{ModelFile, checkpoint, derive};
 use cantus_nn::cross_entropy::Figures;
 use cantus_nn::optimizer::{Optimizer, Rule};
-use cantus_nn::params::{count_parameters, named_parameters};
+use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, shuffle};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -142,27 +142,8 @@ impl Learning {
     }
 
     fn file_of(settings: &Settings, knowledge: &Knowledge, network: &Averaged<Network>) -> ModelFile {
-        let tensors = named_parameters(network.network())
-            .into_iter()
-            .map(|(name, shape, values)| (name, TensorData { shape, values }))
-            .collect();
-        let header = Header {
-            format: FORMAT_VERSION,
-            composer: ID.to_owned(),
-            composer_version: VERSION,
-            settings: settings.write(),
-            encoding: serde_json::to_value(knowledge).unwrap_or_default(),
-            corpus: CorpusCard::default(),
-            origins: Vec::new(),
-            training: None,
-            originality: None,
-            listener: None,
-            habits: None,
-            temperature_floor: None,
-            created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
-            state: None,
-        };
-        network.save(ModelFile { header, tensors })
+        let encoding = serde_json::to_value(knowledge).unwrap_or_default();
+        network.save(checkpoint::file((ID, VERSION), network.network(), settings.write(), encoding))
     }
 
     /// The model, ready to play.

@@ -94,14 +94,7 @@ impl Performer {
         if header.composer != ID {
             return Err(ModelError::NoPerformer { composer: header.composer.clone() });
         }
-        if header.composer_version != VERSION {
-            return Err(ModelError::ComposerVersion {
-                composer: ID.to_owned(),
-                found: header.composer_version,
-                expected: VERSION,
-                created_by: header.created_by.clone(),
-            });
-        }
+        header.check_version(VERSION)?;
         let metadata = |problem: String| ModelError::Metadata { problem };
         let settings = Settings::read(&header.settings).map_err(metadata)?;
         let knowledge: Knowledge =
