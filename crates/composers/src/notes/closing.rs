@@ -4,19 +4,11 @@
 //! of those that it learnt from. So whether a piece is to close is drawn by the corpus's counts, and of the drafts those go on that do.
 
 use super::past::Past;
-use cantus_score::{Note, Pitch, Ticks, Velocity, find_key};
+use cantus_score::find_key;
 
 /// Whether the last moment at which pitches begin stands on the tonic of the piece's key.
 pub(super) fn closes(past: &Past, is_drums: impl Fn(u8) -> bool) -> bool {
-    let pitched = || past.notes().iter().filter(|note| !is_drums(note.instrument));
-    let notes: Vec<Note> = pitched()
-        .map(|note| Note {
-            onset: Ticks(note.onset.into()),
-            duration: Ticks(note.length.into()),
-            pitch: Pitch::try_from(note.pitch).unwrap_or(Pitch::C4),
-            velocity: Velocity::DEFAULT,
-        })
-        .collect();
+    let notes = past.pitched(is_drums);
     let Some(key) = find_key(&notes) else { return false };
     let last = notes.iter().map(|note| note.onset).max();
     let lowest = notes.iter().filter(|note| Some(note.onset) == last).map(|note| note.pitch.get()).min();

@@ -4,7 +4,7 @@ use super::lines::{LAGS, Lines, Place, Question};
 use super::texture::{LOOK, Texture, Textures};
 use cantus_encoding::note_events::{Clock, Event};
 use cantus_nn::random::mix;
-use cantus_score::Bar;
+use cantus_score::{Bar, Note, Pitch, Ticks, Velocity};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -151,6 +151,17 @@ impl Past {
 
     pub fn notes(&self) -> &[Event] {
         &self.notes
+    }
+
+    /// The notes that have a pitch, as they sound, in steps.
+    pub fn pitched(&self, is_drums: impl Fn(u8) -> bool) -> Vec<Note> {
+        let note = |note: &Event| Note {
+            onset: Ticks(note.onset.into()),
+            duration: Ticks(note.length.into()),
+            pitch: Pitch::try_from(note.pitch).unwrap_or(Pitch::C4),
+            velocity: Velocity::DEFAULT,
+        };
+        self.notes.iter().filter(|note| !is_drums(note.instrument)).map(note).collect()
     }
 
     pub fn bars(&self) -> &[Bar] {

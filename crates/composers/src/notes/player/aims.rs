@@ -8,9 +8,9 @@ use super::NoteComposer;
 use crate::notes::past::Past;
 use crate::notes::texture::LOOK;
 use crate::notes::usual::Usual;
-use cantus_encoding::note_events::{Clock, Event};
+use cantus_encoding::note_events::Clock;
 use cantus_model::{ComposeError, Request};
-use cantus_score::{Bar, Chord, Key, Mode, Note, Pitch, Progression, Registers, Ticks, Velocity, find_key};
+use cantus_score::{Bar, Chord, Key, Mode, Pitch, Progression, Registers, find_key};
 
 /// By how much a key is less likely that is not of the chord: where the chord begins, on a beat, between beats; nats.
 const STRANGE: [f32; 3] = [8.0, 5.0, 2.5];
@@ -18,12 +18,12 @@ const STRANGE: [f32; 3] = [8.0, 5.0, 2.5];
 const ROOT: f32 = 2.0;
 /// A key below the lowest one of late by fewer semitones than this, or above it, is thought to be in the bass.
 const NEAR_BASS: u8 = 5;
-/// By how much a key is less likely that is not of the key that is asked for.
-const OUT_OF_KEY: f32 = 4.0;
-/// By how much the degrees of its scale are likelier, which are counted in semitones from the tonic: the tonic's chord says which key it is,
-/// and what other keys of nearly the same scale have theirs on says it less.
-const MAJOR: [f32; 12] = [0.8, 0.0, 0.1, 0.0, 0.4, 0.0, 0.0, 0.5, 0.0, -0.4, 0.0, 0.5];
-const MINOR: [f32; 12] = [0.8, 0.0, 0.7, 0.4, 0.0, -0.4, 0.0, 0.5, -1.2, -0.5, -0.2, 0.4];
+/// By how much a key is likelier, by the semitones that it lies over the tonic of the key that is asked for: little is out of its scale (of a
+/// minor one the rising scale is part of it), the tonic's chord says which key it is, and what other keys of nearly the same scale have
+/// theirs on says it less.
+const MAJOR: [f32; 12] = [0.8, OUT, 0.1, OUT, 0.4, 0.0, OUT, 0.5, OUT, -0.4, OUT, 0.5];
+const MINOR: [f32; 12] = [0.8, OUT, 0.7, 0.4, OUT, -0.4, OUT, 0.5, -1.2, -0.5, -0.2, 0.4];
+const OUT: f32 = -4.0;
 /// What a chord weighs that is heard as another one; a logarithm.
 const MISHEARD: f64 = -12.0;
 /// What it weighs at the end of a bar that the piece is heard in another key than it is to be, after so many beats.
@@ -136,9 +136,11 @@ impl Aims {
         let chord = self.chord(onset);
         let begins = self.chords.binary_search_by_key(&onset, |(from, _)| *from).is_ok();
         let strange = if begins { STRANGE[0] } else { STRANGE[1 + usize::from(!onset.is_multiple_of(clock.beat()))] };
-        let pitched =
-            past.notes().iter().rev().take(LATELY).filter(|note| chord.is_some() && !is_drums(note.instrument));
-        let lowest = pitched.map(|note| note.pitch).min();
+        // Only a chord has a bass.
+        let lowest = chord.and_then(|_| {
+            let lately = past.notes().iter().rev().take(LATELY);
+            lately.filter(|note| !is_drums(note.instrument)).map(|note| note.pitch).min()
+        });
         Harmony { chord, strange, bass: lowest.map(|lowest| lowest.saturating_add(NEAR_BASS)), key: self.key }
     }
 
@@ -167,12 +169,7 @@ impl Aims {
         if to < self.end && past.bar_at(from) == past.bar_at(to) {
             return 0.0;
         }
-        let note = |note: &Event| {
-            let (pitch, velocity) = (Pitch::try_from(note.pitch).ok()?, Velocity::DEFAULT);
-            Some(Note { onset: Ticks(note.onset.into()), pitch, duration: Ticks(note.length.into()), velocity })
-        };
-        let notes: Vec<Note> = past.notes().iter().filter(|note| !is_drums(note.instrument)).filter_map(note).collect();
-        if find_key(&notes) == Some(key) { 0.0 } else { OTHER_KEY }
+        if find_key(&past.pitched(is_drums)) == Some(key) { 0.0 } else { OTHER_KEY }
     }
 
     /// By how much a level of loudness is likelier than the one below it, after what was written since a time.
@@ -203,14 +200,10 @@ impl Harmony {
     /// What the logarithm of the probability of a key becomes more by.
     pub fn weigh(&self, key: usize) -> f32 {
         let class = (key % 12) as u8;
-        let own = match self.key {
-            Some(key) if scale(key) >> class & 1 == 0 => -OUT_OF_KEY,
-            Some(key) => {
-                let degrees = if key.mode() == Mode::Major { &MAJOR } else { &MINOR };
-                degrees[usize::from((class + 12 - key.tonic()) % 12)]
-            }
-            None => 0.0,
-        };
+        let own = self.key.map_or(0.0, |key| {
+            let degrees = if key.mode() == Mode::Major { &MAJOR } else { &MINOR };
+            degrees[usize::from((class + 12 - key.tonic()) % 12)]
+        });
         let Some(chord) = self.chord else { return own };
         let is_low = self.bass.is_none_or(|bass| key <= usize::from(bass));
         match chord.has(class) {
@@ -250,15 +243,6 @@ fn heard(past: &Past, from: u32, to: u32, is_drums: &impl Fn(u8) -> bool) -> Opt
         lowest = lowest.min(note.pitch);
     }
     Chord::nearest(&classes, (lowest < u8::MAX).then_some(lowest % 12))
-}
-
-/// The pitch classes of a key, as bits; of a minor one those of the rising scale, too.
-fn scale(key: Key) -> u16 {
-    let degrees: &[u8] = match key.mode() {
-        Mode::Major => &[0, 2, 4, 5, 7, 9, 11],
-        Mode::Minor => &[0, 2, 3, 5, 7, 8, 9, 10, 11],
-    };
-    degrees.iter().fold(0, |scale, degree| scale | 1 << ((key.tonic() + degree) % 12))
 }
 
 /// For each instrument its lowest and its highest key, of those that are asked for.
