@@ -74,17 +74,8 @@ impl Listener {
         }
         let most = usual_excerpts(first, quarters).min(usual_excerpts(second, quarters));
         let sets = [first, second].map(spread_evenly);
-        let hear = |is_second: bool| -> Vec<Heard> {
-            let set = &sets[usize::from(is_second)];
-            let of_piece = |(piece, score): (usize, &&Score)| -> Vec<Heard> {
-                let fold = fold_of(piece, is_second);
-                let heard = |excerpt: Score| Heard { is_second, piece, fold, features: Features::of(&excerpt) };
-                excerpts(score, quarters, most).into_iter().map(heard).collect()
-            };
-            set.par_iter().enumerate().flat_map_iter(of_piece).collect()
-        };
-        let heard = [hear(false), hear(true)];
-        let pieces = [0, 1].map(|set: usize| heard[set].chunk_by(|a, b| a.piece == b.piece).count());
+        let heard = [false, true].map(|is_second| hear(&sets[usize::from(is_second)], is_second, quarters, most));
+        let pieces = [0, 1].map(|set: usize| count_pieces(&heard[set]));
         if pieces.iter().any(|count| *count < LEAST_PIECES) {
             return None;
         }
@@ -114,9 +105,26 @@ impl std::fmt::Display for Listener {
     }
 }
 
-/// The hand that a piece of either set is dealt to.
-fn fold_of(piece: usize, is_second: bool) -> usize {
-    (mix(piece as u64, u64::from(is_second)) % FOLDS as u64) as usize
+/// The excerpts of a set, piece by piece.
+fn hear(set: &[&Score], is_second: bool, quarters: u64, most: usize) -> Vec<Heard> {
+    let of_piece = |(piece, score): (usize, &&Score)| -> Vec<Heard> {
+        let heard = |excerpt: Score| Heard::of(is_second, piece, Features::of(&excerpt));
+        excerpts(score, quarters, most).into_iter().map(heard).collect()
+    };
+    set.par_iter().enumerate().flat_map_iter(of_piece).collect()
+}
+
+/// How many pieces of a set were heard.
+fn count_pieces(heard: &[Heard]) -> usize {
+    heard.chunk_by(|a, b| a.piece == b.piece).count()
+}
+
+impl Heard {
+    /// Of a piece of either set, which is dealt to a hand.
+    fn of(is_second: bool, piece: usize, features: Features) -> Heard {
+        let fold = (mix(piece as u64, u64::from(is_second)) % FOLDS as u64) as usize;
+        Heard { is_second, piece, fold, features }
+    }
 }
 
 /// What it says of the pieces of one hand after it has heard the others: (the log-odds that it is of the second set, whether it is).

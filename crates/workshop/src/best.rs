@@ -1,6 +1,7 @@
 //! The best of several pieces: those that copy nothing, that a machine listener takes for the corpus's, and that the model's own critic likes.
 
 use crate::Model;
+use crate::models::is_copied;
 use cantus_corpus::{Options, prepare};
 use cantus_model::Composition;
 use cantus_score::{Score, counted};
@@ -62,14 +63,13 @@ pub fn order(model: &Model, pieces: &[Composition]) -> Vec<Standing> {
     let listener = opinions(&heard.unwrap_or_else(|| vec![None; pieces.len()]));
     let critic = opinions(&pieces.iter().map(|piece| piece.verdict).collect::<Vec<_>>());
     let learnt = model.learnt();
-    let is_copied = |score: &Score| learnt.iter().any(|learnt| learnt.check(score).is_copied(&learnt.held_out));
     let mut standings: Vec<Standing> = (0..pieces.len())
         .map(|number| Standing {
             number,
             of: pieces.len(),
             listener: listener[number],
             critic: critic[number],
-            is_copied: is_copied(scores[number]),
+            is_copied: is_copied(&learnt, scores[number]),
         })
         .collect();
     let place = |opinion: Option<Opinion>| opinion.map_or(pieces.len(), |opinion| opinion.place);

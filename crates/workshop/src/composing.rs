@@ -1,5 +1,6 @@
 //! Composing: pieces that say how they came to be.
 
+use crate::models::is_copied;
 use crate::{Model, Provenance};
 use cantus_composers::registry;
 use cantus_model::{ComposeError, Composition, Progress, Prompt, Request, Rng, seeded};
@@ -85,9 +86,7 @@ pub fn write(
     let mut pieces = registry::compose(composer, request, rngs, progress)?;
     let learnt = if request.given.is_none() { model.learnt() } else { Vec::new() };
     for _ in 1..TRIES {
-        let is_copied =
-            |k: &usize| learnt.iter().any(|learnt| learnt.check(&pieces[*k].score).is_copied(&learnt.held_out));
-        let copies: Vec<usize> = (0..pieces.len()).filter(is_copied).collect();
+        let copies: Vec<usize> = (0..pieces.len()).filter(|k| is_copied(&learnt, &pieces[*k].score)).collect();
         if copies.is_empty() {
             break;
         }

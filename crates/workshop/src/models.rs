@@ -119,6 +119,11 @@ impl Model {
     }
 }
 
+/// Whether a piece shares more with any of the music that was learnt from than real pieces do.
+pub(crate) fn is_copied(learnt: &[Digest], score: &Score) -> bool {
+    learnt.iter().any(|learnt| learnt.check(score).is_copied(&learnt.held_out))
+}
+
 /// What can be said about copies in a piece of `model`: a sentence, the figures, and what they are held against, which is the corpus that most
 /// of it stands in; nothing where the model does not know its training music. In a melody that `is_given` there is nothing to find.
 pub fn originality(model: &Model, score: &Score, is_given: bool) -> Option<(String, Sketch, Digest)> {

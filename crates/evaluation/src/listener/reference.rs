@@ -2,9 +2,11 @@
 
 use super::features::{FIGURES_HEARD, Features, TURNS};
 use super::{
-    FOLDS, Heard, LEAST_PIECES, LEAST_QUARTERS, ask, common_quarters, excerpts, fold_of, usual_excerpts, usual_quarters,
+    FOLDS, Heard, LEAST_PIECES, LEAST_QUARTERS, ask, common_quarters, count_pieces, excerpts, hear, usual_excerpts,
+    usual_quarters,
 };
 use crate::base64::{base64, from_base64};
+use crate::statistics::mean;
 use cantus_score::{Score, TicksPerQuarter};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -74,17 +76,9 @@ impl Reference {
         let quarters = excerpts_of.quarters;
         let most = excerpts_of.most.min(usual_excerpts(set, quarters));
         let corpus = excerpts_of.kept.iter().filter(|kept| usize::from(kept.place) < most);
-        let corpus = corpus.map(|kept| {
-            let fold = fold_of(kept.piece.into(), false);
-            Heard { is_second: false, piece: kept.piece.into(), fold, features: kept.features.clone() }
-        });
-        let hear = |(piece, score): (usize, &&Score)| -> Vec<Heard> {
-            let fold = fold_of(piece, true);
-            let heard = |excerpt: Score| Heard { is_second: true, piece, fold, features: Features::of(&excerpt) };
-            excerpts(score, quarters, most).into_iter().map(heard).collect()
-        };
-        let of_set: Vec<Heard> = set.par_iter().enumerate().flat_map_iter(hear).collect();
-        if of_set.chunk_by(|a, b| a.piece == b.piece).count() < LEAST_PIECES {
+        let corpus = corpus.map(|kept| Heard::of(false, kept.piece.into(), kept.features.clone()));
+        let of_set = hear(set, true, quarters, most);
+        if count_pieces(&of_set) < LEAST_PIECES {
             return None;
         }
         let heard: Vec<Heard> = corpus.chain(of_set).collect();
@@ -98,9 +92,7 @@ impl Reference {
                     .collect::<Vec<_>>()
             })
             .collect();
-        let of_piece = |piece: usize| {
-            crate::statistics::mean(answers.iter().filter(|(of, _)| *of == piece).map(|(_, odds)| *odds))
-        };
+        let of_piece = |piece: usize| mean(answers.iter().filter(|(of, _)| *of == piece).map(|(_, odds)| *odds));
         Some((0..set.len()).map(of_piece).collect())
     }
 
