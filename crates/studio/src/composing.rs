@@ -308,11 +308,13 @@ fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
     let mut settings = order.settings(model);
     let given = given(shared, order)?;
     let seeds: Vec<u64> = (0..order.best_of.max(1)).map(|k| settings.seed.wrapping_add(k.into())).collect();
-    let mut composed = workshop::compose(model, &settings, &seeds, given.as_ref(), &mut progress)?;
-    let best = (composed.len() > 1).then(|| workshop::order(model, &composed).swap_remove(0));
+    let composed = workshop::compose(model, &settings, &seeds, given.as_ref(), &mut progress)?;
+    // Of one there is nothing to choose from.
+    let best = if seeds.len() > 1 { workshop::order(model, &composed).into_iter().next() } else { None };
     let number = best.as_ref().map_or(0, |best| best.number);
+    // One seed, one piece.
+    let mut composition = composed.into_iter().nth(number).ok_or(ComposeError::Stopped)?;
     settings.seed = seeds[number];
-    let mut composition = composed.swap_remove(number);
     composition.remarks.extend(best.map(|best| best.to_string()));
     let score = &composition.score;
     let is_given = order.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
