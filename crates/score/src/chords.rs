@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The names of the pitch classes from C on, with sharps and with flats.
-const SHARPS: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
+pub(crate) const SHARPS: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 const FLATS: [&str; 12] = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"];
 
 /// What a chord is over its root. What lead sheets add to these, ninths say, is left out.
@@ -290,7 +290,7 @@ pub(crate) fn transposed(symbol: &str, semitones: i32, flats: bool) -> String {
 }
 
 /// The pitch class that `text` begins with, and what follows its name.
-fn root(text: &str) -> Option<(i32, &str)> {
+pub(crate) fn root(text: &str) -> Option<(i32, &str)> {
     let mut letters = text.chars();
     let natural = match letters.next()? {
         'C' => 0,

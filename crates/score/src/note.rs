@@ -1,6 +1,7 @@
 //! Notes: pitch, velocity, onset and duration.
 
 use crate::Ticks;
+use crate::chords::{SHARPS, root};
 use std::fmt;
 use std::str::FromStr;
 
@@ -74,8 +75,7 @@ impl TryFrom<u8> for Pitch {
 /// Scientific pitch notation with sharps: `C4`, `F#5`.
 impl fmt::Display for Pitch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
-        write!(f, "{}{}", NAMES[usize::from(self.class())], i32::from(self.0) / 12 - 1)
+        write!(f, "{}{}", SHARPS[usize::from(self.class())], i32::from(self.0) / 12 - 1)
     }
 }
 
@@ -97,22 +97,12 @@ impl FromStr for Pitch {
 
     fn from_str(text: &str) -> Result<Pitch, PitchError> {
         let wrong = || PitchError(text.to_owned());
-        let mut signs = text.trim().chars();
-        let natural = match signs.next().map(|letter| letter.to_ascii_uppercase()) {
-            Some('C') => 0,
-            Some('D') => 2,
-            Some('E') => 4,
-            Some('F') => 5,
-            Some('G') => 7,
-            Some('A') => 9,
-            Some('B') => 11,
-            _ => return Err(wrong()),
-        };
-        let octave = signs.as_str().trim_start_matches(['#', 'b']);
-        let accidentals = &signs.as_str()[..signs.as_str().len() - octave.len()];
-        let alter: i64 = accidentals.chars().map(|sign| if sign == '#' { 1 } else { -1 }).sum();
+        // A letter alone may be small.
+        let mut name = text.trim().to_owned();
+        name.get_mut(..1).ok_or_else(wrong)?.make_ascii_uppercase();
+        let (class, octave) = root(&name).ok_or_else(wrong)?;
         let octave: i8 = octave.parse().ok().filter(|_| !octave.starts_with('+')).ok_or_else(wrong)?;
-        Pitch::try_from(12 * (i64::from(octave) + 1) + natural + alter).map_err(|_| wrong())
+        Pitch::try_from(12 * (i64::from(octave) + 1) + i64::from(class)).map_err(|_| wrong())
     }
 }
 
