@@ -18,7 +18,7 @@ use cantus_encoding::performance::{
 use cantus_model::tokens::{Draft, Grammar, Place, Rows, TokenModel, TokenTrainer};
 use cantus_model::{
     Around, ComposeError, Composer, ComposerSpec, Composition, Configuration, Control, CreateError, Intent, Judge,
-    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, Sizes, TrainingSet, together,
+    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, Sizes, TrainingSet, alone, together,
 };
 use cantus_score::{
     Meter, PedalSpan, Reading, STEPS_PER_SECOND, Score, Tempo, Ticks, TicksPerQuarter, pedalled, performed,
@@ -458,8 +458,7 @@ impl Composer for Player {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        let mut composed = self.compose_all(request, std::slice::from_mut(rng), progress)?;
-        composed.pop().ok_or(ComposeError::NoToken)
+        alone(self, request, rng, progress)
     }
 
     fn compose_all(

@@ -258,6 +258,20 @@ pub trait Composer: Send + Sync {
     }
 }
 
+/// The one piece of a composer that writes several together: its [`Composer::compose`].
+///
+/// # Errors
+/// [`ComposeError`], that of [`Composer::compose_all`].
+pub fn alone(
+    composer: &dyn Composer,
+    request: &Request,
+    rng: &mut Rng,
+    progress: Progress<'_>,
+) -> Result<Composition, ComposeError> {
+    let mut composed = composer.compose_all(request, std::slice::from_mut(rng), progress)?;
+    composed.pop().ok_or(ComposeError::NoToken)
+}
+
 /// Spreads pieces over rayon's threads, in as many parts as there are threads, and puts what `compose` makes of each part in order.
 /// `progress` is told of the first part, on the calling thread; where it breaks, the other parts stop, too.
 ///

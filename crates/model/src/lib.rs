@@ -40,7 +40,8 @@ pub mod transplant;
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
 pub use composer::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Settings, Size, Sizes, together,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Settings, Size, Sizes, alone,
+    together,
 };
 pub use expression::accentuate;
 pub use file::{

@@ -4,12 +4,12 @@ use super::draft::{Piece, Plan};
 use super::place::Spot;
 use super::{SPEC, Tunes};
 use cantus_encoding::TokenId;
-use cantus_encoding::abc_tune::{Cursor, Form, GRID, Tune, Vocabulary, encode_beginning, home};
+use cantus_encoding::abc_tune::{Cursor, GRID, Tune, Vocabulary, encode_beginning, home};
 use cantus_encoding::note_chord::BarKind;
 use cantus_model::tokens::{Place as _, Rows, TokenModel};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Intent, Judge, ModelError, ModelFile, Progress, Prompt, Request,
-    Rng, Sampling, accentuate, together,
+    Rng, Sampling, accentuate, alone, together,
 };
 use cantus_score::{Meter, Score, Ticks};
 
@@ -98,9 +98,9 @@ impl Player {
         let end = opening.end.saturating_add(length(meter, bars));
         let key = intent.key.map(|key| vocabulary.nearest_key(key));
         // What goes on from a prompt has no form of its own.
-        let form = opening.meter.is_none().then(|| self.model.grammar.forms.draw(bars, meter, rng)).flatten().cloned();
+        let drawn = opening.meter.is_none().then(|| self.model.grammar.forms.draw(bars, meter, rng)).flatten();
         // Where nothing is repeated the network may repeat: so short a piece stands for the beginning of longer ones.
-        let form = form.filter(Form::repeats);
+        let form = drawn.filter(|form| form.repeats()).cloned();
         Plan { bars, form, meter, key, upbeat: if is_upbeat { pickup } else { 0 }, from: opening.end, end }
     }
 
@@ -220,8 +220,7 @@ impl Composer for Player {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        let mut composed = self.compose_all(request, std::slice::from_mut(rng), progress)?;
-        composed.pop().ok_or(ComposeError::NoToken)
+        alone(self, request, rng, progress)
     }
 
     fn compose_all(

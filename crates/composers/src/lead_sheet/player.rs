@@ -9,7 +9,7 @@ use cantus_model::band::join;
 use cantus_model::tokens::{Draft, Place as _, Rows, TokenModel};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Intent, Judge, ModelError, ModelFile, Progress, Prompt,
-    Request, Rng, Sampling, accentuate, together,
+    Request, Rng, Sampling, accentuate, alone, together,
 };
 use cantus_score::{Bars, Chord, Meter, Part, Progression, Score, Ticks, TicksPerQuarter, Unpitched, find_key};
 
@@ -424,8 +424,7 @@ impl Composer for Player {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        let mut composed = self.compose_all(request, std::slice::from_mut(rng), progress)?;
-        composed.pop().ok_or(ComposeError::NoToken)
+        alone(self, request, rng, progress)
     }
 
     fn compose_all(

@@ -7,7 +7,7 @@ use cantus_encoding::note_chord::{BarKind, Token, Vocabulary, decode, encode};
 use cantus_model::tokens::{Draft, Place as _, Rows, TokenModel};
 use cantus_model::{
     Autoregressive, ComposeError, Composer, ComposerSpec, Composition, Habits, Intent, Judge, ModelError, ModelFile,
-    Progress, Request, Rng, Sampling, accentuate, together,
+    Progress, Request, Rng, Sampling, accentuate, alone, together,
 };
 use cantus_score::{Score, Tempo, Ticks};
 
@@ -282,8 +282,7 @@ impl Composer for ChordComposer {
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
-        let mut composed = self.compose_all(request, std::slice::from_mut(rng), progress)?;
-        composed.pop().ok_or(ComposeError::NoToken)
+        alone(self, request, rng, progress)
     }
 
     fn compose_all(
