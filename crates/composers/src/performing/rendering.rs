@@ -6,7 +6,7 @@
 
 use super::Performance;
 use super::pedalling::Moves;
-use super::written::Written;
+use super::written::{AROUND, Written};
 use cantus_score::{Note, Part, PedalSpan, Program, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
 use std::collections::BTreeMap;
 
@@ -17,8 +17,6 @@ const FINEST: u32 = 0x7fff;
 /// A chord's notes stay so near to its middle, in seconds, and within this share of the way to the next chord.
 const SPREAD: f64 = 0.15;
 const SHARE: f64 = 0.4;
-/// Seconds on each side over which a tempo is level: what is slower than this is the piece's, not a deviation from it.
-const AROUND: f64 = 9.0;
 /// A gap is played so many times slower or faster at most.
 const MOST: f64 = 3.0;
 /// From this strength on the pedal is played.

@@ -117,14 +117,11 @@ impl<'a> Places<'a> {
             self.bar = Some(bar);
         }
         let bar = self.bar.as_ref()?;
-        let quarter = u64::from(self.score.ticks_per_quarter.get());
         let whole = bar.meter.bar(self.score.ticks_per_quarter).0.max(1);
         // An upbeat ends with its bar.
         let short = whole.saturating_sub((bar.end() - bar.start).0);
         let passed = (tick - bar.start).0 + short;
-        // Compound metres (6/8, 9/8, 12/8) beat in dotted quarters.
-        let compound = bar.meter.denominator() == 8 && bar.meter.numerator().is_multiple_of(3);
-        let beat = if compound { quarter * 3 / 2 } else { bar.meter.beat(self.score.ticks_per_quarter).0 };
+        let beat = bar.meter.beat(self.score.ticks_per_quarter).0;
         Some(Place {
             passed: (passed as f64 / whole as f64).min(1.0) as f32,
             is_beat: passed.is_multiple_of(beat.max(1)),
@@ -151,8 +148,8 @@ pub(super) fn levelled(ticks: &[f64], seconds: &[f64]) -> Vec<f64> {
     level
 }
 
-/// Seconds before and after a chord in which its tempo is measured.
-const AROUND: f64 = 9.0;
+/// Seconds before and after a chord in which its tempo is measured: what is slower than this is the piece's, not a deviation from it.
+pub(super) const AROUND: f64 = 9.0;
 
 #[cfg(test)]
 mod tests {
