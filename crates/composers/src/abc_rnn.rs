@@ -20,20 +20,18 @@ mod player;
 mod tests;
 
 use cantus_encoding::TokenId;
-use cantus_encoding::abc_tune::{Cursor, Form, Token, Tune, Vocabulary, encode, home};
+use cantus_encoding::abc_tune::{Cursor, Token, Tune, Vocabulary, encode, home};
 use cantus_model::tokens::{Grammar, TokenTrainer};
-use cantus_model::{Around, ComposerSpec, Configuration, Control, CreateError, Rng, Sizes, TrainingSet};
-use cantus_nn::random::uniform_f64;
-use cantus_score::{Meter, Reading, Score};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, CreateError, Sizes, TrainingSet};
+use cantus_score::{Reading, Score};
 use place::Spot;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "abc_rnn",
-    version: 1,
+    version: 2,
     writes: "folk tunes as they are written down: repeats and endings, upbeats, full bars, chord symbols where the corpus has them",
     suits: "tunes of one voice: ABC collections, melodies in MusicXML or MIDI",
     is_made_for: None,
@@ -67,7 +65,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             tiny: r#"{"hidden":16,"embedding":16,"layers":2,"batch":4,"window":24,"dropout":0.0,"learning_rate":0.01}"#,
         },
     ],
-    create: |settings, set, seed| Ok(Box::new(TokenTrainer::<Tunes>::new(settings, set, seed)?)),
+    create: Some(|settings, set, seed| Ok(Box::new(TokenTrainer::<Tunes>::new(settings, set, seed)?))),
     load: |file| Ok(Box::new(player::Player::load(file)?)),
 };
 
@@ -76,50 +74,11 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 #[serde(deny_unknown_fields)]
 struct Own {}
 
-/// The words of tunes, and their forms.
+/// The words of tunes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tunes {
     vocabulary: Vocabulary,
-    forms: Forms,
-}
-
-/// The forms that tunes to learn from have, each with a metre and how many of them have it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Forms(Vec<(String, Form, u32)>);
-
-/// Forms of one metre alone are drawn from where so many tunes of that length have it.
-const ENOUGH: f64 = 6.0;
-
-impl Forms {
-    fn of(set: &TrainingSet) -> Forms {
-        let mut counts: BTreeMap<(String, Form), u32> = BTreeMap::new();
-        for piece in set.train.iter() {
-            let tune = Tune::of(&piece);
-            if let (Some(form), Some(first)) = (Form::of(&tune), tune.bars.first()) {
-                *counts.entry((first.meter.to_string(), form)).or_default() += 1;
-            }
-        }
-        Forms(counts.into_iter().map(|((meter, form), count)| (meter, form, count)).collect())
-    }
-
-    /// The form of one of the tunes in which so many bars are played, of those in a metre where there are enough; `None` where there is no
-    /// such tune. Takes a number from `rng` in any case.
-    fn draw(&self, bars: usize, meter: Meter, rng: &mut Rng) -> Option<&Form> {
-        let (chance, meter) = (uniform_f64(rng), meter.to_string());
-        let mut found: Vec<&(String, Form, u32)> = self.0.iter().filter(|(_, form, _)| form.played() == bars).collect();
-        let count = |(_, _, count): &&(String, Form, u32)| f64::from(*count);
-        if found.iter().filter(|(of, ..)| *of == meter).map(count).sum::<f64>() >= ENOUGH {
-            found.retain(|(of, ..)| *of == meter);
-        }
-        let mut left = chance * found.iter().map(count).sum::<f64>();
-        let drawn = found.iter().find(|form| {
-            left -= count(form);
-            left < 0.0
-        });
-        drawn.map(|(_, form, _)| form)
-    }
 }
 
 impl Grammar for Tunes {
@@ -136,7 +95,7 @@ impl Grammar for Tunes {
     }
 
     fn of(set: &TrainingSet, transposition: u8) -> Result<Tunes, CreateError> {
-        Ok(Tunes { vocabulary: Vocabulary::build(set.all(), transposition)?, forms: Forms::of(set) })
+        Ok(Tunes { vocabulary: Vocabulary::build(set.all(), transposition)? })
     }
 
     fn size(&self) -> usize {

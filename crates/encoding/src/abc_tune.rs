@@ -19,7 +19,6 @@
 //! - A note goes on after a `Tie`, over a bar line or under a new chord.
 
 mod cursor;
-mod form;
 mod rhythm;
 mod score;
 mod spelling;
@@ -29,7 +28,6 @@ mod tune;
 mod vocabulary;
 
 pub use cursor::{Cursor, Kind, Now, Section};
-pub use form::{Form, Strain};
 pub use tune::{Bar, Before, Event, Tune};
 pub use vocabulary::{Token, Vocabulary};
 

@@ -2,7 +2,7 @@
 
 use super::place::Spot;
 use cantus_encoding::TokenId;
-use cantus_encoding::abc_tune::{Before, Form, GRID, Kind, Now, Strain, Token, Vocabulary};
+use cantus_encoding::abc_tune::{Before, GRID, Kind, Now, Token, Vocabulary};
 use cantus_model::tokens::{Draft, Place as _};
 use cantus_score::{Key, Meter};
 
@@ -11,8 +11,6 @@ use cantus_score::{Key, Meter};
 pub(super) struct Plan {
     /// How many bars are to be played; a prompt's are none.
     pub bars: usize,
-    /// Its strains; `None` where the network chooses.
-    pub form: Option<Form>,
     pub meter: Meter,
     /// The key; `None` where the network chooses.
     pub key: Option<Key>,
@@ -108,53 +106,10 @@ impl<'a> Piece<'a> {
         }
         if self.begins_section(&now) {
             // Where a repeat may begin, it is not yet said whether it does.
-            let is_said = !now.is_between() || self.left < 2 || self.plan.form.is_some();
+            let is_said = !now.is_between() || self.left < 2;
             return is_said.then_some(self.plan.upbeat);
         }
-        let is_last = match &self.plan.form {
-            Some(_) => !matches!(self.sign(self.done + 1), Some(Token::Bar | Token::First)),
-            None => !self.may_go_on(self.done + 1),
-        };
-        is_last.then_some(self.whole() - self.plan.upbeat)
-    }
-
-    /// The strain of the form that the present section is, and the one after it.
-    fn strains(&self) -> Option<(Option<Strain>, Option<Strain>)> {
-        let strains = self.plan.form.as_ref()?.strains();
-        let number = self.spot.cursor.now().section.number;
-        Some((strains.get(number).copied(), strains.get(number + 1).copied()))
-    }
-
-    /// What the form asks for after so many bars of the section or its ending; `None` without one.
-    fn sign(&self, bars: usize) -> Option<Token> {
-        let (strain, next) = self.strains()?;
-        let kind = self.spot.cursor.now().section.kind;
-        let (length, after) = match (strain?, kind) {
-            (Strain::Endings(body, ..), Kind::Repeated) => (body, Token::First),
-            (Strain::Endings(_, first, _), Kind::First) => (first, Token::Close),
-            (Strain::Twice(bars), _) => (bars, Token::Close),
-            (Strain::Once(bars) | Strain::Endings(_, _, bars), _) => match (next, kind) {
-                (None, _) => (bars, Token::End),
-                (Some(Strain::Once(_)), Kind::Second) => (bars, Token::Double),
-                _ => (bars, Token::Open),
-            },
-        };
-        Some(if bars < usize::from(length) { Token::Bar } else { after })
-    }
-
-    /// What the form asks for now; `None` where that is music, or there is no form.
-    fn formed(&self) -> Option<Token> {
-        let now = self.now();
-        let (strain, _) = self.strains()?;
-        if now.is_between() {
-            return match strain {
-                None => Some(Token::End),
-                Some(Strain::Once(_)) => None,
-                Some(_) => Some(Token::Open),
-            };
-        }
-        let is_complete = now.header().is_none() && now.left() == 0;
-        is_complete.then(|| if self.is_before { Some(Token::Bar) } else { self.sign(self.with_this()) })?
+        (!self.may_go_on(self.done + 1)).then_some(self.whole() - self.plan.upbeat)
     }
 
     fn fits(&self, token: Token, now: &Now) -> bool {
@@ -162,16 +117,12 @@ impl<'a> Piece<'a> {
         let ends = |bars: usize| self.rest(bars).is_some_and(|rest| self.may_end_with(rest));
         match token {
             Token::Meter(_) | Token::Key(_) => now.header().is_some(),
-            Token::Partial(_) if self.plan.form.is_some() => false,
             Token::Partial(steps) if self.begins_section(now) => upbeat > 0 && steps == upbeat,
             Token::Partial(steps) => upbeat > 0 && steps == self.whole() - upbeat && ends(self.done + 1),
-            Token::Open if now.is_between() => self.left >= 2 && self.plan.form.is_none(),
+            Token::Open if now.is_between() => self.left >= 2,
             Token::End if now.is_between() => self.left == 0,
             _ if now.is_between() && (self.left == 0 || upbeat > 0) => now.header().is_some(),
             Token::Bar | Token::Open | Token::Close | Token::First | Token::Double | Token::End => {
-                if let Some(sign) = self.formed() {
-                    return token == sign;
-                }
                 let bars = self.with_this();
                 let rest = self.rest(bars).unwrap_or(0);
                 let is_due = (upbeat == 0 || self.is_last) && !(self.is_before && token != Token::Bar && upbeat > 0);
@@ -186,9 +137,8 @@ impl<'a> Piece<'a> {
             }
             Token::Tie if now.left() > 0 => true,
             Token::Tie => {
-                let ends_strain = self.formed().is_some_and(|sign| sign != Token::Bar);
                 let room = if upbeat > 0 { self.whole() - upbeat } else { self.whole() };
-                !ends_strain && !self.is_last && self.may_go_on(self.with_this()) && room >= ROOM
+                !self.is_last && self.may_go_on(self.with_this()) && room >= ROOM
             }
             // A bar has a note of its own.
             Token::Rest => self.has_onset,
@@ -230,8 +180,7 @@ impl<'a> Draft for Piece<'a> {
         if now.is_between() && self.left == 0 {
             return Some(self.vocabulary.id(Token::End));
         }
-        let sign = if now.is_between() { self.formed() } else { None };
-        sign.or_else(|| self.partial().map(Token::Partial)).map(|token| self.vocabulary.id(token))
+        self.partial().map(|steps| self.vocabulary.id(Token::Partial(steps)))
     }
 
     fn mask(&self, logits: &mut [f32]) {

@@ -84,7 +84,7 @@ impl Player {
         opening
     }
 
-    fn plan(&self, opening: &Opening<'_>, intent: &Intent<'_>, bars: usize, rng: &mut Rng) -> Plan {
+    fn plan(&self, opening: &Opening<'_>, intent: &Intent<'_>, bars: usize) -> Plan {
         let vocabulary = self.vocabulary();
         let meter = opening.meter.unwrap_or_else(|| {
             let wanted = intent.meter().unwrap_or_else(|| self.usual_meter());
@@ -97,11 +97,7 @@ impl Player {
         let is_upbeat = opening.meter.is_none() && pickup < whole && is_known(pickup) && is_known(whole - pickup);
         let end = opening.end.saturating_add(length(meter, bars));
         let key = intent.key.map(|key| vocabulary.nearest_key(key));
-        // What goes on from a prompt has no form of its own.
-        let drawn = opening.meter.is_none().then(|| self.model.grammar.forms.draw(bars, meter, rng)).flatten();
-        // Where nothing is repeated the network may repeat: so short a piece stands for the beginning of longer ones.
-        let form = drawn.filter(|form| form.repeats()).cloned();
-        Plan { bars, form, meter, key, upbeat: if is_upbeat { pickup } else { 0 }, from: opening.end, end }
+        Plan { bars, meter, key, upbeat: if is_upbeat { pickup } else { 0 }, from: opening.end, end }
     }
 
     /// A piece for each generator.
@@ -117,7 +113,7 @@ impl Player {
         let (mut intents, mut started) = (Vec::with_capacity(rngs.len()), Vec::with_capacity(rngs.len()));
         for rng in rngs.iter_mut() {
             let intent = Intent::of(habits, request, rng)?;
-            let plan = self.plan(opening, &intent, bars, rng);
+            let plan = self.plan(opening, &intent, bars);
             let mut rows = opening.rows.clone();
             let spot = opening.spot.clone().lasting(plan.end);
             let mut piece = Piece::new(self.vocabulary(), spot, plan);

@@ -129,20 +129,6 @@ fn what_is_repeated_stands_once() {
 }
 
 #[test]
-fn forms_are_counted_in_bars() {
-    let form = |score: &Score| Form::of(&Tune::of(score)).unwrap();
-    assert_eq!(form(&jig()).strains(), [Strain::Endings(2, 1, 1), Strain::Twice(2)]);
-    assert_eq!(form(&jig()).played(), 10);
-    let plain = Score { repeats: vec![jig().repeats[1].clone()], ..jig() };
-    assert_eq!(form(&plain).strains(), [Strain::Once(6), Strain::Twice(2)]);
-    assert_eq!(Form::of(&Tune::default()), None);
-    let text = serde_json::to_string(&form(&jig())).unwrap();
-    assert_eq!(serde_json::from_str::<Form>(&text).unwrap(), form(&jig()));
-    assert!(serde_json::from_str::<Form>(r#"[{"Once":4},{"Once":4}]"#).is_err());
-    assert!(serde_json::from_str::<Form>(r#"[{"Twice":0}]"#).is_err());
-}
-
-#[test]
 fn a_tune_is_spelled_alike_in_every_key() {
     let pieces: Vec<Score> = (-5..=6).map(|by| jig().transposed(by).unwrap()).collect();
     let vocabulary = Vocabulary::build(&pieces, 0).unwrap();
