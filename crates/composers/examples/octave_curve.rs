@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (key, value) = change.split_once('=').ok_or("write KEY=VALUE")?;
         settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
-    let mut trainable = (spec.create)(&settings, &set, seed)?;
+    let mut trainable = spec.creates()?(&settings, &set, seed)?;
     let rate = rate.unwrap_or(trainable.regime().learning_rate);
     println!(
         "{}",

@@ -60,7 +60,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"clock":32,"learning_rate":0.01,"averaging":0.5,
                   "heard":8,"ahead":12,"units":16,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
     }],
-    create: trainer::AccompanyTrainer::create,
+    create: Some(trainer::AccompanyTrainer::create),
     load: player::Accompanist::load,
 };
 

@@ -69,7 +69,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
                   "averaging":0.5,"units":24,"channels":16,"reach":48,"lags":2,"candidates":12,"units_dropout":0.0,"past_dropout":0.0,
                   "profile":true,"habits":true,"motions":true,"tonal":true,"openings":true,"critic":0}"#,
     }],
-    create: trainer::ChoraleTrainer::create,
+    create: Some(trainer::ChoraleTrainer::create),
     load: player::ChoraleComposer::load,
 };
 

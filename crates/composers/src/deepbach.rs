@@ -71,7 +71,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             tiny: r#"{"hidden":16,"units":16,"batch":4,"window":24,"dropout":0.0,"transposition":0,"learning_rate":0.01,"sweeps":8}"#,
         },
     ],
-    create: trainer::SiteTrainer::create,
+    create: Some(trainer::SiteTrainer::create),
     load: player::DeepBach::load,
 };
 

@@ -96,6 +96,6 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             tiny: r#"{"hidden":8,"batch":4,"learning_rate":0.01,"dropout":0.1}"#,
         },
     ],
-    create: trainer::PatternTrainer::create,
+    create: Some(trainer::PatternTrainer::create),
     load: player::Bassist::load,
 };

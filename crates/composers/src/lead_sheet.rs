@@ -53,7 +53,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         tiny: r#"{"hidden":24,"embedding":16,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,
                   "learning_rate":0.01}"#,
     }],
-    create: |settings, set, seed| Ok(Box::new(TokenTrainer::<Sheets>::new(settings, set, seed)?)),
+    create: Some(|settings, set, seed| Ok(Box::new(TokenTrainer::<Sheets>::new(settings, set, seed)?))),
     load: |file| Ok(Box::new(player::Player::load(file)?)),
 };
 

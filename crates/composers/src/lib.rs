@@ -13,6 +13,7 @@ mod lstm_frames;
 mod memory;
 mod notes;
 mod octave;
+mod patterns;
 mod performance_rnn;
 pub mod performing;
 pub mod registry;

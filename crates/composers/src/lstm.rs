@@ -72,7 +72,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             tiny: WINDOWS_TINY,
         },
     ],
-    create,
+    create: Some(create),
     load,
 };
 

@@ -55,7 +55,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         }),
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01}"#,
     }],
-    create: FrameTrainer::<Network>::create,
+    create: Some(FrameTrainer::<Network>::create),
     load: FrameComposer::<Network>::load,
 };
 

@@ -62,7 +62,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"transposition":0,"clock":8,"learning_rate":0.01,
               "averaging":0.5,"units":24,"channels":16,"reach":6,"lags":4,"candidates":12,"units_dropout":0.0,"past_dropout":0.0}"#,
     }],
-    create: FrameTrainer::<Network>::create,
+    create: Some(FrameTrainer::<Network>::create),
     load: FrameComposer::<Network>::load,
 };
 

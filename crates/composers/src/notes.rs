@@ -70,7 +70,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         tiny: r#"{"hidden":24,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"units_dropout":0.0,"heard_dropout":0.0,
               "transposition":0,"learning_rate":0.01,"averaging":0.5,"units":16,"channels":16,"reach":6,"critic":0}"#,
     }],
-    create: trainer::create,
+    create: Some(trainer::create),
     load: player::load,
 };
 

@@ -100,7 +100,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             tiny: TINY,
         },
     ],
-    create,
+    create: Some(create),
     load,
 };
 

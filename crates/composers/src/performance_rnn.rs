@@ -65,7 +65,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             tiny: r#"{"hidden":16,"embedding":16,"layers":2,"batch":4,"window":24,"transposition":0,"learning_rate":0.01}"#,
         },
     ],
-    create: |settings, set, seed| Ok(Box::new(TokenTrainer::<Playing>::new(settings, set, seed)?)),
+    create: Some(|settings, set, seed| Ok(Box::new(TokenTrainer::<Playing>::new(settings, set, seed)?))),
     load: |file| Ok(Box::new(Player::load(file)?)),
 };
 

@@ -2,7 +2,7 @@
 
 use crate::{
     abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave,
-    performance_rnn, performing, rnn_rbm,
+    patterns, performance_rnn, performing, rnn_rbm,
 };
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
@@ -21,6 +21,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &drum_and_bass::SPEC,
     &lead_sheet::SPEC,
     &abc_rnn::SPEC,
+    &patterns::SPEC,
 ];
 
 /// A composer in one of its configurations, by its name.
@@ -68,6 +69,13 @@ pub enum NoComposer {
         /// What was asked for.
         configuration: String,
     },
+}
+
+impl NoComposer {
+    /// Whether it was to be a configuration of a composer that needs no model.
+    pub fn is_of_rules(&self) -> bool {
+        matches!(self, NoComposer::Configuration { spec, .. } if spec.create.is_none())
+    }
 }
 
 fn list(names: impl Iterator<Item = &'static str>) -> String {

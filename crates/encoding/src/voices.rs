@@ -16,7 +16,7 @@ pub const VOICES: usize = 4;
 /// Their names.
 pub const NAMES: [&str; VOICES] = ["Soprano", "Alto", "Tenor", "Bass"];
 /// General MIDI's choir: what voices sound like.
-const CHOIR: Option<Program> = Program::new(52);
+pub const CHOIR: Option<Program> = Program::new(52);
 /// How many pitches each has.
 pub const SPAN: usize = 32;
 /// Items of all voices.

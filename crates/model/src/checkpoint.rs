@@ -1,6 +1,6 @@
 //! What composers put into model files and checkpoints, and take out again.
 
-use crate::{ComposerSpec, CorpusCard, FORMAT_VERSION, Habits, Header, ModelError, ModelFile, Settings, TensorData};
+use crate::{ComposerSpec, Habits, Header, ModelError, ModelFile, Settings, TensorData};
 use burn::module::Module;
 use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Average, Optimizer};
@@ -39,23 +39,7 @@ pub fn file<M: Module>(
         .into_iter()
         .map(|(name, shape, values)| (name, TensorData { shape, values }))
         .collect();
-    let header = Header {
-        format: FORMAT_VERSION,
-        composer: id.to_owned(),
-        composer_version: version,
-        settings,
-        encoding,
-        corpus: CorpusCard::default(),
-        origins: Vec::new(),
-        training: None,
-        originality: None,
-        listener: None,
-        habits: None,
-        temperature_floor: None,
-        created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
-        state: None,
-    };
-    ModelFile { header, tensors }
+    ModelFile { header: Header::new((id, version), settings, encoding), tensors }
 }
 
 /// The network with a file's parameters; where they do not fit, copies of the network stay as they are, too.

@@ -2,11 +2,12 @@
 
 use crate::frames::JudgesFrames;
 use crate::{
-    Around, Control, Controls, CreateError, Expected, FormError, Joined, Judge, ModelError, ModelFile, Request, Rng,
-    Sampling, SamplingError, Trainable, TrainingSet,
+    Around, Control, Controls, CorpusCard, CreateError, Expected, FormError, Header, Joined, Judge, ModelError,
+    ModelFile, Request, Rng, Sampling, SamplingError, Trainable, TrainingSet,
 };
 use cantus_score::{Meter, Reading, Score, Unpitched, counted};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -45,8 +46,8 @@ pub struct ComposerSpec {
     pub controls: &'static [Control],
     /// Its named configurations; the first is the default.
     pub configurations: &'static [Configuration],
-    /// A network that has learnt nothing yet, for a corpus.
-    pub create: Create,
+    /// A network that has learnt nothing yet, for a corpus; `None` where it composes by rules and learns nothing.
+    pub create: Option<Create>,
     /// A composer out of a model file.
     pub load: fn(&ModelFile) -> Result<Box<dyn Composer>, ModelError>,
 }
@@ -88,6 +89,25 @@ pub enum Size {
 }
 
 impl ComposerSpec {
+    /// What makes its networks.
+    ///
+    /// # Errors
+    /// [`CreateError::LearnsNothing`], where it composes by rules.
+    pub fn creates(&self) -> Result<Create, CreateError> {
+        self.create.ok_or(CreateError::LearnsNothing { composer: self.id })
+    }
+
+    /// The model of a configuration of a composer by rules: its settings, and nothing else. `None` of one that learns, and where there is no
+    /// such configuration.
+    pub fn untaught(&self, configuration: &str) -> Option<ModelFile> {
+        let settings = self.settings(configuration).filter(|_| self.create.is_none())?;
+        let header = Header::new((self.id, self.version), settings, Settings::Null);
+        let mut file = ModelFile { header, tensors: BTreeMap::new() };
+        let styles = (self.load)(&file).ok()?.styles().to_vec();
+        file.header.corpus = CorpusCard { name: "rules, no corpus".to_owned(), styles, ..CorpusCard::default() };
+        Some(file)
+    }
+
     fn configuration(&self, name: &str) -> Option<&Configuration> {
         self.configurations.iter().find(|known| known.name == name)
     }

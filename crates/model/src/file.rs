@@ -143,6 +143,26 @@ pub struct Header {
 }
 
 impl Header {
+    /// Of a model of whoever has such an id and version, of which nothing more is known.
+    pub(crate) fn new((id, version): (&str, u32), settings: Settings, encoding: serde_json::Value) -> Header {
+        Header {
+            format: FORMAT_VERSION,
+            composer: id.to_owned(),
+            composer_version: version,
+            settings,
+            encoding,
+            corpus: CorpusCard::default(),
+            origins: Vec::new(),
+            training: None,
+            originality: None,
+            listener: None,
+            habits: None,
+            temperature_floor: None,
+            created_by: concat!("cantus ", env!("CARGO_PKG_VERSION")).to_owned(),
+            state: None,
+        }
+    }
+
     /// Whether it was written by this version of its composer.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The form of a piece: which bars come again, and how literally.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 /// The most sections that a form may have.
@@ -8,14 +9,25 @@ const MOST_SECTIONS: usize = 1000;
 /// A form, such as `AABA`, `AA'BA''`, or with bars `A8 A'8 B8 A8`. Where a letter comes again, its first section is remembered:
 /// literally, or, with a prime, varied. Without numbers the piece is divided evenly.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form(Vec<Section>);
+pub struct Form(Vec<Named>);
 
-/// A section.
+/// A section as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Section {
+struct Named {
     letter: char,
     is_varied: bool,
     bars: Option<usize>,
+}
+
+/// A section of a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its letter: sections of one letter are the first of them once more.
+    pub letter: char,
+    /// Whether it is that varied, and not literally.
+    pub is_varied: bool,
+    /// Its bars, from 0.
+    pub bars: Range<usize>,
 }
 
 /// Where a bar comes from.
@@ -67,7 +79,7 @@ impl FromStr for Form {
     type Err = FormError;
 
     fn from_str(text: &str) -> Result<Form, FormError> {
-        let mut sections: Vec<Section> = Vec::new();
+        let mut sections: Vec<Named> = Vec::new();
         let mut signs = text.chars().peekable();
         while let Some(sign) = signs.next() {
             if sign.is_whitespace() {
@@ -76,7 +88,7 @@ impl FromStr for Form {
             if !sign.is_ascii_alphabetic() {
                 return Err(FormError::Sign { sign });
             }
-            let mut section = Section { letter: sign.to_ascii_uppercase(), is_varied: false, bars: None };
+            let mut section = Named { letter: sign.to_ascii_uppercase(), is_varied: false, bars: None };
             while signs.next_if(|sign| matches!(sign, '\'' | '\u{2019}')).is_some() {
                 section.is_varied = true;
             }
@@ -102,7 +114,7 @@ impl FromStr for Form {
 
 impl std::fmt::Display for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (k, Section { letter, is_varied, bars }) in self.0.iter().enumerate() {
+        for (k, Named { letter, is_varied, bars }) in self.0.iter().enumerate() {
             let space = if k > 0 && bars.is_some() { " " } else { "" };
             let prime = if *is_varied { "'" } else { "" };
             write!(f, "{space}{letter}{prime}{}", bars.map(|bars| bars.to_string()).unwrap_or_default())?;
@@ -117,11 +129,11 @@ impl Form {
         self.0.iter().map(|section| section.bars).try_fold(0usize, |sum, bars| Some(sum.saturating_add(bars?)))
     }
 
-    /// For each bar of a piece of `bars` bars the bar that it repeats.
+    /// Its sections in a piece of `bars` bars.
     ///
     /// # Errors
     /// [`FormError`], where the form does not fit.
-    pub fn recalls(&self, bars: usize) -> Result<Vec<Option<Recall>>, FormError> {
+    pub fn sections(&self, bars: usize) -> Result<Vec<Section>, FormError> {
         let sections = self.0.len();
         if let Some(form) = self.bars().filter(|form| *form != bars) {
             return Err(FormError::Bars { form, piece: bars });
@@ -133,13 +145,27 @@ impl Form {
             Some(_) => self.0[..k].iter().filter_map(|section| section.bars).sum(),
             None => k * bars / sections,
         };
+        let section = |(k, named): (usize, &Named)| Section {
+            letter: named.letter,
+            is_varied: named.is_varied,
+            bars: start(k)..start(k + 1),
+        };
+        Ok(self.0.iter().enumerate().map(section).collect())
+    }
+
+    /// For each bar of a piece of `bars` bars the bar that it repeats.
+    ///
+    /// # Errors
+    /// As [`sections`](Form::sections).
+    pub fn recalls(&self, bars: usize) -> Result<Vec<Option<Recall>>, FormError> {
+        let sections = self.sections(bars)?;
         let mut recalls = Vec::with_capacity(bars);
-        for (k, section) in self.0.iter().enumerate() {
-            let first = self.0.iter().position(|other| other.letter == section.letter).unwrap_or(k);
-            let length = start(first + 1) - start(first);
-            for bar in 0..start(k + 1) - start(k) {
-                let recall = Recall { bar: start(first) + bar, is_varied: section.is_varied };
-                recalls.push((first < k && bar < length).then_some(recall));
+        for (k, section) in sections.iter().enumerate() {
+            let first = sections.iter().position(|other| other.letter == section.letter).unwrap_or(k);
+            let earlier = &sections[first].bars;
+            for bar in 0..section.bars.len() {
+                let recall = Recall { bar: earlier.start + bar, is_varied: section.is_varied };
+                recalls.push((first < k && bar < earlier.len()).then_some(recall));
             }
         }
         Ok(recalls)

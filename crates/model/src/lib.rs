@@ -47,7 +47,7 @@ pub use expression::accentuate;
 pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Origin, Precision, TensorData, TrainingSummary, digest,
 };
-pub use form::{Form, FormError, Recall};
+pub use form::{Form, FormError, Recall, Section};
 pub use habits::{Habits, Intent, Opening};
 pub use joined::{Expected, Joined};
 pub use judge::{Judge, Judgement, Moment};

@@ -246,6 +246,12 @@ pub enum CreateError {
         /// Why, and what to do.
         problem: String,
     },
+    /// A composer by rules.
+    #[error("composer `{composer}` learns nothing, it composes by rules and at once: `cantus compose -m {composer}`")]
+    LearnsNothing {
+        /// The composer.
+        composer: &'static str,
+    },
     /// Unknown or impossible settings.
     #[error("settings of composer {composer}: {problem}")]
     Settings {

@@ -263,7 +263,25 @@ impl FromStr for Progression {
     }
 }
 
+/// As it is read: what stands between two bar lines shares a bar.
+impl fmt::Display for Progression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (k, bar) in self.bars.iter().enumerate() {
+            let symbols: Vec<String> =
+                bar.iter().map(|chord| chord.map_or_else(|| "N.C.".to_owned(), |chord| chord.symbol(false))).collect();
+            write!(f, "{}{}", if k == 0 { "" } else { " | " }, symbols.join(" "))?;
+        }
+        // One bar of several chords would be read as several bars.
+        if self.bars.len() == 1 { f.write_str(" |") } else { Ok(()) }
+    }
+}
+
 impl Progression {
+    /// Bars of chords, at least one bar and at least one chord in each.
+    pub(crate) fn new(bars: Vec<Vec<Option<Chord>>>) -> Option<Progression> {
+        (!bars.is_empty() && bars.iter().all(|bar| !bar.is_empty())).then_some(Progression { bars })
+    }
+
     /// The chord of a beat of a bar that has so many, all counted from 0.
     pub fn at(&self, bar: usize, beat: usize, beats: usize) -> Option<Chord> {
         let chords = &self.bars[bar % self.bars.len()];

@@ -4,7 +4,7 @@
 //! held against what sounds, and the best way through a piece instead of the best answer to each of its segments. Departures: segments are
 //! beats; a change costs more where it is less expected, within a bar; the lowest note speaks for its chord's root.
 
-use crate::{Bar, Chord, Note, Pitch, Quality, Score, Ticks, TicksPerQuarter, find_key};
+use crate::{Bar, Chord, Note, Pitch, Progression, Quality, Score, Ticks, TicksPerQuarter, find_key};
 
 /// What it costs, where all that sounds for a beat counts 1, that a chord changes: with a bar, in its middle, on another beat.
 const CHANGE: [f64; 3] = [0.3, 0.5, 0.8];
@@ -70,6 +70,35 @@ pub fn with_chords(mut score: Score) -> Score {
         score.chords = find_chords(&score).into_iter().map(|(at, chord)| (at, chord.symbol(flats))).collect();
     }
     score
+}
+
+/// The chords of a piece, bar by bar from its first whole one on: its symbols, or, where it has none, those that it stands in. `None` where
+/// it has neither chords nor pitches.
+pub fn progression_of(score: &Score) -> Option<Progression> {
+    let marked = with_chords(score.clone());
+    let chords = &marked.chords;
+    let at = |time: Ticks| {
+        let begun = chords.partition_point(|(from, _)| *from <= time);
+        chords[..begun].last().and_then(|(_, symbol)| Chord::named(symbol))
+    };
+    let in_bar = |bar: Bar| {
+        let beat = bar.meter.beat(marked.ticks_per_quarter).0.max(1);
+        let beats: Vec<Option<Chord>> =
+            (0..bar.length.0.div_ceil(beat).max(1)).map(|k| at(bar.start + Ticks(k * beat))).collect();
+        // As few as say the same.
+        let says = |count: &usize| {
+            beats.len().is_multiple_of(*count)
+                && beats.chunks(beats.len() / count).all(|chunk| chunk.iter().all(|chord| *chord == chunk[0]))
+        };
+        let count = (1..=beats.len()).find(says).unwrap_or(beats.len());
+        beats.chunks(beats.len() / count).map(|chunk| chunk[0]).collect::<Vec<_>>()
+    };
+    if chords.is_empty() {
+        return None;
+    }
+    let upbeat = usize::from(marked.upbeat().is_some());
+    let bars: Vec<Vec<Option<Chord>>> = marked.bars().skip(upbeat).map(in_bar).collect();
+    Progression::new(bars).filter(|_| chords.iter().any(|(_, symbol)| Chord::named(symbol).is_some()))
 }
 
 /// The first of those with the highest value.
@@ -239,5 +268,21 @@ mod tests {
         piece.meters = vec![(Ticks(0), "6/8".parse().unwrap())];
         let found = told(&piece);
         assert!(found == "0:C 18:F 21:G", "{found}");
+    }
+
+    #[test]
+    fn a_piece_says_its_chords_bar_by_bar_as_text_that_is_read_back() {
+        let mut marked = score([(0, 16, 60)]);
+        marked.chords = [(0, "Am"), (2, "F/A"), (4, "C"), (8, "N.C."), (12, "G7"), (13, "C9"), (15, "G7")]
+            .map(|(at, symbol)| (Ticks(at), symbol.to_owned()))
+            .into();
+        let told = progression_of(&marked).unwrap().to_string();
+        assert_eq!(told, "Am F | C | N.C. | G7 C7 C7 G7");
+        assert_eq!(told.parse(), Ok(progression_of(&marked).unwrap()));
+        // What has no symbols says what it stands in; one bar of two chords is one bar.
+        let sounding = score([(0, 2, 48), (0, 2, 52), (0, 2, 55), (2, 2, 43), (2, 2, 47), (2, 2, 50)]);
+        let found = progression_of(&sounding).unwrap();
+        assert_eq!((found.to_string().as_str(), found.to_string().parse()), ("C G |", Ok(found.clone())));
+        assert_eq!(progression_of(&score([])), None);
     }
 }

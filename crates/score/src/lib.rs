@@ -29,7 +29,7 @@ pub use band::{DRUM_KINDS, bass_of};
 pub use chords::{Chord, Progression, ProgressionError, Quality};
 pub use drums::{names_drums, names_pitches};
 pub use grid::{GridReport, quantize};
-pub use harmony::{find_chords, with_chords};
+pub use harmony::{find_chords, progression_of, with_chords};
 pub use instruments::{Player, PlayerError, Players};
 pub use line::{Outer, melody_of, outer_line};
 pub use meter::{Bar, Bars, Key, KeyError, Meter, MeterError, Mode, named_meters, upbeat};

@@ -90,8 +90,10 @@ async fn models(State(shared): Studio) -> Answer {
 }
 
 async fn composers() -> Response {
+    // Those that can be trained.
     let all: Vec<_> = registry::COMPOSERS
         .iter()
+        .filter(|spec| spec.create.is_some())
         .map(|spec| {
             let configurations: Vec<_> = spec
                 .configurations

@@ -4,7 +4,7 @@
 
 use crate::Shared;
 use cantus_composers::registry;
-use cantus_model::{Around, ComposerSpec, Control, CorpusCard};
+use cantus_model::{Around, ComposerSpec, Control, CorpusCard, Header};
 use cantus_score::Reading;
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
@@ -75,6 +75,13 @@ fn asked(composer: &str, corpus: &CorpusCard) -> (&'static [Around], Vec<Describ
     (spec.around, spec.controls.iter().filter(can).map(described).collect())
 }
 
+/// A model that is part of the program.
+fn of_program(name: &str, title: String, detail: String, header: Option<Header>) -> Entry {
+    let choir = header.as_ref().is_some_and(|header| is_choir(&header.composer));
+    let (around, controls) = header.map_or((&[][..], Vec::new()), |header| asked(&header.composer, &header.corpus));
+    Entry { id: name.to_owned(), title, detail, around, choir, controls, name: name.to_owned(), run: None }
+}
+
 /// Where models are looked for.
 pub struct Models {
     built_in: Vec<Entry>,
@@ -86,26 +93,19 @@ pub struct Models {
 impl Models {
     pub fn new(runs: PathBuf) -> Models {
         let built_in = workshop::BUILT_IN.iter().map(|model| {
-            let header = model.header();
-            let choir = header.as_ref().is_some_and(|header| is_choir(&header.composer));
-            let (around, controls) =
-                header.map_or((&[][..], Vec::new()), |header| asked(&header.composer, &header.corpus));
-            Entry {
-                id: model.name.to_owned(),
-                title: model.title.to_owned(),
-                detail: model.told.map_or_else(
-                    || "built in".to_owned(),
-                    |told| {
-                        format!("built in; told from real music {:.0}% of the time, where 50% is chance", 100.0 * told)
-                    },
-                ),
-                around,
-                choir,
-                controls,
-                name: model.name.to_owned(),
-                run: None,
-            }
+            let detail = model.told.map_or_else(
+                || "built in".to_owned(),
+                |told| format!("built in; told from real music {:.0}% of the time, where 50% is chance", 100.0 * told),
+            );
+            of_program(model.name, model.title.to_owned(), detail, model.header())
         });
+        let by_rules = registry::COMPOSERS.iter().filter_map(|spec| {
+            let header = spec.untaught(spec.configurations.first()?.name)?.header;
+            let (title, detail) =
+                (format!("Rules ({})", spec.id), "composes by rules, and has learnt nothing".to_owned());
+            Some(of_program(spec.id, title, detail, Some(header)))
+        });
+        let built_in = built_in.chain(by_rules);
         Models { built_in: built_in.collect(), runs, last: Mutex::default() }
     }
 

@@ -35,15 +35,17 @@ impl Gathered {
 ///
 /// # Errors
 /// [`WorkshopError::Corpus`], where there is too little to learn from; [`WorkshopError::Reading`], where the composer does not read as
-/// `options` ask for.
+/// `options` ask for; [`WorkshopError::Create`], where it learns nothing.
 pub fn gather(
     folder: &Path,
     options: &Options,
     asked: Option<Choice>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Gathered, WorkshopError> {
-    if let (Some((spec, _)), Some(reading)) = (asked, options.reading) {
-        check_reading(spec, reading)?;
+    if let Some((spec, _)) = asked {
+        // Before anything is read for it.
+        spec.creates()?;
+        options.reading.map_or(Ok(()), |reading| check_reading(spec, reading))?;
     }
     let folder = Folder::read(folder, options, progress)?;
     let Some((spec, configuration)) = asked else { return gather_for_any(&folder, options, progress) };

@@ -5,7 +5,7 @@ use crate::shelf::{RUNS, advice};
 use cantus_composers::registry;
 use cantus_evaluation::listener::Reference;
 use cantus_evaluation::originality::{Digest, Sketch};
-use cantus_model::{Composer, Header, Joined, ModelError, ModelFile, Sampling, digest};
+use cantus_model::{Composer, Header, Joined, ModelError, ModelFile, Precision, Sampling, digest};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFiles, RunFolderError};
 use std::borrow::Cow;
@@ -61,6 +61,7 @@ pub static BUILT_IN: &[BuiltIn] = &[
     style!("chorales", "Bach chorales", Some(0.63)),
     style!("reels", "Reels, jigs and hornpipes", Some(0.73)),
     style!("airs", "Airs of the 18th century", Some(0.70)),
+    style!("folk", "Folk tunes with their repeats", Some(0.67)),
     style!("dances", "English dances with chords", Some(0.78)),
     style!("chopin", "Piano after Chopin", Some(0.68)),
     style!("beethoven", "Piano after Beethoven", Some(0.69)),
@@ -75,6 +76,12 @@ pub static BUILT_IN: &[BuiltIn] = &[
 pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
     let is_model = |path: &Path| path.is_file() || RunFiles::at(path).is_ok();
     BUILT_IN.iter().find(|model| model.name == name && !is_model(Path::new(name)))
+}
+
+/// The model of a composer by rules, whose name it has: `patterns`, `patterns:dorian`. `None` where the name is of something else.
+pub fn by_rules(name: &str) -> Option<Vec<u8>> {
+    let (spec, configuration) = registry::choose(name).ok()?;
+    spec.untaught(configuration)?.to_bytes(Precision::Full).ok()
 }
 
 /// A model, loaded.
@@ -185,8 +192,14 @@ pub(crate) fn find(name: &str) -> Result<(String, Cow<'static, [u8]>), LoadError
     if let Some(model) = built_in(name) {
         return Ok((name.to_owned(), model.bytes.into()));
     }
-    let path = model_path(name, Path::new(RUNS))?;
-    Ok((path.to_string_lossy().into_owned(), files::read(&path)?.into()))
+    match (model_path(name, Path::new(RUNS)), by_rules(name)) {
+        // A run or a file of that name comes first.
+        (Err(LoadError::Unknown { .. }), Some(bytes)) => Ok((name.to_owned(), bytes.into())),
+        (path, _) => {
+            let path = path?;
+            Ok((path.to_string_lossy().into_owned(), files::read(&path)?.into()))
+        }
+    }
 }
 
 /// The folder of the run in [`RUNS`] that is called so.

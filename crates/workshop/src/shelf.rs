@@ -3,7 +3,7 @@
 // tidy: allow(circle): the shelf lists the built-in models, and a name that is none is answered with the list
 use crate::models::{BUILT_IN, BuiltIn};
 use cantus_composers::registry;
-use cantus_model::{CorpusCard, Kind, Unit};
+use cantus_model::{ComposerSpec, CorpusCard, Kind, Unit};
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription};
 use serde::Serialize;
@@ -42,9 +42,10 @@ pub struct Figure {
     pub kind: Kind,
 }
 
-/// The built-in models, then those of the runs in the folder `runs` that have one, by name.
+/// The built-in models, composers that need none, then those of the runs in the folder `runs` that have one, by name.
 pub fn models(runs: &Path) -> Vec<Listed> {
     let mut listed: Vec<Listed> = BUILT_IN.iter().filter_map(of_built_in).collect();
+    listed.extend(registry::COMPOSERS.iter().filter_map(|spec| of_rules(spec)));
     let folders = std::fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut trained: Vec<Listed> = folders.filter_map(|folder| of_run(&folder)).collect();
     trained.sort_by(|a, b| a.name.cmp(&b.name));
@@ -67,6 +68,19 @@ fn of_built_in(model: &BuiltIn) -> Option<Listed> {
         corpus: header.corpus,
         figure,
         told: model.told,
+    })
+}
+
+/// A composer that learns nothing is its own model.
+fn of_rules(spec: &ComposerSpec) -> Option<Listed> {
+    let header = spec.untaught(spec.configurations.first()?.name)?.header;
+    Some(Listed {
+        name: spec.id.to_owned(),
+        run: None,
+        composer: header.composer,
+        corpus: header.corpus,
+        figure: None,
+        told: None,
     })
 }
 
@@ -96,7 +110,9 @@ pub(crate) fn advice(name: &str, runs: &Path) -> String {
     let names: Vec<String> = models(runs).into_iter().map(|model| model.name).collect();
     let there_are = format!("There are: {}", names.join(", "));
     let id = name.split(':').next().unwrap_or(name);
-    if let Some(like) = nearest(name, &names) {
+    if let Some(unknown) = registry::choose(name).err().filter(|error| error.is_of_rules()) {
+        unknown.to_string()
+    } else if let Some(like) = nearest(name, &names) {
         format!("did you mean `{like}`? {there_are}")
     } else if registry::find(id).is_some() {
         format!("`{id}` is a composer, which learns: `cantus train FOLDER -c {name}` makes a model of it. {there_are}")
@@ -160,8 +176,10 @@ mod tests {
         let listed = models(Path::new("there is no such folder"));
         let names: Vec<&str> = listed.iter().map(|model| &model.name[..]).collect();
         let built_in: Vec<&str> = BUILT_IN.iter().map(|model| model.name).collect();
-        assert_eq!((&names[..2], &names), (&["hymns", "chorales"][..], &built_in));
-        for model in &listed {
+        assert_eq!(names[..2], ["hymns", "chorales"]);
+        // Then those who need no model.
+        assert!(names.starts_with(&built_in) && names[built_in.len()..] == ["patterns"], "{names:?}");
+        for model in &listed[..built_in.len()] {
             assert!(model.corpus.licence.is_some() && model.corpus.train_pieces > 0, "{model:?}");
             assert!(model.figure.is_some_and(|figure| figure.nats_per_quarter > 0.0), "{model:?}");
             let recipe = format!("{}/../../recipes/", env!("CARGO_MANIFEST_DIR"));

@@ -123,7 +123,7 @@ pub fn create(
     set: &TrainingSet,
     seed: u64,
 ) -> Result<Box<dyn Trainable>, CreateError> {
-    let created = (spec.create)(settings, set, seed);
+    let created = spec.creates()?(settings, set, seed);
     // Of a piece that could not be had no note was seen: whatever was found out, this is why.
     set.check_whole()?;
     created

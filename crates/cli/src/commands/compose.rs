@@ -5,10 +5,10 @@ use crate::cells::CellText;
 use crate::files::{self, LimitArguments, Outputs, SoundArguments};
 use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
-use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
+use cantus_formats::{Format, Limits};
 use cantus_model::{ComposeError, Composition, Form, digest};
-use cantus_score::{Key, Meter, Score};
+use cantus_score::{Key, Meter, Score, progression_of};
 use cantus_workshop::{
     self as workshop, ArrangementOrigin, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance, Standing,
 };
@@ -87,7 +87,8 @@ pub struct Arguments {
     /// How many quarter notes apart cadences are, each with a fermata, for composers that are told [default: as phrases of the corpus]
     #[arg(long, value_name = "QUARTERS")]
     cadences: Option<NonZeroU32>,
-    /// The chords that it is written to, "Am F C G", a bar each and again from the first, or "Am F | C G7"
+    /// The chords that it is written to: "Am F C G", a bar each and again from the first, "Am F | C G7", or a file whose chords they are: its
+    /// symbols, or those that its music stands in
     #[arg(long, value_name = "CHORDS")]
     chords: Option<String>,
     /// How many pieces; seeds count up from the first
@@ -264,7 +265,7 @@ fn settle(
         ("velocity", arguments.velocity.clone()),
         ("surprise", arguments.surprise.clone()),
         ("instruments", arguments.instruments.clone()),
-        ("chords", arguments.chords.clone()),
+        ("chords", arguments.chords.as_deref().map(chords).transpose()?),
         ("style", arguments.style.clone()),
         ("cadences", arguments.cadences.map(|quarters| quarters.to_string())),
         ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),
@@ -281,6 +282,19 @@ fn settle(
         controls: controls.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect(),
         prompt,
         arrangement,
+    })
+}
+
+/// The chords of a file where `text` names one, as text: so they can be asked for again without it.
+fn chords(text: &str) -> Result<String> {
+    let path = Path::new(text);
+    if Format::to_read(path).is_err() {
+        return Ok(text.to_owned());
+    }
+    let (music, _) = files::read_music(path, &Limits::default())?;
+    let found = progression_of(&music.score).map(|progression| progression.to_string());
+    found.ok_or_else(|| {
+        miette!("`{text}` has neither chord symbols nor pitches: name a file with chords, or write them: --chords \"Am F C G\"")
     })
 }
 

@@ -30,11 +30,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             "{}\n  writes      {}\n  suits       {}\n  is          {}\n  source      {}\n  departures  {}\n  encoding    {}",
             spec.id, spec.writes, spec.suits, spec.title, spec.source, spec.departures, spec.encoding
         ))?;
+        // What learns nothing is its own model.
+        let option = if spec.create.is_some() { "-c" } else { "-m" };
         let width = spec.configurations.iter().map(|c| c.name.len()).max().unwrap_or(0);
         for (k, configuration) in spec.configurations.iter().enumerate() {
-            let usage =
-                if k == 0 { format!("-c {}", spec.id) } else { format!("-c {}:{}", spec.id, configuration.name) };
-            say(format!("  {:<width$}  {}  ({usage})", configuration.name, configuration.summary))?;
+            let usage = if k == 0 { spec.id.to_owned() } else { format!("{}:{}", spec.id, configuration.name) };
+            say(format!("  {:<width$}  {}  ({option} {usage})", configuration.name, configuration.summary))?;
         }
     }
     Ok(())

@@ -34,7 +34,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if models.iter().all(|model| model.run.is_none()) {
         say(format!("\nTrain your own: {}", command(["train", "FOLDER"])))?;
     }
-    say(format!("\nCompose: {}", command(["compose", "-m", "NAME"])))
+    say(format!("\nCompose: {}", command(["compose", "-m", "NAME"])))?;
+    // Who plays is no composer, and has no row among them.
+    say(format!(
+        "Have a score played by the built-in `{}`: {}",
+        workshop::PIANIST,
+        command(["perform", "FILE", "-o", "played.mid"])
+    ))
 }
 
 fn row(model: &Listed) -> Vec<String> {
@@ -44,12 +50,21 @@ fn row(model: &Listed) -> Vec<String> {
         let unit = figure.unit;
         format!("{:.2} nats a quarter, {:.3} a {unit} ({})", figure.nats_per_quarter, figure.nats_per_unit, figure.kind)
     });
+    // Who composes by rules has learnt from nothing.
+    let (learnt, unknown) = match pieces {
+        0 => (printable(&corpus.name), ["", "", ""]),
+        _ => {
+            let learnt = format!("{} ({})", printable(&corpus.name), counted(pieces, "piece"));
+            (learnt, ["not asked yet", "no figure yet", "not said"])
+        }
+    };
+    let [asked, judged, licensed] = unknown.map(str::to_owned);
     vec![
         printable(name),
         composer.clone(),
-        format!("{} ({})", printable(&corpus.name), counted(pieces, "piece")),
-        told.map_or_else(|| "not asked yet".to_owned(), |told| format!("{:.0}%", 100.0 * told)),
-        figure.unwrap_or_else(|| "no figure yet".to_owned()),
-        corpus.licence.as_deref().map_or_else(|| "not said".to_owned(), printable),
+        learnt,
+        told.map_or(asked, |told| format!("{:.0}%", 100.0 * told)),
+        figure.unwrap_or(judged),
+        corpus.licence.as_deref().map_or(licensed, printable),
     ]
 }

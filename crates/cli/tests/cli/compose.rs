@@ -387,3 +387,36 @@ fn a_piece_is_written_to_chords_between_the_keys_that_are_asked_for() {
     let refused = cantus(folder.path(), &["compose", "--register", "C6-C3"]).failed(2);
     assert!(refused.contains("C6-C3"), "{refused}");
 }
+
+#[test]
+fn the_chords_of_a_file_are_written_to() {
+    let folder = folder();
+    let sheet = "X:1\nM:4/4\nL:1/4\nK:C\n\"C\"CE\"F\"FA|\"G7\"GFDB,|\"Am\"ACEA|\"C\"c4|\n";
+    std::fs::write(folder.path().join("sheet.abc"), sheet).expect("a writable folder");
+    let with = |chords: &str, to: &str| {
+        cantus(folder.path(), &["compose", "-m", "patterns", "--chords", chords, "--seed", "3", "-o", to]).fine();
+        bytes(folder.path(), to)
+    };
+    // The settings stand in the piece, so it needs the file no more.
+    assert!(with("sheet.abc", "a.musicxml") == with("C F | G7 | Am | C", "b.musicxml"));
+    std::fs::write(folder.path().join("silence.abc"), "X:1\nM:4/4\nL:1/4\nK:C\nz4|z4|\n").expect("a writable folder");
+    let refused = cantus(folder.path(), &["compose", "--chords", "silence.abc"]).failed(1);
+    assert!(refused.contains("neither chord symbols nor pitches"), "{refused}");
+}
+
+#[test]
+fn who_composes_by_rules_needs_no_model_and_learns_nothing() {
+    let folder = folder();
+    let asked =
+        ["compose", "-m", "patterns:lesson", "--meter", "7/8", "--key", "F#", "--style", "voices", "--bars", "12"];
+    cantus(folder.path(), &[&asked[..], &["--seed", "5", "-o", "piece.musicxml"]].concat()).fine();
+    let piece = score(folder.path(), "piece.musicxml");
+    assert_eq!((piece.parts.len(), piece.bar_count(), piece.meters[0].1.to_string()), (4, 12, "7/8".to_owned()));
+    assert_eq!(piece.parts[0].lyrics.len(), 12);
+    cantus(folder.path(), &["compose", "--like", "piece.musicxml", "-o", "again.musicxml"]).fine();
+    assert!(bytes(folder.path(), "piece.musicxml") == bytes(folder.path(), "again.musicxml"));
+    let refused = cantus(folder.path(), &["train", ".", "-c", "patterns"]).failed(1);
+    assert!(refused.contains("learns nothing") && refused.contains("compose -m patterns"), "{refused}");
+    let unknown = cantus(folder.path(), &["compose", "-m", "patterns:blues"]).failed(1);
+    assert!(unknown.contains("no configuration `blues`") && unknown.contains("dorian"), "{unknown}");
+}

@@ -49,7 +49,7 @@ fn settings(writes: &str, changes: &[(&str, Json)]) -> Json {
 }
 
 fn trained(writes: &str, epochs: u64, changes: &[(&str, Json)]) -> Box<dyn Trainable> {
-    let mut trainable = (SPEC.create)(&settings(writes, changes), &set(), 1).unwrap();
+    let mut trainable = SPEC.creates().unwrap()(&settings(writes, changes), &set(), 1).unwrap();
     for epoch in 0..epochs {
         for step in 0..trainable.steps(epoch) {
             assert!(trainable.step(StepAt { epoch, step }, 0.01).finite);
@@ -139,7 +139,7 @@ fn what_is_missing_is_refused_by_name() {
     // Who writes no part to others says who does; a metre is that of the given parts.
     let mut request = Request::around(Given::parts(alone(band(2, BEATS[0], 30), true)).unwrap(), Sampling::default());
     let other = registry::find("memory").unwrap();
-    let plain = (other.create)(&other.tiny_settings("default").unwrap(), &set(), 1).unwrap().composer();
+    let plain = other.creates().unwrap()(&other.tiny_settings("default").unwrap(), &set(), 1).unwrap().composer();
     let error = request.check(plain.as_ref(), registry::COMPOSERS).unwrap_err().to_string();
     assert!(error.contains("use one of accompany"), "{error}");
     request.controls.set("meter", "3/4").unwrap();
@@ -292,7 +292,7 @@ fn styles_are_told_apart_and_asked_for() {
         Pieces::on((0..count).map(|k| (["calm", "busy"][k % 2].to_owned(), piece(k))).collect::<Vec<_>>())
     };
     let set = TrainingSet { train: pieces(12), valid: pieces(4), attacks: true, ..TrainingSet::default() };
-    let mut trainable = (SPEC.create)(&settings("bass", &[("untold", 0.2.into())]), &set, 1).unwrap();
+    let mut trainable = SPEC.creates().unwrap()(&settings("bass", &[("untold", 0.2.into())]), &set, 1).unwrap();
     for epoch in 0..20 {
         for step in 0..trainable.steps(epoch) {
             assert!(trainable.step(StepAt { epoch, step }, 0.01).finite);

@@ -43,7 +43,7 @@ fn set() -> TrainingSet {
 fn created(changes: &[(&str, serde_json::Value)]) -> Box<dyn Trainable> {
     let mut settings = SPEC.tiny_settings("default").unwrap();
     changes.iter().for_each(|(name, value)| settings[*name] = value.clone());
-    (SPEC.create)(&settings, &set(), 1).unwrap()
+    SPEC.creates().unwrap()(&settings, &set(), 1).unwrap()
 }
 
 fn learn(trainable: &mut dyn Trainable, epochs: u64) {
@@ -217,7 +217,7 @@ fn some_sites(steps: usize, seed: u64) -> Vec<Sites> {
 fn on_its_way_the_network_sees_what_it_would_see_of_the_piece_as_it_stands() {
     for configuration in ["default", "source"] {
         let settings = SPEC.tiny_settings(configuration).unwrap();
-        let file = (SPEC.create)(&settings, &set(), 1).unwrap().save();
+        let file = SPEC.creates().unwrap()(&settings, &set(), 1).unwrap().save();
         let corpus = Corpus::of(&set()).unwrap();
         let model = Trained::open(&file, Settings::read(&settings).unwrap(), &corpus.choir).unwrap();
         let told = || Told { scale: Some(2), fermatas: Some(vec![false; 24]), ..Told::default() };

@@ -52,7 +52,7 @@ fn set() -> TrainingSet {
 pub(super) fn trained(configuration: &str, epochs: u64, changes: &[(&str, Json)]) -> Box<dyn Trainable> {
     let mut settings = SPEC.tiny_settings(configuration).unwrap();
     changes.iter().for_each(|(key, value)| settings[*key] = value.clone());
-    let mut trainable = (SPEC.create)(&settings, &set(), 1).unwrap();
+    let mut trainable = SPEC.creates().unwrap()(&settings, &set(), 1).unwrap();
     for epoch in 0..epochs {
         for step in 0..trainable.steps(epoch) {
             assert!(trainable.step(StepAt { epoch, step }, 0.01).finite);

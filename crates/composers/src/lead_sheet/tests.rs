@@ -43,7 +43,7 @@ fn set() -> TrainingSet {
 }
 
 fn trained(steps: u64) -> Box<dyn Trainable> {
-    let mut trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set(), 1).unwrap();
+    let mut trainable = SPEC.creates().unwrap()(&SPEC.tiny_settings("default").unwrap(), &set(), 1).unwrap();
     let mut at = StepAt { epoch: 0, step: 0 };
     for _ in 0..steps {
         trainable.step(at, 0.01);

@@ -237,7 +237,7 @@ fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
     let set = tunes();
     let mut settings = SPEC.tiny_settings("default").unwrap();
     settings["critic"] = 2.into();
-    let trainable = (SPEC.create)(&settings, &set, 1).unwrap();
+    let trainable = SPEC.creates().unwrap()(&settings, &set, 1).unwrap();
     let (model, going) = (trainable.save(), AtomicBool::new(false));
     let finish = |model: &ModelFile, stop: &AtomicBool| {
         let mut told = Vec::new();
@@ -268,7 +268,7 @@ fn a_critic_that_learns_at_the_end_changes_the_music_and_no_likelihood() {
 
 #[test]
 fn what_a_form_repeats_comes_again_note_for_note() {
-    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &tunes(), 1).unwrap().save();
+    let model = SPEC.creates().unwrap()(&SPEC.tiny_settings("default").unwrap(), &tunes(), 1).unwrap().save();
     let composer = (SPEC.load)(&model).unwrap();
     let mut request = Request::new(8, composer.default_sampling()).formed("ABAC".parse().unwrap());
     for seed in 1..5 {
@@ -296,7 +296,7 @@ fn a_piece_has_the_form_of_one_of_the_corpus() {
         score
     };
     let set = TrainingSet { train: (1..7).map(again).collect(), ..tunes() };
-    let model = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap().save();
+    let model = SPEC.creates().unwrap()(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap().save();
     let composer = (SPEC.load)(&model).unwrap();
     let request = Request::new(8, composer.default_sampling());
     for seed in 1..5 {
@@ -338,7 +338,7 @@ fn a_style_is_told_and_has_habits_of_its_own() {
     };
     let pieces = |range: std::ops::Range<usize>| Pieces::on(range.map(piece).collect::<Vec<_>>());
     let set = TrainingSet { train: pieces(0..8), valid: pieces(8..10), ..tunes() };
-    let trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap();
+    let trainable = SPEC.creates().unwrap()(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap();
     let composer = (SPEC.load)(&trainable.save()).unwrap();
     assert_eq!(composer.styles(), ["high", "low"]);
     for (style, meter) in [("low", "3/4"), ("high", "4/4")] {
@@ -427,7 +427,7 @@ fn bands() -> TrainingSet {
 
 /// A small composer after so many steps.
 fn trained(set: &TrainingSet, steps: u64) -> Box<dyn Composer> {
-    let mut trainable = (SPEC.create)(&SPEC.tiny_settings("default").unwrap(), set, 1).unwrap();
+    let mut trainable = SPEC.creates().unwrap()(&SPEC.tiny_settings("default").unwrap(), set, 1).unwrap();
     let of = trainable.steps(0);
     for step in 0..steps {
         trainable.step(StepAt { epoch: step / of, step: step % of }, 0.01);

@@ -49,7 +49,7 @@ fn set(train: Vec<Score>, valid: Vec<Score>) -> TrainingSet {
 #[test]
 fn the_published_sizes() {
     let set = set(vec![music(300, 1)], vec![music(300, 2)]);
-    let trainable = (SPEC.create)(&SPEC.settings("default").unwrap(), &set, 1).unwrap();
+    let trainable = SPEC.creates().unwrap()(&SPEC.settings("default").unwrap(), &set, 1).unwrap();
     // The source's, less one of PyTorch's two biases of each LSTM, and our durations, for which the touch reads a number more.
     let (generator, decoder_and_velocity) = (328_512 - 4 * (100 + 100 + 130 + 100), 186_180 - 4 * (100 + 100));
     let durations = 100 * 88 + 88 + 4 * 100;

@@ -1,16 +1,14 @@
 //! Composing without a prompt: length, chance, senseless requests, stopping.
 
 use crate::corpus;
-use crate::subject::{BEGINNING, Subject, compose, each, request, steps};
+use crate::subject::{Subject, compose, each, each_composer, request};
 use cantus_model::{ComposeError, Composer, Request, Rng, Sampling, SamplingError, seeded};
 use cantus_score::{Score, Ticks};
 use std::ops::ControlFlow;
 
 /// A composer that has seen a few batches.
 pub fn composer(subject: &Subject) -> Box<dyn Composer> {
-    let mut trainable = subject.create(&corpus::set(), 21);
-    steps(trainable.as_mut(), BEGINNING, 5, 0.01);
-    trainable.composer()
+    subject.composer(21, 5)
 }
 
 /// Asserts that `score` has exactly so many bars: no note outlasts them, and one begins in the last.
@@ -27,7 +25,7 @@ pub fn has_bars(score: &Score, bars: usize) {
 
 #[test]
 fn a_piece_has_exactly_the_bars_asked_for() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         for bars in [1, 2, 7, 33] {
             for sampling in
@@ -55,7 +53,7 @@ fn a_network_that_has_learnt_nothing_keeps_the_length_too() {
 
 #[test]
 fn the_seed_alone_decides_the_music() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         let music = |seed| compose(composer.as_ref(), &request(8), seed).unwrap().score;
         for seed in 0..3 {
@@ -67,7 +65,7 @@ fn the_seed_alone_decides_the_music() {
 
 #[test]
 fn pieces_composed_together_are_those_composed_alone() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         let mut rngs: Vec<Rng> = (0..5).map(seeded).collect();
         let together = composer.compose_all(&request(4), &mut rngs, &mut |_| ControlFlow::Continue(())).unwrap();
@@ -83,7 +81,7 @@ fn pieces_composed_together_are_those_composed_alone() {
 
 #[test]
 fn the_generator_moves_on_between_pieces() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         let mut rng = seeded(1);
         let mut next = || composer.compose(&request(4), &mut rng, &mut |_| ControlFlow::Continue(())).unwrap().score;
@@ -93,7 +91,7 @@ fn the_generator_moves_on_between_pieces() {
 
 #[test]
 fn senseless_requests_are_refused_by_name() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         for bars in [0, 1_000_000_000, usize::MAX] {
             match compose(composer.as_ref(), &request(bars), 0) {
@@ -118,7 +116,7 @@ fn senseless_requests_are_refused_by_name() {
 
 #[test]
 fn progress_goes_from_nought_to_one_and_can_stop_the_work() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         let mut seen = Vec::new();
         let mut watch = |share| {

@@ -40,7 +40,7 @@ fn no_corpus_makes_a_figure_that_is_no_number() {
     each(|subject| {
         for (what, set) in corpora() {
             // Too little for a window is refused by name.
-            let Ok(mut trainable) = (subject.spec.create)(&subject.settings, &set, 3) else { continue };
+            let Ok(mut trainable) = subject.spec.creates().unwrap()(&subject.settings, &set, 3) else { continue };
             assert!(trainable.baselines().iter().all(|baseline| baseline.nats_per_token.is_finite()), "{what}");
             let (reports, _) = steps(trainable.as_mut(), BEGINNING, 40, 0.05);
             assert!(reports.iter().all(|report| report.finite && report.batch.nats.is_finite()), "{what}");

@@ -2,7 +2,7 @@
 
 use crate::composing::{composer, has_bars};
 use crate::corpus::{self, note};
-use crate::subject::{BEGINNING, compose, each, request, steps};
+use crate::subject::{BEGINNING, compose, each, each_composer, request, steps};
 use cantus_model::{Around, ComposeError, Composer, Joined, Prompt};
 use cantus_score::{Key, Meter, Mode, Note, Part, Score, Tempo, Ticks, TicksPerQuarter};
 use serde_json::json;
@@ -57,7 +57,7 @@ fn continues(composer: &dyn Composer, score: &Score, kept: usize, joined: &Score
 
 #[test]
 fn the_prompt_is_kept_note_for_note_and_continued() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         for (per_quarter, meter) in [(10, "4/4"), (480, "3/4"), (7, "4/4"), (1, "3/4"), (960, "4/4")] {
             let score = performed(per_quarter, meter);
@@ -76,7 +76,7 @@ fn the_prompt_is_kept_note_for_note_and_continued() {
 
 #[test]
 fn a_prompt_of_the_corpus_needs_no_remark_and_the_seed_decides_what_follows() {
-    each(|subject| {
+    each_composer(|subject| {
         // Who writes a part to others may rest where there are none.
         if subject.spec.around.contains(&Around::Parts) {
             return;
@@ -112,7 +112,7 @@ fn what_follows_depends_on_the_prompt() {
 
 #[test]
 fn silent_bars_before_within_and_after_the_prompts_notes_are_kept() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         let notes = |bars: &[u64]| bars.iter().map(|bar| note(bar * 16 + 4, 60, 4)).collect();
         for (bars, kept) in [(vec![3, 5], 6), (vec![0, 1, 7], 5), (vec![0, 4], 5), (vec![2, 9], 8), (vec![0, 1], 2)] {
@@ -130,7 +130,7 @@ fn silent_bars_before_within_and_after_the_prompts_notes_are_kept() {
 
 #[test]
 fn notes_that_the_grid_moves_over_the_bar_line_are_kept_where_they_were() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         for onsets in [vec![1915], vec![0, 1900], vec![0, 1919, 3839]] {
             let score = corpus::score(480, "4/4", onsets.iter().map(|onset| note(*onset, 60, 480)).collect());
@@ -174,7 +174,7 @@ fn what_the_model_does_not_know_is_remarked_and_kept() {
 
 #[test]
 fn a_metre_that_changes_within_the_prompt_is_kept() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         let mut score = corpus::score(4, "4/4", (0..16).map(|k| note(4 * k, 60 + k as u8 % 5, 4)).collect());
         score.meters.push((Ticks(16), "3/4".parse().unwrap()));
@@ -189,7 +189,7 @@ fn a_metre_that_changes_within_the_prompt_is_kept() {
 
 #[test]
 fn prompts_that_leave_nothing_to_compose_are_refused_by_name() {
-    each(|subject| {
+    each_composer(|subject| {
         let composer = composer(subject);
         let prompt = Prompt::new(&corpus::piece(0), 6).unwrap();
         for bars in [1, 5, 6] {

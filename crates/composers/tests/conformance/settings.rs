@@ -2,8 +2,8 @@
 
 use crate::corpus;
 use crate::subject::{Subject, each};
-use cantus_composers::registry::{COMPOSERS, default, find};
-use cantus_model::{CreateError, Pieces, Settings, Size, TrainingSet};
+use cantus_composers::registry::{self, COMPOSERS, default, find};
+use cantus_model::{CreateError, ModelFile, Pieces, Precision, Settings, Size, TrainingSet};
 use cantus_score::{Score, TicksPerQuarter};
 use serde_json::json;
 use std::borrow::Cow;
@@ -27,9 +27,9 @@ fn composers_and_configurations_are_found_by_their_names_alone() {
 
 #[test]
 fn every_configuration_creates_at_its_full_size() {
-    for spec in COMPOSERS {
+    for spec in COMPOSERS.iter().filter(|spec| spec.create.is_some()) {
         for configuration in spec.configurations {
-            let created = |settings: Settings| (spec.create)(&settings, &corpus::set(), 1).unwrap();
+            let created = |settings: Settings| spec.creates().unwrap()(&settings, &corpus::set(), 1).unwrap();
             let trainable = created(spec.settings(configuration.name).unwrap());
             let sized =
                 |size| spec.sized_settings(configuration.name, size).map(|settings| created(settings).parameters());
@@ -52,11 +52,31 @@ fn every_configuration_creates_at_its_full_size() {
 }
 
 #[test]
+fn who_composes_by_rules_is_its_own_model_and_says_that_it_learns_nothing() {
+    let by_rules = COMPOSERS.iter().filter(|spec| spec.create.is_none());
+    for spec in by_rules.clone() {
+        let error = spec.creates().unwrap_err().to_string();
+        assert!(error.contains("learns nothing") && error.contains(&format!("compose -m {}", spec.id)), "{error}");
+        for configuration in spec.configurations {
+            let file = spec.untaught(configuration.name).unwrap();
+            let bytes = file.to_bytes(Precision::Full).unwrap();
+            assert_eq!(ModelFile::from_bytes(&bytes).unwrap(), file);
+            assert_eq!(registry::load(&file).unwrap().spec().id, spec.id);
+            let mut wrong = file.clone();
+            wrong.header.settings["frobnication"] = json!(1);
+            assert!(registry::load(&wrong).is_err());
+        }
+        assert!(spec.untaught("no such configuration").is_none());
+    }
+    assert!(by_rules.count() > 0 && default().untaught(default().configurations[0].name).is_none());
+}
+
+#[test]
 fn unknown_settings_are_refused_by_name() {
     each(|subject| {
         let mut settings = subject.settings.clone();
         settings["frobnication"] = json!(1);
-        match (subject.spec.create)(&settings, &corpus::set(), 0).err() {
+        match subject.spec.creates().unwrap()(&settings, &corpus::set(), 0).err() {
             Some(CreateError::Settings { composer, problem }) => {
                 assert_eq!(composer, subject.spec.id);
                 assert!(problem.contains("frobnication"), "{problem}");
@@ -64,7 +84,7 @@ fn unknown_settings_are_refused_by_name() {
             other => panic!("{other:?}"),
         }
         for nonsense in [json!(null), json!("default"), json!(7)] {
-            let found = (subject.spec.create)(&nonsense, &corpus::set(), 0);
+            let found = subject.spec.creates().unwrap()(&nonsense, &corpus::set(), 0);
             assert!(matches!(found, Err(CreateError::Settings { .. })), "{nonsense}");
         }
     });
@@ -89,7 +109,7 @@ fn impossible_settings_are_refused_by_name() {
             for absurd in absurd {
                 let mut settings = subject.settings.clone();
                 settings[key] = absurd.clone();
-                match (subject.spec.create)(&settings, &corpus::set(), 0).err() {
+                match subject.spec.creates().unwrap()(&settings, &corpus::set(), 0).err() {
                     Some(CreateError::Settings { problem, .. }) => {
                         // serde names the value, not the key, where the type is wrong.
                         let words = [key.as_str(), "learning rate", "invalid", "unknown variant"];
@@ -103,7 +123,8 @@ fn impossible_settings_are_refused_by_name() {
 }
 
 fn refusal(subject: &Subject, set: TrainingSet) -> String {
-    let error = (subject.spec.create)(&subject.settings, &set, 0).err().expect("nothing can be learnt from this");
+    let error =
+        subject.spec.creates().unwrap()(&subject.settings, &set, 0).err().expect("nothing can be learnt from this");
     assert!(matches!(error, CreateError::EmptyCorpus { .. }), "{error}");
     error.to_string()
 }

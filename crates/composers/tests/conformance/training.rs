@@ -219,7 +219,7 @@ fn a_checkpoint_of_another_training_is_refused_by_name() {
             };
             let mut settings = subject.settings.clone();
             settings[key] = other;
-            let Ok(other) = (subject.spec.create)(&settings, &corpus::set(), 7) else { continue };
+            let Ok(other) = subject.spec.creates().unwrap()(&settings, &corpus::set(), 7) else { continue };
             refused(&other.checkpoint(), "settings");
             settings_tried += 1;
         }

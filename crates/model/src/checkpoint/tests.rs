@@ -24,7 +24,7 @@ static SPEC: ComposerSpec = ComposerSpec {
     around: &[],
     controls: &[],
     configurations: &[],
-    create: |_, _, _| Err(crate::CreateError::EmptyCorpus { what: "training" }),
+    create: Some(|_, _, _| Err(crate::CreateError::EmptyCorpus { what: "training" })),
     load: |_| Err(ModelError::Foreign),
 };
 

@@ -37,7 +37,7 @@ static SPEC: ComposerSpec = ComposerSpec {
     around: &[],
     controls: &[],
     configurations: &[],
-    create: |settings, set, seed| Ok(Box::new(TokenTrainer::<Tunes>::new(settings, set, seed)?)),
+    create: Some(|settings, set, seed| Ok(Box::new(TokenTrainer::<Tunes>::new(settings, set, seed)?))),
     load: |_| Err(ModelError::Metadata { problem: "tunes are only learnt".to_owned() }),
 };
 
