@@ -221,6 +221,8 @@ fn tunes_with_repeats_come_back_as_they_are_printed() {
         "|: G2 | c4 d4 | e2 d2 c2 :|: G2 | A4 B4 | c6 :|",
         "|: C8 | D8 | [1 E8 :| [2 F8 |]",
         "|: C8 | [1 D8 | E8 :| [2 F8 | G8 || A8 |]",
+        // A bar that an ending cuts in two.
+        "|: C8 | [1 D8 :| [2 E6 || F2 | G8 |: A8 :|",
         "|: C8 | [1,2 D8 :| [3 E8 |: F8 :|",
         "|: C8 | [1,3 D8 :| [2,4 E8 :| F8 |]",
         "|: C8 ::| D8 |]",

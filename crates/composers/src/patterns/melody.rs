@@ -85,6 +85,7 @@ impl Melody<'_> {
         }
         // What comes again begins where it did: the way there is no wider than an octave.
         if let Some(Bar { rule: Rule::Again(earlier, _), .. }) = bars.get(number + 1)
+            && !matches!(bar.rule, Rule::Again(..))
             && let Some(next) = before.get(*earlier).and_then(|tones| tones.first()).map(|tone| tone.step)
             && let Some(tone) = tones.last_mut().filter(|tone| (tone.step - next).abs() > DEGREES as i32)
         {

@@ -79,7 +79,8 @@ fn songs_end_on_their_tonic_in_every_metre_and_mode() {
             );
             let leaps = melody.windows(2).map(|pair| pair[0].pitch.get().abs_diff(pair[1].pitch.get()));
             let widest = leaps.max().unwrap_or(0);
-            assert!(widest <= 12, "{meter}, seed {seed}: {widest} semitones");
+            // A tenth, where what comes again is joined to what came again.
+            assert!(widest <= 16, "{meter}, seed {seed}: {widest} semitones");
         }
     }
 }

@@ -416,7 +416,7 @@ struct Measure {
 impl Measure {
     /// Its bars, where it begins at `start`: see [`join_split_bars`]. `opens` says whether a sign of repetition follows.
     fn spans(&self, start: u64, opens: bool) -> impl Iterator<Item = (Ticks, Ticks, Meter, bool)> {
-        let is_open = opens || self.marks.backward.is_some();
+        let is_open = opens || self.marks.backward.is_some() || self.marks.ending_stops;
         let ends = self.bars.iter().skip(1).map(|(at, _)| *at).chain([self.length]);
         self.bars.iter().zip(ends).map(move |(&(from, meter), end)| {
             (Ticks(start.saturating_add(from)), Ticks(end - from), meter, is_open && end == self.length)

@@ -108,7 +108,7 @@ fn prepare(score: &Score) -> Result<(Sheet, Score), WriteError> {
 
 /// See [`IsOpen`](crate::notation::IsOpen).
 fn is_open(marks: &Marks, next: Option<&Marks>, jumps: bool) -> bool {
-    jumps || marks.backward.is_some() || next.is_some_and(|next| next.forward)
+    jumps || marks.backward.is_some() || marks.ending_stops || next.is_some_and(|next| next.forward)
 }
 
 /// A slur in other ticks.
