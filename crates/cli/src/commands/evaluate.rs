@@ -182,7 +182,8 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
         .collect();
     let mut report = Report::new(&name_of(Path::new(what)), &looked_at, measure);
     if let Some(model) = &model {
-        if known.contains(&Learnt::Unknown) {
+        let learns = model.composer.spec().create.is_some();
+        if learns && known.contains(&Learnt::Unknown) {
             warnings.push(format!(
                 "{what} was trained on another choice of music than {}: by their melodies it has learnt from {} of its {}",
                 printable(&arguments.corpus.display().to_string()),
@@ -339,9 +340,11 @@ fn likelihood(
 ) -> Vec<LikelihoodLine> {
     let Some(judge) = model.composer.judge() else {
         let composer = &model.header.composer;
-        warnings.push(format!(
-            "a model of {composer} cannot say how likely a piece is; `cantus inspect` shows its training's figure"
-        ));
+        let instead = match model.composer.spec().create {
+            Some(_) => "`cantus inspect` shows its training's figure",
+            None => "it composes by rules",
+        };
+        warnings.push(format!("a model of {composer} cannot say how likely a piece is; {instead}"));
         return Vec::new();
     };
     let asked = pieces.len().min(most);
