@@ -7,6 +7,7 @@ pub mod composers;
 pub mod evaluate;
 pub mod harmonise;
 pub mod inspect;
+pub mod listen;
 pub mod models;
 pub mod perform;
 pub mod render;

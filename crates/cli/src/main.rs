@@ -35,6 +35,7 @@ enum Command {
     // tidy: allow(registry): the command is called so
     Accompany(commands::accompany::Arguments),
     Perform(commands::perform::Arguments),
+    Listen(commands::listen::Arguments),
     Train(commands::train::Arguments),
     Inspect(commands::inspect::Arguments),
     Evaluate(commands::evaluate::Arguments),
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         // tidy: allow(registry): the command is called so
         Command::Accompany(arguments) => commands::accompany::run(&arguments),
         Command::Perform(arguments) => commands::perform::run(&arguments),
+        Command::Listen(arguments) => commands::listen::run(&arguments),
         Command::Train(arguments) => commands::train::run(arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),

@@ -16,5 +16,6 @@ mod octave;
 mod patterns;
 mod performance_rnn;
 pub mod performing;
+pub mod proofreading;
 pub mod registry;
 mod rnn_rbm;

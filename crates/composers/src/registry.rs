@@ -2,7 +2,7 @@
 
 use crate::{
     abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave,
-    patterns, performance_rnn, performing, rnn_rbm,
+    patterns, performance_rnn, performing, proofreading, rnn_rbm,
 };
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
@@ -114,6 +114,9 @@ pub fn load(file: &ModelFile) -> Result<Box<dyn Composer>, ModelError> {
     let header = &file.header;
     if header.composer == performing::ID {
         return Err(ModelError::Performer);
+    }
+    if header.composer == proofreading::ID {
+        return Err(ModelError::Proofreader);
     }
     let spec = find(&header.composer).ok_or_else(|| ModelError::UnknownComposer {
         composer: header.composer.clone(),

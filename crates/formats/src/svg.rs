@@ -22,6 +22,8 @@ pub struct Roll {
     pub prompt_end: Option<Ticks>,
     /// What stands beside the numbers of bars, counted from 1.
     pub labels: Vec<(usize, String)>,
+    /// Notes that are framed, by onset and pitch: sorted.
+    pub marked: Vec<(Ticks, Pitch)>,
     /// What colours mean.
     pub colours: Colours,
     /// Bars beyond these are left out, and the picture says so.
@@ -38,6 +40,7 @@ impl Default for Roll {
             width: 1600,
             prompt_end: None,
             labels: Vec::new(),
+            marked: Vec::new(),
             colours: Colours::Automatic,
             max_bars: 256,
             max_notes: 50_000,
@@ -305,6 +308,10 @@ impl Picture<'_> {
                     RGBColor(r, g, b).mix(0.9)
                 };
                 canvas.draw(&Rectangle::new([(left, y), (right, y + semitone)], style.filled()))?;
+                if self.roll.marked.binary_search(&(note.onset, note.pitch)).is_ok() {
+                    let frame = [(left - 3, y - 3), (right + 3, y + semitone + 3)];
+                    canvas.draw(&Rectangle::new(frame, PROMPT.stroke_width(2)))?;
+                }
             }
         }
         Ok(())

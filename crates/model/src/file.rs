@@ -144,7 +144,7 @@ pub struct Header {
 
 impl Header {
     /// Of a model of whoever has such an id and version, of which nothing more is known.
-    pub(crate) fn new((id, version): (&str, u32), settings: Settings, encoding: serde_json::Value) -> Header {
+    pub fn new((id, version): (&str, u32), settings: Settings, encoding: serde_json::Value) -> Header {
         Header {
             format: FORMAT_VERSION,
             composer: id.to_owned(),
@@ -255,6 +255,17 @@ pub enum ModelError {
     )]
     NoPerformer {
         /// The composer.
+        composer: String,
+    },
+    /// A model that hears what is wrong with a piece.
+    #[error("this model hears where music is broken and composes nothing: `cantus listen -m MODEL FILE` uses it")]
+    Proofreader,
+    /// A model that composes or plays where one is needed that hears.
+    #[error(
+        "this model is for `{composer}`, which does not hear where music is broken: name a model made by `cantus listen --train`"
+    )]
+    NoProofreader {
+        /// What the model is for.
         composer: String,
     },
     /// A parameter is missing or has another shape.

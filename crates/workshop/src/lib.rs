@@ -8,6 +8,7 @@ mod best;
 mod composing;
 mod files;
 mod folder;
+mod listening;
 mod models;
 mod playing;
 mod provenance;
@@ -18,9 +19,11 @@ mod training;
 pub use base::Base;
 pub use best::{Opinion, Standing, order};
 pub use cantus_composers::performing::{Lesson, PerformError, Performance};
+pub use cantus_composers::proofreading::{BarProof, Change, Exam, Mended, Proof};
 pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, request, silence, tempo, write};
 pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};
+pub use listening::{Ear, PROOFREADER, SchoolingError, ear, examine, gather_music, proofreader_settings, teach};
 pub use models::{
     BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, accompanist, built_in, from_bytes, load, originality,
     run_named,

@@ -310,7 +310,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Shows a bar while `read` reads.
-fn reading<T>(read: impl FnOnce(&mut dyn FnMut(Progress<'_>)) -> T) -> T {
+pub(super) fn reading<T>(read: impl FnOnce(&mut dyn FnMut(Progress<'_>)) -> T) -> T {
     let progress = bar(0, "reading {wide_bar} {pos}/{len} {msg}");
     let found = read(&mut |at| {
         progress.set_length(at.total as u64);

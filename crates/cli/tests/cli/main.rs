@@ -8,6 +8,7 @@ mod evaluate;
 mod harmonise;
 mod inspect;
 mod interrupted;
+mod listen;
 mod messages;
 mod models;
 mod perform;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn help_names_the_options() {
     let folder = folder();
-    let cases: [(&str, &[&str]); 10] = [
+    let cases: [(&str, &[&str]); 11] = [
         (
             "compose",
             &[
@@ -86,6 +86,10 @@ fn help_names_the_options() {
             ],
         ),
         ("render", &["--output", "--soundfont", "--max-notes"]),
+        (
+            "listen",
+            &["--mend", "--model", "--output", "--train", "--exam", "--seed", "--json", "mended.mid", "proofreader"],
+        ),
         ("models", &["--runs", "--json"]),
         ("composers", &["--json"]),
         ("studio", &["--port", "--library", "--runs", "--no-browser"]),
