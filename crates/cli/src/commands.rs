@@ -2,6 +2,7 @@
 
 // tidy: allow(registry): the command is called so
 pub mod accompany;
+pub mod blend;
 pub mod compose;
 pub mod composers;
 pub mod evaluate;
@@ -13,3 +14,4 @@ pub mod perform;
 pub mod render;
 pub mod studio;
 pub mod train;
+pub mod vary;

@@ -34,6 +34,8 @@ enum Command {
     Harmonise(commands::harmonise::Arguments),
     // tidy: allow(registry): the command is called so
     Accompany(commands::accompany::Arguments),
+    Blend(commands::blend::Arguments),
+    Vary(commands::vary::Arguments),
     Perform(commands::perform::Arguments),
     Listen(commands::listen::Arguments),
     Train(commands::train::Arguments),
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         Command::Harmonise(arguments) => commands::harmonise::run(&arguments),
         // tidy: allow(registry): the command is called so
         Command::Accompany(arguments) => commands::accompany::run(&arguments),
+        Command::Blend(arguments) => commands::blend::run(&arguments),
+        Command::Vary(arguments) => commands::vary::run(&arguments),
         Command::Perform(arguments) => commands::perform::run(&arguments),
         Command::Listen(arguments) => commands::listen::run(&arguments),
         Command::Train(arguments) => commands::train::run(arguments),

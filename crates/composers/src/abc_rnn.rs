@@ -42,6 +42,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Parts],
     encoding: "abc_tune",
     around: &[Around::Beginning],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter],
     configurations: &[
         Configuration {

@@ -47,6 +47,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Parts, Reading::Merged],
     encoding: "rhythm_section",
     around: &[Around::Beginning, Around::Parts],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter, Control::Program, Control::Style],
     configurations: &[Configuration {
         name: "default",

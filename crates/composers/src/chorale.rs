@@ -55,6 +55,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[cantus_score::Reading::Merged],
     encoding: "voices",
     around: &[Around::Beginning, Around::Cells],
+    abilities: &[],
     controls: &Control::OF_BARS,
     configurations: &[Configuration {
         name: "default",

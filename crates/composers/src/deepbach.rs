@@ -49,6 +49,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[cantus_score::Reading::Merged],
     encoding: "voice_lines",
     around: &[Around::Beginning, Around::Cells],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter, Control::Cadences],
     configurations: &[
         Configuration {

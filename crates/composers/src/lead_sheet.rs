@@ -20,8 +20,8 @@ mod tests;
 use cantus_encoding::TokenId;
 use cantus_encoding::lead_sheet::{LeadSheet, Order, Token, Vocabulary, encode};
 use cantus_model::tokens::{Grammar, TokenTrainer};
-use cantus_model::{Around, ComposerSpec, Configuration, Control, CreateError, Sizes, TrainingSet};
-use cantus_score::{Key, Reading, Score, key_of};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, CreateError, Sizes, TrainingSet, home};
+use cantus_score::{Reading, Score};
 use place::Spot;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -40,6 +40,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Parts],
     encoding: "lead_sheet",
     around: &[Around::Beginning, Around::Melody],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter, Control::Chords],
     configurations: &[Configuration {
         name: "default",
@@ -69,21 +70,6 @@ struct Sheets {
     vocabulary: Vocabulary,
     /// The lowest and the highest pitch of the melodies in their own keys.
     range: (u8, u8),
-}
-
-/// By how many semitones a key lies over the one without accidentals, of the same mode: -5 to 6.
-fn over_home(key: Key) -> i32 {
-    let up = (7 * i32::from(key.fifths())).rem_euclid(12);
-    if up > 6 { up - 12 } else { up }
-}
-
-/// A piece moved to the key without accidentals, and by how many semitones it lies over it.
-fn home(piece: &Score) -> (Score, i32) {
-    let over = key_of(piece).map_or(0, over_home);
-    match piece.transposed(-over) {
-        Some(moved) => (moved, over),
-        None => (piece.clone(), 0),
-    }
 }
 
 impl Grammar for Sheets {

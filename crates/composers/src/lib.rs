@@ -11,6 +11,7 @@ mod lead_sheet;
 mod lstm;
 mod lstm_frames;
 mod memory;
+mod music_vae;
 mod notes;
 mod octave;
 mod patterns;

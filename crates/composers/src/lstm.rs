@@ -42,6 +42,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "note_chord (default), pitch_class_chord (classic, softology)",
     around: &[Around::Beginning],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter],
     configurations: &[
         Configuration {

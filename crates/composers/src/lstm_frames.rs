@@ -44,6 +44,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "piano_roll",
     around: &[Around::Beginning],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter],
     configurations: &[Configuration {
         name: "default",

@@ -50,6 +50,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "piano_roll",
     around: &[Around::Beginning],
+    abilities: &[],
     controls: &Control::OF_BARS,
     configurations: &[Configuration {
         name: "default",

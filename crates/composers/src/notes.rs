@@ -45,6 +45,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged, Reading::Parts, Reading::Performed],
     encoding: "note_events",
     around: &[Around::Beginning, Around::Cells],
+    abilities: &[],
     controls: &[
         Control::Form,
         Control::Key,

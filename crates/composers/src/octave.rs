@@ -63,6 +63,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "octave_roll and piano_roll",
     around: &[Around::Beginning],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter],
     configurations: &[
         Configuration {

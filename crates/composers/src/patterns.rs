@@ -55,6 +55,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[],
     encoding: "none",
     around: &[Around::Beginning],
+    abilities: &[],
     controls: &[Control::Form, Control::Key, Control::Meter, Control::Density, Control::Style, Control::Chords],
     configurations: &[
         configuration("default", "major or minor, as the key is", "{}"),

@@ -43,6 +43,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Pedalled, Reading::Performed],
     encoding: "performance",
     around: &[Around::Beginning],
+    abilities: &[],
     controls: &[Control::Key, Control::Meter, Control::Seconds],
     configurations: &[
         Configuration {

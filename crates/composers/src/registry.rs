@@ -1,9 +1,10 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, notes, octave,
-    patterns, performance_rnn, performing, proofreading, rnn_rbm,
+    abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, music_vae, notes,
+    octave, patterns, performance_rnn, performing, proofreading, rnn_rbm,
 };
+use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
 
 /// The composers; the first is the default.
@@ -21,6 +22,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &drum_and_bass::SPEC,
     &lead_sheet::SPEC,
     &abc_rnn::SPEC,
+    &music_vae::SPEC,
     &patterns::SPEC,
 ];
 
@@ -104,6 +106,20 @@ pub fn compose(
     let composed = composer.compose_all(request, rngs, progress)?;
     let cut = |composition: Composition| Composition { score: request.cut(composition.score), ..composition };
     Ok(composed.into_iter().map(cut).collect())
+}
+
+/// The codes of a composer, for what is to be done with them: the one door to all blending and varying.
+///
+/// # Errors
+/// [`ComposeError::NoCode`], naming the composers that can.
+pub fn latent(composer: &dyn Composer, ability: Ability) -> Result<&dyn Latent, ComposeError> {
+    let spec = composer.spec();
+    let found = composer.latent().filter(|_| spec.abilities.contains(&ability));
+    found.ok_or_else(|| ComposeError::NoCode {
+        composer: spec.id,
+        what: ability.verb(),
+        able: list(COMPOSERS.iter().filter(|spec| spec.abilities.contains(&ability)).map(|spec| spec.id)),
+    })
 }
 
 /// The composer that a model file is for.

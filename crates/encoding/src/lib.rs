@@ -5,6 +5,7 @@
 
 pub mod abc_tune;
 pub mod lead_sheet;
+pub mod melody_steps;
 pub mod note_chord;
 pub mod note_events;
 pub mod octave_roll;

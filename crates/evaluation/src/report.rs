@@ -78,8 +78,20 @@ pub struct LikelihoodLine {
     pub adjusted: usize,
     /// Which tokens count, what is given.
     pub protocol: String,
+    /// Beside a bound what the figure itself is estimated at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// Each piece that was asked of.
     pub by_piece: Vec<PieceLikelihood>,
+}
+
+/// What the figure is estimated at of which only a bound is known. It stands in no column of other figures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Draws of each code that it is estimated by.
+    pub draws: usize,
+    /// Nats per quarter note, all quarters alike.
+    pub nats_per_quarter: f64,
 }
 
 /// How likely a model finds one piece.

@@ -1,6 +1,7 @@
 //! What the command line, the studio and evaluation see of a composer.
 
 use crate::frames::JudgesFrames;
+use crate::latent::{Ability, Latent};
 use crate::{
     Around, Control, Controls, CorpusCard, CreateError, Expected, FormError, Header, Joined, Judge, ModelError,
     ModelFile, Request, Rng, Sampling, SamplingError, Trainable, TrainingSet,
@@ -42,6 +43,8 @@ pub struct ComposerSpec {
     pub encoding: &'static str,
     /// What it can work around.
     pub around: &'static [Around],
+    /// What it can do with codes: see [`Composer::latent`].
+    pub abilities: &'static [Ability],
     /// What it can be asked for besides a length and what is given.
     pub controls: &'static [Control],
     /// Its named configurations; the first is the default.
@@ -212,6 +215,11 @@ pub trait Composer: Send + Sync {
 
     /// What it expects of a piece's part of that kind, where it can say; `None` where the piece has none.
     fn expects(&self, _piece: &Score) -> Option<Expected> {
+        None
+    }
+
+    /// Its codes, where its melodies have some.
+    fn latent(&self) -> Option<&dyn Latent> {
         None
     }
 
@@ -389,6 +397,32 @@ pub enum ComposeError {
         written: &'static str,
         /// What there is.
         found: String,
+    },
+    /// Its pieces have no codes.
+    #[error(
+        "a model of the composer {composer} cannot {what}: its music has no codes; use one of {able} (`cantus models` lists models with their composers)"
+    )]
+    NoCode {
+        /// Which.
+        composer: &'static str,
+        /// What was asked for.
+        what: &'static str,
+        /// Who can.
+        able: String,
+    },
+    /// No place between two pieces.
+    #[error("there is nothing at {at} between two pieces: give a number from 0 (the first piece) to 1 (the second)")]
+    Between {
+        /// What was asked for.
+        at: f64,
+    },
+    /// No amount of variation.
+    #[error(
+        "a piece cannot be varied by {amount}: give a number from 0 (as it is) to 1 (nothing of it stays but its bars)"
+    )]
+    Amount {
+        /// What was asked for.
+        amount: f64,
     },
     /// It does not know what is asked for.
     #[error(

@@ -13,6 +13,17 @@ pub trait Judge: Sync {
 
     /// A piece under the model; quantised, in one part, as in a [`crate::TrainingSet`].
     fn judge(&self, piece: &Score) -> Judgement;
+
+    /// The nats of a piece, estimated by so many draws as [`Judge::draws`] says, where its own figure is a bound; `None` where it is none. An estimate is
+    /// never compared with an exact figure.
+    fn estimate(&self, _piece: &Score) -> Option<f64> {
+        None
+    }
+
+    /// Draws of an estimate.
+    fn draws(&self) -> usize {
+        0
+    }
 }
 
 /// A piece under a model.

@@ -1,6 +1,21 @@
 //! Music moved from one key to another.
 
-use cantus_score::{Key, Part, Pitch, Score, merge_parts};
+use cantus_score::{Key, Part, Pitch, Score, key_of, merge_parts};
+
+/// By how many semitones a key lies over the one without accidentals, of the same mode: -5 to 6.
+pub fn over_home(key: Key) -> i32 {
+    let up = (7 * i32::from(key.fifths())).rem_euclid(12);
+    if up > 6 { up - 12 } else { up }
+}
+
+/// A piece moved to the key without accidentals, and by how many semitones it lies over it: what is learnt of one key so holds for all.
+pub fn home(piece: &Score) -> (Score, i32) {
+    let over = key_of(piece).map_or(0, over_home);
+    match piece.transposed(-over) {
+        Some(moved) => (moved, over),
+        None => (piece.clone(), 0),
+    }
+}
 
 /// A way from one key to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What the trainer sees of a composer.
 
+use crate::latent::CodeUse;
 use crate::{Baseline, Composer, ComposerSpec, Evaluation, Kind, ModelError, ModelFile, PieceError, Pieces, Unit};
 use cantus_encoding::VocabularyError;
 use cantus_score::{Meter, Reading, Score, Tempo};
@@ -163,6 +164,11 @@ pub trait Trainable: Send {
 
     /// The validation pieces under the network (dropout off).
     fn validate(&mut self) -> Evaluation;
+
+    /// How much its codes say of the validation pieces; `None` where it has none.
+    fn code(&self) -> Option<CodeUse> {
+        None
+    }
 
     /// What simpler models give to the validation tokens, the weakest first: two at least.
     fn baselines(&self) -> Vec<Baseline>;

@@ -48,17 +48,7 @@ impl Embedding {
     /// # Panics
     /// If an index is not below V.
     pub fn forward(&self, indices: &[u32]) -> Tensor<2> {
-        let rows = self.vocabulary();
-        assert!(indices.iter().all(|i| (*i as usize) < rows), "an index beyond the {rows} rows of an embedding");
-        let table = self.table.val();
-        if !is_fused(&table) {
-            let indices: Vec<i64> = indices.iter().map(|i| i64::from(*i)).collect();
-            let n = indices.len();
-            return table
-                .clone()
-                .select(0, Tensor::<1, Int>::from_data(TensorData::new(indices, [n]), &table.device()));
-        }
-        Tensor::from_dispatch(<Dispatch as EmbeddingBackend>::fused_gather(table.into_dispatch(), indices.into()))
+        rows(self.table.val(), indices)
     }
 
     /// # Shapes
@@ -72,7 +62,26 @@ impl Embedding {
     }
 }
 
-/// The backend operation; see [`Embedding::forward`].
+/// The rows of a table, each as often as it is named.
+///
+/// # Shapes
+/// `table`: `[V, E]`, `indices`: `[N]` -> `[N, E]`
+///
+/// # Panics
+/// If an index is not below V.
+pub fn rows(table: Tensor<2>, indices: &[u32]) -> Tensor<2> {
+    let [count, _] = table.dims();
+    assert!(indices.iter().all(|i| (*i as usize) < count), "an index beyond the {count} rows of an embedding");
+    if !is_fused(&table) {
+        let indices: Vec<i64> = indices.iter().map(|i| i64::from(*i)).collect();
+        let n = indices.len();
+        let device = table.device();
+        return table.select(0, Tensor::<1, Int>::from_data(TensorData::new(indices, [n]), &device));
+    }
+    Tensor::from_dispatch(<Dispatch as EmbeddingBackend>::fused_gather(table.into_dispatch(), indices.into()))
+}
+
+/// The backend operation; see [`rows`].
 #[backend_extension(Autodiff, Flex)]
 pub trait EmbeddingBackend: Backend {
     /// `[V, E]`, N indices below V -> `[N, E]`

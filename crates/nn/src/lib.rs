@@ -16,6 +16,7 @@ pub mod dropout;
 pub mod embedding;
 mod flex;
 
+pub mod gaussian;
 pub mod given_gradient;
 pub mod inference;
 pub mod initial;

@@ -36,7 +36,7 @@ impl Linear {
     }
 
     /// The same layer, with weights so many times as large.
-    pub(crate) fn scaled(self, by: f32, device: &Device) -> Linear {
+    pub fn scaled(self, by: f32, device: &Device) -> Linear {
         let (shape, values) = (self.weight.dims(), values_of(self.weight.val()));
         let values: Vec<f32> = values.into_iter().map(|w| w * by).collect();
         Linear { weight: Param::from_data(TensorData::new(values, shape), device), ..self }

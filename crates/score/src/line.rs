@@ -1,6 +1,6 @@
 //! One line out of many notes.
 
-use crate::{Note, Part, Ticks, TicksPerQuarter};
+use crate::{Note, Part, Score, Ticks, TicksPerQuarter, merge_parts};
 
 /// Words that name a melody part.
 const MELODY_WORDS: [&str; 8] = ["melod", "vocal", "voice", "lead", "sopran", "cantus", "tune", "theme"];
@@ -58,6 +58,13 @@ pub fn melody_of(mut parts: Vec<&Part>) -> Vec<&Part> {
         Some(best) => vec![best],
         None => parts,
     }
+}
+
+/// The melody of a score: of the parts that [`melody_of`] finds the highest line, each note up to the next at the longest.
+pub fn melody_line(score: &Score) -> Vec<Note> {
+    let pitched = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
+    let merged = merge_parts(melody_of(pitched)).notes;
+    outer_line(&merged, Outer::Highest, score.ticks_per_quarter, score.ticks_per_quarter)
 }
 
 fn is_named_melody(part: &Part) -> bool {

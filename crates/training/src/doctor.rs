@@ -11,6 +11,7 @@ use cantus_evaluation::listener::Reference;
 use cantus_evaluation::originality::{Digest, HeldOut, Index, Originality};
 use cantus_evaluation::structure::longest_run;
 use cantus_evaluation::{pitch_entropy, spread};
+use cantus_model::latent::CodeUse;
 use cantus_model::{Composer, Evaluation, Request, Rng, Sampling};
 use cantus_score::{Note, Score};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,8 @@ pub enum Illness {
     Copying,
     /// Compositions repeat one chord, or use a few pitches only.
     OneNoteLoop,
+    /// Codes that say nothing of their pieces.
+    SilentCode,
 }
 
 impl std::fmt::Display for Illness {
@@ -69,6 +72,7 @@ impl std::fmt::Display for Illness {
             Illness::Overfitting => "overfitting",
             Illness::Copying => "copying",
             Illness::OneNoteLoop => "one-note loop",
+            Illness::SilentCode => "collapsed code",
         })
     }
 }
@@ -91,6 +95,26 @@ impl std::fmt::Display for Remark {
             None => f.write_str(&self.text),
         }
     }
+}
+
+/// Epochs after which a code should say something.
+const SPOKEN: u64 = 2;
+/// A code of fewer nats says nothing.
+const NEXT_TO_NO_NATS: f64 = 0.5;
+/// So many numbers of a code are too few: one in so many.
+const FEW_ACTIVE: usize = 16;
+
+/// What is wrong with a code after so many epochs, in words: posterior collapse (S. Bowman et al., Generating Sentences from a Continuous Space, 2016,
+/// arXiv:1511.06349v4, section 3.1).
+pub(crate) fn silence(code: &CodeUse, epochs: u64) -> Option<String> {
+    let CodeUse { active, size, nats } = *code;
+    let is_silent = nats < NEXT_TO_NO_NATS || active * FEW_ACTIVE < size;
+    (epochs >= SPOKEN && is_silent).then(|| {
+        format!(
+            "{active} of the {size} numbers of a code say something, {nats:.1} nats: the network writes without them; make them cheaper (--set beta=0.2) or \
+             some of them free (--set free_nats=0.5)"
+        )
+    })
 }
 
 /// What a few compositions show.

@@ -134,11 +134,16 @@ fn stopped(prompt: &Prompt, joined: &Score) -> Option<String> {
     })
 }
 
-/// The tempo asked for, what other programs need to know, and how the piece came to be.
-fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
+/// The ticks in which sequencers count, where nothing is rounded by them.
+pub(crate) fn usual_ticks(score: &mut Score) {
     if let Some(ticks) = USUAL_TICKS.filter(|usual| usual.get() % score.ticks_per_quarter.get() == 0) {
         *score = score.rescaled(ticks);
     }
+}
+
+/// The tempo asked for, what other programs need to know, and how the piece came to be.
+fn finish(score: &mut Score, settings: &Provenance, seed: u64) {
+    usual_ticks(score);
     if score.keys.is_empty() {
         score.keys = find_key(score.pitched_notes()).map(|key| (Ticks::ZERO, key)).into_iter().collect();
     }

@@ -5,6 +5,7 @@
 
 mod base;
 mod best;
+mod codes;
 mod composing;
 mod files;
 mod folder;
@@ -20,13 +21,14 @@ pub use base::Base;
 pub use best::{Opinion, Standing, order};
 pub use cantus_composers::performing::{Lesson, PerformError, Performance};
 pub use cantus_composers::proofreading::{BarProof, Change, Exam, Mended, Proof};
+pub use codes::{CodeOrigin, Done, blend, vary};
 pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, request, silence, tempo, write};
 pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};
 pub use listening::{Ear, PROOFREADER, SchoolingError, ear, examine, gather_music, proofreader_settings, teach};
 pub use models::{
-    BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, accompanist, built_in, from_bytes, load, originality,
-    run_named,
+    BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, TUNES, accompanist, built_in, from_bytes, load,
+    originality, run_named,
 };
 pub use playing::{PIANIST, Player, PlayingOrigin, perform, player};
 pub use provenance::{AgainOrigin, ArrangementOrigin, PromptOrigin, Provenance};

@@ -16,6 +16,9 @@ pub const DEFAULT: &str = "hymns";
 /// The name of the built-in model that writes voices, and so can harmonise.
 pub const CHORALES: &str = "chorales";
 
+/// The name of the built-in model whose music has codes, and so can be blended and varied.
+pub const TUNES: &str = "tunes";
+
 /// The name of the built-in model that writes such a part to given ones.
 pub const fn accompanist(joined: Joined) -> &'static str {
     match joined {
@@ -70,6 +73,7 @@ pub static BUILT_IN: &[BuiltIn] = &[
     style!("band", "A rock band with drums", Some(0.75)),
     style!("bass", "A bass to given drums", None),
     style!("beat", "Drums to a given bass", None),
+    style!("tunes", "Tunes, to blend and to vary", Some(0.89)),
 ];
 
 /// The built-in model of a name; a file or a run of that name comes first, a folder of music does not.

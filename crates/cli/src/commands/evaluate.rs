@@ -10,7 +10,7 @@ use crate::terminal::{bar, note, printable, say};
 use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
 use cantus_evaluation::originality::Digest;
 use cantus_evaluation::picture::self_similarity;
-use cantus_evaluation::report::{self, LikelihoodLine, Picture, PieceLikelihood, Report};
+use cantus_evaluation::report::{self, Estimate, LikelihoodLine, Picture, PieceLikelihood, Report};
 use cantus_evaluation::structure::{Feature, SelfSimilarity};
 use cantus_formats::Format;
 use cantus_formats::svg::{Roll, piano_roll};
@@ -360,6 +360,7 @@ fn likelihood(
     if judged.is_empty() {
         return Vec::new();
     }
+    let estimates: Option<Vec<f64>> = chosen.par_iter().map(|piece| judge.estimate(piece.score)).collect();
     let mut all = Evaluation::default();
     judged.iter().for_each(|judgement| all += judgement.figures);
     let by_piece = judged.iter().map(|judgement| judgement.figures.per_token()).sum::<f64>() / judged.len() as f64;
@@ -377,6 +378,8 @@ fn likelihood(
         accuracy: all.accuracy(),
         adjusted: judged.iter().filter(|judgement| judgement.is_adjusted).count(),
         protocol: judge.protocol(),
+        estimate: estimates
+            .map(|nats| Estimate { draws: judge.draws(), nats_per_quarter: nats.iter().sum::<f64>() / all.quarters }),
         by_piece: chosen.iter().zip(&judged).map(|(piece, judgement)| of_piece(piece, judgement)).collect(),
     }]
 }

@@ -90,6 +90,34 @@ fn always_the_likeliest_token_loops_and_the_model_is_told_to_be_warmer() {
 }
 
 #[test]
+fn codes_that_cost_too_much_are_named() {
+    let folder = folder();
+    let run = folder.path().join("run");
+    fill(&folder.path().join("music"), 6);
+    // tidy: allow(registry): whose codes may collapse
+    let composer = "music_vae";
+    let small = [
+        "code=8",
+        "hidden=16",
+        "heard=8",
+        "embedding=8",
+        "laid=4",
+        "batch=2",
+        "window=2",
+        "learning_rate=0.02",
+        "warmup=1",
+    ];
+    let set: Vec<&str> = small.iter().flat_map(|setting| ["--set", setting]).collect();
+    let arguments = [&["--epochs", "16", "-c", composer, "--set", "beta=50"][..], &set].concat();
+    let out = train(folder.path(), "run", &arguments);
+    let silent = remarks(&run, "silent-code");
+    assert_eq!(silent.len(), 1, "it is said once: {out}");
+    assert!(out.contains("collapsed code: 0 of the 8 numbers of a code say something"), "{out}");
+    let chart = std::fs::read_to_string(run.join("code.svg")).unwrap();
+    assert!(chart.contains("Nats of each number of a code"), "{chart}");
+}
+
+#[test]
 fn a_corpus_of_one_piece_is_no_corpus() {
     let folder = folder();
     fill(&folder.path().join("music"), 1);

@@ -1,6 +1,7 @@
 //! The program as a person meets it: commands, files, messages, exit codes.
 
 mod accompany;
+mod codes;
 mod common;
 mod compose;
 mod doctor;

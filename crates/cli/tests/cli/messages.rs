@@ -111,7 +111,7 @@ fn an_unknown_model_lists_those_there_are() {
     let there_are = format!("There are: {}", names_of(&models(folder.path())));
     assert!(
         there_are.starts_with(
-            "There are: hymns, chorales, reels, airs, folk, dances, chopin, beethoven, mozart, drums, band, bass, beat, patterns"
+            "There are: hymns, chorales, reels, airs, folk, dances, chopin, beethoven, mozart, drums, band, bass, beat, tunes, patterns"
         ),
         "{there_are}"
     );
@@ -135,7 +135,7 @@ fn an_unknown_model_lists_those_there_are() {
 #[test]
 fn models_are_listed_and_called_by_name() {
     let folder = folder();
-    let run = folder.path().join("runs/tunes-lstm");
+    let run = folder.path().join("runs/songs-lstm");
     std::fs::create_dir_all(&run).unwrap();
     for file in ["run.json", "metrics.jsonl", "best.safetensors"] {
         std::fs::copy(Path::new(&model()).join(file), run.join(file)).unwrap();
@@ -145,7 +145,7 @@ fn models_are_listed_and_called_by_name() {
         listed.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
     assert_eq!(rows[0], ["name", "composer", "learnt from", "told from real ones", "on other pieces", "licence"]);
     assert_eq!((rows[1][0], rows[2][0]), ("hymns", "chorales"), "{listed}");
-    let tunes = rows.iter().find(|row| row.first() == Some(&"tunes-lstm")).unwrap();
+    let tunes = rows.iter().find(|row| row.first() == Some(&"songs-lstm")).unwrap();
     assert_eq!(
         (tunes[1], tunes[2], tunes[3], tunes[5]),
         ("lstm:default", "music (12 pieces)", "not asked yet", "not said"),
@@ -153,7 +153,7 @@ fn models_are_listed_and_called_by_name() {
     );
     assert!(tunes[4].contains(" nats a quarter, ") && tunes[4].ends_with(" a token (exact)"), "{listed}");
     let models = models(folder.path());
-    assert_eq!(models.last().unwrap()["name"], "tunes-lstm");
+    assert_eq!(models.last().unwrap()["name"], "songs-lstm");
     // Whatever is built in says from what it learnt, under which licence, and composes.
     for model in &models[..models.len() - 1] {
         assert!(model["corpus"]["licence"].is_string() && model["corpus"]["credit"].is_string(), "{model}");
@@ -162,10 +162,10 @@ fn models_are_listed_and_called_by_name() {
         assert!(made.contains("x.mid"), "{made}");
     }
     for command in [&["compose", "--bars", "2", "-m"][..], &["inspect"]] {
-        cantus(folder.path(), &[command, &["tunes-lstm"]].concat()).fine();
+        cantus(folder.path(), &[command, &["songs-lstm"]].concat()).fine();
     }
-    let said = refusal(folder.path(), &["compose", "-m", "tune"], 1);
-    assert!(said.contains("did you mean `tunes-lstm`?") && said.contains(&names_of(&models)), "{said}");
+    let said = refusal(folder.path(), &["compose", "-m", "song"], 1);
+    assert!(said.contains("did you mean `songs-lstm`?") && said.contains(&names_of(&models)), "{said}");
 }
 
 #[test]

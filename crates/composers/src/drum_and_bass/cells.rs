@@ -2,13 +2,11 @@
 
 use super::batch::Batch;
 use super::pattern::{COLUMNS, Pattern, Rates, STEPS};
-use burn::module::Param;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use cantus_model::Rng;
 use cantus_model::frames::FrameFigure;
 use cantus_nn::bernoulli;
 use cantus_nn::linear::Linear;
-use cantus_nn::params::values_of;
 
 /// What a batch came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,18 +21,11 @@ pub(super) struct Sums {
 /// A layer that gives log-odds of all cells, and begins with how often each begins.
 pub(super) fn output(input: usize, rates: &Rates, rng: &mut Rng, device: &Device) -> Linear {
     let bias: Vec<f32> = rates.cells.iter().map(|p| log_odds(*p)).collect();
-    scaled(Linear::with_bias(input, &bias, rng, device), FIRST, device)
+    Linear::with_bias(input, &bias, rng, device).scaled(FIRST, device)
 }
 
 /// How large the weights of a layer that begins with counted rates are, beside those of others.
 pub(super) const FIRST: f32 = 0.1;
-
-/// The same layer, with weights so many times as large.
-pub(super) fn scaled(layer: Linear, by: f32, device: &Device) -> Linear {
-    let (shape, values) = (layer.weight.dims(), values_of(layer.weight.val()));
-    let values: Vec<f32> = values.into_iter().map(|weight| by * weight).collect();
-    Linear { weight: Param::from_data(TensorData::new(values, shape), device), ..layer }
-}
 
 pub(super) fn log_odds(p: f32) -> f32 {
     (p / (1.0 - p)).ln()

@@ -6,7 +6,7 @@
 //! on top of how often each cell begins.
 
 use super::batch::{Batch, CONDITIONS, HEARD, Noise};
-use super::cells::{FIRST, log_odds, scaled};
+use super::cells::{FIRST, log_odds};
 use super::pattern::{CELLS, COLUMNS, ROWS, Rates, STEPS};
 use super::settings::Settings;
 use burn::module::{Module, Param};
@@ -41,7 +41,7 @@ impl Cnn {
             place: Param::from_data(TensorData::zeros::<f32, _>([ROWS, width]), device),
             conditions: Linear::new(CONDITIONS, width, rng, device),
             convolutions: (0..settings.layers).map(|_| Linear::new(3 * width, width, rng, device)).collect(),
-            output: scaled(Linear::new(width, STEPS / ROWS * COLUMNS, rng, device), FIRST, device),
+            output: Linear::new(width, STEPS / ROWS * COLUMNS, rng, device).scaled(FIRST, device),
             cells: Param::from_data(TensorData::new(cells, [CELLS]), device),
         }
     }

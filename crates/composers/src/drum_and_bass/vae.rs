@@ -22,6 +22,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use cantus_model::Rng;
 use cantus_model::frames::FrameFigure;
 use cantus_nn::dropout::dropout;
+use cantus_nn::gaussian::{Gaussian, beyond, log_weight};
 use cantus_nn::linear::Linear;
 use cantus_nn::params::values_of;
 use cantus_nn::random::{derive, normal};
@@ -43,12 +44,6 @@ pub(super) struct Vae {
     output: Linear,
 }
 
-/// The latent of each pattern as the encoder sees it: means and log-variances, `[B, L]`.
-struct Posterior {
-    mean: Tensor<2>,
-    log_variance: Tensor<2>,
-}
-
 impl Vae {
     pub(super) fn new(settings: &Settings, rates: &Rates, rng: &mut Rng, device: &Device) -> Vae {
         let Settings { hidden, layers, latent, heard, source, .. } = *settings;
@@ -61,7 +56,7 @@ impl Vae {
         Vae {
             encoder: (0..encoder).map(|k| Linear::new(width(k), hidden, rng, device)).collect(),
             mean: Linear::new(width(encoder), latent, rng, device),
-            log_variance: cells::scaled(Linear::new(width(encoder), latent, rng, device), FIRST, device),
+            log_variance: Linear::new(width(encoder), latent, rng, device).scaled(FIRST, device),
             told: Linear::new(if source { CONDITIONS } else { ROWS * HEARD + CONDITIONS }, hidden, rng, device),
             latent: Linear::new(latent, hidden, rng, device),
             decoder: (1..layers).map(|_| Linear::new(hidden, hidden, rng, device)).collect(),
@@ -70,7 +65,7 @@ impl Vae {
         }
     }
 
-    fn encode(&self, settings: &Settings, batch: &Batch, noise: Option<Noise>) -> Posterior {
+    fn encode(&self, settings: &Settings, batch: &Batch, noise: Option<Noise>) -> Gaussian {
         let (device, size) = (self.mean.weight.device(), batch.size);
         let mut seen = batch.heard(&device);
         if !settings.source {
@@ -86,7 +81,7 @@ impl Vae {
         let x = Tensor::cat(vec![seen, batch.conditions(&device)], 1);
         let x = dense(&self.encoder, x, settings, noise, 200);
         let bounded = |x: Tensor<2>| if settings.source { activation::sigmoid(x) } else { x };
-        Posterior { mean: bounded(self.mean.forward(x.clone())), log_variance: bounded(self.log_variance.forward(x)) }
+        Gaussian { mean: bounded(self.mean.forward(x.clone())), log_variance: bounded(self.log_variance.forward(x)) }
     }
 
     /// What the decoder is told beside the latent: `[B, H]`
@@ -109,20 +104,16 @@ impl Vae {
 
     /// The bound with one sample.
     pub(super) fn loss(&self, settings: &Settings, batch: &Batch, noise: Noise) -> (Tensor<1>, Sums) {
-        let device = self.mean.weight.device();
-        let Posterior { mean, log_variance } = self.encode(settings, batch, Some(noise));
-        let [size, latent] = mean.dims();
+        let posterior = self.encode(settings, batch, Some(noise));
+        let [size, latent] = posterior.mean.dims();
         let rng = &mut derive(noise.seed, "latent", &[noise.step]);
-        let epsilon: Vec<f32> = (0..size * latent).map(|_| normal(rng)).collect();
-        let epsilon = Tensor::<2>::from_data(TensorData::new(epsilon, [size, latent]), &device);
-        let z = mean.clone() + (log_variance.clone() * 0.5).exp() * epsilon;
+        let z = posterior.sample((0..size * latent).map(|_| normal(rng)).collect());
         let logits = self.decode(settings, z, self.told(settings, batch), Some(noise));
         let (loss, mut sums) = of_cells(logits, batch);
-        let divergence = (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5;
+        let divergence = posterior.divergence();
         sums.nats += values_of(divergence.clone().sum()).iter().map(|kl| f64::from(*kl)).sum::<f64>();
         let free = if settings.source { 0.0 } else { settings.free_nats / latent as f64 };
-        let divergence = divergence.mean_dim(0).clamp_min(free).sum();
-        (loss + divergence * (size as f64 / sums.steps.max(1.0)), sums)
+        (loss + beyond(divergence, free) * (size as f64 / sums.steps.max(1.0)), sums)
     }
 
     /// The bound with `samples` samples, spread over the steps of each pattern as the mean reconstruction's nats are.
@@ -138,12 +129,12 @@ impl Vae {
             // ln p(z) - ln q(z)
             let mut weights = vec![0.0f64; count];
             let mut z = epsilon.clone();
-            for (z, weight) in z.chunks_exact_mut(latent).zip(&mut weights) {
+            for ((z, epsilon), weight) in z.chunks_exact_mut(latent).zip(epsilon.chunks_exact(latent)).zip(&mut weights)
+            {
                 for ((z, mean), log_variance) in z.iter_mut().zip(mean).zip(log_variance) {
-                    let epsilon = *z;
-                    *z = mean + (0.5 * log_variance).exp() * epsilon;
-                    *weight += f64::from(0.5 * (epsilon * epsilon + log_variance - *z * *z));
+                    *z = mean + (0.5 * log_variance).exp() * *z;
                 }
+                *weight = log_weight(z, epsilon, log_variance);
             }
             let logits = self.of_samples(settings, z, told.clone().narrow(0, b, 1));
             let samples: Vec<Vec<FrameFigure>> =
@@ -160,9 +151,7 @@ impl Vae {
 
     /// What the latent says of each pattern: the divergence of the posterior from the prior, nats.
     pub(super) fn latent_nats(&self, settings: &Settings, batch: &Batch) -> f64 {
-        let Posterior { mean, log_variance } = self.encode(settings, batch, None);
-        let divergence = (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5;
-        values_of(divergence.sum()).iter().map(|kl| f64::from(*kl)).sum()
+        values_of(self.encode(settings, batch, None).divergence().sum()).iter().map(|kl| f64::from(*kl)).sum()
     }
 
     /// Log-odds of all cells for a latent that is drawn for each pattern: from the prior, or, as published, from what the encoder makes of
@@ -174,7 +163,7 @@ impl Vae {
         let latent = self.latent.input();
         let mut z: Vec<f32> = (0..latent).map(|_| latents()).collect::<Vec<f32>>().repeat(batch.size);
         if settings.source {
-            let Posterior { mean, log_variance } = self.encode(settings, batch, None);
+            let Gaussian { mean, log_variance } = self.encode(settings, batch, None);
             let (means, variances) = (values_of(mean), values_of(log_variance));
             z.iter_mut().zip(&means).zip(&variances).for_each(|((z, mean), v)| *z = mean + (0.5 * v).exp() * *z);
         }

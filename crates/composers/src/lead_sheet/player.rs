@@ -1,7 +1,7 @@
 //! Composing: bars, chords and melody in that order, or chords to a melody that is given.
 
 use super::place::Spot;
-use super::{SPEC, Sheets, home, over_home};
+use super::{SPEC, Sheets};
 use cantus_encoding::TokenId;
 use cantus_encoding::lead_sheet::{Beat, Expected, GRID, LeadSheet, Order, Token, Vocabulary, beats, melody};
 use cantus_encoding::note_chord::BarKind;
@@ -9,7 +9,7 @@ use cantus_model::band::join;
 use cantus_model::tokens::{Draft, Place as _, Rows, TokenModel};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Intent, Judge, ModelError, ModelFile, Progress, Prompt,
-    Request, Rng, Sampling, accentuate, alone, together,
+    Request, Rng, Sampling, accentuate, alone, home, over_home, together,
 };
 use cantus_score::{Bars, Chord, Meter, Part, Progression, Score, Ticks, TicksPerQuarter, Unpitched, find_key};
 

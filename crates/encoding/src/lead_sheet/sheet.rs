@@ -2,9 +2,7 @@
 
 use super::GRID;
 use crate::note_chord::BarKind;
-use cantus_score::{
-    Bars, Chord, Meter, Note, Outer, Part, Pitch, Score, Ticks, Velocity, melody_of, merge_parts, outer_line, quantize,
-};
+use cantus_score::{Bars, Chord, Meter, Note, Part, Pitch, Score, Ticks, Velocity, melody_line, quantize};
 use std::collections::BTreeSet;
 
 /// A note of the melody.
@@ -66,7 +64,7 @@ pub fn beats(bars: &[BarKind]) -> Vec<Beat> {
 }
 
 impl LeadSheet {
-    /// That of a score: its melody ([`melody_of`], of several notes the highest), and its chord symbols; where it has none, the chords
+    /// That of a score: its melody ([`melody_line`]), and its chord symbols; where it has none, the chords
     /// that the other notes are nearest to.
     pub fn of(score: &Score) -> LeadSheet {
         LeadSheet::until(score, score.end())
@@ -158,11 +156,9 @@ const SOFT: u8 = 56;
 
 /// The melody of a score on a grid, and all other notes with a pitch.
 pub(super) fn apart(score: &Score) -> (Vec<Note>, Vec<Note>) {
-    let pitched: Vec<&Part> = score.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
-    let merged = merge_parts(melody_of(pitched.clone())).notes;
-    let line = outer_line(&merged, Outer::Highest, score.ticks_per_quarter, score.ticks_per_quarter);
+    let line = melody_line(score);
     let in_line: BTreeSet<(Ticks, Pitch)> = line.iter().map(|note| (note.onset, note.pitch)).collect();
-    let all = pitched.iter().flat_map(|part| &part.notes);
+    let all = score.parts.iter().filter(|part| !part.drums).flat_map(|part| &part.notes);
     let mut others: Vec<Note> = all.filter(|note| !in_line.contains(&(note.onset, note.pitch))).copied().collect();
     others.sort_unstable();
     (line, others)

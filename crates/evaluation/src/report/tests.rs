@@ -46,6 +46,7 @@ fn the_text_has_every_section() {
         accuracy: 0.5,
         adjusted: 1,
         protocol: "all frames".to_owned(),
+        estimate: None,
         by_piece: Vec::new(),
     });
     let text = report.full();
@@ -92,6 +93,7 @@ fn several_sets_stand_in_one_table() {
         accuracy: 0.5,
         adjusted: 0,
         protocol: format!("all {unit}s"),
+        estimate: None,
         by_piece: Vec::new(),
     };
     let mut reports = [report(), report(), report()];

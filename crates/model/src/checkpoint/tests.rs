@@ -22,6 +22,7 @@ static SPEC: ComposerSpec = ComposerSpec {
     departures: "",
     encoding: "",
     around: &[],
+    abilities: &[],
     controls: &[],
     configurations: &[],
     create: Some(|_, _, _| Err(crate::CreateError::EmptyCorpus { what: "training" })),

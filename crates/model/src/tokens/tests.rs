@@ -35,6 +35,7 @@ static SPEC: ComposerSpec = ComposerSpec {
     reads: &[Reading::Merged],
     encoding: "tunes",
     around: &[],
+    abilities: &[],
     controls: &[],
     configurations: &[],
     create: Some(|settings, set, seed| Ok(Box::new(TokenTrainer::<Tunes>::new(settings, set, seed)?))),

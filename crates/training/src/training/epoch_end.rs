@@ -45,6 +45,7 @@ impl Training<'_> {
             standing.since_best += 1;
             remarks.extend(self.overfitting(&train, &valid));
         }
+        remarks.extend(self.silent_code());
         remarks.extend(self.move_phase(clock)?);
         self.good = self.trainable.checkpoint();
         let metrics = Metrics {
@@ -115,6 +116,16 @@ impl Training<'_> {
             say(Illness::OneNoteLoop, text, done);
         }
         looked
+    }
+
+    /// Says once that codes say nothing.
+    fn silent_code(&self) -> Option<Remark> {
+        let is_silence = |remark: &Remark| remark.illness == Some(Illness::SilentCode);
+        if self.metrics.iter().flat_map(|line| &line.remarks).any(is_silence) {
+            return None;
+        }
+        let text = doctor::silence(&self.trainable.code()?, self.standing.epoch)?;
+        Some(Remark { illness: Some(Illness::SilentCode), text })
     }
 
     /// Says once after each best epoch that training falls while validation rises.
