@@ -36,7 +36,8 @@ fn composer() -> Box<dyn Composer> {
         attacks: true,
         ..TrainingSet::default()
     };
-    let mut trainable = spec.creates().unwrap()(&spec.tiny_settings(spec.configurations[0].name).unwrap(), &set, 1).unwrap();
+    let mut trainable =
+        spec.creates().unwrap()(&spec.tiny_settings(spec.configurations[0].name).unwrap(), &set, 1).unwrap();
     for step in 0..trainable.steps(0) {
         trainable.step(StepAt { epoch: 0, step }, 0.01);
     }

@@ -89,7 +89,7 @@ pub struct Sketch {
     pub codes: Vec<Vec<f32>>,
     /// What happens at the first steps; of the others nothing is given.
     pub given: Vec<Option<u8>>,
-    /// Outcomes that are likelier than the network finds, at each step, by so many nats; as far as it goes.
+    /// Outcomes that are likelier than the network finds, at each step, by so many nats, or less likely; as far as it goes.
     pub leaning: Vec<[(u8, f32); 2]>,
     /// The earlier section that a section repeats, where it does; as far as it goes.
     pub again: Vec<Option<usize>>,

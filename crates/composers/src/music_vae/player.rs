@@ -209,7 +209,7 @@ impl Draft<'_> {
             return Ok(outcome);
         }
         let leaning = self.sketch.leaning.get(at).copied().unwrap_or_default();
-        for (outcome, nats) in leaning.into_iter().filter(|(_, nats)| *nats > 0.0) {
+        for (outcome, nats) in leaning.into_iter().filter(|(_, nats)| *nats != 0.0) {
             logits[usize::from(outcome)] += nats;
         }
         if let Some(outcome) = self.repeated(at) {

@@ -2,7 +2,7 @@
 
 use super::{Aspect, Coded, Latent, Sketch, melody_only};
 use crate::{ComposeError, Composition, Progress, Rng, Sampling};
-use cantus_encoding::melody_steps::MelodySteps;
+use cantus_encoding::melody_steps::{HOLD, MelodySteps};
 use cantus_nn::random::normal;
 use cantus_score::{Note, Part, Score, Ticks, melody_line, melody_of};
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ const DRAWN: usize = 24;
 const KEPT: f64 = 0.5;
 /// What moves of an aspect that nobody asked for counts so much against what does.
 const OTHERS: f64 = 0.5;
+/// Where more notes are asked for, that nothing begins is less likely by so many nats.
+const NOTES: f64 = 0.7;
 /// Moving further than so many usual steps is not better.
 const ENOUGH: f64 = 4.0;
 
@@ -144,12 +146,13 @@ impl<'p> Tune<'p> {
         // Of many that wander the best is taken: what leans back to the tune has nothing to choose from.
         let pull = if wish.has_aspects() { 0.0 } else { ((1.0 - wish.amount) / wish.amount).ln().clamp(0.0, 30.0) };
         let pull = pull as f32;
+        let busier = (NOTES * wish.sign(Aspect::Notes)) as f32;
         Sketch {
             bars: melody.bars.clone(),
             upbeat: melody.upbeat,
             codes,
             given: melody.steps.iter().zip(&self.touched).map(|(step, is)| (!is).then_some(*step)).collect(),
-            leaning: melody.steps.iter().map(|step| [(*step, pull), (0, 0.0)]).collect(),
+            leaning: melody.steps.iter().map(|step| [(*step, pull), (HOLD, -busier)]).collect(),
             ..Sketch::default()
         }
     }
