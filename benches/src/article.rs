@@ -24,7 +24,7 @@ fn trainer(data: &Path) -> Result<(Box<dyn Trainable>, usize)> {
     let set = training_set(data)?;
     let spec = registry::find("lstm").ok_or_else(|| Error::other("there is no composer lstm"))?;
     let settings = spec.settings("softology").ok_or_else(|| Error::other("lstm has no configuration softology"))?;
-    let trainer = (spec.create)(&settings, &set, 1).map_err(Error::other)?;
+    let trainer = spec.creates().and_then(|create| create(&settings, &set, 1)).map_err(Error::other)?;
     let classes = trainer.save().header.encoding["pitch_class_chord"]["words"].as_array().map_or(376, Vec::len);
     Ok((trainer, classes))
 }

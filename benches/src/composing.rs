@@ -45,7 +45,7 @@ pub fn pieces(common: &Common, data: &Path) -> Result<Report> {
     let spec = registry::find("lstm").ok_or_else(|| Error::other("there is no composer lstm"))?;
     let mut settings = spec.settings("default").ok_or_else(|| Error::other("lstm has no configuration default"))?;
     settings["hidden"] = 512.into();
-    let composer = (spec.create)(&settings, &set, 1).map_err(Error::other)?.composer();
+    let composer = spec.creates().and_then(|create| create(&settings, &set, 1)).map_err(Error::other)?.composer();
     let composer = composer.as_ref();
     let request = Request::new(16, composer.default_sampling());
     let compose = |rngs: &mut [Rng]| {

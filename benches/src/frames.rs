@@ -139,7 +139,7 @@ fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Argume
     }
     let corpus = cantus_corpus::read(file, &Options::default(), &mut |_| {})?;
     let set = training_set(&corpus);
-    let trainable = (spec.create)(&settings, &set, seed)?;
+    let trainable = spec.creates()?(&settings, &set, seed)?;
     let bounds = match arguments.epochs {
         Some(epochs) => Bounds { epochs: Some(epochs), minutes: None },
         None => Bounds { epochs: recipe.epochs, minutes: recipe.minutes },

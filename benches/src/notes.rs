@@ -24,7 +24,7 @@ pub fn run(common: &Common, data: &Path) -> Result<Report> {
     let set = cantus_training::training_set(&corpus);
     let spec = registry::find("notes").ok_or_else(|| Error::other("there is no composer notes"))?;
     let settings = spec.settings("default").ok_or_else(|| Error::other("notes has no configuration default"))?;
-    let mut trainer = (spec.create)(&settings, &set, 1).map_err(Error::other)?;
+    let mut trainer = spec.creates().and_then(|create| create(&settings, &set, 1)).map_err(Error::other)?;
     let (rate, steps, parameters) = (trainer.regime().learning_rate, trainer.steps(0), trainer.parameters());
     let mut step = |step: u64| {
         let report = trainer.step(StepAt { epoch: 0, step }, rate);

@@ -178,7 +178,7 @@ fn learn(arguments: &Arguments, train: &[Pair], valid: &[Pair]) -> Result<Box<dy
         Pieces::on(pairs.iter().map(|pair| (style(pair), pair.score.clone())).collect::<Vec<(String, Score)>>())
     };
     let set = TrainingSet { train: pieces(train), valid: pieces(valid), ..TrainingSet::default() };
-    let mut trainable = (spec.create)(&settings, &set, arguments.seed)?;
+    let mut trainable = spec.creates()?(&settings, &set, arguments.seed)?;
     println!("  {} parameters", trainable.parameters());
     let (begun, height) = (Instant::now(), trainable.regime().learning_rate);
     let all = (arguments.epochs * trainable.steps(0)) as f64;

@@ -415,8 +415,8 @@ impl Heard {
             }
             notes
         };
-        let motifs = bars.iter().filter(|(from, to)| (*to - *from).0 == pulse.bar()).map(line);
-        let motif = motifs.filter(|notes| notes.len() > 1).last().and_then(|notes| Motif::heard(&notes, pulse.bar()));
+        let mut motifs = bars.iter().filter(|(from, to)| (*to - *from).0 == pulse.bar()).map(line);
+        let motif = motifs.rfind(|notes| notes.len() > 1).and_then(|notes| Motif::heard(&notes, pulse.bar()));
         Heard { motif, bars: bars.iter().map(within).collect() }
     }
 
