@@ -173,6 +173,19 @@ fn of_polyphony_the_melody_is_taken_and_a_remark_says_so() {
 }
 
 #[test]
+fn a_silence_of_days_is_refused_and_not_written_out() {
+    let composer = composer();
+    let mut late = tune(1, 4, "4/4", false);
+    let mut last = late.parts[0].notes[0];
+    last.onset = Ticks(96 * 4 * 200_000);
+    late.parts[0].notes.push(last);
+    let varied = vary(composer.as_ref(), &late, &Wish::default(), 1);
+    assert!(matches!(varied, Err(ComposeError::Bars { bars: 200_001, most: 10_000 })), "{varied:?}");
+    let way = Way::At(0.5);
+    assert!(matches!(blend(composer.as_ref(), [&late, &late], way), Err(ComposeError::Bars { .. })));
+}
+
+#[test]
 fn who_has_no_codes_says_who_has() {
     let able: Vec<&str> =
         COMPOSERS.iter().filter(|spec| spec.abilities.contains(&Ability::Vary)).map(|spec| spec.id).collect();

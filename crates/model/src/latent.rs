@@ -22,7 +22,7 @@ use std::ops::Range;
 
 /// Bars of a section.
 pub const SECTION: usize = 2;
-/// Bars of a piece at the most.
+/// Bars of a piece at the most: a silence of days in a file is not written out step by step.
 const MOST_BARS: usize = 10_000;
 
 /// What a composer can do with codes.
@@ -125,6 +125,10 @@ pub trait Latent: Sync {
 fn coded(latent: &dyn Latent, piece: &Score) -> Result<Coded, ComposeError> {
     if let Some(unpitched) = Unpitched::of(piece) {
         return Err(ComposeError::Unpitched(unpitched));
+    }
+    let bars = piece.bar_count();
+    if bars > MOST_BARS {
+        return Err(ComposeError::Bars { bars, most: MOST_BARS });
     }
     Ok(latent.encode(piece))
 }

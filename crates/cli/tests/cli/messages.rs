@@ -156,7 +156,11 @@ fn models_are_listed_and_called_by_name() {
     assert_eq!(models.last().unwrap()["name"], "songs-lstm");
     // Whatever is built in says from what it learnt, under which licence, and composes.
     for model in &models[..models.len() - 1] {
-        assert!(model["corpus"]["licence"].is_string() && model["corpus"]["credit"].is_string(), "{model}");
+        let has_learnt = model["corpus"]["train_pieces"] != 0;
+        assert!(
+            !has_learnt || model["corpus"]["licence"].is_string() && model["corpus"]["credit"].is_string(),
+            "{model}"
+        );
         let name = model["name"].as_str().unwrap();
         let made = cantus(folder.path(), &["compose", "-m", name, "--bars", "4", "--seed", "1", "-o", "x.mid"]).fine();
         assert!(made.contains("x.mid"), "{made}");

@@ -135,15 +135,24 @@ impl<'a> Piece<'a> {
                     _ => is_due && rest == 0,
                 }
             }
-            Token::Tie if now.left() > 0 => true,
+            // What is held goes on only as far as a note of this bar's own can follow.
+            Token::Tie if now.left() > 0 => self.has_onset || self.has_length_under(now.left()),
             Token::Tie => {
                 let room = if upbeat > 0 { self.whole() - upbeat } else { self.whole() };
-                !self.is_last && self.may_go_on(self.with_this()) && room >= ROOM
+                let has_room = room >= ROOM && self.has_length_under(room);
+                !self.is_last && self.may_go_on(self.with_this()) && has_room
             }
             // A bar has a note of its own.
             Token::Rest => self.has_onset,
             _ => true,
         }
+    }
+
+    /// Whether a note can last less than so many steps.
+    fn has_length_under(&self, steps: u32) -> bool {
+        let unit = self.spot.cursor.now().unit;
+        let lengths = self.vocabulary.lengths().iter().map(|looks| looks.saturating_mul(unit) / 8);
+        lengths.chain([unit]).any(|length| (1..steps).contains(&length))
     }
 
     /// What is held over the bar line must leave room for a note.
