@@ -4,7 +4,7 @@ use crate::models::is_copied;
 use crate::{Model, Provenance};
 use cantus_composers::registry;
 use cantus_model::{ComposeError, Composition, Progress, Prompt, Request, Rng, seeded};
-use cantus_score::{Program, Score, Tempo, Ticks, TicksPerQuarter, counted, find_key};
+use cantus_score::{Key, Program, Score, Tempo, Ticks, TicksPerQuarter, counted, find_key};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bars composed unless told otherwise.
@@ -15,8 +15,8 @@ pub const PROMPT_BARS: usize = 4;
 const USUAL_TICKS: Option<TicksPerQuarter> = TicksPerQuarter::new(480);
 /// Of the parts that stop so many are named.
 const MOST_NAMED: usize = 6;
-/// A piece that copies is written anew until it does not, so many times in all.
-const TRIES: usize = 4;
+/// A piece that copies, or is heard in another key than was asked for, is written anew until it is not, so many times in all.
+const TRIES: usize = 6;
 
 /// A seed short enough to be read aloud.
 pub fn fresh_seed() -> u64 {
@@ -71,8 +71,9 @@ pub fn compose(
     Ok(compositions)
 }
 
-/// The pieces of these generators. One that shares more with the music that `model` learnt from than real pieces do is written anew, by the
-/// same generator going on; the last of some tries stands. Where something is given, that may be known music: nothing is written anew.
+/// The pieces of these generators. One that shares more with the music that `model` learnt from than real pieces do, or is heard in another key
+/// than is asked for (a minor one's relative, say), is written anew, by the same generator going on; the last of some tries stands. Where
+/// something is given, that may be known music: nothing is written anew.
 ///
 /// # Errors
 /// [`ComposeError`]; [`ComposeError::Stopped`] where `progress` broke it off.
@@ -85,18 +86,26 @@ pub fn write(
     let composer = model.composer.as_ref();
     let mut pieces = registry::compose(composer, request, rngs, progress)?;
     let learnt = if request.given.is_none() { model.learnt() } else { Vec::new() };
+    // Chords have a key of their own.
+    let key = request.controls.key.filter(|_| request.given.is_none() && request.controls.chords.is_none());
+    let is_unwanted = |score: &Score| key.is_some_and(|key| !is_heard_in(score, key)) || is_copied(&learnt, score);
     for _ in 1..TRIES {
-        let copies: Vec<usize> = (0..pieces.len()).filter(|k| is_copied(&learnt, &pieces[*k].score)).collect();
-        if copies.is_empty() {
+        let unwanted: Vec<usize> = (0..pieces.len()).filter(|k| is_unwanted(&pieces[*k].score)).collect();
+        if unwanted.is_empty() {
             break;
         }
-        let mut going_on: Vec<Rng> = copies.iter().map(|k| rngs[*k].clone()).collect();
+        let mut going_on: Vec<Rng> = unwanted.iter().map(|k| rngs[*k].clone()).collect();
         let others = registry::compose(composer, request, &mut going_on, &mut |_| progress(1.0))?;
-        for ((k, piece), rng) in copies.into_iter().zip(others).zip(going_on) {
+        for ((k, piece), rng) in unwanted.into_iter().zip(others).zip(going_on) {
             (pieces[k], rngs[k]) = (piece, rng);
         }
     }
     Ok(pieces)
+}
+
+/// Whether what sounds is heard in a key, however that is written.
+fn is_heard_in(score: &Score, key: Key) -> bool {
+    find_key(score.pitched_notes()).is_none_or(|found| (found.tonic(), found.mode()) == (key.tonic(), key.mode()))
 }
 
 /// What a piece is called: the piece that was given keeps its name.
@@ -238,9 +247,9 @@ mod tests {
         assert!(stopped(&alone, &alone.join(&scale(4), Ticks::ZERO)).is_none());
     }
 
-    /// Writes the corpus's melody so many times, then another.
+    /// Writes a piece so many times, then another.
     #[derive(Debug)]
-    struct Copyist(usize, std::sync::atomic::AtomicUsize);
+    struct Copyist(usize, [Score; 2], std::sync::atomic::AtomicUsize);
 
     impl Composer for Copyist {
         fn spec(&self) -> &'static cantus_model::ComposerSpec {
@@ -256,9 +265,8 @@ mod tests {
         }
 
         fn compose(&self, _: &Request, _: &mut Rng, _: Progress<'_>) -> Result<Composition, ComposeError> {
-            let tried = self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let score = if tried < self.0 { melody(1) } else { melody(2) };
-            Ok(Composition::new(score, Vec::new()))
+            let tried = self.2.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(Composition::new(self.1[usize::from(tried >= self.0)].clone(), Vec::new()))
         }
     }
 
@@ -284,7 +292,7 @@ mod tests {
         let mut model = crate::load("hymns").unwrap();
         model.header.originality = Some(Digest::new(&index, held_out, Digest::MOST_BYTES).to_json());
         let mut written = |copies: usize| {
-            model.composer = Box::new(Copyist(copies, Default::default()));
+            model.composer = Box::new(Copyist(copies, [1, 2].map(melody), Default::default()));
             let request = Request::new(4, Sampling::default());
             write(&model, &request, &mut [seeded(1)], &mut |_| std::ops::ControlFlow::Continue(()))
                 .unwrap()
@@ -293,5 +301,24 @@ mod tests {
         };
         assert_eq!([0, 1, TRIES - 1].map(&mut written), [2, 2, 2].map(melody));
         assert_eq!(written(TRIES), melody(1), "the last one stands");
+    }
+
+    #[test]
+    fn what_is_heard_in_another_key_is_written_anew() {
+        let pieces = [scale(4), scale(4).transposed(2).unwrap()];
+        let mut model = crate::load("hymns").unwrap();
+        // A scale stands in many hymns.
+        model.header.originality = None;
+        let mut written = |key: &str, others: usize| {
+            model.composer = Box::new(Copyist(others, pieces.clone(), Default::default()));
+            let mut request = Request::new(4, Sampling::default());
+            request.controls.set("key", key).unwrap();
+            let mut rngs = [seeded(1)];
+            let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+            write(&model, &request, &mut rngs, go_on).unwrap().remove(0).score
+        };
+        assert_eq!([0, 1, TRIES - 1].map(|others| written("E", others)), [1, 1, 1].map(|k| pieces[k].clone()));
+        assert_eq!(written("D", 1), pieces[0]);
+        assert_eq!(written("E", TRIES), pieces[0], "the last one stands");
     }
 }
