@@ -17,6 +17,14 @@ pub fn share<F: PartialOrd + From<u8> + std::fmt::Display>(name: &str, value: F)
     if is_share { Ok(()) } else { Err(format!("{name} = {value} is outside 0-1 (1 excluded)")) }
 }
 
+/// It is at least 0, and at most so much.
+///
+/// # Errors
+/// What is wrong.
+pub fn at_most(name: &str, value: f64, most: f64) -> Result<(), String> {
+    if (0.0..=most).contains(&value) { Ok(()) } else { Err(format!("{name} = {value} is outside 0-{most}")) }
+}
+
 /// It is over 0, and finite.
 ///
 /// # Errors

@@ -53,7 +53,7 @@ pub use habits::{Habits, Intent, Opening};
 pub use joined::{Expected, Joined};
 pub use judge::{Judge, Judgement, Moment};
 pub use keys::{fold, home, over_home};
-pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes};
+pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes, said};
 pub use pieces::{PieceError, Pieces, Shelf};
 pub use prompt::{Prompt, merged_on_grid};
 pub use repertoire::{Numbering, Reader, Repertoire};

@@ -1,6 +1,6 @@
 //! Likelihoods, and what kind of figure each is.
 
-use cantus_nn::cross_entropy::Figures;
+use cantus_nn::cross_entropy::{Figures, argmax};
 use serde::{Deserialize, Serialize};
 
 /// What kind of figure a likelihood is. Kinds are never compared with one another, nor printed in one column.
@@ -135,6 +135,17 @@ pub struct Likelihood {
     pub nats_per_quarter_of_notes: Option<f64>,
     /// Which tokens count, what is given, how pieces are weighted.
     pub protocol: String,
+}
+
+/// Negative log-likelihood of a class, in nats, and whether it is the likeliest, the first one where several are, as in training. Sums in 64 bits.
+///
+/// # Shapes
+/// `[V]`
+pub fn said(logits: &[f32], class: usize) -> (f64, bool) {
+    let likeliest = argmax(logits);
+    let highest = likeliest.map_or(f32::NEG_INFINITY, |likeliest| logits[likeliest]);
+    let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
+    (sum.ln() - f64::from(logits[class] - highest), likeliest == Some(class))
 }
 
 /// Nats per quarter note of the notes themselves, in words that follow a figure per quarter note; none where they are unknown.

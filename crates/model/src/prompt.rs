@@ -15,6 +15,9 @@ pub struct Prompt {
 }
 
 impl Prompt {
+    /// What is said of a prompt that was heard otherwise.
+    pub const HEARD_NEAREST: &str = "the model does not know all that the prompt holds, and heard what is nearest to it; the prompt itself is kept as it is";
+
     /// The first `bars` bars of `score`, after its upbeat if it has one, or all of them where it has fewer.
     ///
     /// # Errors

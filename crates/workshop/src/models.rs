@@ -78,14 +78,18 @@ pub static BUILT_IN: &[BuiltIn] = &[
 
 /// The built-in model of a name; a file or a run of that name comes first, a folder of music does not.
 pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
-    let is_model = |path: &Path| path.is_file() || RunFiles::at(path).is_ok();
     BUILT_IN.iter().find(|model| model.name == name && !is_model(Path::new(name)))
 }
 
-/// The model of a composer by rules, whose name it has: `patterns`, `patterns:dorian`. `None` where the name is of something else.
-pub fn by_rules(name: &str) -> Option<Vec<u8>> {
+fn is_model(path: &Path) -> bool {
+    path.is_file() || RunFiles::at(path).is_ok()
+}
+
+/// The model of a composer by rules, whose name it has: `patterns`, `patterns:dorian`; a file or a run of that name comes first here, too.
+fn by_rules(name: &str) -> Option<Vec<u8>> {
     let (spec, configuration) = registry::choose(name).ok()?;
-    spec.untaught(configuration)?.to_bytes(Precision::Full).ok()
+    let is_taken = || is_model(Path::new(name)) || run_named(name).is_some();
+    spec.untaught(configuration).filter(|_| !is_taken())?.to_bytes(Precision::Full).ok()
 }
 
 /// A model, loaded.
@@ -196,14 +200,11 @@ pub(crate) fn find(name: &str) -> Result<(String, Cow<'static, [u8]>), LoadError
     if let Some(model) = built_in(name) {
         return Ok((name.to_owned(), model.bytes.into()));
     }
-    match (model_path(name, Path::new(RUNS)), by_rules(name)) {
-        // A run or a file of that name comes first.
-        (Err(LoadError::Unknown { .. }), Some(bytes)) => Ok((name.to_owned(), bytes.into())),
-        (path, _) => {
-            let path = path?;
-            Ok((path.to_string_lossy().into_owned(), files::read(&path)?.into()))
-        }
+    if let Some(bytes) = by_rules(name) {
+        return Ok((name.to_owned(), bytes.into()));
     }
+    let path = model_path(name, Path::new(RUNS))?;
+    Ok((path.to_string_lossy().into_owned(), files::read(&path)?.into()))
 }
 
 /// The folder of the run in [`RUNS`] that is called so.

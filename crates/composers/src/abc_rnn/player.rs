@@ -76,10 +76,7 @@ impl Player {
             self.model.read(token, &opening.spot, &mut opening.rows);
         }
         if is_adjusted {
-            opening.remarks.push(
-                "the model does not know all that the prompt holds, and heard what is nearest to it; the prompt itself is kept as it is"
-                    .to_owned(),
-            );
+            opening.remarks.push(Prompt::HEARD_NEAREST.to_owned());
         }
         opening
     }

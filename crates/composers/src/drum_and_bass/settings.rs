@@ -1,6 +1,6 @@
 //! Settings of all networks.
 
-use cantus_model::checks::{positive, share, within};
+use cantus_model::checks::{at_most, positive, share, within};
 use serde::{Deserialize, Serialize};
 
 /// Which network.
@@ -122,11 +122,7 @@ impl Settings {
         share("averaging", self.averaging)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
-        for (name, value, most) in [("weight_decay", self.weight_decay, 10.0), ("free_nats", self.free_nats, 1e3)] {
-            if !(0.0..=most).contains(&value) {
-                return Err(format!("{name} = {value} is outside 0-{most}"));
-            }
-        }
-        Ok(())
+        at_most("weight_decay", self.weight_decay, 10.0)?;
+        at_most("free_nats", self.free_nats, 1e3)
     }
 }

@@ -117,10 +117,7 @@ impl Player {
             sheet.bars.iter().any(|kind| self.vocabulary().bars()[self.vocabulary().bar_index(*kind)] != *kind);
         let mut remarks = Vec::new();
         if self.vocabulary().say(&mut sheet) || strange_bars {
-            remarks.push(
-                "the model does not know all that the prompt holds, and heard what is nearest to it; the prompt itself is kept as it is"
-                    .to_owned(),
-            );
+            remarks.push(Prompt::HEARD_NEAREST.to_owned());
         }
         Plan { chords: sheet.chords.len(), melody: steps, sheet, over, remarks }
     }

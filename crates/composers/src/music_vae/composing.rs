@@ -32,13 +32,8 @@ impl Player {
         let (at_home, over) = home(kept);
         let mut heard = MelodySteps::until(&at_home, end, self.model.grid);
         heard.upbeat = prompt.has_upbeat();
-        let remarks = match self.knows(&MelodySteps::until(kept, end, self.model.grid)) {
-            true => Vec::new(),
-            false => vec![
-                "the model does not know all that the prompt holds, and heard what is nearest to it; the prompt itself is kept as it is"
-                    .to_owned(),
-            ],
-        };
+        let is_adjusted = !self.knows(&MelodySteps::until(kept, end, self.model.grid));
+        let remarks = is_adjusted.then(|| Prompt::HEARD_NEAREST.to_owned()).into_iter().collect();
         Opening { heard: Some((heard, over)), remarks }
     }
 

@@ -8,6 +8,7 @@ use cantus_encoding::melody_steps::{HOLD, MelodySteps, OUTCOMES, SILENCE, pitch_
 use cantus_model::latent::{Code, Coded, Latent, Sketch};
 use cantus_model::{
     ComposeError, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile, Moment, Progress, Rng, Sampling, home,
+    said,
 };
 use cantus_nn::gaussian::{divergence, log_weight};
 use cantus_nn::random::{derive, normal, uniform_f64};
@@ -24,7 +25,7 @@ pub(super) fn protocol(settings: &Settings) -> String {
     let codes = match settings.kind() {
         Kind::Exact => String::new(),
         Kind::LowerBound => " and the codes, one draw of each".to_owned(),
-        _ => format!(" and the codes, one draw of each, {} of their nats", settings.price()),
+        _ => format!(" and the codes, one draw of each, {} of their nats", settings.beta),
     };
     format!("every step of the grid{codes}; key, bars and length are given; mean over steps")
 }
@@ -56,14 +57,6 @@ impl Judged {
     }
 }
 
-/// Negative log-likelihood of an outcome, and whether it is the likeliest, the first one where several are.
-fn said(logits: &[f32], outcome: u8) -> (f64, bool) {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
-    let nats = sum.ln() - f64::from(logits[usize::from(outcome)] - highest);
-    (nats, logits.iter().position(|z| *z == highest) == Some(usize::from(outcome)))
-}
-
 /// A draw from a code.
 fn drawn(code: &Code, epsilon: &[f32]) -> Vec<f32> {
     let draw = |((mean, log_variance), epsilon): ((&f32, &f32), &f32)| mean + (0.5 * log_variance).exp() * epsilon;
@@ -90,7 +83,7 @@ impl Model {
                 let logits = self.step(&ahead, &mut rows);
                 for (k, logits) in logits.chunks_exact(OUTCOMES).enumerate() {
                     let tune = &tunes[group[k]];
-                    let (nats, is_right) = said(logits, tune.steps[step]);
+                    let (nats, is_right) = said(logits, usize::from(tune.steps[step]));
                     let section = tune.frame.section_of(step);
                     let code = &codes[k][section];
                     let all = price * divergence(&code.mean, &code.log_variance);
@@ -158,7 +151,7 @@ impl Model {
                 let ahead: Vec<Ahead<'_>> = (0..samples).map(of_row).collect();
                 let logits = self.step(&ahead, &mut rows);
                 for (weight, logits) in weights.iter_mut().zip(logits.chunks_exact(OUTCOMES)) {
-                    *weight -= said(logits, tune.steps[step]).0;
+                    *weight -= said(logits, usize::from(tune.steps[step])).0;
                 }
             }
             let top = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);

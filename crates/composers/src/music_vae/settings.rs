@@ -1,7 +1,7 @@
 //! Settings.
 
 use cantus_model::Kind;
-use cantus_model::checks::{positive, share, within};
+use cantus_model::checks::{at_most, positive, share, within};
 use cantus_nn::precision::Precision;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub(super) struct Settings {
     pub heard: usize,
     /// Numbers that a code gives to each eighth note that it stands for.
     pub laid: usize,
-    /// What a nat of the code costs while learning.
+    /// What a nat of the code costs while learning, and in the figures by which a checkpoint is chosen.
     pub beta: f64,
     /// Nats of each number of the code that cost nothing while learning.
     pub free_nats: f64,
@@ -93,11 +93,6 @@ impl Settings {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// What a nat of the code costs in the figures by which it is chosen.
-    pub(super) fn price(&self) -> f64 {
-        self.beta
-    }
-
     /// What kind of figure that is.
     pub(super) fn kind(&self) -> Kind {
         match self.code {
@@ -121,13 +116,8 @@ impl Settings {
         share("averaging", self.averaging)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
-        for (name, value, most) in
-            [("weight_decay", self.weight_decay, 10.0), ("free_nats", self.free_nats, 1e3), ("beta", self.beta, 1e3)]
-        {
-            if !(0.0..=most).contains(&value) {
-                return Err(format!("{name} = {value} is outside 0-{most}"));
-            }
-        }
-        Ok(())
+        at_most("weight_decay", self.weight_decay, 10.0)?;
+        at_most("free_nats", self.free_nats, 1e3)?;
+        at_most("beta", self.beta, 1e3)
     }
 }

@@ -97,7 +97,7 @@ impl TuneTrainer {
     /// Its nats are those that it learns by: the code's at their price.
     fn figures(&self, found: &Found, quarters: f64) -> Evaluation {
         let Found { figures, divergence } = *found;
-        let nats = figures.nats + self.settings.price() * divergence;
+        let nats = figures.nats + self.settings.beta * divergence;
         Evaluation { nats, ..Evaluation::of_batch(figures, quarters) }
     }
 }
@@ -162,7 +162,7 @@ impl Trainable for TuneTrainer {
     }
 
     fn validate(&mut self) -> Evaluation {
-        let (model, price) = (self.model(), self.settings.price());
+        let (model, price) = (self.model(), self.settings.beta);
         let (mut total, mut used) = (Evaluation::default(), Use::default());
         for tunes in self.valid.portions(MOST_JUDGED) {
             for (tune, steps) in tunes.iter().zip(model.judge(&tunes, price)) {

@@ -83,15 +83,8 @@ pub(super) fn usual_form(bars: usize, dice: &mut Dice<'_>) -> Result<Form, FormE
         _ => &["A", "B", "A'", "C", "A", "D", "A'", "B'"],
     };
     let name = |k: usize| if sections > 4 && k + 1 == sections { "A" } else { names[k % names.len()] };
-    let length = |k: usize| (k + 1) * bars / sections - k * bars / sections;
-    // Whole sections first; what is left over goes to the last.
-    let length = |k: usize| match (bars >= sections * SECTION, k + 1 == sections) {
-        (true, true) => bars - (sections - 1) * SECTION,
-        (true, false) => SECTION,
-        (false, true) if bars > (sections - 1) * SECTION => bars - (sections - 1) * SECTION,
-        (false, false) if bars > (sections - 1) * SECTION => SECTION,
-        (false, _) => length(k),
-    };
+    // Whole sections first; the last one is as long as what is left.
+    let length = |k: usize| if k + 1 == sections { bars - (sections - 1) * SECTION } else { SECTION };
     (0..sections).map(|k| format!("{}{} ", name(k), length(k))).collect::<String>().parse()
 }
 

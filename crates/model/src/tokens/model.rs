@@ -3,7 +3,7 @@
 use super::{Draft, Grammar, Place, TokenSettings};
 use crate::{
     ComposeError, Evaluation, Habits, Judge, Judgement, Kind, ModelError, ModelFile, Moment, Progress, Rng, Sampling,
-    checkpoint, layers,
+    checkpoint, layers, said,
 };
 use cantus_encoding::TokenId;
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
@@ -195,15 +195,12 @@ impl<G: Grammar> Judge for TokenModel<G> {
             self.read(pair[0], &place, &mut rows);
             let (logits, target) = (self.predict(&mut rows), pair[1].index());
             place.forbid(logits);
-            let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = logits.iter().map(|z| f64::from(z - highest).exp()).sum();
-            let nats = sum.ln() - f64::from(logits[target] - highest);
+            let (nats, is_right) = said(logits, target);
             figures.nats += nats;
             let beside = if self.grammar.is_of_notes(pair[1]) { 0.0 } else { nats };
             figures.beside = figures.beside.map(|sum| sum + beside);
             figures.tokens += 1.0;
-            // The first of several likeliest, as in training.
-            figures.correct += if logits.iter().position(|z| *z == highest) == Some(target) { 1.0 } else { 0.0 };
+            figures.correct += if is_right { 1.0 } else { 0.0 };
             place.read(pair[1]);
             let (at, steps) = place.at(pair[1]);
             moments.push(Moment { at: at.rescale(steps, piece.ticks_per_quarter), nats });
