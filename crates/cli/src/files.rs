@@ -118,6 +118,17 @@ impl SoundArguments {
     }
 }
 
+/// The one file that a model is to be written to; `example` is a name that it could have.
+pub fn model_output<'a>(outputs: &'a [PathBuf], example: &str) -> Result<&'a Path> {
+    let [output] = outputs else {
+        return Err(Usage(format!("name one file for the model: -o {example}")).into());
+    };
+    if output.extension().is_none_or(|extension| extension != "safetensors") {
+        return Err(Usage(format!("`{}` is no name of a model: it ends with .safetensors", output.display())).into());
+    }
+    Ok(output)
+}
+
 /// The bytes of a file that a person named.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     cantus_workshop::read(path).into_diagnostic()

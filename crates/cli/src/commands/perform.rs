@@ -1,7 +1,7 @@
 //! `cantus perform`: a score is played; and performers learn.
 
 use crate::Usage;
-use crate::commands::train::{Recipe, changes, read_recipe};
+use crate::commands::train::{Recipe, read_recipe, settings_over};
 use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
 use crate::pieces::how_to_hear;
 use crate::terminal::{bar, columns, command, duration, note, say};
@@ -143,12 +143,7 @@ fn play(arguments: &Arguments, file: &Path) -> Result<()> {
 fn train(arguments: &Arguments, folder: &Path) -> Result<()> {
     cantus_nn::buffer::keep_freed_memory();
     let learning = &arguments.learning;
-    let [output] = &arguments.output[..] else {
-        return Err(Usage("name one file for the model: -o player.safetensors".to_owned()).into());
-    };
-    if output.extension().is_none_or(|extension| extension != "safetensors") {
-        return Err(Usage(format!("`{}` is no name of a model: it ends with .safetensors", output.display())).into());
-    }
+    let output = files::model_output(&arguments.output, "player.safetensors")?;
     let recipe: Recipe = learning.recipe.as_deref().map(read_recipe).transpose()?.unwrap_or_default();
     let bounded = match (learning.epochs, learning.minutes, recipe.epochs, recipe.minutes) {
         (Some(epochs), ..) => Bounded::Epochs(epochs),
@@ -157,10 +152,7 @@ fn train(arguments: &Arguments, folder: &Path) -> Result<()> {
         (_, _, Some(epochs), _) => Bounded::Epochs(epochs.max(1).into()),
         (.., minutes) => Bounded::Minutes(minutes.filter(|minutes| *minutes > 0.0).unwrap_or(MINUTES)),
     };
-    let mut settings = serde_json::Value::Object(recipe.settings);
-    for (key, value) in changes(&learning.set)? {
-        settings[key] = value;
-    }
+    let settings = settings_over(recipe.settings, &learning.set)?;
     let settings = workshop::player_settings(&settings).map_err(Usage)?;
     let seed = arguments.seed.or(recipe.seed).unwrap_or(1);
     let mut gathering = gather(arguments, folder)?;

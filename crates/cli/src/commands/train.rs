@@ -281,13 +281,18 @@ pub(super) fn read_recipe(path: &Path) -> Result<Recipe> {
 }
 
 /// `KEY=VALUE` as settings; a value that is no JSON is a text.
-pub(super) fn changes(pairs: &[String]) -> Result<Vec<(String, Settings)>> {
+fn changes(pairs: &[String]) -> Result<Vec<(String, Settings)>> {
     let change = |pair: &String| {
         let (key, value) =
             pair.split_once('=').ok_or_else(|| Usage(format!("`--set {pair}`: write KEY=VALUE, as in hidden=256")))?;
         Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
     };
     pairs.iter().map(change).collect()
+}
+
+/// A recipe's settings, with those of `--set` over them.
+pub(super) fn settings_over(recipe: serde_json::Map<String, Settings>, pairs: &[String]) -> Result<Settings> {
+    Ok(Settings::Object(recipe.into_iter().chain(changes(pairs)?).collect()))
 }
 
 fn bounds(arguments: &Arguments, recipe: &Recipe) -> Result<Bounds> {

@@ -2,7 +2,7 @@
 
 use super::Arguments;
 use crate::Usage;
-use crate::commands::train::{Recipe, changes, read_recipe, reading};
+use crate::commands::train::{Recipe, read_recipe, reading, settings_over};
 use crate::files;
 use crate::terminal::{bar, columns, command, say};
 use cantus_corpus::Options;
@@ -38,17 +38,9 @@ pub(super) struct LearningArguments {
 
 pub(super) fn train(arguments: &Arguments, folder: &Path) -> Result<()> {
     let learning = &arguments.learning;
-    let [output] = &arguments.output[..] else {
-        return Err(Usage("name one file for the model: -o listener.safetensors".to_owned()).into());
-    };
-    if output.extension().is_none_or(|extension| extension != "safetensors") {
-        return Err(Usage(format!("`{}` is no name of a model: it ends with .safetensors", output.display())).into());
-    }
+    let output = files::model_output(&arguments.output, "listener.safetensors")?;
     let recipe: Recipe = learning.recipe.as_deref().map(read_recipe).transpose()?.unwrap_or_default();
-    let mut settings = serde_json::Value::Object(recipe.settings);
-    for (key, value) in changes(&learning.set)? {
-        settings[key] = value;
-    }
+    let settings = settings_over(recipe.settings, &learning.set)?;
     let settings = workshop::proofreader_settings(&settings).map_err(Usage)?;
     let seed = learning.seed.or(recipe.seed).unwrap_or(1);
     let options = arguments.reading.over(Options::default())?;
