@@ -6,7 +6,8 @@
 //! Gibbs sampling: sites are drawn one after the other, each given the others as they are.
 //! Departures: both LSTMs read whole pieces, not sixteen steps, so that all sites of a piece are learnt from at once; one pair of them
 //! serves all voices (`source` has one for each, as the source has). A pitch that is held is told as a pitch wherever that gives nothing
-//! away. Of a site its own voice's notes before and after are told as well (not to `source`). Fermatas and key are told to the network half
+//! away. Of a site its own voice's notes before and after are told as well,
+//! how the other voices move to it and from it, and which pitches would be parallel to them (not to `source`). Fermatas and key are told to the network half
 //! of the time, so that it can do without. Sites are drawn in sweeps from end to end ([`chain`]), not at random places so many times: a
 //! long piece gets as many draws for each site as a short one, and none is drawn from what is out of date.
 //!
@@ -39,7 +40,7 @@ use std::collections::BTreeMap;
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "deepbach",
-    version: 1,
+    version: 2,
     writes: "four voices; any of them, bar by bar, to those that are given; with cadences where you want them",
     suits: "four-part music: chorales, hymns",
     is_made_for: None,
@@ -55,7 +56,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         Configuration {
             name: "default",
             summary: "two LSTM layers of 256 in each direction for all voices, their neighbours in each voice",
-            settings: r#"{"beside":true,"beats":true}"#,
+            settings: r#"{"beside":true,"beats":true,"motions":true}"#,
             sizes: Some(Sizes {
                 small: r#"{"hidden":128,"units":128,"learning_rate":0.003}"#,
                 large: r#"{"hidden":512,"units":384,"batch":24,"learning_rate":0.0015}"#,
@@ -66,7 +67,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         Configuration {
             name: "source",
             summary: "as published: two LSTM layers of 256 in each direction for each voice, 256 units, dropout 0.5",
-            settings: r#"{"separate":true,"beside":false,"beats":false,"dropout":0.5,"input_dropout":0.0,"learning_rate":0.001,
+            settings: r#"{"separate":true,"beside":false,"beats":false,"motions":false,"dropout":0.5,"input_dropout":0.0,"learning_rate":0.001,
                           "weight_decay":0.0,"averaging":0.0}"#,
             sizes: None,
             tiny: r#"{"hidden":16,"units":16,"batch":4,"window":24,"dropout":0.0,"transposition":0,"learning_rate":0.01,"sweeps":8}"#,
@@ -92,6 +93,8 @@ struct Settings {
     beside: bool,
     /// Whether the network is told where in the bar a step lies, beside where in the beat.
     beats: bool,
+    /// Whether a site is told how the other voices move to it and from it, and what would be parallel to them.
+    motions: bool,
     /// Dropout of hidden layers.
     dropout: f32,
     /// Dropout of what the LSTMs read.
@@ -131,6 +134,7 @@ impl Default for Settings {
             separate: false,
             beside: true,
             beats: true,
+            motions: true,
             dropout: 0.3,
             input_dropout: 0.1,
             untold: 0.5,

@@ -20,3 +20,4 @@ pub mod performing;
 pub mod proofreading;
 pub mod registry;
 mod rnn_rbm;
+pub mod texture;

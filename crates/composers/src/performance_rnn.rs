@@ -5,46 +5,46 @@
 //! Departures: the encoding's ([`cantus_encoding::performance`]): the 88 keys of a piano, the pedal in words of its own, one spelling of a
 //! moment, no probability on others. Whole pieces with the state carried, where the source cuts every 30 s at 512 events. The default is
 //! small enough for a laptop: two layers of 256; it is told beside each word what a player feels: loudness, pedal, keys held, strokes of the
-//! moment, time since the last one. `paper` has the source's sizes and training. Read as `performed`, pedal is made length, as in the
-//! source. The source's controls (density, pitch classes) are absent. No composition has a longer note, or keeps the pedal down for longer,
-//! than the corpus does.
+//! moment, time since the last one. Half of the pieces are learnt with how many strokes the next three seconds have (the source's control,
+//! `--density`, in eighths of the corpus); the shares of pitch classes, its other one, are absent: `--key` moves what is written. Words
+//! that may follow are told apart by traits, too: how long a key has been down, how far it lies from others, how a wait compares with the
+//! one before. `paper` has the source's sizes and training. Read as `performed`, pedal is made length, as in the source. No composition
+//! has a longer note, or keeps the pedal down for longer, than the corpus does.
 //!
 //! Cost: the default, 1.0 million parameters, takes 6 MFLOP a word in training.
 
 use cantus_encoding::TokenId;
-use cantus_encoding::performance::{
-    Cursor, GRID, KEYS, Keys, LEVELS, LONGEST_WAIT, Token, Vocabulary, canonicalize, decode, encode,
-};
-use cantus_model::tokens::{Draft, Grammar, Place, Rows, TokenModel, TokenTrainer};
+use cantus_encoding::performance::{Token, Vocabulary, decode, encode};
+use cantus_model::tokens::{Grammar, Place, Rows, TokenModel, TokenTrainer};
 use cantus_model::{
-    Around, ComposeError, Composer, ComposerSpec, Composition, Configuration, Control, CreateError, Intent, Judge,
-    ModelError, ModelFile, Progress, Prompt, Request, Rng, Sampling, Sizes, TrainingSet, alone, together,
+    Around, ComposeError, Composer, ComposerSpec, Composition, Configuration, Control, Intent, Judge, ModelError,
+    ModelFile, Progress, Prompt, Request, Rng, Sampling, Sizes, alone, together,
 };
-use cantus_score::{
-    Meter, PedalSpan, Reading, STEPS_PER_SECOND, Score, Tempo, Ticks, TicksPerQuarter, pedalled, performed,
-};
-use serde::{Deserialize, Serialize};
-use std::ops::Range;
+use cantus_score::{Meter, Reading, STEPS_PER_SECOND, Score, Tempo, Ticks, TicksPerQuarter, pedalled, performed};
+use grammar::{Moment, Playing, timed};
+use piece::{Piece, Span};
 
+mod grammar;
+mod piece;
 #[cfg(test)]
 mod tests;
 
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
     id: "performance_rnn",
-    version: 1,
+    version: 2,
     writes: "playing that breathes: every stroke, release and pedal change as a player makes it, off any grid",
     suits: "recordings of players: transcribed or captured performances on the piano",
     is_made_for: None,
     title: "an LSTM over strokes, releases, loudness, pedal, and waits of 10 ms to 1 s",
     source: "Simon and Oore 2017 (Performance RNN)",
     departures: "88 keys, pedal in words of its own (as `pedalled`; `performed` makes it length, as in the source), one spelling of a moment; \
-                 whole pieces, state carried; what a player feels beside each word; no controls yet",
+                 whole pieces, state carried; what a player feels beside each word, and how busy it is going to be; no shares of pitch classes",
     reads: &[Reading::Pedalled, Reading::Performed],
     encoding: "performance",
     around: &[Around::Beginning],
     abilities: &[],
-    controls: &[Control::Key, Control::Meter, Control::Seconds],
+    controls: &[Control::Key, Control::Meter, Control::Density, Control::Seconds],
     configurations: &[
         Configuration {
             name: "default",
@@ -74,139 +74,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
 /// players have them.
 const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0 };
 
-/// How much slower and faster performances are learnt, too.
-const STRETCHES: [f64; 4] = [0.95, 0.975, 1.025, 1.05];
-/// Keys held, and strokes of a moment, that are told from one another.
-const COUNTED: usize = 9;
-/// Octaves of the time since the last stroke, and of the time that the pedal is down, that are told from one another.
-const OCTAVES: usize = 10;
 /// Milliseconds of a step: compositions are written at so many ticks of it.
 const FINE: u32 = 1000 / STEPS_PER_SECOND;
-
-/// It has no settings but those of all composers of tokens.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Own {}
-
-/// The words of performances.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Playing {
-    #[serde(flatten)]
-    vocabulary: Vocabulary,
-    /// Whether the corpus was read as it was played: only then may it be slower and faster, and is counted in seconds.
-    #[serde(default)]
-    is_played: bool,
-}
-
-impl Grammar for Playing {
-    type OwnSettings = Own;
-    type Place<'g> = Moment<'g>;
-
-    const NAME: &'static str = "performance";
-    const PROTOCOL: &'static str =
-        "all words after the start of each piece, in its own key and tempo, the end not predicted; mean over words";
-    const FORBIDS: bool = true;
-
-    fn spec() -> &'static ComposerSpec {
-        &SPEC
-    }
-
-    fn of(set: &TrainingSet, _transposition: u8) -> Result<Playing, CreateError> {
-        Ok(Playing { vocabulary: Vocabulary::build(set.all(), set.reading)?, is_played: set.reading.is_played() })
-    }
-
-    fn size(&self) -> usize {
-        self.vocabulary.len()
-    }
-
-    /// Loudness, pedal, keys held, strokes of the moment, time since the last stroke.
-    fn contexts(&self) -> Vec<usize> {
-        vec![usize::from(LEVELS) + 1, OCTAVES + 1, COUNTED, COUNTED, OCTAVES + 1]
-    }
-
-    fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool) {
-        let (tokens, adjustments) = encode(piece, &self.vocabulary);
-        (tokens, !adjustments.is_empty())
-    }
-
-    fn is_of_notes(&self, token: TokenId) -> bool {
-        matches!(self.vocabulary.token(token), Some(Token::Wait(_) | Token::Strike(_) | Token::Release(_)))
-    }
-
-    fn takes(&self) -> usize {
-        if self.is_played { 1 + STRETCHES.len() } else { 1 }
-    }
-
-    fn take(&self, piece: &Score, take: usize) -> Score {
-        let by = STRETCHES[take - 1];
-        timed(canonicalize(piece, &self.vocabulary), |ticks| Ticks((ticks.0 as f64 * by).round() as u64))
-    }
-
-    fn begin(&self, _tokens: &[TokenId]) -> Moment<'_> {
-        Moment { vocabulary: &self.vocabulary, cursor: Cursor::default() }
-    }
-
-    fn may_begin(&self, token: TokenId) -> bool {
-        matches!(self.vocabulary.token(token), Some(Token::Wait(_)))
-    }
-
-    fn shifts(&self, tokens: &[TokenId], transposition: u8) -> Range<i32> {
-        let keys = tokens.iter().filter_map(|token| match self.vocabulary.token(*token) {
-            Some(Token::Strike(key)) => Some(key),
-            _ => None,
-        });
-        let (low, high) = keys.fold((KEYS - 1, 0), |(low, high), key| (low.min(key), high.max(key)));
-        let (down, up) = (transposition.min(low), transposition.min(KEYS - 1 - high));
-        -i32::from(down)..i32::from(up) + 1
-    }
-
-    /// Keys are numbered in order, so that transposition is addition.
-    fn moved(&self, token: TokenId, semitones: i32) -> TokenId {
-        match self.vocabulary.token(token) {
-            Some(Token::Strike(_) | Token::Release(_)) => TokenId(token.0.saturating_add_signed(semitones)),
-            _ => token,
-        }
-    }
-}
-
-/// A place in a performance.
-#[derive(Clone)]
-struct Moment<'g> {
-    vocabulary: &'g Vocabulary,
-    cursor: Cursor,
-}
-
-impl Place for Moment<'_> {
-    fn read(&mut self, token: TokenId) {
-        if let Some(token) = self.vocabulary.token(token) {
-            self.cursor.advance(token);
-        }
-    }
-
-    fn at(&self, _last: TokenId) -> (Ticks, TicksPerQuarter) {
-        (Ticks(self.cursor.now().into()), GRID)
-    }
-
-    fn contexts(&self, known: &mut Vec<u32>) {
-        let ago = |at: u32| ((self.cursor.now() - at + 1).ilog2() as usize).min(OCTAVES - 1) as u32;
-        let counted = |count: usize| count.min(COUNTED - 1) as u32;
-        known.extend([
-            self.cursor.level().map_or(u32::from(LEVELS), u32::from),
-            self.cursor.pedal_since().map_or(OCTAVES as u32, ago),
-            counted(self.cursor.sounding().count()),
-            counted(self.cursor.strokes()),
-            self.cursor.last_stroke().map_or(OCTAVES as u32, ago),
-        ]);
-    }
-
-    fn forbid(&self, logits: &mut [f32]) {
-        for (logit, may) in logits.iter_mut().zip(self.cursor.permitted(self.vocabulary)) {
-            if !may {
-                *logit = f32::NEG_INFINITY;
-            }
-        }
-    }
-}
 
 /// A trained network, ready to compose.
 #[derive(Debug)]
@@ -239,9 +108,12 @@ impl Player {
     /// Reads the prompt, or the start of a piece.
     fn open(&self, request: &Request) -> Opening<'_> {
         let mut opening = Opening {
-            place: self.model.grammar.begin(&[]),
+            place: match request.controls.density {
+                Some(density) => self.model.grammar.begin_as_busy(density),
+                None => self.model.grammar.begin(&[]),
+            },
             rows: self.model.rows(),
-            tokens: vec![Vocabulary::id(Token::Start)],
+            tokens: vec![Vocabulary::id(if request.controls.density.is_some() { Token::Told } else { Token::Start })],
             from: 0,
             fine: ticks_at(Tempo::DEFAULT),
             meter: Meter::COMMON,
@@ -315,122 +187,6 @@ impl Player {
 /// Ticks of a millisecond to a quarter.
 fn ticks_at(tempo: Tempo) -> TicksPerQuarter {
     TicksPerQuarter::new((tempo.micros_per_quarter() / 1000).clamp(1, 60_000)).unwrap_or(TicksPerQuarter::DEFAULT)
-}
-
-/// The notes and the pedal of a score at other times.
-fn timed(mut score: Score, at: impl Fn(Ticks) -> Ticks) -> Score {
-    for part in &mut score.parts {
-        for note in &mut part.notes {
-            let end = at(note.end());
-            note.onset = at(note.onset);
-            note.duration = end - note.onset;
-        }
-        part.pedal.iter_mut().for_each(|span| *span = PedalSpan { down: at(span.down), up: at(span.up) });
-    }
-    score
-}
-
-/// What is to be written.
-#[derive(Clone, Copy)]
-struct Span {
-    meter: Meter,
-    /// Ticks to the quarter, and of all.
-    fine: TicksPerQuarter,
-    ticks: Ticks,
-    /// Steps: where it begins, where its last bar does, where it ends.
-    from: u32,
-    last_bar: u32,
-    end: u32,
-}
-
-impl Span {
-    fn of(opening: &Opening<'_>, meter: Meter, bars: usize) -> Span {
-        // A beat is a whole number of ticks, and a bar has a step at the least, however fast it is.
-        let unit = u32::from(meter.denominator() / 4).max(1);
-        let fine = ((opening.fine.get() + unit / 2) / unit * unit).max(unit);
-        let finer = (1..=FINE * 64).filter_map(|times| TicksPerQuarter::new(fine.saturating_mul(times)));
-        let fine = finer.into_iter().find(|fine| meter.bar(*fine).0 >= FINE.into()).unwrap_or(opening.fine);
-        let ticks = |bars: usize| Ticks(meter.bar(fine).0.saturating_mul(bars as u64));
-        let step = |ticks: Ticks| {
-            opening.from.saturating_add(u32::try_from(ticks.0.div_ceil(FINE.into())).unwrap_or(u32::MAX))
-        };
-        let (last_bar, end) = (step(ticks(bars - 1)), step(ticks(bars)));
-        Span { meter, fine, ticks: ticks(bars), from: opening.from, last_bar, end }
-    }
-}
-
-/// A piece that is being written.
-struct Piece<'a> {
-    place: Moment<'a>,
-    span: Span,
-    tokens: Vec<TokenId>,
-}
-
-impl Piece<'_> {
-    /// Whether a word, which the grammar permits, fits what is to be written: nothing before it begins, a stroke in its last bar; pitches,
-    /// lengths of notes and of the pedal as the corpus has them.
-    fn fits(&self, token: Token) -> bool {
-        let Piece { place: Moment { vocabulary, cursor }, span, .. } = self;
-        let (now, heard) = (cursor.now(), vocabulary.heard_range());
-        let keys = Keys::between(heard.0, heard.1);
-        let over = |since: u32, longest: u32| since.saturating_add(longest);
-        let sounds = cursor.last_stroke().is_some_and(|at| at >= span.last_bar);
-        // The last step in which the last bar may begin to sound; where nothing can be struck, a key has to come up.
-        let is_last = !sounds && now + 1 >= span.end;
-        let is_stuck = is_last && !cursor.can_strike(keys);
-        let ends = |key: &u8| over(cursor.struck(*key), vocabulary.longest_note());
-        let late_key = cursor.sounding().iter().find(|key| ends(key) <= now);
-        let pedal_end = cursor.pedal_since().map(|down| over(down, vocabulary.longest_pedal()));
-        match token {
-            Token::Wait(steps) => {
-                let to = now + u32::from(steps);
-                if now < span.from {
-                    return steps == LONGEST_WAIT || to >= span.from;
-                }
-                let due = cursor.sounding().iter().map(|key| ends(&key)).chain(pedal_end).min();
-                !is_last && (to < span.end || sounds) && due.is_none_or(|due| to.min(span.end) <= due)
-            }
-            _ if now < span.from => false,
-            Token::Release(key) => late_key.is_none_or(|late| key <= late),
-            _ if late_key.is_some() || is_stuck => false,
-            Token::Pedal(_) => true,
-            _ if pedal_end.is_some_and(|end| end <= now) => false,
-            Token::Level(_) => cursor.can_strike(keys),
-            Token::Strike(key) => keys.has(key),
-            Token::Start => false,
-        }
-    }
-}
-
-impl<'a> Draft for Piece<'a> {
-    type Place = Moment<'a>;
-
-    fn place(&self) -> &Moment<'a> {
-        &self.place
-    }
-
-    fn intended(&self) -> Option<TokenId> {
-        None
-    }
-
-    fn mask(&self, logits: &mut [f32]) {
-        for (number, logit) in (0..).zip(logits) {
-            if !self.place.vocabulary.token(TokenId(number)).is_some_and(|token| self.fits(token)) {
-                *logit = f32::NEG_INFINITY;
-            }
-        }
-    }
-
-    fn take(&mut self, token: TokenId) -> bool {
-        self.tokens.push(token);
-        self.place.read(token);
-        self.place.cursor.now() < self.span.end
-    }
-
-    fn written(&self) -> (usize, usize) {
-        let Span { from, end, .. } = self.span;
-        ((self.place.cursor.now().clamp(from, end) - from) as usize, (end - from) as usize)
-    }
 }
 
 impl Composer for Player {

@@ -14,7 +14,7 @@ mod cursor;
 mod tests;
 mod vocabulary;
 
-pub use cursor::{Cursor, Keys};
+pub use cursor::{CHORD, Cursor, Keys};
 pub use vocabulary::{Adjustments, KEYS, LEVELS, LONGEST_WAIT, Token, Vocabulary};
 
 use crate::TokenId;
@@ -90,7 +90,7 @@ pub fn decode(tokens: &[TokenId], vocabulary: &Vocabulary) -> Score {
     let mut cursor = Cursor::default();
     let mut part = Part::default();
     let note = |cursor: &Cursor, key: u8, level: u8| {
-        let onset = cursor.struck(key);
+        let onset = cursor.struck(key).unwrap_or_default();
         let duration = Ticks(u64::from(cursor.now() - onset).max(1));
         Note {
             onset: Ticks(onset.into()),

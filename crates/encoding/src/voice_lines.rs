@@ -8,7 +8,7 @@
 //! is; pitches are MIDI's and have no spelling, so that C# and D flat are one.
 
 use crate::voices::{self, Chord, SPAN, VOICES};
-use cantus_score::{Score, TicksPerQuarter};
+use cantus_score::{Pitch, Score, TicksPerQuarter};
 
 /// How many symbols a site may have: the pitches of its voice, hold, a rest.
 pub const SYMBOLS: usize = SPAN + 2;
@@ -38,6 +38,11 @@ impl Symbol {
         (self.index() < SPAN).then_some(self.index())
     }
 
+    /// The pitch that it strikes in a voice; `None` where it strikes nothing.
+    pub fn pitch(self, voice: usize) -> Option<Pitch> {
+        self.struck().map(|above| voices::pitch_of(SPAN * (VOICES - 1 - voice) + above))
+    }
+
     /// The same moved up by so many semitones; it stays where its voice cannot go.
     #[must_use]
     pub fn moved(self, semitones: i32) -> Symbol {
@@ -59,10 +64,7 @@ pub type Sites = [Symbol; VOICES];
 pub fn sung(before: Chord, sites: Sites) -> Chord {
     let sing = |chord: Chord, voice: usize| match sites[voice] {
         Symbol::HOLD => chord,
-        symbol => {
-            let item = symbol.struck().map(|above| SPAN * (VOICES - 1 - voice) + above);
-            chord.with(voice, item.map(voices::pitch_of))
-        }
+        symbol => chord.with(voice, symbol.pitch(voice)),
     };
     (0..VOICES).fold(before, sing)
 }

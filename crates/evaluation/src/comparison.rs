@@ -118,7 +118,7 @@ impl Comparison {
 
     /// The mean overlap of all statistics: one figure for a table of models.
     pub fn overlap(&self) -> Option<f64> {
-        crate::statistics::mean(self.rows.iter().map(|row| row.overlap))
+        crate::mean::mean(self.rows.iter().map(|row| row.overlap))
     }
 
     /// A table for people. Lines end with a line break.

@@ -7,7 +7,7 @@
 //! - [`accompaniment`]: what is written to given parts, beside what players wrote to them.
 //! - [`listener`]: how well a machine tells one set from another by excerpts; [`regression`], by which it learns.
 //! - [`report::Report`]: all of it together, for a terminal, as JSON, and as a page.
-//! - [`picture`]: the figures as SVG.
+//! - [`picture`]: the figures as SVG. [`map`]: pieces laid out so that those that are alike lie near one another.
 //!
 //! Nothing here knows a composer: pieces are compared as [`cantus_score::Score`]s, wherever they come from.
 
@@ -15,6 +15,8 @@ pub mod accompaniment;
 mod base64;
 pub mod comparison;
 pub mod listener;
+pub mod map;
+mod mean;
 mod mixing;
 pub mod muspy;
 pub mod originality;

@@ -9,8 +9,8 @@ mod features;
 mod reference;
 mod verdict;
 
+use crate::mean::mean;
 use crate::mixing::mix;
-use crate::statistics::mean;
 use cantus_score::{Bar, Note, Part, Score, Ticks};
 use features::Features;
 use rayon::prelude::*;

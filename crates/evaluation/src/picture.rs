@@ -7,6 +7,10 @@ use crate::comparison::{Comparison, Density, POINTS, Row};
 use crate::structure::SelfSimilarity;
 use std::fmt::Write;
 
+mod parallels;
+
+pub use parallels::parallels;
+
 /// Shades of a matrix, the first of them white and not drawn.
 const SHADES: usize = 16;
 const INK: &str = "#28292f";

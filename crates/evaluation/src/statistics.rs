@@ -15,6 +15,7 @@ mod texture;
 pub(crate) use pitch::pitch_classes;
 pub use pitch::{pitch_entropy, pitch_in_scale_rate};
 
+use crate::mean::mean;
 use crate::structure::{LAGS, Repetition, Structureness, longest_run};
 use cantus_score::{Bar, Note, Part, Score, Ticks, merge_parts};
 use serde::Serialize;
@@ -190,12 +191,6 @@ fn shares(counts: &[usize]) -> Vec<f64> {
         0 => Vec::new(),
         sum => counts.iter().map(|count| *count as f64 / sum as f64).collect(),
     }
-}
-
-/// The mean; `None` of nothing.
-pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (count, sum) = values.fold((0usize, 0.0), |(count, sum), value| (count + 1, sum + value));
-    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 mod bars;
 mod baselines;
 mod batches;
+mod network;
 mod player;
 mod repertoire;
 mod repetition;
@@ -18,10 +19,11 @@ mod trainer;
 
 pub use bars::BarSteps;
 pub use batches::{Batch, Window};
+pub use network::{FrameNetwork, Learning};
 pub use player::{FrameComposer, moments};
 pub use repetition::{Leave, Limits, Runs};
 pub use settings::{FrameSettings, Reading, Roll, check_time};
-pub use trainer::{FrameNetwork, FrameTrainer, Learning};
+pub use trainer::FrameTrainer;
 
 use crate::{Evaluation, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_encoding::piano_roll::{Frame, Keys};

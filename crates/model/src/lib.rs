@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod checks;
 pub mod choir;
 mod composer;
+mod composing;
 pub mod critic;
 pub mod drafts;
 mod expression;
@@ -36,14 +37,13 @@ mod settings;
 mod surprise;
 pub mod tokens;
 mod trainable;
+mod training_set;
 pub mod transplant;
 
 pub use autoregressive::Autoregressive;
 pub use cantus_nn::random::{Rng, derive, seeded};
-pub use composer::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, Configuration, Progress, Settings, Size, Sizes, alone,
-    together,
-};
+pub use composer::{Chart, Composer, ComposerSpec, Composition, Configuration, Size, Sizes, alone, together};
+pub use composing::{ComposeError, Progress};
 pub use expression::accentuate;
 pub use file::{
     CorpusCard, FORMAT_VERSION, Header, ModelError, ModelFile, Origin, Precision, TensorData, TrainingSummary, digest,
@@ -59,5 +59,7 @@ pub use prompt::{Prompt, merged_on_grid};
 pub use repertoire::{Numbering, Reader, Repertoire};
 pub use request::{Around, Cell, Control, Controls, Given, Length, Request};
 pub use sampling::{Sampling, SamplingError};
+pub use settings::Settings;
 pub use surprise::Surprise;
-pub use trainable::{CreateError, Regime, Schedule, StepAt, StepReport, Trainable, TrainingSet};
+pub use trainable::{Regime, Schedule, StepAt, StepReport, Trainable};
+pub use training_set::{CreateError, TrainingSet};

@@ -1,13 +1,15 @@
 //! What is asked of a composer: what is given of a piece, and what is wanted of the rest. Continuing, harmonising, filling in and composing
 //! anew are one thing, said in different words.
 
-use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling, Surprise};
+use crate::{ComposeError, Form, Prompt, Sampling, Surprise};
 use cantus_score::{
     Key, Meter, Players, Program, Progression, Registers, Score, Tempo, Ticks, TicksPerQuarter, Unpitched,
 };
 use serde::Serialize;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+
+mod check;
 
 /// So many quarter notes cadences may be apart.
 const MOST_QUARTERS: u32 = 1000;
@@ -380,7 +382,7 @@ pub struct Controls {
     pub instruments: Option<Players>,
     /// Which instrument plays what is written.
     pub program: Option<Program>,
-    /// The folder of the corpus whose style is wanted: one of [`Composer::styles`].
+    /// The folder of the corpus whose style is wanted: one of [`Composer::styles`](crate::Composer::styles).
     pub style: Option<String>,
     /// How many quarter notes apart cadences are.
     pub cadences: Option<NonZeroU32>,
@@ -516,66 +518,5 @@ impl Request {
     /// The beginning that is given, where that is all.
     pub fn prompt(&self) -> Option<&Prompt> {
         self.given.as_ref()?.beginning.as_ref()
-    }
-
-    /// Whether `composer` can fulfil it. `all` are the composers that there are: those that can are
-    /// named where this one cannot.
-    ///
-    /// # Errors
-    /// [`ComposeError`], naming what is wrong.
-    pub fn check(&self, composer: &dyn Composer, all: &[&ComposerSpec]) -> Result<(), ComposeError> {
-        self.sampling.check()?;
-        let spec = composer.spec();
-        let able = |can: &dyn Fn(&ComposerSpec) -> bool| {
-            let ids: Vec<&str> = all.iter().filter(|spec| can(spec)).map(|spec| spec.id).collect();
-            ids.join(", ")
-        };
-        if let Some(control) = self.controls.asked().find(|control| !composer.can(*control)) {
-            let able = able(&|spec| spec.controls.contains(&control));
-            if control == Control::Seconds {
-                return Err(ComposeError::Seconds { able });
-            }
-            if spec.controls.contains(&control) && !matches!(control, Control::Style | Control::Form) {
-                return Err(ComposeError::Lacking { control: control.noun() });
-            }
-            return Err(ComposeError::Control { composer: spec.id, control: control.noun(), able });
-        }
-        if let Some(style) = self.controls.style.as_ref().filter(|style| !composer.styles().contains(style)) {
-            return Err(ComposeError::Style { style: style.clone(), known: composer.styles().join(", ") });
-        }
-        let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
-        let is_open = |control: &Control| match control {
-            Control::Form | Control::Seconds | Control::Chords => self.length != Length::AsGiven,
-            Control::Style | Control::Cadences => true,
-            Control::Surprise => !joins,
-            // Drums have no key.
-            Control::Key | Control::Program => joins,
-            Control::Register | Control::Velocity => !joins,
-            Control::Meter | Control::Density | Control::Polyphony | Control::Instruments => false,
-        };
-        let settled = self.controls.asked().find(|control| !is_open(control));
-        if let (Some(_), Some(control)) = (&self.given, settled) {
-            return Err(ComposeError::Settled { control: control.noun() });
-        }
-        match &self.given {
-            None if self.length == Length::AsGiven => return Err(ComposeError::NothingGiven),
-            Some(_) if joins && !spec.around.iter().any(|around| around.joins()) => {
-                let able = able(&|spec| spec.around.iter().any(|around| around.joins()));
-                return Err(ComposeError::CannotJoin { composer: spec.id, able });
-            }
-            Some(given) if !joins && given.beginning.is_none() && !spec.around.contains(&Around::Cells) => {
-                let able = able(&|spec| spec.around.contains(&Around::Cells));
-                return Err(ComposeError::CannotArrange { composer: spec.id, able });
-            }
-            _ => {}
-        }
-        let (bars, most) = (self.bars(), composer.most_bars());
-        if bars == 0 || bars > most {
-            return Err(ComposeError::Bars { bars, most });
-        }
-        match self.prompt() {
-            Some(prompt) if prompt.bars() >= bars => Err(ComposeError::PromptTooLong { prompt: prompt.bars(), bars }),
-            _ => Ok(()),
-        }
     }
 }

@@ -1,8 +1,10 @@
 //! Settings that all composers of a family share, and those of one composer, in one list.
 
-use crate::Settings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// A composer's settings, as JSON: a named configuration with a person's changes on top.
+pub type Settings = serde_json::Value;
 
 /// The shared settings and a composer's own; each key belongs to one of the two.
 pub(crate) fn divide<Shared, Own>(settings: &Settings) -> Result<(Shared, Own), String>

@@ -55,6 +55,13 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     /// How many values each thing has that is known beside a token.
     fn contexts(&self) -> Vec<usize>;
 
+    /// Traits by which a token's probability depends on where it would stand, such as the interval to the note before: for each the number of
+    /// its classes. Each class has an output of the network of its own, which is added to the logits of all tokens that are in it: so what is
+    /// learnt of an interval is learnt for all pitches at once. Only for grammars that forbid something.
+    fn traits(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// A piece from its first token, which is given, to its last; and whether it could not be said as it is.
     fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool);
 
@@ -72,7 +79,7 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
         piece.clone()
     }
 
-    /// The tokens of a take.
+    /// The tokens of a take; its first may say what is known of it.
     fn encode_take(&self, piece: &Score, take: usize) -> Vec<TokenId> {
         match take {
             0 => self.encode(piece).0,
@@ -113,6 +120,12 @@ pub trait Place {
 
     /// Adds what is known after the last token: a number below each of [`Grammar::contexts`].
     fn contexts(&self, known: &mut Vec<u32>);
+
+    /// The class of each token in each of [`Grammar::traits`], were it the next.
+    ///
+    /// # Shapes
+    /// `[traits, V]`
+    fn classes(&self, _classes: &mut [u32]) {}
 
     /// Makes the logits of tokens that may not come next minus infinity: they have no probability, in learning, judging and composing.
     ///

@@ -36,4 +36,5 @@ pub mod rbm;
 pub mod simd;
 pub mod suffix;
 mod tile;
+pub mod traits;
 pub mod voices;

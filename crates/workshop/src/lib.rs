@@ -15,6 +15,7 @@ mod playing;
 mod provenance;
 mod rehearsal;
 mod shelf;
+mod textures;
 mod training;
 
 pub use base::Base;
@@ -37,4 +38,5 @@ pub use rehearsal::{
     player_settings, rehearse,
 };
 pub use shelf::{Figure, Listed, RUNS, models};
+pub use textures::{TextureOrigin, more_of};
 pub use training::{Paused, Plan, WorkshopError, begin, create};

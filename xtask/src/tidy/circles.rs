@@ -1,7 +1,7 @@
 //! Files that use one another in a circle: none of them can be read, or moved, without the others.
 //!
-//! A file counts as used where its path is written (`super::reader::Line`, `crate::structure::lag`); what a parent has named again
-//! (`pub use`) is its own. A module and its children may know one another: they are one subject.
+//! A file counts as used where its path is written (`super::reader::Line`, `crate::structure::lag`), and where what it has is named as its
+//! parent's (`pub use`). A module and its children may know one another: they are one subject.
 
 use super::{File, Violation};
 use crate::source::{Source, find_word, line_of};
@@ -38,8 +38,9 @@ fn module_of(path: &str) -> Option<(&str, Module)> {
 
 fn circles(files: &[File], modules: &BTreeMap<Module, &File>) -> Vec<Violation> {
     let mut edges = Edges::new();
+    let named_again = named_again(modules);
     for (module, file) in modules {
-        for (used, line) in used(module, &Source::new(&file.text).program, modules) {
+        for (used, line) in used(module, &Source::new(&file.text).program, modules, &named_again) {
             let violation = Violation { path: file.path.clone(), line, rule: "circle", advice: String::new() };
             // What is excused closes no circle.
             if !super::is_excused(files, &violation) {
@@ -74,8 +75,38 @@ fn reaches(edges: &Edges, from: &Module, to: &Module) -> bool {
     false
 }
 
+/// What modules name again that is another's (`pub use`): by module and name, whose it is.
+fn named_again(modules: &BTreeMap<Module, &File>) -> BTreeMap<(Module, String), Module> {
+    let mut all = BTreeMap::new();
+    for (module, file) in modules {
+        let program = Source::new(&file.text).program;
+        let uses = find_word(&program, "use").into_iter().filter(|at| {
+            let before = program[..*at].trim_end();
+            before.ends_with("pub") || before.ends_with("pub(crate)") || before.ends_with("pub(super)")
+        });
+        for at in uses {
+            for mut path in paths(&program[at + "use".len()..]) {
+                let (mut of, mut names) = (module.clone(), path.drain(..).peekable());
+                while let Some(name) = names.next_if(|name| modules.contains_key(&[&of[..], &[name.clone()]].concat()))
+                {
+                    of.push(name);
+                }
+                if let (Some(name), true) = (names.next(), of != *module) {
+                    all.insert((module.clone(), name), of);
+                }
+            }
+        }
+    }
+    all
+}
+
 /// The modules that a program uses, but those that it is in, or that are in it.
-fn used(module: &Module, program: &str, modules: &BTreeMap<Module, &File>) -> Vec<(Module, usize)> {
+fn used(
+    module: &Module,
+    program: &str,
+    modules: &BTreeMap<Module, &File>,
+    named_again: &BTreeMap<(Module, String), Module>,
+) -> Vec<(Module, usize)> {
     let mut used = Vec::new();
     let starts = ["crate::", "super::"].iter().flat_map(|start| {
         let begins = |at: &usize| !program[..*at].ends_with("::");
@@ -92,7 +123,8 @@ fn used(module: &Module, program: &str, modules: &BTreeMap<Module, &File>) -> Ve
             for name in path {
                 found.push(name);
                 if !modules.contains_key(&found) {
-                    found.pop();
+                    let name = found.pop().unwrap_or_default();
+                    found = named_again.get(&(found.clone(), name)).cloned().unwrap_or(found);
                     break;
                 }
             }

@@ -27,7 +27,7 @@ pub struct Arguments {
     /// Judge a folder as music for this composer, or COMPOSER:CONFIGURATION [default: the one that suits what the folder holds]
     #[arg(short, long, value_name = "NAME")]
     composer: Option<String>,
-    /// Draw what a model shows of itself (where its attention goes, say) to this file
+    /// Draw what a model shows of itself (where its attention goes, say), or the motifs of a music file that come again, to this file
     #[arg(long, value_name = "SVG")]
     plot: Option<PathBuf>,
     /// As JSON
@@ -39,13 +39,15 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let path = &arguments.what;
-    if let Some(plot) = &arguments.plot {
-        return draw(&workshop::load(&path.to_string_lossy()).into_diagnostic()?, plot);
-    }
     let is_model = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
     // A folder of music is looked at itself, whatever is built in under its name.
     if is_model || !path.is_dir() && workshop::built_in(&path.to_string_lossy()).is_some() {
-        return model(&workshop::load(&path.to_string_lossy()).into_diagnostic()?, arguments.json);
+        let loaded = workshop::load(&path.to_string_lossy()).into_diagnostic()?;
+        return arguments.plot.as_ref().map_or_else(|| model(&loaded, arguments.json), |plot| draw(&loaded, plot));
+    }
+    let run = workshop::run_named(&path.to_string_lossy()).filter(|_| !path.exists());
+    if let Some(plot) = arguments.plot.as_ref().filter(|_| path.is_dir() || run.is_some()) {
+        return draw(&workshop::load(&path.to_string_lossy()).into_diagnostic()?, plot);
     }
     if path.is_dir() {
         return match RunFiles::at(path) {
@@ -53,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Err(_) => folder(arguments),
         };
     }
-    match workshop::run_named(&path.to_string_lossy()).filter(|_| !path.exists()) {
+    match run {
         Some(run) => run_folder(&RunFiles::at(run).into_diagnostic()?, arguments.json),
         None => music::file(arguments),
     }

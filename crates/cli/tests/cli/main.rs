@@ -15,5 +15,6 @@ mod models;
 mod perform;
 mod render;
 mod studio;
+mod texture;
 mod train;
 mod usage;

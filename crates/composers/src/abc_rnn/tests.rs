@@ -211,7 +211,7 @@ fn something_may_always_follow_and_the_judge_counts_it() {
     for pair in tokens.windows(2) {
         place.read(pair[0]);
         model.read(pair[0], &place, &mut rows);
-        let mut logits = model.predict(&mut rows).to_vec();
+        let mut logits = model.predict(&place, &mut rows).to_vec();
         place.forbid(&mut logits);
         let sum: f64 = logits.iter().map(|z| f64::from(*z).exp()).sum();
         nats -= (f64::from(logits[pair[1].index()]).exp() / sum).ln();

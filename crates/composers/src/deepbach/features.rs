@@ -2,7 +2,8 @@
 
 use super::lines::{BEATS, Lines, PLACES, Told};
 use cantus_encoding::voice_lines::{SYMBOLS, Symbol};
-use cantus_encoding::voices::{ITEMS, SPAN, VOICES, items, moved, voice_of};
+use cantus_encoding::voices::{Chord, ITEMS, SPAN, VOICES, item, items, moved, voice_of};
+use cantus_score::Pitch;
 
 /// Pitch classes.
 const CLASSES: usize = 12;
@@ -10,6 +11,12 @@ const CLASSES: usize = 12;
 const TOLD: usize = PLACES + BEATS + 2 + CLASSES;
 /// Distances of what a voice does next that are told apart: 1, 2, 3, 4, 5-6, 7-8, 9-16 steps, and more.
 const DISTANCES: [usize; 7] = [1, 2, 3, 4, 6, 8, 16];
+
+/// Width of what is told of motions: what all voices sang at the step before, and which pitches would make, with another voice, parallel
+/// unisons, fifths or octaves, on the way to them and from them.
+const MOTIONS: usize = ITEMS + 2 * SPAN;
+/// Steps ahead in which the motion is looked for that a pitch goes on to.
+const AHEAD: usize = 16;
 
 /// Width of what the LSTMs read of a step: what each voice sings, how it does, whether the piece begins (or ends), and what is told of the
 /// step that is asked for.
@@ -22,12 +29,16 @@ pub(super) struct Features {
     pub beside: bool,
     /// Whether the place in the bar is told.
     pub beats: bool,
+    /// Whether a site is told how the other voices move to it and from it, and what would be parallel to them.
+    pub motions: bool,
 }
 
 impl Features {
     /// Width of what is seen of a site's own moment.
     pub(super) fn here(self) -> usize {
-        ITEMS + 2 * VOICES + TOLD + if self.beside { SPAN + 1 + SYMBOLS + DISTANCES.len() + 1 } else { 0 }
+        let motions = if self.motions { MOTIONS } else { 0 };
+        let beside = if self.beside { SPAN + 1 + SYMBOLS + DISTANCES.len() + 1 } else { 0 };
+        ITEMS + 2 * VOICES + TOLD + motions + beside
     }
 
     /// What is told of a step of a piece that is moved up by so many semitones.
@@ -108,10 +119,14 @@ impl Features {
         }
         let row = &mut row[ITEMS + 2 * VOICES..];
         self.write_told(told, at, shift, row);
+        let mut row = &mut row[TOLD..];
+        if self.motions {
+            write_motions(lines, (at, voice), shift, &mut row[..MOTIONS]);
+            row = &mut row[MOTIONS..];
+        }
         if !self.beside {
             return;
         }
-        let row = &mut row[TOLD..];
         let before = at.checked_sub(1).map_or(Symbol::REST, |before| Symbol::striking(voice, lines.sung()[before]));
         row[before.moved(shift).struck().unwrap_or(SPAN)] = 1.0;
         let row = &mut row[SPAN + 1..];
@@ -119,6 +134,46 @@ impl Features {
         row[coming.symbol.moved(shift).index()] = 1.0;
         row[SYMBOLS + DISTANCES.partition_point(|distance| *distance < coming.steps)] = 1.0;
     }
+}
+
+/// How the other voices move to a site and from it, and which of its pitches would be parallel to them.
+///
+/// # Shapes
+/// `row`: `[MOTIONS]`, zeros
+fn write_motions(lines: &Lines, (at, voice): (usize, usize), shift: i32, row: &mut [f32]) {
+    let before = at.checked_sub(1).map_or(Chord::REST, |before| lines.sung()[before]);
+    items(moved(before.bits(), shift)).for_each(|item| row[item] = 1.0);
+    let others = (0..VOICES).filter(|other| *other != voice);
+    let own = before.pitch(voice);
+    // On the way to the site.
+    for other in others.clone() {
+        let motion = (before.pitch(other), lines.sung()[at].pitch(other));
+        parallel(voice, own, motion, shift).into_iter().for_each(|pitch| row[ITEMS + pitch] = 1.0);
+    }
+    // From it, to what its voice sings next.
+    let coming = lines.coming(at, voice);
+    let Some(next) = coming.symbol.pitch(voice).filter(|_| coming.steps <= AHEAD) else { return };
+    for other in others {
+        // Found from the sites, which are always as they are: what is sung later may be out of date.
+        let mut motion = (None, lines.sung()[at].pitch(other));
+        for sites in &lines.sites()[at + 1..=at + coming.steps] {
+            let symbol = sites[other];
+            motion = (motion.1, if symbol == Symbol::HOLD { motion.1 } else { symbol.pitch(other) });
+        }
+        // Backwards: what leads to the next pitch as the other voice is led to its own.
+        let (from, to) = motion;
+        parallel(voice, Some(next), (to, from), shift).into_iter().for_each(|pitch| row[ITEMS + SPAN + pitch] = 1.0);
+    }
+}
+
+/// The pitch of a voice, from its lowest, that would go in unisons, fifths or octaves with another's motion, after `own`; `None` where
+/// there is no such motion, or no such pitch.
+fn parallel(voice: usize, own: Option<Pitch>, motion: (Option<Pitch>, Option<Pitch>), shift: i32) -> Option<usize> {
+    let number = |pitch: Pitch| i32::from(pitch.get());
+    let (own, from, to) = (number(own?), number(motion.0?), number(motion.1?));
+    let is_perfect = matches!((own - from).abs() % 12, 0 | 7);
+    let pitch = u8::try_from(own + to - from + shift).ok().and_then(|pitch| Pitch::try_from(pitch).ok())?;
+    item(voice, pitch).filter(|_| is_perfect && from != to).map(|item| item % SPAN)
 }
 
 #[cfg(test)]
@@ -131,7 +186,7 @@ mod tests {
 
     /// All that is read of a site, for every voice.
     fn seen(lines: &Lines, at: usize, voice: usize, shift: i32) -> Vec<f32> {
-        let features = Features { beside: true, beats: true };
+        let features = Features { beside: true, beats: true, motions: true };
         let told = Told { places: Vec::new(), scale: Some(7), fermatas: Some(vec![false, true]) };
         let mut all = Vec::new();
         for step in 0..lines.len() {
@@ -176,12 +231,35 @@ mod tests {
     }
 
     #[test]
+    fn parallels_are_told_on_the_way_to_a_site_and_from_it() {
+        // Tenor and bass a fifth apart, C3 and G3; the bass goes up a step, then up another.
+        let (hold, rest) = (Symbol::HOLD, Symbol::REST);
+        let of = |voice: usize, pitch: u8| Symbol::new(item(voice, Pitch::try_from(pitch).unwrap()).unwrap() % SPAN);
+        let sites = vec![
+            [rest, rest, of(2, 55).unwrap(), of(3, 48).unwrap()],
+            [hold, hold, hold, of(3, 50).unwrap()],
+            [hold, hold, of(2, 59).unwrap(), of(3, 52).unwrap()],
+        ];
+        let told = |shift: i32| {
+            let mut row = vec![0.0; MOTIONS];
+            write_motions(&Lines::new(sites.clone()), (1, 2), shift, &mut row);
+            let set = |part: &[f32]| part.iter().position(|x| *x == 1.0);
+            let lowest = item(2, Pitch::try_from(55u8).unwrap()).unwrap() % SPAN;
+            let pitch = |above: Option<usize>| above.map(|above| above + 55 - lowest);
+            assert!(row.iter().sum::<f32>() == 4.0, "two voices before, a parallel on either side");
+            (pitch(set(&row[ITEMS..ITEMS + SPAN])), pitch(set(&row[ITEMS + SPAN..])))
+        };
+        // G to A would go with the bass; and A to B, which comes next a fifth above it, too.
+        assert_eq!((told(0), told(2)), ((Some(57), Some(57)), (Some(59), Some(59))));
+    }
+
+    #[test]
     fn what_is_moved_is_seen_as_it_would_be_there() {
         let sites = vec![[12, 10, 8, 3].map(symbol), [Symbol::HOLD, symbol(11), Symbol::REST, symbol(1)]];
         let moved = sites.iter().map(|sites| sites.map(|symbol| symbol.moved(2))).collect();
         let (plain, moved) = (Lines::new(sites), Lines::new(moved));
         let without = |lines: &Lines, shift: i32| {
-            let features = Features { beside: true, beats: false };
+            let features = Features { beside: true, beats: false, motions: true };
             let mut row = vec![0.0; features.here()];
             // Told as it is before it is moved: D major becomes E major.
             let told = Told { scale: Some(4 - shift as u8), ..Told::default() };

@@ -37,6 +37,8 @@ struct Head {
     here: Linear,
     joined: Linear,
     symbol: Linear,
+    /// From what is seen of the site's moment straight to its symbols, where motions are told.
+    straight: Option<Linear>,
 }
 
 /// Windows that are learnt from at once, time-major: entry `t * rows + b` is step t of row b.
@@ -71,6 +73,7 @@ impl Network {
             here: Linear::new(here, units, rng, device),
             joined: Linear::new(2 * hidden + units, units, rng, device),
             symbol: Linear::with_bias(units, &frequencies.map(f32::ln), rng, device),
+            straight: settings.motions.then(|| Linear::new(here, SYMBOLS, rng, device).scaled(0.0, device)),
         };
         Network { trunks, heads: frequencies.iter().map(head).collect() }
     }
@@ -107,9 +110,11 @@ impl Network {
         let mut logits = |(voice, head): (usize, &Head)| {
             let here = batch.here[voice * entries * width..][..entries * width].to_vec();
             let here = Tensor::<2>::from_data(TensorData::new(here, [entries, width]), &device);
+            let straight = head.straight.as_ref().map(|straight| straight.forward(here.clone()));
             let here = dropout(relu(head.here.forward(here)), rate, key());
             let joined = Tensor::cat(vec![around[voice % around.len()].clone(), here], 1);
-            head.symbol.forward(dropout(relu(head.joined.forward(joined)), rate, key()))
+            let symbols = head.symbol.forward(dropout(relu(head.joined.forward(joined)), rate, key()));
+            straight.map_or(symbols.clone(), |straight| symbols + straight)
         };
         let logits = Tensor::cat(self.heads.iter().enumerate().map(&mut logits).collect(), 0);
         cross_entropy(logits, &batch.targets, &batch.weights)
@@ -118,6 +123,6 @@ impl Network {
 
 impl Settings {
     pub(super) fn features(&self) -> Features {
-        Features { beside: self.beside, beats: self.beats }
+        Features { beside: self.beside, beats: self.beats, motions: self.motions }
     }
 }

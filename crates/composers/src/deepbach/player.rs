@@ -1,6 +1,7 @@
 //! Judging and composing with a trained network.
 
 mod composing;
+mod recall;
 
 use super::chain::{Conditionals, Direction};
 use super::lines::{Lines, Place, Told, bar_starts, places};
@@ -131,7 +132,7 @@ impl Composer for DeepBach {
     }
 
     fn default_sampling(&self) -> Sampling {
-        Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 }
+        Sampling { temperature: 1.0, top_k: 0, top_p: 1.0 }
     }
 
     fn describe(&self) -> Vec<(String, String)> {

@@ -28,6 +28,7 @@ pub(super) struct Head {
     pub here: Dense,
     pub joined: Dense,
     pub symbol: Dense,
+    pub straight: Option<Dense>,
 }
 
 impl Trained {
@@ -36,7 +37,7 @@ impl Trained {
     /// # Errors
     /// [`ModelError`], where the file does not fit.
     pub(super) fn open(file: &ModelFile, settings: Settings, choir: &Choir) -> Result<Trained, ModelError> {
-        let Settings { hidden, layers, units, separate, .. } = settings;
+        let Settings { hidden, layers, units, separate, motions, .. } = settings;
         let cell = |name: String, layer: usize| {
             let input = if layer == 0 { READ } else { hidden };
             let make = if layer == 0 { LstmCell::sparse } else { LstmCell::new };
@@ -54,6 +55,9 @@ impl Trained {
                 here: layers::dense(file, &name("here"), (here, units), Dense::sparse)?.with_relu(),
                 joined: layers::dense(file, &name("joined"), (2 * hidden + units, units), Dense::new)?.with_relu(),
                 symbol: layers::dense(file, &name("symbol"), (units, SYMBOLS), Dense::new)?,
+                straight: motions
+                    .then(|| layers::dense(file, &name("straight"), (here, SYMBOLS), Dense::sparse))
+                    .transpose()?,
             })
         };
         let sung = choir.allowed();

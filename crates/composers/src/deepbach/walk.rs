@@ -38,6 +38,7 @@ pub(super) struct Walk<'m> {
     joined: Vec<f32>,
     units: Vec<f32>,
     symbols: Vec<f32>,
+    straight: Vec<f32>,
     scratch: Scratch,
 }
 
@@ -88,6 +89,7 @@ impl<'m> Walk<'m> {
             joined: vec![0.0; 2 * model.settings().hidden + units],
             units: vec![0.0; units],
             symbols: vec![0.0; SYMBOLS],
+            straight: vec![0.0; SYMBOLS],
             scratch: Scratch::new(),
             direction: Direction::Forward,
             model,
@@ -139,6 +141,10 @@ impl<'m> Walk<'m> {
         head.here.forward(&self.here, &mut self.joined[2 * hidden..]);
         head.joined.forward(&self.joined, &mut self.units);
         head.symbol.forward(&self.units, &mut self.symbols);
+        if let Some(straight) = &head.straight {
+            straight.forward(&self.here, &mut self.straight);
+            self.symbols.iter_mut().zip(&self.straight).for_each(|(sum, logit)| *sum += logit);
+        }
         log_softmax(&mut self.symbols);
         &self.symbols
     }

@@ -252,7 +252,7 @@ impl Autoregressive for ChordComposer {
     }
 
     fn logits<'s>(&self, state: &'s mut State<'_>) -> &'s mut [f32] {
-        let logits = self.model.predict(&mut state.rows);
+        let logits = self.model.predict(&state.place, &mut state.rows);
         self.mask(&state.place, logits);
         logits
     }

@@ -1,7 +1,10 @@
+use super::grammar::STRETCHES;
 use super::*;
+use cantus_encoding::TokenId;
+use cantus_encoding::performance::{GRID, LEVELS, LONGEST_WAIT};
 use cantus_model::tokens::{Batch, Outline, Piece as Line, plan};
-use cantus_model::{StepAt, Trainable, seeded};
-use cantus_score::{Note, Part, Pitch, Velocity};
+use cantus_model::{StepAt, Trainable, TrainingSet, seeded};
+use cantus_score::{Note, Part, PedalSpan, Pitch, Velocity};
 use std::ops::ControlFlow;
 
 /// So many seconds of playing: chords with a restrike, loudness that changes, a pedal that is changed every second.
@@ -89,7 +92,7 @@ fn learning_judging_and_composing_forbid_the_same_words_in_every_key() {
     let mut rows = player.model.rows();
     let place = player.model.grammar.begin(&[]);
     player.model.read(Vocabulary::id(Token::Start), &place, &mut rows);
-    let logits = player.model.predict(&mut rows);
+    let logits = player.model.predict(&place, &mut rows);
     place.forbid(logits);
     let may = logits.iter().filter(|logit| logit.is_finite()).count();
     // Waits, loudness, and the pedal; nothing can be struck before its loudness is said.
@@ -100,12 +103,14 @@ fn learning_judging_and_composing_forbid_the_same_words_in_every_key() {
 fn performances_are_learnt_slower_and_faster_and_scores_are_not() {
     let takes = |reading| -> Vec<Score> {
         let grammar = Playing::of(&set(reading), 3).unwrap();
-        (1..grammar.takes()).map(|take| grammar.take(&played(20), take)).collect()
+        (0..grammar.takes()).map(|take| grammar.take(&played(20), take)).collect()
     };
-    assert!(takes(Reading::Merged).is_empty());
+    // As it is, and once more, told how busy it is.
+    assert_eq!(takes(Reading::Merged).len(), 2);
     let ends: Vec<u64> = takes(Reading::Pedalled).iter().map(|take| take.end().0).collect();
     let end = played(20).end().0 as f64;
-    assert_eq!(ends, STRETCHES.map(|by| (end * by).round() as u64));
+    let of = [1.0, STRETCHES[0], STRETCHES[1], STRETCHES[2], STRETCHES[3]].map(|by| (end * by).round() as u64);
+    assert_eq!(ends, [of, of].concat());
     for take in takes(Reading::Performed) {
         assert_eq!(take.note_count(), played(20).note_count());
         assert!(take.parts[0].pedal.is_empty());
@@ -147,4 +152,76 @@ fn a_prompt_keeps_its_pedal_and_what_follows_has_its_own() {
     assert_eq!(before, kept.parts[0].pedal);
     assert!(!after.is_empty() && score.parts[0].pedal.is_sorted());
     assert_eq!(score.tempos, source.tempos);
+}
+
+#[test]
+fn half_of_the_takes_are_told_how_busy_they_are_going_to_be() {
+    let grammar = Playing::of(&set(Reading::Pedalled), 0).unwrap();
+    let known = |take: usize| {
+        let tokens = grammar.encode_take(&played(20), take);
+        let mut place = grammar.begin(&tokens);
+        let mut busy = Vec::new();
+        for token in tokens {
+            place.read(token);
+            let mut known = Vec::new();
+            place.contexts(&mut known);
+            busy.extend(known.last());
+        }
+        busy
+    };
+    let unsaid = grammar.contexts().last().map(|count| *count as u32 - 1).unwrap();
+    let (untold, told) = (known(0), known(grammar.takes() / 2));
+    assert!(untold.iter().all(|class| *class == unsaid), "{untold:?}");
+    assert_eq!(untold.len(), told.len(), "the same words but for the first");
+    // At the end nothing is struck any more; before it is as busy as it is.
+    assert!(told.iter().all(|class| *class < unsaid) && told.last() == Some(&0), "{told:?}");
+    assert!(told.iter().max() > told.last(), "{told:?}");
+    let place = |density: f64| {
+        let mut known = Vec::new();
+        grammar.begin_as_busy(density).contexts(&mut known);
+        known.last().copied()
+    };
+    assert_eq!([0.0, 0.5, 1.0].map(place), [Some(0), Some(unsaid / 2), Some(unsaid - 1)]);
+}
+
+#[test]
+fn words_that_may_follow_are_told_apart_by_traits_that_do_not_depend_on_the_key() {
+    let grammar = Playing::of(&set(Reading::Pedalled), 3).unwrap();
+    let tokens = grammar.encode(&played(12)).0;
+    let size = grammar.size();
+    let traits = grammar.traits();
+    let classes = |shift: i32| {
+        let mut place = grammar.begin(&tokens);
+        tokens.iter().take(200).for_each(|token| place.read(grammar.moved(*token, shift)));
+        let mut classes = vec![0; traits.len() * size];
+        place.classes(&mut classes);
+        classes
+    };
+    let (plain, moved) = (classes(0), classes(2));
+    for (count, classes) in traits.iter().zip(plain.chunks(size)) {
+        assert!(classes.iter().all(|class| (*class as usize) < *count));
+        assert!(classes.iter().collect::<std::collections::BTreeSet<_>>().len() > 3, "{classes:?}");
+    }
+    for key in 20..60 {
+        for token in [Token::Strike(key), Token::Release(key)].map(Vocabulary::id) {
+            for of_trait in 0..traits.len() {
+                let at = |token: TokenId| of_trait * size + token.index();
+                assert_eq!(plain[at(token)], moved[at(grammar.moved(token, 2))], "{token:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn composing_adds_the_traits_that_were_learnt() {
+    let player = composer(Reading::Pedalled, 8);
+    let settings = SPEC.tiny_settings("default").unwrap();
+    let mut trainer: TokenTrainer<Playing> = TokenTrainer::new(&settings, &set(Reading::Pedalled), 1).unwrap();
+    for step in 0..8 {
+        trainer.step(StepAt { epoch: 0, step }, 0.01);
+    }
+    let validated = trainer.validate();
+    let judged = player.judge().unwrap().judge(&played(12)).figures;
+    // The judge's weights have 16 bits.
+    assert!((judged.nats / judged.tokens - validated.nats / validated.tokens).abs() < 0.01, "{judged:?} {validated:?}");
 }

@@ -2,6 +2,9 @@
 
 use super::{KEYS, LONGEST_WAIT, Token, Vocabulary};
 
+/// Strokes that are no more steps apart are of one chord.
+pub const CHORD: u32 = 3;
+
 /// Some of a piano's keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keys(u128);
@@ -36,13 +39,17 @@ pub struct Cursor {
     now: u32,
     sounding: Keys,
     /// When each key was struck last.
-    struck: [u32; KEYS as usize],
+    struck: [Option<u32>; KEYS as usize],
     level: Option<u8>,
     pedal_since: Option<u32>,
     /// The highest key struck at this moment, and how many were.
     highest: Option<u8>,
     strokes: usize,
     last_stroke: Option<u32>,
+    /// The key that was struck last.
+    last_key: Option<u8>,
+    /// Steps from one stroke to the next, those of a chord left out, the last time.
+    gap: Option<u32>,
 }
 
 impl Default for Cursor {
@@ -52,12 +59,14 @@ impl Default for Cursor {
             last: Token::Start,
             now: 0,
             sounding: Keys::default(),
-            struck: [0; KEYS as usize],
+            struck: [None; KEYS as usize],
             level: None,
             pedal_since: None,
             highest: None,
             strokes: 0,
             last_stroke: None,
+            last_key: None,
+            gap: None,
         }
     }
 }
@@ -79,7 +88,7 @@ impl Cursor {
     }
 
     /// When a key was struck last.
-    pub fn struck(&self, key: u8) -> u32 {
+    pub fn struck(&self, key: u8) -> Option<u32> {
         self.struck[usize::from(key)]
     }
 
@@ -103,11 +112,21 @@ impl Cursor {
         self.last_stroke
     }
 
+    /// The key that was struck last.
+    pub fn last_key(&self) -> Option<u8> {
+        self.last_key
+    }
+
+    /// Steps between the last two strokes that are more than [`CHORD`] apart.
+    pub fn gap(&self) -> Option<u32> {
+        self.gap
+    }
+
     /// Whether a word may come next: no key is struck that sounds, none released that does not, and a moment is spelled in one way only.
     pub fn permits(&self, token: Token) -> bool {
         let before_pedal = matches!(self.last, Token::Start | Token::Wait(_) | Token::Release(_));
         match token {
-            Token::Start => false,
+            Token::Start | Token::Told => false,
             Token::Wait(steps) => match self.last {
                 // What is longer than the longest wait is said with that one first.
                 Token::Wait(before) => before == LONGEST_WAIT,
@@ -143,18 +162,21 @@ impl Cursor {
     /// Goes on past a word.
     pub fn advance(&mut self, token: Token) {
         match token {
-            Token::Start => *self = Cursor::default(),
+            Token::Start | Token::Told => return *self = Cursor::default(),
             Token::Wait(steps) => {
                 self.now = self.now.saturating_add(u32::from(steps));
                 (self.highest, self.strokes) = (None, 0);
             }
             Token::Level(level) => self.level = Some(level),
             Token::Strike(key) => {
+                let apart = self.last_stroke.map(|before| self.now - before);
+                self.gap = apart.filter(|steps| *steps > CHORD).or(self.gap);
                 self.sounding.0 |= 1 << key;
-                self.struck[usize::from(key)] = self.now;
+                self.struck[usize::from(key)] = Some(self.now);
                 self.highest = Some(key);
                 self.strokes += 1;
                 self.last_stroke = Some(self.now);
+                self.last_key = Some(key);
             }
             Token::Release(key) => self.sounding.0 &= !(1 << key),
             Token::Pedal(down) => self.pedal_since = down.then_some(self.now),

@@ -14,7 +14,7 @@ pub const LONGEST_WAIT: u8 = 100;
 pub const LEVELS: u8 = 32;
 
 /// Where the words of each kind begin.
-const WAITS: u32 = 1;
+const WAITS: u32 = 2;
 const LOUDNESS: u32 = WAITS + LONGEST_WAIT as u32;
 const STROKES: u32 = LOUDNESS + LEVELS as u32;
 const RELEASES: u32 = STROKES + KEYS as u32;
@@ -25,6 +25,8 @@ const PEDAL: u32 = RELEASES + KEYS as u32;
 pub enum Token {
     /// Before a piece.
     Start,
+    /// Before a piece of which is known how busy it is going to be.
+    Told,
     /// So many steps pass, 1 to [`LONGEST_WAIT`].
     Wait(u8),
     /// Keys are struck so loud from here on, below [`LEVELS`].
@@ -108,6 +110,7 @@ impl Vocabulary {
     pub fn id(token: Token) -> TokenId {
         TokenId(match token {
             Token::Start => 0,
+            Token::Told => 1,
             Token::Wait(steps) => WAITS + u32::from(steps) - 1,
             Token::Level(level) => LOUDNESS + u32::from(level),
             Token::Strike(key) => STROKES + u32::from(key),
@@ -121,6 +124,7 @@ impl Vocabulary {
         let of = |first: u32| (id.0 - first) as u8;
         match id.0 {
             0 => Some(Token::Start),
+            1 => Some(Token::Told),
             WAITS..LOUDNESS => Some(Token::Wait(of(WAITS) + 1)),
             LOUDNESS..STROKES => Some(Token::Level(of(LOUDNESS))),
             STROKES..RELEASES => Some(Token::Strike(of(STROKES))),

@@ -6,7 +6,7 @@ use super::{
     usual_quarters,
 };
 use crate::base64::{base64, from_base64};
-use crate::statistics::mean;
+use crate::mean::mean;
 use cantus_score::{Score, TicksPerQuarter};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

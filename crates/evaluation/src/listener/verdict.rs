@@ -1,8 +1,8 @@
 //! What a listener makes of what it hears.
 
 use super::features::{FIGURES_HEARD, Features, TURNS};
+use crate::mean::mean;
 use crate::regression::{Row, fit, score};
-use crate::statistics::mean;
 
 /// Rare values must not outweigh all others: figures are cut at so many standard deviations.
 const FARTHEST: f64 = 4.0;

@@ -115,7 +115,7 @@ impl Digest {
             (0..line.events.len()).map(move |at| Some(filter.holds(line.gram(at, LENGTHS[length])?)))
         };
         let share = |length: usize| {
-            let raw = crate::statistics::mean(found(length).flatten().map(|found| if found { 1.0 } else { 0.0 }))?;
+            let raw = crate::mean::mean(found(length).flatten().map(|found| if found { 1.0 } else { 0.0 }))?;
             let mistaken = self.filters[length].mistaken();
             Some(((raw - mistaken) / (1.0 - mistaken)).clamp(0.0, 1.0))
         };

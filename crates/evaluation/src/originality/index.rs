@@ -168,7 +168,7 @@ impl Index {
     fn share(&self, line: &Line, length: usize, left_out: Option<u32>) -> Option<f64> {
         let grams = (0..line.events.len()).filter_map(|at| line.gram(at, LENGTHS[length]));
         let found = grams.map(|gram| if self.entries(length, gram, left_out).next().is_some() { 1.0 } else { 0.0 });
-        crate::statistics::mean(found)
+        crate::mean::mean(found)
     }
 
     /// Where an n-gram stands.

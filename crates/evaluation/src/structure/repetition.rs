@@ -1,6 +1,6 @@
 //! Repetition: what a piece says again, and what it cannot stop saying.
 
-use crate::statistics::mean;
+use crate::mean::mean;
 use cantus_score::{Bar, Note, TicksPerQuarter};
 use serde::Serialize;
 

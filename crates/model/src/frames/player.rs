@@ -1,5 +1,6 @@
 //! Judging and composing with a trained network: the state is carried, one step of work a frame.
 
+use super::network::PastOf;
 use super::repertoire::past_of;
 use super::repetition::Runs;
 use super::strokes::{self, Since, Striker, Stroke};
@@ -33,9 +34,6 @@ pub struct FrameComposer<N: FrameNetwork> {
     strokes: Option<Striker>,
     parameters: usize,
 }
-
-/// What a network's head keeps of a piece.
-pub(super) type PastOf<N> = <<N as FrameNetwork>::Head as FrameHead>::Past;
 
 /// What the layers remember of `rows` pieces.
 struct Memory {

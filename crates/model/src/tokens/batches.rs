@@ -6,6 +6,7 @@ use crate::plan::{Plan, Row, Segment};
 use cantus_encoding::TokenId;
 use cantus_nn::random::{below, derive};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Windows to a segment.
 const SEGMENT_WINDOWS: usize = 8;
@@ -128,6 +129,12 @@ pub fn plan(pieces: &[Outline], rows: usize, window: usize, seed: u64, epoch: u6
     Plan::new(epoch, segments, rows, window, &mut rng)
 }
 
+/// The network's outputs: a logit for each token, then one for each class of each of [`Grammar::traits`]; where these begin.
+fn first_outputs(grammar: &impl Grammar) -> Vec<u32> {
+    let begin = |next: &mut usize, classes| Some(std::mem::replace(next, *next + classes) as u32);
+    grammar.traits().into_iter().scan(grammar.size(), begin).collect()
+}
+
 /// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -148,6 +155,13 @@ pub struct Batch {
     /// # Shapes
     /// `[T * B, V]`
     pub forbidden: Vec<f32>,
+    /// How many [`Grammar::traits`] there are.
+    pub traits: usize,
+    /// For each of them which of the network's outputs is added to a token's logit.
+    ///
+    /// # Shapes
+    /// `[T * B, V, traits]`
+    pub added: Arc<[u32]>,
 }
 
 impl Batch {
@@ -160,6 +174,7 @@ impl Batch {
         let rows: Vec<Option<&Row>> = rows.collect();
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
         let (size, known, classes) = (rows.len() * steps, grammar.contexts().len(), grammar.size());
+        let firsts = first_outputs(grammar);
         let mut batch = Batch {
             rows: rows.len(),
             steps,
@@ -168,7 +183,11 @@ impl Batch {
             targets: vec![0; size],
             weights: vec![0.0; size],
             forbidden: vec![0.0; if G::FORBIDS { size * classes } else { 0 }],
+            traits: firsts.len(),
+            added: Arc::new([]),
         };
+        let mut added = firsts.repeat(size * classes);
+        let mut of_traits = vec![0; firsts.len() * classes];
         let mut found = Vec::with_capacity(known);
         for (b, row) in rows.iter().enumerate() {
             let Some(Row { segment, .. }) = row else { continue };
@@ -190,6 +209,11 @@ impl Batch {
                         place.forbid(&mut batch.forbidden[at * classes..(at + 1) * classes]);
                         found.clear();
                         place.contexts(&mut found);
+                        place.classes(&mut of_traits);
+                        for (k, of_trait) in of_traits.chunks_exact(classes).enumerate() {
+                            let here = added[at * classes * firsts.len() + k..].iter_mut().step_by(firsts.len());
+                            here.zip(of_trait).for_each(|(output, class)| *output += class);
+                        }
                         &found[..]
                     }
                     None => &piece.contexts[k * known..],
@@ -199,6 +223,7 @@ impl Batch {
                 }
             }
         }
+        batch.added = added.into();
         batch
     }
 }

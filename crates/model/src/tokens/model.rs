@@ -49,14 +49,14 @@ impl<G: Grammar> TokenModel<G> {
             let input = if layer == 0 { embedding } else { hidden };
             layers::cell(file, &format!("lstms.{layer}"), (input, hidden), LstmCell::new)
         };
-        let (size, sizes) = (grammar.size(), grammar.contexts());
+        let (size, sizes, traits) = (grammar.size(), grammar.contexts(), grammar.traits().iter().sum::<usize>());
         Ok(TokenModel {
             token: table("token.table", size)?,
             contexts: (0..sizes.len())
                 .map(|k| table(&format!("contexts.{k}.table"), sizes[k]))
                 .collect::<Result<_, _>>()?,
             cells: (0..layers).map(cell).collect::<Result<_, _>>()?,
-            output: layers::dense(file, "output", (hidden, size), Dense::new)?,
+            output: layers::dense(file, "output", (hidden, size + traits), Dense::new)?,
             habits: file.header.habits.clone(),
             parameters: checkpoint::parameters(file),
             settings,
@@ -76,7 +76,7 @@ impl<G: Grammar> TokenModel<G> {
         Rows {
             input: vec![0.0; self.token.width()],
             layers: self.cells.iter().map(zeros).collect(),
-            logits: vec![0.0; self.grammar.size()],
+            outputs: vec![0.0; self.output.output()],
             scratch: Scratch::new(),
             n: 1,
         }
@@ -88,14 +88,36 @@ impl<G: Grammar> TokenModel<G> {
         self.step(rows);
     }
 
-    /// The network's own logits of the next tokens, all of them.
+    /// The network's own logits of the next tokens, all of them, of a single piece that stands at `place`.
     ///
     /// # Shapes
-    /// `[n, V]`
-    pub fn predict<'r>(&self, rows: &'r mut Rows) -> &'r mut [f32] {
+    /// `[V]`
+    pub fn predict<'r>(&self, place: &impl Place, rows: &'r mut Rows) -> &'r mut [f32] {
+        self.forward(rows);
+        self.logits(place, &mut rows.outputs)
+    }
+
+    /// The outputs of all rows.
+    fn forward(&self, rows: &mut Rows) {
         let last = rows.layers.last().map_or(&rows.input, |(h, _)| h);
-        self.output.forward(last, &mut rows.logits);
-        &mut rows.logits
+        self.output.forward(last, &mut rows.outputs);
+    }
+
+    /// The logits of the next tokens at `place`, out of the outputs of a row.
+    fn logits<'r>(&self, place: &impl Place, outputs: &'r mut [f32]) -> &'r mut [f32] {
+        let (logits, mut of_classes) = outputs.split_at_mut(self.grammar.size());
+        let traits = self.grammar.traits();
+        if traits.is_empty() {
+            return logits;
+        }
+        let mut classes = vec![0; traits.len() * logits.len()];
+        place.classes(&mut classes);
+        for (count, classes) in traits.into_iter().zip(classes.chunks_exact(logits.len())) {
+            let here;
+            (here, of_classes) = of_classes.split_at_mut(count);
+            logits.iter_mut().zip(classes).for_each(|(logit, class)| *logit += here[*class as usize]);
+        }
+        logits
     }
 
     /// A row's input for the token that was read last.
@@ -136,17 +158,17 @@ impl<G: Grammar> TokenModel<G> {
         let mut done: Vec<Option<D>> = drafts.iter().map(|_| None).collect();
         let all = drafts.iter().map(|draft| draft.written().1).sum::<usize>() as f64;
         let mut drafts: Vec<(usize, D)> = drafts.into_iter().enumerate().collect();
-        let (size, width) = (self.grammar.size(), self.token.width());
+        let (outputs, width) = (self.output.output(), self.token.width());
         let (mut finished, mut reported) = (0, 0);
         while !drafts.is_empty() {
-            self.predict(&mut rows);
+            self.forward(&mut rows);
             // From the last to the first: a piece that is finished leaves, and the last one takes its row.
             for k in (0..drafts.len()).rev() {
                 let (number, draft) = &mut drafts[k];
                 let next = match draft.intended() {
                     Some(token) => token,
                     None => {
-                        let logits = &mut rows.logits[k * size..(k + 1) * size];
+                        let logits = self.logits(draft.place(), &mut rows.outputs[k * outputs..(k + 1) * outputs]);
                         draft.place().forbid(logits);
                         draft.mask(logits);
                         let next = sampling.draw(logits, &mut rngs[*number]);
@@ -193,7 +215,7 @@ impl<G: Grammar> Judge for TokenModel<G> {
         tokens.iter().take(1).for_each(|token| place.read(*token));
         for pair in tokens.windows(2) {
             self.read(pair[0], &place, &mut rows);
-            let (logits, target) = (self.predict(&mut rows), pair[1].index());
+            let (logits, target) = (self.predict(&place, &mut rows), pair[1].index());
             place.forbid(logits);
             let (nats, is_right) = said(logits, target);
             figures.nats += nats;
@@ -218,8 +240,8 @@ pub struct Rows {
     input: Vec<f32>,
     /// Outputs and cells of each layer, `[n, H]`.
     layers: Vec<(Vec<f32>, Vec<f32>)>,
-    /// `[n, V]`
-    logits: Vec<f32>,
+    /// Logits of the tokens and of the classes of [`Grammar::traits`], `[n, V + C]`.
+    outputs: Vec<f32>,
     scratch: Scratch,
     n: usize,
 }
@@ -234,7 +256,7 @@ impl Rows {
         Rows {
             input: all(&|row| &row.input),
             layers: (0..layers).map(|k| (all(&|row| &row.layers[k].0), all(&|row| &row.layers[k].1))).collect(),
-            logits: all(&|row| &row.logits),
+            outputs: all(&|row| &row.outputs),
             scratch: Scratch::new(),
             n: rows.len(),
         }
@@ -244,7 +266,7 @@ impl Rows {
     fn swap_remove(&mut self, k: usize) {
         let last = self.n - 1;
         let states = self.layers.iter_mut().flat_map(|(h, c)| [h, c]);
-        for values in states.chain([&mut self.input, &mut self.logits]) {
+        for values in states.chain([&mut self.input, &mut self.outputs]) {
             let width = values.len() / (last + 1);
             values.copy_within(last * width.., k * width);
             values.truncate(last * width);

@@ -9,6 +9,7 @@ use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::embedding::Embedding;
 use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::traits::with_traits;
 
 /// The network.
 #[derive(Module, Debug)]
@@ -47,7 +48,8 @@ impl TokenNetwork {
             .map(|layer| Lstm::new(if layer == 0 { embedding } else { hidden }, hidden, rng, device))
             .map(|lstm| lstm.with_precision(settings.precision))
             .collect();
-        TokenNetwork { token, contexts, lstms, output: Linear::new(hidden, grammar.size(), rng, device) }
+        let outputs = grammar.size() + grammar.traits().iter().sum::<usize>();
+        TokenNetwork { token, contexts, lstms, output: Linear::new(hidden, outputs, rng, device) }
     }
 
     /// Logits of a batch, minus infinity where a token is forbidden; the states move on. Dropout on the summed embeddings and after each
@@ -72,7 +74,11 @@ impl TokenNetwork {
         let x = dropout(embedded, dropouts.0, key(0)).reshape([batch.steps, batch.rows, width]);
         let x = unroll(&self.lstms, states, x, dropouts.1, key);
         let [steps, rows, hidden] = x.dims();
-        let logits = self.output.forward(x.reshape([steps * rows, hidden]));
+        let outputs = self.output.forward(x.reshape([steps * rows, hidden]));
+        let logits = match batch.traits {
+            0 => outputs,
+            traits => with_traits(outputs, self.token.vocabulary(), traits, &batch.added),
+        };
         if batch.forbidden.is_empty() {
             return logits;
         }

@@ -226,6 +226,10 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
         let tokens: Classes = (0..own.size() as u32)
             .map(|token| own.token_of(&old, TokenId(token)).map(|token| token.index()).filter(|token| *token < size))
             .collect();
+        let of_traits = size..size + own.traits().iter().sum::<usize>();
+        let is_same = own.traits() == old.traits();
+        let of_traits = of_traits.map(|output| is_same.then_some(output));
+        let outputs: Classes = tokens.iter().copied().chain(of_traits).collect();
         let context = |k: usize, values: usize| -> Classes {
             let of = |value: u32| own.context_of(&old, k, value).map(|value| value as usize);
             (0..values as u32).map(|value| of(value).filter(|value| *value < sizes[k])).collect()
@@ -233,7 +237,8 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
         let contexts: Vec<Classes> =
             own.contexts().into_iter().enumerate().map(|(k, values)| context(k, values)).collect();
         self.learner.begin_from(base, |name, axis| match (name, axis) {
-            ("token.table" | "output.weight" | "output.bias", 0) => Some(tokens.clone()),
+            ("token.table", 0) => Some(tokens.clone()),
+            ("output.weight" | "output.bias", 0) => Some(outputs.clone()),
             (_, 0) => {
                 let k: usize = name.strip_prefix("contexts.")?.strip_suffix(".table")?.parse().ok()?;
                 contexts.get(k).cloned()

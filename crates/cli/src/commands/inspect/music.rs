@@ -4,7 +4,8 @@ use super::{Arguments, folder, rows};
 use crate::cells::{VOICES, cells, range};
 use crate::files;
 use crate::terminal::{command, duration, printable, say, table};
-use cantus_evaluation::structure::{Recurrence, recurrences};
+use cantus_evaluation::picture;
+use cantus_evaluation::structure::{Parallel, Parallels, Recurrence, Way, parallels, recurrences};
 use cantus_formats::{self as formats, Format, Limits};
 use cantus_score::{Part, Score, Unpitched, counted};
 use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
@@ -13,6 +14,8 @@ use std::path::Path;
 
 /// Stretches that come again and are told; of more there is a number.
 const MOST_RECURRENCES: usize = 12;
+/// Motifs that come again changed and are told.
+const MOST_MOTIFS: usize = 3;
 /// Metres and keys that are told; of more there is a number.
 const MOST_CHANGES: usize = 8;
 /// A file may claim any length: bars are counted so far.
@@ -36,6 +39,11 @@ pub fn file(arguments: &Arguments) -> Result<()> {
     // What comes before the first note nobody hears, learns or continues.
     let (silent, from) = reading.score.silent_bars();
     let score = if silent > 0 { reading.score.after(from) } else { reading.score };
+    if let Some(plot) = &arguments.plot {
+        let title = score.title.clone().unwrap_or_else(|| path.display().to_string());
+        files::write_bytes(plot, picture::parallels(&score, &parallels(&score), &title).as_bytes())?;
+        return say(format!("{}: motifs of the melody that come again", plot.display()));
+    }
     if arguments.json { as_json(path, &score, &warnings, silent) } else { as_table(path, &score, warnings, silent) }
 }
 
@@ -50,7 +58,7 @@ fn as_json(path: &Path, score: &Score, warnings: &[String], silent: u64) -> Resu
         "file": path, "title": score.title, "notes": score.note_count(),
         "quarters": score.end().quarters(score.ticks_per_quarter), "seconds": score.tempo_map().seconds(score.end()),
         "meters": meters(score), "keys": keys(score), "parts": score.parts.iter().map(part).collect::<Vec<_>>(),
-        "origin": Provenance::find(&score.remarks), "warnings": warnings, "recurrences": recurrences(score),
+        "origin": Provenance::find(&score.remarks), "warnings": warnings, "recurrences": recurrences(score), "parallels": parallels(score),
         "silent_bars": silent, "printed_bars": (!score.printed.is_empty()).then(|| score.last_bar()),
     }))
 }
@@ -81,6 +89,7 @@ fn as_table(path: &Path, score: &Score, warnings: Vec<String>, silent: u64) -> R
         ("metre", if meters.is_empty() { "none is named; read as 4/4".to_owned() } else { shortened(meters) }),
         ("key", shortened(keys(score))),
         ("form", form(&recurrences(score))),
+        ("motifs", motifs(&parallels(score))),
     ]);
     lines.extend(score.parts.iter().map(|of| ("part".to_owned(), part(of))));
     if let Some(origin) = Provenance::find(&score.remarks) {
@@ -138,6 +147,25 @@ fn form(recurrences: &[Recurrence]) -> String {
     let more = recurrences.len().saturating_sub(MOST_RECURRENCES);
     let more = (more > 0).then(|| format!("and {more} more"));
     told.chain(more).collect::<Vec<_>>().join("; ")
+}
+
+/// How much of the melody comes again, and its longest motifs that come changed, in a line.
+fn motifs(parallels: &Parallels) -> String {
+    let said = |way: &Way| {
+        parallels.shares.get(way).filter(|share| **share >= 0.005).map(|share| format!("{:.0}% {way}", 100.0 * share))
+    };
+    let shares: Vec<String> = Way::ALL.iter().filter_map(said).collect();
+    if shares.is_empty() {
+        return String::new();
+    }
+    let mut changed: Vec<&Parallel> = parallels.found.iter().filter(|found| found.way != Way::Literal).collect();
+    changed.sort_by_key(|found| (std::cmp::Reverse(found.notes), found.note));
+    changed.truncate(MOST_MOTIFS);
+    let told = changed.into_iter().map(|Parallel { way, notes, bar, of_bar, .. }| {
+        format!("{} from bar {bar} are those from bar {of_bar} {way}", counted(*notes, "note"))
+    });
+    let heard = format!("of the melody's intervals were heard before: {}", shares.join(", "));
+    [heard].into_iter().chain(told).collect::<Vec<String>>().join("; ")
 }
 
 /// How a piece was composed, and the command that composes it again.

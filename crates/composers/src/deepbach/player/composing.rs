@@ -1,6 +1,7 @@
 //! Composing: from nothing, from a beginning, around what is given.
 
 use super::DeepBach;
+use super::recall::recall;
 use crate::deepbach::cadences;
 use crate::deepbach::chain::settle;
 use crate::deepbach::lines::{Lines, Told, bar_starts, places, scale_of};
@@ -176,7 +177,9 @@ impl DeepBach {
         }
         let mut walk = Walk::new(&self.network, Lines::new(sites), told, steps.clone());
         settle(&mut walk, (steps, &free), (sampling, self.network.settings().sweeps), &mut rng, progress)?;
-        Ok(walk.into_lines().into_sites())
+        let mut sites = walk.into_lines().into_sites();
+        recall(&mut sites, &free, self.choir.steps_per_quarter as usize);
+        Ok(sites)
     }
 
     /// Any pitch that a voice sings; a rest where it never does.

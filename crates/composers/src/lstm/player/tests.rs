@@ -33,7 +33,7 @@ fn token_by_token_is_the_whole_sequence() {
         let mut state = player.start(bars);
         for (token, expected) in tokens[..predicted].iter().zip(whole.chunks(vocabulary.len())) {
             player.advance(&mut state, *token);
-            let raw = player.model.predict(&mut state.rows).to_vec();
+            let raw = player.model.predict(&state.place, &mut state.rows).to_vec();
             // Composing reads weights of 16 bits.
             assert!(raw.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "{raw:?} {expected:?}");
             // The mask takes away, and changes nothing else.
