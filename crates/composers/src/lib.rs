@@ -4,6 +4,7 @@
 
 mod abc_rnn;
 mod accompany;
+mod bachprop;
 mod chorale;
 mod deepbach;
 mod drum_and_bass;
