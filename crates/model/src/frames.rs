@@ -9,6 +9,7 @@
 mod bars;
 mod baselines;
 mod batches;
+pub mod machines;
 mod player;
 mod repertoire;
 mod repetition;
