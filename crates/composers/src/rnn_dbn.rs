@@ -387,3 +387,101 @@ impl FrameHead for Head {
         Some(drawn & allowed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_model::{Pieces, StepAt, Trainable, TrainingSet};
+    use cantus_nn::random::{normal, seeded};
+    use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
+    use serde_json::{Value, json};
+
+    fn set() -> TrainingSet {
+        let note = |k: u64, of: u64| Note {
+            onset: Ticks(4 * k),
+            pitch: Pitch::try_from((48 + (k * 5 + of * 3) % 24) as u8).unwrap(),
+            duration: Ticks(2 + 4 * (k % 2)),
+            velocity: Velocity::DEFAULT,
+        };
+        let piece = |of: u64| {
+            let mut score = Score::new(TicksPerQuarter::new(4).unwrap());
+            score.parts.push(Part { notes: (0..40).map(|k| note(k, of)).collect(), ..Part::default() });
+            score
+        };
+        let pieces = |of: std::ops::Range<u64>| of.map(piece).collect::<Pieces>();
+        TrainingSet { train: pieces(0..4), valid: pieces(4..6), ..TrainingSet::default() }
+    }
+
+    /// After so many steps.
+    fn learnt(changes: &Value, steps: u64) -> Box<dyn Trainable> {
+        let mut settings = SPEC.tiny_settings("default").unwrap();
+        settings.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let mut trainer = FrameTrainer::<Network>::create(&settings, &set(), 3).unwrap();
+        let each = trainer.steps(0);
+        (0..steps).for_each(|step| {
+            assert!(trainer.step(StepAt { epoch: step / each, step: step % each }, 0.01).finite);
+        });
+        trainer
+    }
+
+    /// The head of a model, and its biases at some places.
+    fn head(file: &ModelFile, rows: usize) -> (Head, Biases) {
+        let (settings, own) = FrameSettings::read::<Own>(&file.header.settings).unwrap();
+        let head = Head::load(file, &own, settings.features()).unwrap();
+        let rng = &mut seeded(4);
+        let features: Vec<f32> = (0..rows * settings.features()).map(|_| 0.5 * normal(rng)).collect();
+        let biases = head.biases(&features, rows);
+        (head, biases)
+    }
+
+    #[test]
+    fn it_begins_as_the_lower_machine_alone() {
+        let (head, [visible, hidden, middle, top]) = head(&learnt(&json!({"begin": 1000}), 12).save(), 1);
+        let Machines { lower, upper } = &head.machines;
+        // 16 units are few enough to be enumerated.
+        let [expected, found] =
+            [lower.log_partition_exact(&visible, &hidden), upper.log_partition_exact(&middle, &top)]
+                .map(Option::unwrap);
+        assert!((found - expected).abs() < 1e-3, "{found} {expected}");
+        let frame = [Key::new(30), Key::new(34), Key::new(37)].into_iter().flatten().collect::<Keys>();
+        let data = written(&[frame, Keys::NONE]);
+        let twice = |biases: &[f32]| biases.repeat(2);
+        let (visible, hidden, middle, top) = (twice(&visible), twice(&hidden), twice(&middle), twice(&top));
+        let biases = DeepBiases { visible: &visible, hidden: &hidden, middle: &middle, top: &top };
+        for (samples, seed) in [(1, 1), (1, 2), (5, 3)] {
+            let bounds = log_bounds((lower, upper), &data, biases, samples, seed);
+            for (bound, energy) in bounds.iter().zip(lower.free_energies(&data, &visible, &hidden)) {
+                assert!((bound + energy).abs() < 1e-3, "{bound} {energy}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_upper_machine_learns_moves_nothing_of_the_lower_one() {
+        // One norm is clipped for all.
+        let of = |begin: u64| learnt(&json!({"begin": begin, "clip": 1e9}), 10).save();
+        let (alone, both) = (of(1000), of(0));
+        let moved: Vec<&str> = both
+            .tensors
+            .iter()
+            .filter(|(name, tensor)| tensor.values != alone.tensors[*name].values)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(moved, ["middle.bias", "middle.weight", "top.bias", "top.weight", "upper.weight"]);
+    }
+
+    #[test]
+    fn more_units_than_keys_begin_with_little_and_more_draws_bring_the_bound_nearer() {
+        let trainer = learnt(&json!({"top": 100, "learning_rate": 0.02}), 30);
+        let (head, [visible, hidden, middle, top]) = head(&trainer.save(), 200);
+        assert_eq!((middle.len(), top.len()), (200 * 16, 200 * 100));
+        let biases = DeepBiases { visible: &visible, hidden: &hidden, middle: &middle, top: &top };
+        let frame = [Key::new(30), Key::new(34)].into_iter().flatten().collect::<Keys>();
+        let data = written(&[frame; 200]);
+        let mean = |samples: usize| {
+            let Machines { lower, upper } = &head.machines;
+            log_bounds((lower, upper), &data, biases, samples, 9).iter().sum::<f64>() / 200.0
+        };
+        assert!(mean(1) <= mean(30) + 1e-3, "{} {}", mean(1), mean(30));
+    }
+}

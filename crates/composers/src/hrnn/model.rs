@@ -297,7 +297,7 @@ impl Model {
             for step in 0..tunes[group[0]].steps.len() {
                 let active = group.partition_point(|tune| tunes[*tune].steps.len() > step);
                 rows.truncate(active);
-                                let views: Vec<View<'_>> = group[..active]
+                let views: Vec<View<'_>> = group[..active]
                     .iter()
                     .zip(&looking)
                     .map(|(tune, looking)| Model::view(&tunes[*tune], looking))
