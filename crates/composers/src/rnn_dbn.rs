@@ -172,9 +172,11 @@ impl FrameNetwork for Network {
     ) -> Network {
         let (lstms, features) = (settings.lstms(settings.input(), rng, device), settings.features());
         let nothing = |units: usize, rng: &mut Rng| Linear::new(features, units, rng, device).scaled(0.0, device);
-        let more = Rbm::new(own.units, own.top - Keys::COUNT, MORE, rng, device);
         let mut differ = vec![0.0; Keys::COUNT * own.units];
-        differ.extend(values_of(more.weight.val()));
+        if own.top > Keys::COUNT {
+            let more = Rbm::new(own.units, own.top - Keys::COUNT, MORE, rng, device);
+            differ.extend(values_of(more.weight.val()));
+        }
         let differ = TensorData::new(differ, [own.top, own.units]);
         Network {
             lstms,

@@ -56,7 +56,8 @@ impl Recurrent for Network {
 
 /// Sizes of what is known to a decision beside the layers: those before it, and where the note begins.
 pub(super) fn known(settings: &Settings, vocabulary: &Vocabulary, decision: usize) -> Vec<usize> {
-    let decided = [vocabulary.waits().len(), vocabulary.lengths().len()];
+    // The end is a time, too: of it nothing more is decided, but a batch has a row for it.
+    let decided = [classes(vocabulary, 0), classes(vocabulary, 1)];
     let begun = if settings.clock && decision > 0 { &PLACES[..BEGUN] } else { &[] };
     decided[..decision].iter().chain(begun).copied().collect()
 }

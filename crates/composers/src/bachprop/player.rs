@@ -184,8 +184,13 @@ impl Player {
         if !adjustments.is_empty() {
             opening.remarks.push(Prompt::HEARD_NEAREST.to_owned());
         }
+        // How many bars are left is known from the first note on.
+        let mut whole = opening.clock.clone();
+        let meter = opening.meter.unwrap_or_default();
+        let bars = u64::try_from(request.bars() - prompt.bars()).unwrap_or(u64::MAX);
+        (0..bars).for_each(|k| whole.push(from + Ticks(k * meter.bar(GRID).0), meter.bar(GRID), meter));
         for note in notes {
-            let place = opening.clock.place(opening.now);
+            let place = whole.place(opening.now);
             self.model.step(&[(opening.last, place)], &mut opening.rows);
             opening.now += self.model.vocabulary.waits()[usize::from(note.wait)];
             opening.last = Some(note);

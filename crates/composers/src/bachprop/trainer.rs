@@ -244,8 +244,11 @@ impl Trainable for NoteTrainer {
                 ("heads", decision, "output", 0) => Some(of[decision].0.clone()),
                 ("heads", decision, "known", 0) => {
                     let known: usize = parts.next()?.parse().ok()?;
-                    // What comes after the decisions is the place.
-                    (known < decision).then(|| of[known].0.clone())
+                    match known {
+                        0 => Some(with_more(0)),
+                        // What comes after the decisions is the place.
+                        _ => (known < decision).then(|| of[known].0.clone()),
+                    }
                 }
                 _ => None,
             }
