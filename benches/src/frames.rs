@@ -219,7 +219,7 @@ fn judge(path: &Path, run: &Path, arguments: &Arguments) -> Result<Judged> {
     let file = FrameFile::open(path)?;
     let scores = if arguments.validation { &file.valid } else { &file.test };
     let pieces: Vec<Vec<Frame>> = scores.iter().map(|score| judge.reading().frames(score)).collect();
-    let every = if judge.kind() == Kind::Estimate { arguments.every } else { 1 };
+    let every = if judge.kind() == Kind::Exact { 1 } else { arguments.every };
     let effort = Effort { every, chains: arguments.chains, temperatures: arguments.temperatures };
     let judged = Judged {
         league: judge.league(),
@@ -267,7 +267,8 @@ fn mean_of(judged: &[Judged]) -> Option<Judged> {
 impl Judged {
     /// A row of the table.
     fn row(&self) -> String {
-        let estimated = self.kind == Kind::Estimate;
+        // A bound of frames has a partition function that is estimated.
+        let estimated = self.kind != Kind::Exact;
         let primary = Mean::of(self.figures.iter().flat_map(|piece| piece.iter().skip(1).flatten()));
         let all = Mean::of(self.figures.iter().flatten().flatten());
         let by_piece: Vec<Mean> = self.figures.iter().map(|piece| Mean::of(piece.iter().skip(1).flatten())).collect();

@@ -4,9 +4,11 @@
 
 mod abc_rnn;
 mod accompany;
+mod bachprop;
 mod chorale;
 mod deepbach;
 mod drum_and_bass;
+mod hrnn;
 mod lead_sheet;
 mod lstm;
 mod lstm_frames;
@@ -19,5 +21,6 @@ mod performance_rnn;
 pub mod performing;
 pub mod proofreading;
 pub mod registry;
+mod rnn_dbn;
 mod rnn_rbm;
 pub mod texture;

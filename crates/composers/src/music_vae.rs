@@ -23,12 +23,9 @@ mod tests;
 mod trainer;
 mod tune;
 
-use cantus_encoding::melody_steps::{MelodySteps, grid_of};
 use cantus_model::latent::Ability;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Header, ModelError, Sizes, TrainingSet, home};
-use cantus_score::{Reading, TicksPerQuarter};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Sizes};
+use cantus_score::Reading;
 
 /// The registry's entry.
 pub static SPEC: ComposerSpec = ComposerSpec {
@@ -77,42 +74,3 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     create: Some(trainer::TuneTrainer::create),
     load: |file| Ok(Box::new(player::Player::load(file)?)),
 };
-
-/// What a model file keeps of the encoding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    /// Steps to a quarter note.
-    grid: u32,
-    /// The lowest and the highest pitch of the melodies in their own keys.
-    range: (u8, u8),
-    /// The same in the key without accidentals, as outcomes.
-    outcomes: (u8, u8),
-    /// The metres.
-    meters: BTreeSet<String>,
-}
-
-impl Stored {
-    fn of(set: &TrainingSet) -> (Stored, TicksPerQuarter) {
-        let grid = grid_of(set.all());
-        let mut stored = Stored { grid: grid.get(), range: (127, 0), outcomes: (u8::MAX, 0), meters: BTreeSet::new() };
-        for piece in set.all() {
-            let (at_home, over) = home(&piece);
-            let melody = MelodySteps::of(&at_home, grid);
-            stored.meters.extend(melody.bars.iter().map(|bar| bar.meter.to_string()));
-            for outcome in melody.steps.iter().filter(|outcome| **outcome > 1) {
-                stored.outcomes = (stored.outcomes.0.min(*outcome), stored.outcomes.1.max(*outcome));
-            }
-            for note in melody.notes() {
-                let pitch = (i32::from(note.pitch.get()) + over).clamp(0, 127) as u8;
-                stored.range = (stored.range.0.min(pitch), stored.range.1.max(pitch));
-            }
-        }
-        (stored, grid)
-    }
-
-    fn read(header: &Header) -> Result<Stored, ModelError> {
-        serde_json::from_value(header.encoding[SPEC.encoding].clone())
-            .map_err(|error| ModelError::Metadata { problem: error.to_string() })
-    }
-}

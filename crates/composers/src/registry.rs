@@ -1,8 +1,8 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, music_vae, notes,
-    octave, patterns, performance_rnn, performing, proofreading, rnn_rbm,
+    abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames, memory,
+    music_vae, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn, rnn_rbm,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -14,6 +14,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &octave::SPEC,
     &lstm_frames::SPEC,
     &rnn_rbm::SPEC,
+    &rnn_dbn::SPEC,
     &memory::SPEC,
     &chorale::SPEC,
     &deepbach::SPEC,
@@ -23,6 +24,8 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &lead_sheet::SPEC,
     &abc_rnn::SPEC,
     &music_vae::SPEC,
+    &bachprop::SPEC,
+    &hrnn::SPEC,
     &patterns::SPEC,
 ];
 

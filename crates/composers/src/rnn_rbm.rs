@@ -15,6 +15,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cantus_encoding::piano_roll::{Key, Keys};
 use cantus_model::checks::within;
+use cantus_model::frames::machines::{GLANCE_EFFORT, Lengths, glance, rows_of, written};
 use cantus_model::frames::{
     Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
     Learning, Step,
@@ -29,7 +30,7 @@ use cantus_nn::linear::Linear;
 use cantus_nn::lstm::Lstm;
 use cantus_nn::params::values_of;
 use cantus_nn::random::derive;
-use cantus_nn::rbm::{Annealing, Chain, Contrast, PackedRbm, Rbm};
+use cantus_nn::rbm::{Chain, Contrast, PackedRbm, Rbm};
 use cantus_score::Reading;
 use rand_chacha::rand_core::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -158,10 +159,14 @@ impl FrameNetwork for Network {
 
     fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {
         let seed = derive(at.seed, "divergence", &[at.step]).next_u64();
-        let steps = (own.divergence + (at.epoch / own.lengthen) as usize).min(own.most_divergence);
+        let lengths = Lengths { first: own.divergence, most: own.most_divergence, lengthen: own.lengthen };
         let (visible, hidden) = (self.visible.forward(features.clone()), self.hidden.forward(features));
-        let sums = self.glance(&visible, &hidden, batch, seed);
-        let contrast = Contrast { data: &batch.targets, weights: &batch.weights, steps, seed };
+        let sums = glance(batch, seed, |chosen, targets| {
+            let bv = rows_of(&values_of(visible.clone()), Keys::COUNT, chosen);
+            let bh = rows_of(&values_of(hidden.clone()), self.rbm.hidden(), chosen);
+            judge(&PackedRbm::from(&self.rbm), &bv, &bh, targets, GLANCE_EFFORT, seed)
+        });
+        let contrast = Contrast { data: &batch.targets, weights: &batch.weights, steps: lengths.steps(at.epoch), seed };
         (self.rbm.contrastive_divergence(visible, hidden, contrast), sums)
     }
 
@@ -170,48 +175,15 @@ impl FrameNetwork for Network {
     }
 }
 
-/// One of so many frames of a batch is judged while training.
-const GLANCE: usize = 128;
-const GLANCE_EFFORT: Effort = Effort { every: 1, chains: 7, temperatures: 60 };
-
-impl Network {
-    /// A rough estimate of a batch's likelihood, from a few of its frames.
-    fn glance(&self, visible: &Tensor<2>, hidden: &Tensor<2>, batch: &Batch, seed: u64) -> FrameSums {
-        let counted: Vec<usize> = (0..batch.keys.len()).filter(|k| batch.weights[*k] > 0.0).collect();
-        let chosen: Vec<usize> =
-            counted.iter().copied().skip(seed as usize % GLANCE.min(counted.len().max(1))).step_by(GLANCE).collect();
-        let (visible, hidden) = (values_of(visible.clone()), values_of(hidden.clone()));
-        let units = self.rbm.hidden();
-        let pick = |values: &[f32], width: usize| -> Vec<f32> {
-            chosen.iter().flat_map(|k| values[k * width..][..width].iter().copied()).collect()
-        };
-        let targets: Vec<Keys> = chosen.iter().map(|k| batch.keys[*k]).collect();
-        let (bv, bh) = (pick(&visible, Keys::COUNT), pick(&hidden, units));
-        let figures = judge(&PackedRbm::from(&self.rbm), &bv, &bh, &targets, GLANCE_EFFORT, seed);
-        let share = counted.len() as f64 / figures.len().max(1) as f64;
-        figures.iter().fold(FrameSums { frames: counted.len() as f64, ..FrameSums::default() }, |sums, figure| {
-            FrameSums {
-                nats: sums.nats + share * figure.nats,
-                accuracies: sums.accuracies + share * figure.accuracy(),
-                ..sums
-            }
-        })
-    }
-}
-
 /// Figures of frames, given their biases.
 fn judge(rbm: &PackedRbm, bv: &[f32], bh: &[f32], targets: &[Keys], effort: Effort, seed: u64) -> Vec<FrameFigure> {
-    let mut data = vec![0.0; targets.len() * Keys::COUNT];
-    data.chunks_exact_mut(Keys::COUNT).zip(targets).for_each(|(row, keys)| keys.write(row));
-    let annealing = Annealing { chains: effort.chains, temperatures: effort.temperatures };
-    let (partitions, marginals) = rbm.log_partition(bv, bh, annealing, seed);
+    let data = written(targets);
+    let (partitions, marginals) = rbm.log_partition(bv, bh, effort.annealing(), seed);
     let energies = rbm.free_energies(&data, bv, bh);
     let rows = data.chunks_exact(Keys::COUNT).zip(marginals.chunks_exact(Keys::COUNT));
     rows.zip(partitions.iter().zip(energies))
         .map(|((data, p), (partition, energy))| {
-            let hits: f64 = data.iter().zip(p).map(|(y, p)| f64::from(y * p)).sum();
-            let union: f64 = data.iter().zip(p).map(|(y, p)| f64::from(y + p - y * p)).sum();
-            FrameFigure { nats: energy + partition.value, strokes: 0.0, variance: partition.variance, hits, union }
+            FrameFigure::of_chances(energy + partition.value, partition.variance, data, p)
         })
         .collect()
 }

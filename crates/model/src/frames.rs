@@ -10,6 +10,7 @@ mod bars;
 mod baselines;
 mod batches;
 mod network;
+pub mod machines;
 mod player;
 mod repertoire;
 mod repetition;

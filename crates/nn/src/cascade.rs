@@ -19,8 +19,8 @@
 //! ```
 //! over the candidates that offer a class that is allowed; where none does, g is 0. Marks tell how well the best candidates match.
 //!
-//! Sources: the cascade as in I. Liang et al., BachProp, 2018, arXiv:1812.07126v1, section 3 (a note's timing, pitch and duration one after
-//! the other); weights shared over keys, pointer and sentinel as in [`crate::joint`].
+//! Sources: the cascade as in F. Colombo, J. Brea, W. Gerstner, Learning to Generate Music with BachProp, 2018, arXiv:1812.06669 (a note's timing,
+//! duration and pitch one after the other); weights shared over keys, pointer and sentinel as in [`crate::joint`].
 //!
 //! Cost: a choice of C classes `(F + C) H` multiplications, that of a key besides `(H (2R + 1) + 3 V) C` for H keys heard.
 

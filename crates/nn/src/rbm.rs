@@ -17,12 +17,14 @@
 
 mod ais;
 mod chain;
+mod deep;
 mod exact;
 mod node;
 #[cfg(test)]
 mod tests;
 
 pub use ais::{Annealing, LogPartition};
+pub use deep::{DeepBiases, log_bounds, tossed};
 pub use exact::MOST_ENUMERATED;
 pub use node::{RbmBackend, SharedDivergence};
 
@@ -85,22 +87,7 @@ impl Rbm {
         hidden_bias: Tensor<2>,
         contrast: Contrast<'_>,
     ) -> Tensor<1> {
-        let (visible, hidden) = (self.visible(), self.hidden());
-        let rows = contrast.weights.len();
-        assert_eq!(contrast.data.len(), rows * visible, "data of {rows} rows");
-        assert_eq!(
-            (visible_bias.dims(), hidden_bias.dims()),
-            ([rows, visible], [rows, hidden]),
-            "biases of {rows} rows"
-        );
-        assert!(contrast.weights.iter().all(|w| *w >= 0.0), "a negative weight");
-        if is_fused(&visible_bias) {
-            return node::run(self.weight.val(), visible_bias, hidden_bias, contrast);
-        }
-        let mut sample = contrast.data.to_vec();
-        let (bv, bh) = (values_of(visible_bias.clone()), values_of(hidden_bias.clone()));
-        PackedRbm::from(self).gibbs(&mut sample, &bv, &bh, Chain::plain(contrast.steps, contrast.seed));
-        self.reference(visible_bias, hidden_bias, contrast.data, &sample, contrast.weights)
+        contrastive_divergence(self.weight.val(), visible_bias, hidden_bias, contrast)
     }
 
     /// The weighted mean of `F(data) - F(sample)`, made of burn's own operations.
@@ -112,18 +99,56 @@ impl Rbm {
         sample: &[f32],
         weights: &[f32],
     ) -> Tensor<1> {
-        let device = visible_bias.device();
-        let rows = weights.len();
-        let total: f32 = weights.iter().sum();
-        let constant = |values: &[f32], shape| Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), &device);
-        let free_energy = |v: &[f32]| {
-            let v = constant(v, [rows, self.visible()]);
-            let inputs = v.clone().matmul(self.weight.val().transpose()) + hidden_bias.clone();
-            (v * visible_bias.clone()).sum_dim(1).neg() - activation::softplus(inputs, 1.0).sum_dim(1)
-        };
-        let difference = free_energy(data) - free_energy(sample);
-        (difference * constant(weights, [rows, 1])).sum() / if total > 0.0 { total } else { 1.0 }
+        reference(self.weight.val(), visible_bias, hidden_bias, [data, sample], weights)
     }
+}
+
+/// [`Rbm::contrastive_divergence`] of a machine whose weights come from elsewhere.
+///
+/// # Shapes
+/// `weight`: `[H, V]`, `visible_bias`: `[N, V]`, `hidden_bias`: `[N, H]` -> `[1]`
+/// # Panics
+/// If the shapes do not agree or a weight of a row is negative.
+pub fn contrastive_divergence(
+    weight: Tensor<2>,
+    visible_bias: Tensor<2>,
+    hidden_bias: Tensor<2>,
+    contrast: Contrast<'_>,
+) -> Tensor<1> {
+    let [hidden, visible] = weight.dims();
+    let rows = contrast.weights.len();
+    assert_eq!(contrast.data.len(), rows * visible, "data of {rows} rows");
+    assert_eq!((visible_bias.dims(), hidden_bias.dims()), ([rows, visible], [rows, hidden]), "biases of {rows} rows");
+    assert!(contrast.weights.iter().all(|w| *w >= 0.0), "a negative weight");
+    if is_fused(&visible_bias) {
+        return node::run(weight, visible_bias, hidden_bias, contrast);
+    }
+    let mut sample = contrast.data.to_vec();
+    let (bv, bh) = (values_of(visible_bias.clone()), values_of(hidden_bias.clone()));
+    let packed = PackedRbm::new(visible, hidden, &values_of(weight.clone()));
+    packed.gibbs(&mut sample, &bv, &bh, Chain::plain(contrast.steps, contrast.seed));
+    reference(weight, visible_bias, hidden_bias, [contrast.data, &sample], contrast.weights)
+}
+
+fn reference(
+    weight: Tensor<2>,
+    visible_bias: Tensor<2>,
+    hidden_bias: Tensor<2>,
+    [data, sample]: [&[f32]; 2],
+    weights: &[f32],
+) -> Tensor<1> {
+    let device = visible_bias.device();
+    let [_, visible] = weight.dims();
+    let rows = weights.len();
+    let total: f32 = weights.iter().sum();
+    let constant = |values: &[f32], shape| Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), &device);
+    let free_energy = |v: &[f32]| {
+        let v = constant(v, [rows, visible]);
+        let inputs = v.clone().matmul(weight.clone().transpose()) + hidden_bias.clone();
+        (v * visible_bias.clone()).sum_dim(1).neg() - activation::softplus(inputs, 1.0).sum_dim(1)
+    };
+    let difference = free_energy(data) - free_energy(sample);
+    (difference * constant(weights, [rows, 1])).sum() / if total > 0.0 { total } else { 1.0 }
 }
 
 /// How a chain runs.

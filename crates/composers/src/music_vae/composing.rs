@@ -4,70 +4,27 @@ use super::SPEC;
 use super::player::Player;
 use super::tune::BARS;
 use cantus_encoding::melody_steps::{MelodySteps, sections};
-use cantus_encoding::note_chord::BarKind;
 use cantus_model::latent::{Latent, Sketch};
+use cantus_model::melodies::Beginning;
 use cantus_model::{
-    Chart, ComposeError, Composer, ComposerSpec, Composition, Intent, Judge, Progress, Prompt, Request, Rng, Sampling,
-    accentuate, alone, home, together,
+    Chart, ComposeError, Composer, ComposerSpec, Composition, Intent, Judge, Progress, Request, Rng, Sampling, alone,
+    together,
 };
 use cantus_nn::random::normal;
-use cantus_score::{Meter, Score, Ticks};
 
 /// The sampling that pieces are composed with unless told otherwise.
 const SAMPLING: Sampling = Sampling { temperature: 0.8, top_k: 0, top_p: 0.95 };
 
-/// What comes before what is written.
-#[derive(Clone, Debug, Default)]
-struct Opening {
-    /// The melody of a beginning, in the key without accidentals, and by how many semitones it lies over it.
-    heard: Option<(MelodySteps, i32)>,
-    remarks: Vec<String>,
-}
-
 impl Player {
-    fn open(&self, request: &Request) -> Opening {
-        let Some(prompt) = request.prompt() else { return Opening::default() };
-        let kept = prompt.score();
-        let end = prompt.end_in(kept);
-        let (at_home, over) = home(kept);
-        let mut heard = MelodySteps::until(&at_home, end, self.model.grid);
-        heard.upbeat = prompt.has_upbeat();
-        let is_adjusted = !self.knows(&MelodySteps::until(kept, end, self.model.grid));
-        let remarks = is_adjusted.then(|| Prompt::HEARD_NEAREST.to_owned()).into_iter().collect();
-        Opening { heard: Some((heard, over)), remarks }
-    }
-
-    /// So long is a bar of a metre.
-    fn bar(&self, meter: Meter) -> BarKind {
-        let steps = meter.bar(self.model.grid).0;
-        BarKind { steps: u16::try_from(steps).unwrap_or(u16::MAX).max(1), meter }
-    }
-
     /// What is known of a piece before it is written; its codes are still to come.
-    fn sketch(&self, opening: &Opening, intent: &Intent<'_>, request: &Request) -> Sketch {
-        let mut sketch = Sketch { closes: true, ..Sketch::default() };
-        let meter = match (&opening.heard, request.prompt()) {
-            (Some((heard, _)), Some(prompt)) => {
-                sketch.bars.clone_from(&heard.bars);
-                sketch.upbeat = heard.upbeat;
-                sketch.given = heard.steps.iter().map(|outcome| Some(*outcome)).collect();
-                // What follows keeps the prompt's last metre.
-                prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter)
-            }
-            _ => {
-                let pickup = intent.opening.and_then(|opening| opening.pickup);
-                sketch.bars.extend(pickup.map(|pickup| self.bar(pickup.meter)));
-                sketch.upbeat = !sketch.bars.is_empty();
-                intent.meter().unwrap_or_default()
-            }
-        };
-        let more = request.bars() - request.prompt().map_or(0, Prompt::bars);
-        sketch.bars.extend(std::iter::repeat_n(self.bar(meter), more));
-        sketch
+    fn sketch(&self, opening: &Beginning, intent: &Intent<'_>, request: &Request) -> Sketch {
+        let (bars, upbeat) = opening.bars(intent, request, self.model.grid);
+        let given = opening.heard.iter().flat_map(|(heard, _)| &heard.steps).map(|outcome| Some(*outcome)).collect();
+        Sketch { closes: true, bars, upbeat, given, ..Sketch::default() }
     }
 
     /// The codes of a sketch: those of what is given, and others that go on from them.
-    fn code(&self, opening: &Opening, sketch: &mut Sketch, temperature: f64, rng: &mut Rng) {
+    fn code(&self, opening: &Beginning, sketch: &mut Sketch, temperature: f64, rng: &mut Rng) {
         let count = sections(&sketch.bars, sketch.upbeat, BARS).len();
         let known = opening.heard.as_ref().map_or_else(Vec::new, |(heard, _)| {
             // A section of which a part is given is still to be found.
@@ -96,7 +53,7 @@ impl Player {
 
     fn write(
         &self,
-        opening: &Opening,
+        opening: &Beginning,
         request: &Request,
         rngs: &mut [Rng],
         progress: Progress<'_>,
@@ -113,24 +70,9 @@ impl Player {
         let finish = |((steps, sketch), intent): ((Vec<u8>, Sketch), Intent<'_>)| {
             let Sketch { bars, upbeat, .. } = sketch;
             let melody = MelodySteps { grid: self.model.grid, bars, upbeat, steps };
-            self.finish(&melody, &intent, opening, request)
+            opening.finish(&melody, &intent, request, &self.model.stored)
         };
         Ok(written.into_iter().zip(sketches).zip(intents).map(finish).collect())
-    }
-
-    fn finish(&self, melody: &MelodySteps, intent: &Intent<'_>, opening: &Opening, request: &Request) -> Composition {
-        let mut composed: Score = melody.score();
-        let remarks = opening.remarks.clone();
-        let (Some((heard, over)), Some(prompt)) = (&opening.heard, request.prompt()) else {
-            intent.finish(&mut composed, self.model.stored.range);
-            accentuate(&mut composed, Ticks::ZERO);
-            composed.parts[0].name = Some("Melody".to_owned());
-            return Composition::new(composed, remarks);
-        };
-        composed = composed.transposed(*over).unwrap_or(composed);
-        let from = Ticks(heard.steps.len() as u64);
-        accentuate(&mut composed, from);
-        Composition::new(prompt.join(&composed, from), remarks)
     }
 }
 
@@ -190,7 +132,7 @@ impl Composer for Player {
         rngs: &mut [Rng],
         progress: Progress<'_>,
     ) -> Result<Vec<Composition>, ComposeError> {
-        let opening = &self.open(request);
+        let opening = &Beginning::of(request, &self.model.stored, self.model.grid);
         together(rngs, progress, |rngs, progress| self.write(opening, request, rngs, progress))
     }
 

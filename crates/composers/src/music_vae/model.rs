@@ -1,12 +1,13 @@
 //! A trained network: codes of sections, and melodies written step by step, several rows at once.
 
+use super::SPEC;
 use super::network::{read, told, wide};
 use super::paths::Paths;
 use super::settings::Settings;
 use super::tune::{BEGINNING, HEARD, Heard, PLACES, READ, SLOTS};
-use super::{SPEC, Stored};
 use cantus_encoding::melody_steps::OUTCOMES;
 use cantus_model::latent::Code;
+use cantus_model::melodies::Melodies;
 use cantus_model::{Habits, ModelError, ModelFile, checkpoint, layers};
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::TicksPerQuarter;
@@ -22,7 +23,7 @@ pub(super) const CODE_ACTIVE: &str = "code.active";
 #[derive(Debug)]
 pub(super) struct Model {
     pub settings: Settings,
-    pub stored: Stored,
+    pub stored: Melodies,
     pub grid: TicksPerQuarter,
     pub habits: Option<Habits>,
     /// Number of parameters.
@@ -99,10 +100,8 @@ impl Model {
     pub(super) fn load(file: &ModelFile) -> Result<Model, ModelError> {
         let metadata = |problem: String| ModelError::Metadata { problem };
         let settings = Settings::read(&file.header.settings).map_err(metadata)?;
-        let stored: Stored = serde_json::from_value(file.header.encoding[SPEC.encoding].clone())
-            .map_err(|error| metadata(error.to_string()))?;
-        let grid = TicksPerQuarter::new(stored.grid).filter(|grid| grid.get() <= 96);
-        let grid = grid.ok_or_else(|| metadata(format!("a grid of {} steps to a quarter", stored.grid)))?;
+        let stored = Melodies::read(&file.header, SPEC.encoding)?;
+        let grid = stored.steps()?;
         let Settings { embedding, hidden, layers, heard, laid, code, .. } = settings;
         let table = |name: &str, rows: usize| {
             let values = file.tensor(&format!("{name}.table"), &[rows, embedding])?.to_vec();

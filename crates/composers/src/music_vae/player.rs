@@ -1,11 +1,11 @@
 //! Judging, and writing melodies whose codes are known.
 
-use super::Stored;
 use super::model::{Ahead, Model, Rows};
 use super::settings::Settings;
 use super::tune::{BARS, BEGINNING, Frame, Tune};
-use cantus_encoding::melody_steps::{HOLD, MelodySteps, OUTCOMES, SILENCE, pitch_of};
+use cantus_encoding::melody_steps::{HOLD, MelodySteps, OUTCOMES, SILENCE};
 use cantus_model::latent::{Code, Coded, Latent, Sketch};
+use cantus_model::melodies::Melodies;
 use cantus_model::{
     ComposeError, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile, Moment, Progress, Rng, Sampling, home,
     said,
@@ -193,7 +193,7 @@ impl Draft<'_> {
     fn next(
         &self,
         logits: &mut [f32],
-        stored: &Stored,
+        stored: &Melodies,
         sampling: &Sampling,
         rng: &mut Rng,
     ) -> Result<u8, ComposeError> {
@@ -352,7 +352,7 @@ impl Judge for Player {
             moments.push(Moment { at, nats: judged.nats });
         }
         figures.quarters = tune.quarters;
-        let is_adjusted = !self.knows(&MelodySteps::of(piece, self.model.grid));
+        let is_adjusted = !self.model.stored.knows(&MelodySteps::of(piece, self.model.grid));
         Judgement { figures, moments, is_adjusted }
     }
 
@@ -363,15 +363,5 @@ impl Judge for Player {
 
     fn draws(&self) -> usize {
         SAMPLES
-    }
-}
-
-impl Player {
-    /// Whether the corpus has all pitches and metres of a melody in its own key.
-    pub(super) fn knows(&self, melody: &MelodySteps) -> bool {
-        let Stored { range: (low, high), meters, .. } = &self.model.stored;
-        let pitches = melody.steps.iter().filter_map(|outcome| pitch_of(*outcome));
-        let has_pitches = pitches.into_iter().all(|pitch| (*low..=*high).contains(&pitch.get()));
-        has_pitches && melody.bars.iter().all(|bar| meters.contains(&bar.meter.to_string()))
     }
 }

@@ -1,16 +1,17 @@
 //! Learning.
 
+use super::SPEC;
 use super::model::{CODE_ACTIVE, CODE_NATS, Model};
 use super::network::{Found, Network, Noise};
 use super::paths::{self, Path};
 use super::player::{Player, protocol};
 use super::settings::Settings;
 use super::tune::{BEGINNING, Batch, Tune, TuneReader, plan, repertoire};
-use super::{SPEC, Stored};
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
 use cantus_model::latent::CodeUse;
 use cantus_model::learner::Learner;
+use cantus_model::melodies::Melodies;
 use cantus_model::plan::{Plan, Row};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Repertoire,
@@ -32,7 +33,7 @@ const MOST_JUDGED: usize = 500_000;
 pub(super) struct TuneTrainer {
     settings: Settings,
     seed: u64,
-    stored: Stored,
+    stored: Melodies,
     grid: TicksPerQuarter,
     habits: Habits,
     train: Repertoire<TuneReader>,
@@ -56,7 +57,7 @@ impl TuneTrainer {
         let bad = |problem: String| CreateError::Settings { composer: SPEC.id, problem };
         let settings = Settings::read(settings).map_err(bad)?;
         set.check_sounding()?;
-        let (stored, grid) = Stored::of(set);
+        let (stored, grid) = Melodies::of(set);
         let (train, valid) = (repertoire(&set.train, grid), repertoire(&set.valid, grid));
         for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
             if pieces.is_empty() {
@@ -239,7 +240,7 @@ impl Trainable for TuneTrainer {
     }
 
     fn begin_from(&mut self, base: &ModelFile) -> Result<(), ModelError> {
-        let stored = Stored::read(&base.header)?;
+        let stored = Melodies::read(&base.header, SPEC.encoding)?;
         if stored.grid != self.stored.grid {
             let what = format!("its grid of {} steps to a quarter note", stored.grid);
             return Err(ModelError::OtherVocabulary { composer: SPEC.id, what });

@@ -173,7 +173,8 @@ impl PackedRbm {
     }
 }
 
-fn ln_1p_exp(x: f64) -> f64 {
+/// `ln (1 + e^x)`
+pub(super) fn ln_1p_exp(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 

@@ -216,3 +216,66 @@ fn descending_on_the_divergence_raises_the_exact_likelihood() {
     let after = nats(&model);
     assert!((before - 6.0 * 2f64.ln()).abs() < 0.2 && after < 1.1, "{before} -> {after} (least: {})", 2f64.ln());
 }
+
+/// Two machines of 6, 5 and 4 units, and biases of a row.
+fn deep(seed: u64) -> ((PackedRbm, PackedRbm), [Vec<f32>; 4]) {
+    let rng = &mut seeded(seed);
+    let (lower, upper) = (PackedRbm::new(6, 5, &normals(rng, 30, 1.0)), PackedRbm::new(5, 4, &normals(rng, 20, 1.0)));
+    let biases = [6, 5, 5, 4].map(|units| normals(rng, units, 0.7));
+    ((lower, upper), biases)
+}
+
+fn biases(of: &[Vec<f32>; 4]) -> DeepBiases<'_> {
+    DeepBiases { visible: &of[0], hidden: &of[1], middle: &of[2], top: &of[3] }
+}
+
+#[test]
+fn the_bound_of_two_machines_is_under_their_likelihood_and_more_draws_bring_it_nearer() {
+    for seed in [1, 2, 3] {
+        let ((lower, upper), of) = deep(seed);
+        let log_z = upper.log_partition_exact(&of[2], &of[3]).unwrap();
+        let exact = |v: &[f32]| -> f64 {
+            let given = |h: &Vec<f32>| {
+                let inputs = lower.visible_inputs(h, &of[0]);
+                let unit = |(v, x): (&f32, &f32)| f64::from(v * x) - f64::from(*x).exp().ln_1p();
+                let log = v.iter().zip(&inputs).map(unit).sum::<f64>();
+                (log - upper.free_energies(h, &of[2], &of[3])[0] - log_z).exp()
+            };
+            states(5).iter().map(given).sum()
+        };
+        let all = states(6);
+        let total: f64 = all.iter().map(|v| exact(v)).sum();
+        assert!((total - 1.0).abs() < 1e-5, "{total}");
+        // The mean over many judgements: each by so many draws.
+        let bound = |v: &[f32], samples: usize| {
+            let rows = 6000 / samples;
+            let many: Vec<Vec<f32>> = of.iter().map(|biases| biases.repeat(rows)).collect();
+            let many = [many[0].clone(), many[1].clone(), many[2].clone(), many[3].clone()];
+            let found = log_bounds((&lower, &upper), &v.repeat(rows), biases(&many), samples, 5);
+            found.iter().sum::<f64>() / rows as f64 - log_z
+        };
+        for v in all.iter().step_by(7) {
+            let exact = exact(v).ln();
+            let [one, some, many] = [1, 10, 100].map(|samples| bound(v, samples));
+            assert!(one < some + 0.02 && some < many + 0.02 && many < exact + 0.02, "{one} {some} {many} {exact}");
+            assert!(exact - many < 0.2 && one < exact - 0.05, "{one} {many} {exact}");
+        }
+    }
+}
+
+#[test]
+fn an_upper_machine_that_is_the_lower_one_upside_down_changes_nothing() {
+    let rng = &mut seeded(8);
+    let weight = normals(rng, 30, 1.0);
+    let upside_down: Vec<f32> = (0..30).map(|k| weight[k % 5 * 6 + k / 5]).collect();
+    let (lower, upper) = (PackedRbm::new(6, 5, &weight), PackedRbm::new(5, 6, &upside_down));
+    let (bv, bh) = (normals(rng, 6, 1.0), normals(rng, 5, 1.0));
+    let biases = DeepBiases { visible: &bv, hidden: &bh, middle: &bh, top: &bv };
+    let log_z = lower.log_partition_exact(&bv, &bh).unwrap();
+    assert!((upper.log_partition_exact(&bh, &bv).unwrap() - log_z).abs() < 1e-6);
+    for v in states(6) {
+        let found = log_bounds((&lower, &upper), &v, biases, 1, 3)[0] - log_z;
+        let expected = -lower.free_energies(&v, &bv, &bh)[0] - log_z;
+        assert!((found - expected).abs() < 1e-4, "{v:?}: {found} {expected}");
+    }
+}
