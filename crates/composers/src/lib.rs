@@ -12,6 +12,7 @@ mod lstm;
 mod lstm_frames;
 mod memory;
 mod music_vae;
+mod note_or_step;
 mod notes;
 mod octave;
 mod patterns;

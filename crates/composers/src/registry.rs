@@ -1,8 +1,8 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, music_vae, notes,
-    octave, patterns, performance_rnn, performing, proofreading, rnn_rbm,
+    abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, music_vae,
+    note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_rbm,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -22,6 +22,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &drum_and_bass::SPEC,
     &lead_sheet::SPEC,
     &abc_rnn::SPEC,
+    &note_or_step::SPEC,
     &music_vae::SPEC,
     &patterns::SPEC,
 ];

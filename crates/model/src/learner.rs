@@ -146,6 +146,11 @@ impl<N: Recurrent> Learner<N> {
         self.network.network()
     }
 
+    /// See [`Averaged::of_models`].
+    pub fn of_models(&self) -> N {
+        self.network.of_models()
+    }
+
     /// A step of learning. `loss` gives the loss of a batch of these rows, moves the states on, and says what else it found.
     pub fn step<F>(
         &mut self,

@@ -19,7 +19,7 @@ pub use network::{Masks, TokenNetwork};
 pub use settings::TokenSettings;
 pub use trainer::TokenTrainer;
 
-use crate::{ComposerSpec, CreateError, TrainingSet};
+use crate::{ComposerSpec, CreateError, TrainingSet, Unit};
 use cantus_encoding::TokenId;
 use cantus_score::{Score, Ticks, TicksPerQuarter};
 use serde::Serialize;
@@ -39,6 +39,10 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     const PROTOCOL: &'static str;
     /// Whether [`Place::forbid`] takes anything away.
     const FORBIDS: bool = false;
+    /// Whether the output sees what is read directly, too, beside what the layers make of it.
+    const SKIP: bool = false;
+    /// What figures count.
+    const UNIT: Unit = Unit::Token;
 
     /// The composer.
     fn spec() -> &'static ComposerSpec;
@@ -54,6 +58,16 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
 
     /// How many values each thing has that is known beside a token.
     fn contexts(&self) -> Vec<usize>;
+
+    /// How many things are known beside a token that each are so or not: their vectors are added where they are so.
+    fn marks(&self) -> usize {
+        0
+    }
+
+    /// Whether a [`UNIT`](Grammar::UNIT) is over with this token. Its nats are those of all its tokens.
+    fn completes(&self, _token: TokenId) -> bool {
+        true
+    }
 
     /// A piece from its first token, which is given, to its last; and whether it could not be said as it is.
     fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool);
@@ -113,6 +127,12 @@ pub trait Place {
 
     /// Adds what is known after the last token: a number below each of [`Grammar::contexts`].
     fn contexts(&self, known: &mut Vec<u32>);
+
+    /// Says which of the [`marks`](Grammar::marks) hold after the last token.
+    ///
+    /// # Shapes
+    /// `row`: `[M]`, zeros; 1 where it is so
+    fn marks(&self, _row: &mut [f32]) {}
 
     /// Makes the logits of tokens that may not come next minus infinity: they have no probability, in learning, judging and composing.
     ///

@@ -272,11 +272,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
             ),
             (
                 "frames",
-                match self.reading() {
-                    Reading::Sounding => "the keys that sound at each step".to_owned(),
-                    Reading::Onsets => "the keys that are struck at each step".to_owned(),
-                    Reading::Strokes => "the keys that sound at each step, and which of them are struck".to_owned(),
-                },
+                self.reading().to_string(),
             ),
             ("keys", format!("{} to {}", name(self.roll.range.0), name(self.roll.range.1))),
             ("grid", format!("{} steps a quarter", self.roll.steps_per_quarter)),
