@@ -4,6 +4,7 @@
 
 mod abc_rnn;
 mod accompany;
+mod balstm;
 mod chorale;
 mod deepbach;
 mod drum_and_bass;

@@ -1,7 +1,7 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, music_vae,
+    abc_rnn, accompany, balstm, chorale, deepbach, drum_and_bass, lead_sheet, lstm, lstm_frames, memory, music_vae,
     note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_rbm,
 };
 use cantus_model::latent::{Ability, Latent};
@@ -15,6 +15,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &lstm_frames::SPEC,
     &rnn_rbm::SPEC,
     &memory::SPEC,
+    &balstm::SPEC,
     &chorale::SPEC,
     &deepbach::SPEC,
     &performance_rnn::SPEC,

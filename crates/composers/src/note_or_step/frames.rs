@@ -37,7 +37,7 @@ impl Sum {
 impl Player {
     /// What each word of a piece is given, among those that may stand there: `each` is told the word, the probabilities of all, and whether its key
     /// sounded before.
-    fn walk(&self, tokens: &[TokenId], mut each: impl FnMut(Token, &[f64], bool)) {
+    pub fn walk(&self, tokens: &[TokenId], mut each: impl FnMut(Token, &[f64], bool)) {
         let (mut spot, mut rows) = (self.begin(), self.model.rows());
         tokens.iter().take(1).for_each(|token| spot.read(*token));
         for pair in tokens.windows(2) {

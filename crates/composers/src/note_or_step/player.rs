@@ -9,7 +9,7 @@ use cantus_encoding::piano_roll::{Frame, Key, Keys, MOST_STEPS, decode};
 use cantus_model::frames::{BarSteps, JudgesFrames};
 use cantus_model::tokens::{Draft, Grammar as _, Place as _, Rows, TokenModel};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Intent, Judge, ModelError, ModelFile, Progress, Prompt, Request,
+    ComposeError, Composer, ComposerSpec, Composition, Intent, Judge, ModelError, ModelFile, Progress, Request,
     Rng, Sampling, accentuate, alone, together,
 };
 use cantus_score::{Meter, Rhythm, Score, Ticks, TicksPerQuarter};

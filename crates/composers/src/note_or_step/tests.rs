@@ -5,7 +5,7 @@ use cantus_encoding::note_stream::decode;
 use cantus_encoding::piano_roll::{self, Frame, Outside};
 use cantus_model::frames::{Effort, JudgesFrames as _};
 use cantus_model::tokens::Place as _;
-use cantus_model::{Composer as _, Judge as _, Request, Sampling, StepAt, Trainable, seeded};
+use cantus_model::{Composer as _, Judge, Request, Sampling, StepAt, Trainable, seeded};
 use cantus_score::{Note, Part, Pitch, Rhythm, Ticks, TicksPerQuarter, Velocity};
 use player::Player;
 use std::ops::ControlFlow;
@@ -73,11 +73,11 @@ fn a_frame_is_the_sum_of_its_words_and_training_judges_as_the_composer_does() {
         let player = Player::load(&trainer.save()).unwrap();
         let mut sums = (0.0, 0.0, 0.0);
         for piece in set(attacks).valid.iter() {
-            let judged = player.judge(&piece).figures;
+            let judged = Judge::judge(&player, &piece).figures;
             let frames = player.reading().frames(&piece);
             assert_eq!(judged.tokens, frames.len() as f64);
             let (tokens, _) = player.tokens(&piece);
-            let mut walked = (0.0, 0);
+            let mut walked = (0.0f64, 0);
             player.walk(&tokens, |token, probabilities, _| {
                 walked.0 -= probabilities[token.id().index()].ln();
                 walked.1 += usize::from(token == Token::Step);
@@ -168,7 +168,7 @@ fn the_pitches_of_a_rhythm_share_all_probability() {
     assert!((all - 1.0).abs() < 1e-6, "{all}");
     // Knowing the rhythm, a piece is no less likely than without.
     for piece in set(true).valid.iter() {
-        let (given, whole) = (player.given_rhythm(&piece).unwrap(), player.judge(&piece).figures);
+        let (given, whole) = (player.given_rhythm(&piece).unwrap(), Judge::judge(&player, &piece).figures);
         assert!(given.nats < whole.nats && given.nats > 0.0 && given.notes == piece.note_count() as f64);
     }
 }

@@ -212,7 +212,7 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
         StepReport {
             batch: counting(
                 Evaluation::of_batch(figures, figures.counted * self.quarters_per_token),
-                completed(&batch, &self.grammar),
+                completed(&batch, &*self.grammar),
             ),
             gradient_norm: report.gradient_norm,
             finite: report.finite && figures.nats.is_finite(),
