@@ -83,7 +83,13 @@ impl TokenSettings {
     /// # Errors
     /// What is wrong, beginning with the setting's name.
     pub fn read<S: DeserializeOwned>(settings: &Settings) -> Result<(TokenSettings, S), String> {
-        let (shared, own) = crate::settings::divide::<TokenSettings, S>(settings)?;
+        let mut settings = settings.clone();
+        // Of an average only those speak that have one, so the defaults do not say that there is such a setting.
+        let averaging = settings.as_object_mut().and_then(|list| list.remove("averaging"));
+        let (mut shared, own) = crate::settings::divide::<TokenSettings, S>(&settings)?;
+        if let Some(averaging) = averaging {
+            shared.averaging = serde_json::from_value(averaging).map_err(|error| format!("averaging: {error}"))?;
+        }
         shared.check()?;
         Ok((shared, own))
     }
