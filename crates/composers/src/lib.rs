@@ -5,6 +5,7 @@
 mod abc_rnn;
 mod accompany;
 mod bachprop;
+mod balstm;
 mod chorale;
 mod deepbach;
 mod drum_and_bass;
@@ -14,6 +15,7 @@ mod lstm;
 mod lstm_frames;
 mod memory;
 mod music_vae;
+mod note_or_step;
 mod notes;
 mod octave;
 mod patterns;

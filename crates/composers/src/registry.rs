@@ -1,8 +1,9 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames, memory,
-    music_vae, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn, rnn_rbm,
+    abc_rnn, accompany, bachprop, balstm, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames,
+    memory, music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn,
+    rnn_rbm,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -16,6 +17,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &rnn_rbm::SPEC,
     &rnn_dbn::SPEC,
     &memory::SPEC,
+    &balstm::SPEC,
     &chorale::SPEC,
     &deepbach::SPEC,
     &performance_rnn::SPEC,
@@ -23,6 +25,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &drum_and_bass::SPEC,
     &lead_sheet::SPEC,
     &abc_rnn::SPEC,
+    &note_or_step::SPEC,
     &music_vae::SPEC,
     &bachprop::SPEC,
     &hrnn::SPEC,

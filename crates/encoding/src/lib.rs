@@ -8,6 +8,7 @@ pub mod lead_sheet;
 pub mod melody_steps;
 pub mod note_chord;
 pub mod note_events;
+pub mod note_stream;
 pub mod note_triple;
 pub mod octave_roll;
 pub mod performance;

@@ -81,6 +81,9 @@ pub struct LikelihoodLine {
     /// Beside a bound what the figure itself is estimated at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
+    /// What pitches are worth where the rhythm is given, of models that can be given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_rhythm: Option<GivenRhythm>,
     /// Each piece that was asked of.
     pub by_piece: Vec<PieceLikelihood>,
 }
@@ -91,6 +94,15 @@ pub struct Estimate {
     /// Draws of each code that it is estimated by.
     pub draws: usize,
     /// Nats per quarter note, all quarters alike.
+    pub nats_per_quarter: f64,
+}
+
+/// What pitches are worth where it is given when notes begin and end. It stands in no column of other figures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct GivenRhythm {
+    /// Nats of a note's pitch, all notes alike.
+    pub nats_per_note: f64,
+    /// The same per quarter note, all quarters alike.
     pub nats_per_quarter: f64,
 }
 

@@ -20,10 +20,25 @@ pub trait Judge: Sync {
         None
     }
 
+    /// The pitches of a piece, where its rhythm is given; `None` where it cannot say.
+    fn given_rhythm(&self, _piece: &Score) -> Option<Conditional> {
+        None
+    }
+
     /// Draws of an estimate.
     fn draws(&self) -> usize {
         0
     }
+}
+
+/// What pitches are worth where the rhythm is given: when notes begin and end, and how many of them. It is another figure than that of a whole piece,
+/// and never compared with one.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Conditional {
+    /// Negative log-likelihood of all pitches, in nats.
+    pub nats: f64,
+    /// Notes that they are of.
+    pub notes: f64,
 }
 
 /// A piece under a model.

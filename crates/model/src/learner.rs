@@ -15,9 +15,14 @@ pub trait Recurrent: Module {
     /// Its layers, the first one first.
     fn lstms(&self) -> &[Lstm];
 
-    /// The layers' states at the beginning of `rows` pieces.
-    fn zeros(&self, rows: usize) -> Vec<LstmState> {
-        self.lstms().iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
+    /// How many rows of state a piece has: one, or one for each of the things that its layers read alike, as all keys of a piano.
+    fn rows(&self) -> usize {
+        1
+    }
+
+    /// The layers' states at the beginning of `pieces` pieces.
+    fn zeros(&self, pieces: usize) -> Vec<LstmState> {
+        self.lstms().iter().map(|lstm| LstmState::zeros(pieces * self.rows(), lstm.hidden())).collect()
     }
 }
 
@@ -146,6 +151,11 @@ impl<N: Recurrent> Learner<N> {
         self.network.network()
     }
 
+    /// See [`Averaged::of_models`].
+    pub fn of_models(&self) -> N {
+        self.network.of_models()
+    }
+
     /// A step of learning. `loss` gives the loss of a batch of these rows, moves the states on, and says what else it found.
     pub fn step<F>(
         &mut self,
@@ -153,11 +163,14 @@ impl<N: Recurrent> Learner<N> {
         learning_rate: f64,
         loss: impl FnOnce(&N, &mut [LstmState]) -> (Tensor<1>, F),
     ) -> (F, StepReport) {
-        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
+        let each = self.network().rows();
+        if self.carried.first().is_none_or(|state| state.batch() != rows.len() * each) {
             self.carried = self.network().zeros(rows.len());
         }
         for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
-            self.carried.iter_mut().for_each(|state| state.reset_row(b));
+            for state in &mut self.carried {
+                (b * each..(b + 1) * each).for_each(|row| state.reset_row(row));
+            }
         }
         let (optimizer, carried) = (&mut self.optimizer, &mut self.carried);
         let found = self.network.step(|network| {

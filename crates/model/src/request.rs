@@ -3,7 +3,8 @@
 
 use crate::{ComposeError, Form, Prompt, Sampling, Surprise};
 use cantus_score::{
-    Key, Meter, Players, Program, Progression, Registers, Score, Tempo, Ticks, TicksPerQuarter, Unpitched,
+    Key, Meter, Players, Program, Progression, Registers, Rhythm, RhythmError, Score, Tempo, Ticks, TicksPerQuarter,
+    Unpitched,
 };
 use serde::Serialize;
 use std::num::NonZeroU32;
@@ -245,11 +246,13 @@ pub enum Control {
     Cadences,
     /// To which chords.
     Chords,
+    /// When its notes begin and end.
+    Rhythm,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 14] = [
+    pub const ALL: [Control; 15] = [
         Control::Form,
         Control::Key,
         Control::Meter,
@@ -264,6 +267,7 @@ impl Control {
         Control::Style,
         Control::Cadences,
         Control::Chords,
+        Control::Rhythm,
     ];
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
@@ -290,6 +294,7 @@ impl Control {
             Control::Style => "style",
             Control::Cadences => "cadences",
             Control::Chords => "chords",
+            Control::Rhythm => "rhythm",
         }
     }
 
@@ -321,6 +326,7 @@ impl Control {
             Control::Style => "Style",
             Control::Cadences => "Cadences",
             Control::Chords => "Chords",
+            Control::Rhythm => "Rhythm",
         }
     }
 
@@ -352,6 +358,9 @@ impl Control {
             Control::Cadences => "how many quarter notes apart cadences are, each with a fermata: 8",
             Control::Chords => {
                 "the chords that it is written to, a bar each and again from the first: Am F C G; or Am F | C G7"
+            }
+            Control::Rhythm => {
+                "when its notes begin and end, its metre and length: ticks a quarter; metre; tempo; gap:lengths, as in 2; 4/4; ; 0:2.4 2:1 1:1"
             }
         }
     }
@@ -388,6 +397,8 @@ pub struct Controls {
     pub cadences: Option<NonZeroU32>,
     /// The chords that are written to.
     pub chords: Option<Progression>,
+    /// When notes begin and end in a piece that begins with nothing, and so its length and metre.
+    pub rhythm: Option<Rhythm>,
 }
 
 impl Controls {
@@ -408,6 +419,7 @@ impl Controls {
             self.style.is_some(),
             self.cadences.is_some(),
             self.chords.is_some(),
+            self.rhythm.is_some(),
         ];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
@@ -453,6 +465,10 @@ impl Controls {
                 self.cadences = Some(quarters.ok_or_else(wrong)?);
             }
             Control::Chords => self.chords = Some(text.parse().map_err(|error| told(&error))?),
+            Control::Rhythm => {
+                let rhythm = text.parse().map_err(|error: RhythmError| format!("rhythm: {error}"))?;
+                self.rhythm = Some(rhythm);
+            }
         }
         Ok(())
     }
@@ -482,6 +498,9 @@ impl Request {
 
     /// Bars of the whole piece, an upbeat not counted; where seconds are asked for, those that cover them.
     pub fn bars(&self) -> usize {
+        if let Some(rhythm) = &self.controls.rhythm {
+            return rhythm.bars();
+        }
         if let Some(seconds) = self.controls.seconds {
             return self.bars_of(seconds);
         }

@@ -19,7 +19,7 @@ pub use network::{Masks, TokenNetwork};
 pub use settings::TokenSettings;
 pub use trainer::TokenTrainer;
 
-use crate::{ComposerSpec, CreateError, TrainingSet};
+use crate::{ComposerSpec, CreateError, TrainingSet, Unit};
 use cantus_encoding::TokenId;
 use cantus_score::{Score, Ticks, TicksPerQuarter};
 use serde::Serialize;
@@ -39,6 +39,10 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     const PROTOCOL: &'static str;
     /// Whether [`Place::forbid`] takes anything away.
     const FORBIDS: bool = false;
+    /// Whether the output sees what is read directly, too, beside what the layers make of it.
+    const SKIP: bool = false;
+    /// What figures count.
+    const UNIT: Unit = Unit::Token;
 
     /// The composer.
     fn spec() -> &'static ComposerSpec;
@@ -60,6 +64,16 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
     /// learnt of an interval is learnt for all pitches at once. Only for grammars that forbid something.
     fn traits(&self) -> Vec<usize> {
         Vec::new()
+    }
+
+    /// How many things are known beside a token that each are so or not: their vectors are added where they are so.
+    fn marks(&self) -> usize {
+        0
+    }
+
+    /// Whether a [`UNIT`](Grammar::UNIT) is over with this token. Its nats are those of all its tokens.
+    fn completes(&self, _token: TokenId) -> bool {
+        true
     }
 
     /// A piece from its first token, which is given, to its last; and whether it could not be said as it is.
@@ -126,6 +140,12 @@ pub trait Place {
     /// # Shapes
     /// `[traits, V]`
     fn classes(&self, _classes: &mut [u32]) {}
+
+    /// Says which of the [`marks`](Grammar::marks) hold after the last token.
+    ///
+    /// # Shapes
+    /// `row`: `[M]`, zeros; 1 where it is so
+    fn marks(&self, _row: &mut [f32]) {}
 
     /// Makes the logits of tokens that may not come next minus infinity: they have no probability, in learning, judging and composing.
     ///

@@ -47,7 +47,9 @@ function showControls() {
   const written = new Map([...$("controls").querySelectorAll("input")].map((input) => [input.id, input.value]));
   const field = (/** @type {any} */ { name, label, help }) => {
     const id = `control-${name}`;
-    const input = element("input", { id, maxLength: 200, placeholder: "as it comes", title: help, value: written.get(id) ?? "" });
+    // A rhythm is a whole piece's.
+    const maxLength = name === "rhythm" ? 100000 : 200;
+    const input = element("input", { id, maxLength, placeholder: "as it comes", title: help, value: written.get(id) ?? "" });
     return element("label", { title: help }, label, input);
   };
   $("controls").replaceChildren(...wishes().map(field));

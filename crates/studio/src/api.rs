@@ -197,6 +197,10 @@ async fn compose(State(shared): Studio, body: Bytes) -> Answer {
         if request.controls.seconds.is_some_and(|seconds| seconds.get() as usize > 2 * MOST_BARS) {
             return Err(ApiError::bad_request(format!("a piece lasts {} seconds at the most", 2 * MOST_BARS)));
         }
+        if request.controls.rhythm.is_some() {
+            check(request.bars() <= MOST_BARS, format!("the rhythm has more than {MOST_BARS} bars"))?;
+            order.bars = request.bars();
+        }
         let job = shared.composing.take(shared.ids.next(), order).map_err(ApiError::conflict)?;
         shared.events.tell("job", &job);
         Ok(json(StatusCode::ACCEPTED, &job))

@@ -56,8 +56,9 @@ pub fn compose(
     progress: Progress<'_>,
 ) -> Result<Vec<Composition>, ComposeError> {
     let request = settings.request(given)?;
-    let seconds = request.controls.seconds.is_some();
-    let settings = &Provenance { bars: if seconds { request.bars() } else { settings.bars }, ..settings.clone() };
+    // Both have bars of their own.
+    let is_settled = request.controls.seconds.is_some() || request.controls.rhythm.is_some();
+    let settings = &Provenance { bars: if is_settled { request.bars() } else { settings.bars }, ..settings.clone() };
     let mut rngs: Vec<Rng> = seeds.iter().map(|seed| seeded(*seed)).collect();
     let mut compositions = write(model, &request, &mut rngs, progress)?;
     for (composition, seed) in compositions.iter_mut().zip(seeds) {

@@ -8,7 +8,7 @@ use crate::terminal::{bar, say};
 use cantus_formats::svg::Roll;
 use cantus_formats::{Format, Limits};
 use cantus_model::{ComposeError, Composition, Form, digest};
-use cantus_score::{Key, Meter, Score, progression_of};
+use cantus_score::{Key, Meter, Rhythm, Score, progression_of};
 use cantus_workshop::{
     self as workshop, ArrangementOrigin, BARS, Model, PROMPT_BARS, PromptOrigin, Provenance, Standing,
 };
@@ -91,6 +91,9 @@ pub struct Arguments {
     /// symbols, or those that its music stands in
     #[arg(long, value_name = "CHORDS")]
     chords: Option<String>,
+    /// A piece (MIDI, MusicXML or ABC) whose rhythm is kept, when notes begin and end, its metre, tempo and length; its pitches are new
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "piece", "bars", "seconds", "form", "meter", "density", "polyphony"])]
+    rhythm_of: Option<PathBuf>,
     /// How many pieces; seeds count up from the first
     #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -105,7 +108,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "cadences", "chords", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "cadences", "chords", "rhythm_of", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -266,6 +269,7 @@ fn settle(
         ("surprise", arguments.surprise.clone()),
         ("instruments", arguments.instruments.clone()),
         ("chords", arguments.chords.as_deref().map(chords).transpose()?),
+        ("rhythm", arguments.rhythm_of.as_deref().map(|path| rhythm(path, arguments)).transpose()?),
         ("style", arguments.style.clone()),
         ("cadences", arguments.cadences.map(|quarters| quarters.to_string())),
         ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),
@@ -295,6 +299,18 @@ fn chords(text: &str) -> Result<String> {
     let found = progression_of(&music.score).map(|progression| progression.to_string());
     found.ok_or_else(|| {
         miette!("`{text}` has neither chord symbols nor pitches: name a file with chords, or write them: --chords \"Am F C G\"")
+    })
+}
+
+/// The rhythm of a file, as text: so it can be asked for again without it.
+fn rhythm(path: &Path, arguments: &Arguments) -> Result<String> {
+    let (music, _) = files::read_music(path, &arguments.limits.over(Limits::default()))?;
+    let found = Rhythm::of(&music.score).map(|rhythm| rhythm.to_string());
+    found.ok_or_else(|| {
+        miette!(
+            "`{}` has no rhythm to keep: it has no note with a pitch, or it is far too long; name a file with a melody",
+            path.display()
+        )
     })
 }
 

@@ -10,11 +10,11 @@ use crate::terminal::{bar, note, printable, say};
 use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
 use cantus_evaluation::originality::Digest;
 use cantus_evaluation::picture::self_similarity;
-use cantus_evaluation::report::{self, Estimate, LikelihoodLine, Picture, PieceLikelihood, Report};
+use cantus_evaluation::report::{self, Estimate, GivenRhythm, LikelihoodLine, Picture, PieceLikelihood, Report};
 use cantus_evaluation::structure::{Feature, SelfSimilarity};
 use cantus_formats::Format;
 use cantus_formats::svg::{Roll, piano_roll};
-use cantus_model::{Evaluation, Judgement, Request, Rng, Unit, seeded};
+use cantus_model::{Conditional, Evaluation, Judgement, Request, Rng, Unit, seeded};
 use cantus_score::{Score, counted};
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
@@ -361,6 +361,7 @@ fn likelihood(
         return Vec::new();
     }
     let estimates: Option<Vec<f64>> = chosen.par_iter().map(|piece| judge.estimate(piece.score)).collect();
+    let pitches: Option<Vec<Conditional>> = chosen.par_iter().map(|piece| judge.given_rhythm(piece.score)).collect();
     let mut all = Evaluation::default();
     judged.iter().for_each(|judgement| all += judgement.figures);
     let by_piece = judged.iter().map(|judgement| judgement.figures.per_token()).sum::<f64>() / judged.len() as f64;
@@ -380,6 +381,10 @@ fn likelihood(
         protocol: judge.protocol(),
         estimate: estimates
             .map(|nats| Estimate { draws: judge.draws(), nats_per_quarter: nats.iter().sum::<f64>() / all.quarters }),
+        given_rhythm: pitches.map(|pitches| {
+            let (nats, notes) = pitches.iter().fold((0.0, 0.0), |(nats, notes), of| (nats + of.nats, notes + of.notes));
+            GivenRhythm { nats_per_note: nats / notes, nats_per_quarter: nats / all.quarters }
+        }),
         by_piece: chosen.iter().zip(&judged).map(|(piece, judgement)| of_piece(piece, judgement)).collect(),
     }]
 }

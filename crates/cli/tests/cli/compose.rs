@@ -1,6 +1,6 @@
 //! `cantus compose`.
 
-use crate::common::{RANGE, bytes, cantus, fill, folder, model, names, piece, save, score};
+use crate::common::{RANGE, TINY, bytes, cantus, fill, folder, model, names, piece, save, score};
 use cantus_score::{Note, Pitch, Score, Tempo, Ticks};
 use std::path::Path;
 
@@ -402,6 +402,46 @@ fn the_chords_of_a_file_are_written_to() {
     cantus(folder.path(), &["compose", "-m", "drums", "--bars", "2", "-o", "drums.mid"]).fine();
     let refused = cantus(folder.path(), &["compose", "--chords", "drums.mid"]).failed(1);
     assert!(refused.contains("neither chord symbols nor pitches"), "{refused}");
+}
+
+/// When the notes of a piece begin and end, in the ticks of another.
+fn times(score: &Score, of: &Score) -> Vec<(Ticks, Ticks)> {
+    let fine = score.rescaled(score.ticks_per_quarter.common(of.ticks_per_quarter));
+    let mut times: Vec<(Ticks, Ticks)> = fine.notes().map(|note| (note.onset, note.end())).collect();
+    times.sort_unstable();
+    times
+}
+
+#[test]
+fn the_rhythm_of_a_piece_is_kept_and_its_pitches_are_new() {
+    let folder = folder();
+    fill(&folder.path().join("music"), 12);
+    let training = ["train", "music", "-o", "run", "-c", "note_or_step", "--epochs", "1"];
+    cantus(folder.path(), &[&training[..], &TINY].concat()).fine();
+    // Triplets, which the model's grid does not have, and an upbeat.
+    let tune = "X:1\nM:3/4\nL:1/4\nQ:1/4=90\nK:C\nG|(3cde G|[ce]2 d|(3edc [Gc]|c2|]\n";
+    std::fs::write(folder.path().join("tune.abc"), tune).expect("a writable folder");
+    let asked = ["compose", "-m", "run", "--rhythm-of", "tune.abc", "--seed", "3", "-o", "piece.mid"];
+    let said = cantus(folder.path(), &asked).fine();
+    assert!(said.contains("an upbeat and 4 bars in 3/4") && said.contains("at 90 quarters"), "{said}");
+    let (given, piece) = (score(folder.path(), "tune.abc"), score(folder.path(), "piece.mid"));
+    assert_eq!(times(&piece, &given), times(&given, &piece));
+    assert_ne!(
+        piece.notes().map(|note| note.pitch).collect::<Vec<_>>(),
+        given.notes().map(|note| note.pitch).collect::<Vec<_>>()
+    );
+    // It needs the file no more.
+    std::fs::remove_file(folder.path().join("tune.abc")).expect("a file that is there");
+    cantus(folder.path(), &["compose", "--like", "piece.mid", "-o", "again.mid"]).fine();
+    assert!(bytes(folder.path(), "piece.mid") == bytes(folder.path(), "again.mid"));
+    assert!(cantus(folder.path(), &["inspect", "piece.mid"]).fine().contains(", rhythm 3;"));
+    let evaluated = cantus(folder.path(), &["evaluate", "run", "music", "-n", "2", "--bars", "4"]).fine();
+    assert!(evaluated.contains("pitches where the rhythm is given: "), "{evaluated}");
+    let refused = cantus(folder.path(), &["compose", "--rhythm-of", "piece.mid"]).failed(1);
+    assert!(refused.contains("use one of note_or_step"), "{refused}");
+    cantus(folder.path(), &["compose", "-m", "drums", "--bars", "2", "-o", "drums.mid"]).fine();
+    let refused = cantus(folder.path(), &["compose", "-m", "run", "--rhythm-of", "drums.mid"]).failed(1);
+    assert!(refused.contains("no note with a pitch"), "{refused}");
 }
 
 #[test]

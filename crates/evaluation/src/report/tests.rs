@@ -47,6 +47,7 @@ fn the_text_has_every_section() {
         adjusted: 1,
         protocol: "all frames".to_owned(),
         estimate: None,
+        given_rhythm: Some(GivenRhythm { nats_per_note: 1.75, nats_per_quarter: 4.5 }),
         by_piece: Vec::new(),
     });
     let text = report.full();
@@ -54,6 +55,7 @@ fn the_text_has_every_section() {
         "kept pieces (2 of 5; 1 of them",
         "1.250 nats per frame",
         "exact; all frames",
+        "pitches where the rhythm is given: 1.750 nats a note, 4.500 per quarter note",
         "a corpus (12)",
         "a set (3)",
         "mean overlap",
@@ -94,6 +96,7 @@ fn several_sets_stand_in_one_table() {
         adjusted: 0,
         protocol: format!("all {unit}s"),
         estimate: None,
+        given_rhythm: None,
         by_piece: Vec::new(),
     };
     let mut reports = [report(), report(), report()];

@@ -1,6 +1,6 @@
 //! The report for a terminal: in short, in full, and several models in one table.
 
-use super::{Estimate, LENGTHS_ASKED_FOR, LikelihoodLine, Report};
+use super::{Estimate, GivenRhythm, LENGTHS_ASKED_FOR, LikelihoodLine, Report};
 use crate::originality::{LENGTHS, Originality, Range};
 use crate::summary::lines;
 use crate::{FIGURES, side_by_side};
@@ -225,10 +225,13 @@ impl LikelihoodLine {
         let estimate = self.estimate.map_or_else(String::new, |Estimate { draws, nats_per_quarter }| {
             format!("\n  estimated by {draws} draws of each code: {nats_per_quarter:.3} nats per quarter note")
         });
+        let pitches = self.given_rhythm.map_or_else(String::new, |GivenRhythm { nats_per_note, nats_per_quarter }| {
+            format!("\n  pitches where the rhythm is given: {nats_per_note:.3} nats a note, {nats_per_quarter:.3} per quarter note")
+        });
         let of = if self.count < self.of { format!("{} of {}", self.count, self.of) } else { self.count.to_string() };
         format!(
             "{} ({of}{adjusted}): {:.3} nats per {unit}, {:.3} per quarter note{}, {:.1}% right; every piece alike {:.3} nats per {unit}\n  \
-             {kind}; {protocol}{estimate}",
+             {kind}; {protocol}{estimate}{pitches}",
             self.pieces,
             self.nats_per_token,
             self.nats_per_quarter,

@@ -26,6 +26,7 @@ const KEPT: usize = 4096;
 /// A trained network, ready to judge and to compose.
 pub struct FrameComposer<N: FrameNetwork> {
     settings: FrameSettings,
+    own: N::OwnSettings,
     roll: Roll,
     /// What its corpus has; older files do not say.
     habits: Option<Habits>,
@@ -62,41 +63,49 @@ impl<N: FrameNetwork> FrameComposer<N> {
         let roll: Roll =
             serde_json::from_value(file.header.encoding["piano_roll"].clone()).map_err(|e| metadata(e.to_string()))?;
         roll.check().map_err(metadata)?;
-        let hidden = settings.hidden;
+        let (hidden, width) = (settings.hidden, N::Head::input(&settings, &own));
+        let features = settings.features_of(width);
         let cell = |layer: usize| {
-            let input = if layer == 0 { settings.input() } else { hidden };
+            let input = if layer == 0 { width } else { hidden };
             layers::cell(file, &format!("lstms.{layer}"), (input, hidden), LstmCell::new)
         };
         Ok(FrameComposer {
             cells: (0..settings.layers).map(cell).collect::<Result<_, _>>()?,
-            head: N::Head::load(file, &own, settings.features())?,
-            strokes: Striker::load(file, &settings)?,
+            head: N::Head::load(file, &own, features)?,
+            strokes: Striker::load(file, &settings, (features, N::Head::ROWS))?,
             parameters: checkpoint::parameters(file),
             habits: file.header.habits.clone(),
             settings,
+            own,
             roll,
         })
     }
 
-    fn memory(&self, rows: usize) -> Memory {
+    fn memory(&self, pieces: usize) -> Memory {
+        let rows = pieces * N::Head::ROWS;
         Memory {
             layers: self
                 .cells
                 .iter()
                 .map(|cell| (vec![0.0; rows * cell.hidden()], vec![0.0; rows * cell.hidden()]))
                 .collect(),
-            input: vec![0.0; rows * self.settings.input()],
+            input: vec![0.0; rows * self.width()],
             scratch: Scratch::new(),
         }
     }
 
-    /// Moves the first rows on, each by the frame before frame `step`.
+    /// How many numbers are read in a row.
+    fn width(&self) -> usize {
+        N::Head::input(&self.settings, &self.own)
+    }
+
+    /// Moves the first pieces on, each by the frame before frame `step`.
     fn advance(&self, memory: &mut Memory, step: usize, before: &[Option<Frame>]) {
-        let (rows, width) = (before.len(), self.settings.input());
+        let (rows, width) = (before.len() * N::Head::ROWS, self.width());
         memory.input.truncate(rows * width);
         memory.input.fill(0.0);
-        for (row, before) in memory.input.chunks_exact_mut(width).zip(before) {
-            self.settings.write_input(*before, step, row);
+        for (rows, before) in memory.input.chunks_exact_mut(width * N::Head::ROWS).zip(before) {
+            N::Head::write(&self.settings, &self.own, *before, step, rows);
         }
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = memory.layers.split_at_mut(k);
@@ -108,14 +117,16 @@ impl<N: FrameNetwork> FrameComposer<N> {
         }
     }
 
-    /// What the head sees of a row.
-    fn features(&self, memory: &Memory, row: usize, features: &mut Vec<f32>) {
-        let (hidden, width) = (self.settings.hidden, self.settings.input());
-        if let Some((h, _)) = memory.layers.last() {
-            features.extend_from_slice(&h[row * hidden..][..hidden]);
-        }
-        if self.settings.skip {
-            features.extend_from_slice(&memory.input[row * width..][..width]);
+    /// What the head sees of a piece.
+    fn features(&self, memory: &Memory, piece: usize, features: &mut Vec<f32>) {
+        let (hidden, width) = (self.settings.hidden, self.width());
+        for row in piece * N::Head::ROWS..(piece + 1) * N::Head::ROWS {
+            if let Some((h, _)) = memory.layers.last() {
+                features.extend_from_slice(&h[row * hidden..][..hidden]);
+            }
+            if self.settings.skip {
+                features.extend_from_slice(&memory.input[row * width..][..width]);
+            }
         }
     }
 }
@@ -188,13 +199,19 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
                     if (starts[piece] + step).is_multiple_of(effort.every.max(1)) {
                         self.features(&memory, row, &mut waiting.features);
                         if self.strokes.is_some() {
-                            strokes::decisions(&since[row], frame, waiting.places.len(), &mut waiting.strokes);
+                            strokes::decisions(
+                                &since[row],
+                                frame,
+                                (waiting.places.len(), N::Head::ROWS),
+                                &mut waiting.strokes,
+                            );
                         }
                         waiting.places.push((piece, step));
                     }
                     since[row].push(frame);
                 }
-                if waiting.places.len() >= KEPT {
+                // Fewer where a frame has many rows.
+                if waiting.places.len() >= KEPT / N::Head::ROWS.isqrt() {
                     settle(&mut waiting);
                 }
             }
@@ -268,14 +285,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
                 "network",
                 format!("{layers} LSTM layers of {hidden}, {}, {} parameters", self.head.describe(), self.parameters),
             ),
-            (
-                "frames",
-                match self.reading() {
-                    Reading::Sounding => "the keys that sound at each step".to_owned(),
-                    Reading::Onsets => "the keys that are struck at each step".to_owned(),
-                    Reading::Strokes => "the keys that sound at each step, and which of them are struck".to_owned(),
-                },
-            ),
+            ("frames", self.reading().to_string()),
             ("keys", format!("{} to {}", name(self.roll.range.0), name(self.roll.range.1))),
             ("grid", format!("{} steps a quarter", self.roll.steps_per_quarter)),
             ("metre", self.roll.meter.clone()),

@@ -40,8 +40,19 @@ impl Reading {
     }
 
     /// That of a corpus, unless one is asked for: all that is known of it.
-    pub(super) fn of(set: &TrainingSet) -> Reading {
+    pub fn of(set: &TrainingSet) -> Reading {
         if set.attacks { Reading::Strokes } else { Reading::Sounding }
+    }
+}
+
+/// In words.
+impl std::fmt::Display for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Reading::Sounding => "the keys that sound at each step",
+            Reading::Onsets => "the keys that are struck at each step",
+            Reading::Strokes => "the keys that sound at each step, and which of them are struck",
+        })
     }
 }
 
@@ -137,7 +148,12 @@ impl FrameSettings {
 
     /// Width of what the head sees.
     pub fn features(&self) -> usize {
-        self.hidden + if self.skip { self.input() } else { 0 }
+        self.features_of(self.input())
+    }
+
+    /// The same, where the first layer reads rows of `input` numbers.
+    pub fn features_of(&self, input: usize) -> usize {
+        self.hidden + if self.skip { input } else { 0 }
     }
 
     /// Fresh layers, the first of which reads rows of `input` numbers.
@@ -237,7 +253,7 @@ pub struct Roll {
 
 impl Roll {
     /// What the pieces of a corpus have in common; `None` where none has a note.
-    pub(super) fn of(set: &TrainingSet, reading: Reading) -> Option<Roll> {
+    pub fn of(set: &TrainingSet, reading: Reading) -> Option<Roll> {
         let frames =
             |piece: Cow<'_, Score>| reading.frames(&piece).into_iter().map(Frame::sounding).collect::<Vec<Keys>>();
         let sounding = set.all().flat_map(frames).fold(Keys::NONE, |all, keys| all | keys);
@@ -257,28 +273,32 @@ impl Roll {
     }
 
     /// Whether a file's can be used.
-    pub(super) fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
         within("range", self.range.1, self.range.0, Keys::COUNT - 1)?;
         check_time(self.steps_per_quarter, &self.meter, self.tempo)
     }
 
     /// Keys that were heard, and those between them.
-    pub(super) fn allowed(&self) -> Keys {
+    pub fn allowed(&self) -> Keys {
         (self.range.0..=self.range.1).filter_map(Key::new).collect()
     }
 
     /// The lowest and the highest MIDI pitch that was heard.
-    pub(super) fn pitches(&self) -> (u8, u8) {
+    pub fn pitches(&self) -> (u8, u8) {
         let pitch = |key: usize| Key::new(key).map_or(0, |key| key.pitch().get());
         (pitch(self.range.0), pitch(self.range.1))
     }
 
-    pub(super) fn grid(&self) -> TicksPerQuarter {
+    /// Its grid.
+    pub fn grid(&self) -> TicksPerQuarter {
         TicksPerQuarter::new(self.steps_per_quarter).unwrap_or(TicksPerQuarter::DEFAULT)
     }
 
     /// An empty score in the corpus's metre and tempo.
-    pub(super) fn open(&self) -> Score {
+    pub fn open(&self) -> Score {
         let mut score = Score::new(self.grid());
         score.meters.extend(self.meter.parse::<Meter>().ok().map(|meter| (Ticks::ZERO, meter)));
         score.tempos.extend(self.tempo.and_then(Tempo::from_micros_per_quarter).map(|tempo| (Ticks::ZERO, tempo)));

@@ -124,12 +124,18 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         let Some(pieces) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
             return StepReport::default();
         };
-        let batch = Batch::gather(&pieces, &rows, &self.settings);
+        let each = N::Head::ROWS;
+        let batch = Batch::gather(&pieces, &rows, &self.settings, each);
         let (settings, own, seed) = (&self.settings, &self.own, self.seed);
         let step = (at.epoch << 32) | at.step;
         let learning = Learning { pieces: &pieces, settings, seed, epoch: at.epoch, step };
         let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
-            let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
+            let width = N::Head::input(settings, own);
+            let mut input = vec![0.0; batch.keys.len() * each * width];
+            for (at, before, step) in batch.read() {
+                N::Head::write(settings, own, before, step, &mut input[at * each * width..][..each * width]);
+            }
+            let input = TensorData::new(input, [batch.steps, batch.rows * each, width]);
             let input = Tensor::from_data(input, &Device::flex().autodiff());
             let features = settings.run(network.lstms(), states, input, (seed, step));
             let Some(coins) = network.strokes() else { return network.loss(own, features, &batch, learning) };

@@ -37,9 +37,17 @@ impl Request {
             // Drums have no key.
             Control::Key | Control::Program => joins,
             Control::Register | Control::Velocity => !joins,
-            Control::Meter | Control::Density | Control::Polyphony | Control::Instruments => false,
+            Control::Meter | Control::Density | Control::Polyphony | Control::Instruments | Control::Rhythm => false,
         };
         let settled = self.controls.asked().find(|control| !is_open(control));
+        // A rhythm has its own length, metre and form.
+        let in_rhythm = |control: &Control| {
+            matches!(control, Control::Form | Control::Meter | Control::Seconds | Control::Density | Control::Polyphony)
+        };
+        let in_rhythm = self.controls.asked().find(|control| self.controls.rhythm.is_some() && in_rhythm(control));
+        if let Some(control) = in_rhythm {
+            return Err(ComposeError::Settled { control: control.noun() });
+        }
         if let (Some(_), Some(control)) = (&self.given, settled) {
             return Err(ComposeError::Settled { control: control.noun() });
         }

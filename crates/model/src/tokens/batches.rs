@@ -28,7 +28,7 @@ impl Piece {
     /// A sequence of tokens.
     pub fn new<G: Grammar>(tokens: Vec<TokenId>, grammar: &G) -> Piece {
         let mut contexts = Vec::new();
-        if !G::FORBIDS {
+        if !is_walked(grammar) {
             let mut place = grammar.begin(&tokens);
             for token in &tokens {
                 place.read(*token);
@@ -45,8 +45,13 @@ impl Piece {
 
     /// What a token takes in memory, with what is known after it.
     pub(super) fn bytes_a_token<G: Grammar>(grammar: &G) -> usize {
-        size_of::<TokenId>() + if G::FORBIDS { 0 } else { grammar.contexts().len() * size_of::<u32>() }
+        size_of::<TokenId>() + if is_walked(grammar) { 0 } else { grammar.contexts().len() * size_of::<u32>() }
     }
+}
+
+/// Whether batches go through a piece from its beginning.
+fn is_walked<G: Grammar>(grammar: &G) -> bool {
+    G::FORBIDS || grammar.marks() > 0
 }
 
 /// What is always known of a piece, so that an epoch can be planned before any is encoded.
@@ -146,6 +151,11 @@ pub struct Batch {
     pub tokens: Vec<u32>,
     /// What is known beside it, each of its own.
     pub contexts: Vec<Vec<u32>>,
+    /// What else is known beside it, 1 where it is so.
+    ///
+    /// # Shapes
+    /// `[T * B, M]`
+    pub marks: Vec<f32>,
     /// What is to be predicted.
     pub targets: Vec<u32>,
     /// 1 where it counts, 0 for padding.
@@ -175,11 +185,13 @@ impl Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
         let (size, known, classes) = (rows.len() * steps, grammar.contexts().len(), grammar.size());
         let firsts = first_outputs(grammar);
+        let marks = grammar.marks();
         let mut batch = Batch {
             rows: rows.len(),
             steps,
             tokens: vec![0; size],
             contexts: vec![vec![0; size]; known],
+            marks: vec![0.0; size * marks],
             targets: vec![0; size],
             weights: vec![0.0; size],
             forbidden: vec![0.0; if G::FORBIDS { size * classes } else { 0 }],
@@ -194,7 +206,7 @@ impl Batch {
             let piece = piece(segment.piece);
             let moved = |k: usize| grammar.moved(piece.tokens[k], segment.shift);
             // What may follow depends on all that came before.
-            let mut place = G::FORBIDS.then(|| grammar.begin(&piece.tokens));
+            let mut place = is_walked(grammar).then(|| grammar.begin(&piece.tokens));
             if let Some(place) = &mut place {
                 (0..segment.tokens.start).for_each(|k| place.read(moved(k)));
             }
@@ -206,7 +218,10 @@ impl Batch {
                 let here = match &mut place {
                     Some(place) => {
                         place.read(moved(k));
-                        place.forbid(&mut batch.forbidden[at * classes..(at + 1) * classes]);
+                        if G::FORBIDS {
+                            place.forbid(&mut batch.forbidden[at * classes..(at + 1) * classes]);
+                        }
+                        place.marks(&mut batch.marks[at * marks..(at + 1) * marks]);
                         found.clear();
                         place.contexts(&mut found);
                         place.classes(&mut of_traits);

@@ -1,5 +1,6 @@
 //! A trained network: judging and composing token by token, the state carried, one step of work a token.
 
+use super::network::features;
 use super::{Draft, Grammar, Place, TokenSettings};
 use crate::{
     ComposeError, Evaluation, Habits, Judge, Judgement, Kind, ModelError, ModelFile, Moment, Progress, Rng, Sampling,
@@ -22,6 +23,7 @@ pub struct TokenModel<G> {
     pub parameters: usize,
     token: Lookup,
     contexts: Vec<Lookup>,
+    marks: Option<Dense>,
     cells: Vec<LstmCell>,
     output: Dense,
 }
@@ -55,8 +57,11 @@ impl<G: Grammar> TokenModel<G> {
             contexts: (0..sizes.len())
                 .map(|k| table(&format!("contexts.{k}.table"), sizes[k]))
                 .collect::<Result<_, _>>()?,
+            marks: (grammar.marks() > 0)
+                .then(|| layers::dense(file, "marks", (grammar.marks(), embedding), Dense::sparse))
+                .transpose()?,
             cells: (0..layers).map(cell).collect::<Result<_, _>>()?,
-            output: layers::dense(file, "output", (hidden, size + traits), Dense::new)?,
+            output: layers::dense(file, "output", (features::<G>(&settings), size + traits), Dense::new)?,
             habits: file.header.habits.clone(),
             parameters: checkpoint::parameters(file),
             settings,
@@ -77,6 +82,7 @@ impl<G: Grammar> TokenModel<G> {
             input: vec![0.0; self.token.width()],
             layers: self.cells.iter().map(zeros).collect(),
             outputs: vec![0.0; self.output.output()],
+            seen: Vec::new(),
             scratch: Scratch::new(),
             n: 1,
         }
@@ -100,7 +106,17 @@ impl<G: Grammar> TokenModel<G> {
     /// The outputs of all rows.
     fn forward(&self, rows: &mut Rows) {
         let last = rows.layers.last().map_or(&rows.input, |(h, _)| h);
-        self.output.forward(last, &mut rows.outputs);
+        if G::SKIP {
+            rows.seen.clear();
+            let (hidden, width) = (last.len() / rows.n.max(1), self.token.width());
+            for (h, x) in last.chunks_exact(hidden).zip(rows.input.chunks_exact(width)) {
+                rows.seen.extend_from_slice(h);
+                rows.seen.extend_from_slice(x);
+            }
+            self.output.forward(&rows.seen, &mut rows.outputs);
+        } else {
+            self.output.forward(last, &mut rows.outputs);
+        }
     }
 
     /// The logits of the next tokens at `place`, out of the outputs of a row.
@@ -127,6 +143,12 @@ impl<G: Grammar> TokenModel<G> {
         place.contexts(&mut known);
         for (table, index) in self.contexts.iter().zip(known) {
             input.iter_mut().zip(table.row(index)).for_each(|(sum, x)| *sum += x);
+        }
+        if let Some(table) = &self.marks {
+            let (mut marks, mut told) = (vec![0.0; self.grammar.marks()], vec![0.0; input.len()]);
+            place.marks(&mut marks);
+            table.forward(&marks, &mut told);
+            input.iter_mut().zip(told).for_each(|(sum, x)| *sum += x);
         }
     }
 
@@ -221,12 +243,14 @@ impl<G: Grammar> Judge for TokenModel<G> {
             figures.nats += nats;
             let beside = if self.grammar.is_of_notes(pair[1]) { 0.0 } else { nats };
             figures.beside = figures.beside.map(|sum| sum + beside);
-            figures.tokens += 1.0;
+            figures.tokens += if self.grammar.completes(pair[1]) { 1.0 } else { 0.0 };
             figures.correct += if is_right { 1.0 } else { 0.0 };
             place.read(pair[1]);
             let (at, steps) = place.at(pair[1]);
             moments.push(Moment { at: at.rescale(steps, piece.ticks_per_quarter), nats });
         }
+        // A share of the tokens, where the figures count something else.
+        figures.correct *= figures.tokens / (tokens.len().max(2) - 1) as f64;
         // Several rows may have been read one after another.
         moments.sort_by_key(|moment: &Moment| moment.at);
         Judgement { figures, moments, is_adjusted }
@@ -242,6 +266,8 @@ pub struct Rows {
     layers: Vec<(Vec<f32>, Vec<f32>)>,
     /// Logits of the tokens and of the classes of [`Grammar::traits`], `[n, V + C]`.
     outputs: Vec<f32>,
+    /// `[n, F]`, where the output sees more than the last layer.
+    seen: Vec<f32>,
     scratch: Scratch,
     n: usize,
 }
@@ -257,6 +283,7 @@ impl Rows {
             input: all(&|row| &row.input),
             layers: (0..layers).map(|k| (all(&|row| &row.layers[k].0), all(&|row| &row.layers[k].1))).collect(),
             outputs: all(&|row| &row.outputs),
+            seen: Vec::new(),
             scratch: Scratch::new(),
             n: rows.len(),
         }

@@ -17,6 +17,8 @@ pub struct TokenNetwork {
     token: Embedding,
     /// Of what is known beside the token: added to the token's.
     contexts: Vec<Embedding>,
+    /// Likewise of what is so or not.
+    marks: Option<Linear>,
     lstms: Vec<Lstm>,
     output: Linear,
 }
@@ -38,7 +40,7 @@ impl Recurrent for TokenNetwork {
 
 impl TokenNetwork {
     /// A network that has learnt nothing yet.
-    pub fn new(settings: &TokenSettings, grammar: &impl Grammar, rng: &mut Rng, device: &Device) -> TokenNetwork {
+    pub fn new<G: Grammar>(settings: &TokenSettings, grammar: &G, rng: &mut Rng, device: &Device) -> TokenNetwork {
         let TokenSettings { embedding, hidden, layers, .. } = *settings;
         // Wide enough to move the gates from the first step on: with 1 / sqrt(width) the first epochs pass without learning.
         let token = Embedding::with_deviation(grammar.size(), embedding, 0.5, rng, device);
@@ -49,7 +51,9 @@ impl TokenNetwork {
             .map(|lstm| lstm.with_precision(settings.precision))
             .collect();
         let outputs = grammar.size() + grammar.traits().iter().sum::<usize>();
-        TokenNetwork { token, contexts, lstms, output: Linear::new(hidden, outputs, rng, device) }
+        let output = Linear::new(features::<G>(settings), outputs, rng, device);
+        let marks = (grammar.marks() > 0).then(|| Linear::new(grammar.marks(), embedding, rng, device));
+        TokenNetwork { token, contexts, marks, lstms, output }
     }
 
     /// Logits of a batch, minus infinity where a token is forbidden; the states move on. Dropout on the summed embeddings and after each
@@ -70,11 +74,22 @@ impl TokenNetwork {
             .iter()
             .zip(&batch.contexts)
             .fold(self.token.forward(&batch.tokens), |sum, (table, indices)| sum + table.forward(indices));
+        let embedded = match &self.marks {
+            Some(table) => {
+                let marks = TensorData::new(batch.marks.clone(), [batch.tokens.len(), table.input()]);
+                let marks = Tensor::from_data(marks, &embedded.device());
+                embedded + table.forward::<2>(marks)
+            }
+            None => embedded,
+        };
         let width = self.token.width();
-        let x = dropout(embedded, dropouts.0, key(0)).reshape([batch.steps, batch.rows, width]);
-        let x = unroll(&self.lstms, states, x, dropouts.1, key);
+        let read = dropout(embedded, dropouts.0, key(0));
+        let x = unroll(&self.lstms, states, read.clone().reshape([batch.steps, batch.rows, width]), dropouts.1, key);
         let [steps, rows, hidden] = x.dims();
-        let outputs = self.output.forward(x.reshape([steps * rows, hidden]));
+        let x = x.reshape([steps * rows, hidden]);
+        // Whether the output sees it, too.
+        let x = if self.output.input() > hidden { Tensor::cat(vec![x, read], 1) } else { x };
+        let outputs = self.output.forward(x);
         let logits = match batch.traits {
             0 => outputs,
             traits => with_traits(outputs, self.token.vocabulary(), traits, &batch.added),
@@ -85,4 +100,9 @@ impl TokenNetwork {
         let forbidden = TensorData::new(batch.forbidden.clone(), logits.dims());
         logits.clone() + Tensor::from_data(forbidden, &logits.device())
     }
+}
+
+/// How wide what the output sees is.
+pub(super) fn features<G: Grammar>(settings: &TokenSettings) -> usize {
+    settings.hidden + if G::SKIP { settings.embedding } else { 0 }
 }

@@ -32,6 +32,9 @@ pub struct TokenSettings {
     pub weight_decay: f64,
     /// The gradient's norm is clipped to it.
     pub clip: f64,
+    /// How much of the parameters' running average stays at each step; the average is judged and kept in their place. 0 is none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub averaging: f64,
     /// Of the LSTM layers' products while learning.
     pub precision: Precision,
     /// Steps over which the learning rate rises.
@@ -56,12 +59,19 @@ impl Default for TokenSettings {
             learning_rate: 2e-3,
             weight_decay: 0.01,
             clip: 1.0,
+            averaging: 0.0,
             precision: Precision::Half,
             warmup: 100,
             patience: 10,
             epochs: 400,
         }
     }
+}
+
+/// Models without an average do not speak of it, as before there were any.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_none(averaging: &f64) -> bool {
+    *averaging == 0.0
 }
 
 /// Tokens from which on a corpus is large: more than such a network learns by heart in a sitting.
@@ -73,7 +83,13 @@ impl TokenSettings {
     /// # Errors
     /// What is wrong, beginning with the setting's name.
     pub fn read<S: DeserializeOwned>(settings: &Settings) -> Result<(TokenSettings, S), String> {
-        let (shared, own) = crate::settings::divide::<TokenSettings, S>(settings)?;
+        let mut settings = settings.clone();
+        // Of an average only those speak that have one, so the defaults do not say that there is such a setting.
+        let averaging = settings.as_object_mut().and_then(|list| list.remove("averaging"));
+        let (mut shared, own) = crate::settings::divide::<TokenSettings, S>(&settings)?;
+        if let Some(averaging) = averaging {
+            shared.averaging = serde_json::from_value(averaging).map_err(|error| format!("averaging: {error}"))?;
+        }
         shared.check()?;
         Ok((shared, own))
     }
@@ -102,6 +118,7 @@ impl TokenSettings {
         let (input_dropout, dropout) = self.dropouts();
         share("dropout", dropout)?;
         share("input_dropout", input_dropout)?;
+        share("averaging", self.averaging as f32)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip)?;
         positive("weight_decay", self.weight_decay + f64::MIN_POSITIVE)

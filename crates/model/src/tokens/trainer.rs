@@ -9,7 +9,7 @@ use crate::plan::{Plan, Row, Segment};
 use crate::transplant::Classes;
 use crate::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
-    Settings, StepAt, StepReport, Trainable, TrainingSet, checkpoint, ngram,
+    Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -66,7 +66,7 @@ impl<G: Grammar> TokenTrainer<G> {
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         Ok(TokenTrainer {
             plan: plan(train.outlines(), settings.batch, settings.window, seed, 0),
-            learner: Learner::new(network, optimizer, 0.0),
+            learner: Learner::new(network, optimizer, settings.averaging),
             quarters_per_token: quarters / tokens as f64,
             grammar,
             habits: Habits::of(set),
@@ -81,6 +81,13 @@ impl<G: Grammar> TokenTrainer<G> {
     #[cfg(test)]
     pub(super) fn network(&self) -> TokenNetwork {
         self.learner.network().valid()
+    }
+
+    /// The network as the optimiser moves it, without any average.
+    fn as_trained(&self) -> ModelFile {
+        let encoding = serde_json::json!({ G::NAME: *self.grammar });
+        let settings = crate::settings::joined(&self.settings, &self.own);
+        checkpoint::save(G::spec(), self.learner.network(), settings, encoding, &self.habits)
     }
 
     fn plan_for(&self, epoch: u64) -> Plan {
@@ -126,10 +133,23 @@ pub(super) fn evaluate<G: Grammar>(
                 .collect();
             let (_, figures) = cross_entropy(logits.clone(), &batch.targets, &batch.weights);
             let (_, of_beside) = cross_entropy(logits, &batch.targets, &beside);
-            total += Evaluation { beside: Some(of_beside.nats), ..Evaluation::of_batch(figures, 0.0) };
+            let found = Evaluation { beside: Some(of_beside.nats), ..Evaluation::of_batch(figures, 0.0) };
+            total += counting(found, completed(&batch, grammar));
         }
     }
     Some(total)
+}
+
+/// How many units are over in a batch.
+fn completed(batch: &Batch, grammar: &impl Grammar) -> f64 {
+    let targets = batch.targets.iter().zip(&batch.weights);
+    targets.filter(|(target, _)| grammar.completes(TokenId(**target))).map(|(_, weight)| f64::from(*weight)).sum()
+}
+
+/// The figures of a batch in which so many units are over; a share of tokens is one of units.
+fn counting(figures: Evaluation, units: f64) -> Evaluation {
+    let share = if figures.tokens > 0.0 { units / figures.tokens } else { 0.0 };
+    Evaluation { tokens: units, correct: figures.correct * share, ..figures }
 }
 
 /// The first `rows` rows of a state.
@@ -163,6 +183,10 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
         Kind::Exact
     }
 
+    fn unit(&self) -> Unit {
+        G::UNIT
+    }
+
     fn protocol(&self) -> String {
         G::PROTOCOL.to_owned()
     }
@@ -186,33 +210,39 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
             cross_entropy(logits, &batch.targets, &batch.weights)
         });
         StepReport {
-            batch: Evaluation::of_batch(figures, figures.counted * self.quarters_per_token),
+            batch: counting(
+                Evaluation::of_batch(figures, figures.counted * self.quarters_per_token),
+                completed(&batch, &*self.grammar),
+            ),
             gradient_norm: report.gradient_norm,
             finite: report.finite && figures.nats.is_finite(),
         }
     }
 
     fn validate(&mut self) -> Evaluation {
-        let network = self.learner.network().valid();
+        let network = self.learner.of_models().valid();
         evaluate(&network, self.settings.window, &mut self.valid, &self.grammar).unwrap_or_default()
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        ngram::baselines(&counted(&self.train), &counted(&self.valid), self.grammar.size())
+        let valid = counted(&self.valid);
+        let mut baselines = ngram::baselines(&counted(&self.train), &valid, self.grammar.size());
+        let predicted = || valid.iter().flat_map(|tokens| tokens.iter().skip(1));
+        let units = predicted().filter(|token| self.grammar.completes(**token)).count();
+        baselines.iter_mut().for_each(|found| found.nats_per_token *= predicted().count() as f64 / units as f64);
+        baselines
     }
 
     fn save(&self) -> ModelFile {
-        let encoding = serde_json::json!({ G::NAME: *self.grammar });
-        let settings = crate::settings::joined(&self.settings, &self.own);
-        checkpoint::save(G::spec(), self.learner.network(), settings, encoding, &self.habits)
+        self.learner.save(self.as_trained())
     }
 
     fn checkpoint(&self) -> ModelFile {
-        self.learner.checkpoint(self.save())
+        self.learner.checkpoint(self.as_trained())
     }
 
     fn resume(&mut self, file: &ModelFile) -> Result<(), ModelError> {
-        let expected = self.save().header;
+        let expected = self.as_trained().header;
         self.learner.resume(file, &expected)
     }
 

@@ -18,6 +18,8 @@ const MOST_RECURRENCES: usize = 12;
 const MOST_MOTIFS: usize = 3;
 /// Metres and keys that are told; of more there is a number.
 const MOST_CHANGES: usize = 8;
+/// Letters of what was asked for that are told.
+const MOST_SHOWN: usize = 60;
 /// A file may claim any length: bars are counted so far.
 const MOST_BARS: usize = 1_000_000;
 
@@ -172,7 +174,7 @@ fn motifs(parallels: &Parallels) -> String {
 fn composed(path: &Path, origin: &Provenance) -> Vec<(String, String)> {
     let digest = |sha256: &str| printable(sha256.get(..16).unwrap_or(sha256));
     let form: String =
-        origin.asked().map(|(name, text)| format!(", {} {}", printable(name), printable(text))).collect();
+        origin.asked().map(|(name, text)| format!(", {} {}", printable(name), printable(&short(text)))).collect();
     let tempo = origin.tempo.map(|tempo| format!(", {tempo} quarters a minute")).unwrap_or_default();
     let prompt = origin.prompt.as_ref();
     let prompt = prompt
@@ -204,6 +206,12 @@ fn composed(path: &Path, origin: &Provenance) -> Vec<(String, String)> {
         ("given", given.unwrap_or_default()),
         ("again", command(again(path, origin))),
     ])
+}
+
+/// The beginning of a long text: a rhythm is that of a whole piece.
+fn short(text: &str) -> String {
+    let end = text.char_indices().nth(MOST_SHOWN).map(|(at, _)| at);
+    end.map_or_else(|| text.to_owned(), |end| format!("{} ...", &text[..end]))
 }
 
 /// What was given of a piece whose rest was composed.

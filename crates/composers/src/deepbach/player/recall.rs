@@ -14,7 +14,8 @@ const QUARTERS: usize = 12;
 pub(super) fn recall(sites: &mut [Sites], free: &[u8], steps_per_quarter: usize) {
     let shortest = QUARTERS * steps_per_quarter;
     // What is given of each step, and which voices that is.
-    let given: Vec<(u8, Sites)> = sites.iter().zip(free).map(|(sites, free)| (*free, only_given(*sites, *free))).collect();
+    let given: Vec<(u8, Sites)> =
+        sites.iter().zip(free).map(|(sites, free)| (*free, only_given(*sites, *free))).collect();
     let mut first_of: HashMap<&[(u8, Sites)], usize> = HashMap::new();
     let mut at = 0;
     while at + shortest <= given.len() {
