@@ -17,6 +17,7 @@ mod network;
 mod player;
 mod profiles;
 mod settings;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod trainer;

@@ -34,7 +34,7 @@ const IMPURE_MODULES: [(&str, &str); 5] =
 /// The crates that reach composers through the registry only.
 const NAMELESS: [&str; 4] = ["training", "evaluation", "cli", "studio"];
 /// Composers whose names are words of music as well: such a word names no composer, wherever it stands.
-const WORDS: [&str; 2] = ["notes", "patterns"];
+const WORDS: [&str; 3] = ["notes", "patterns", "texture"];
 
 pub fn check(files: &[File]) -> Vec<Violation> {
     let mut composers = composers(files);

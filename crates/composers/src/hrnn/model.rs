@@ -2,7 +2,7 @@
 
 use super::network::{SLOT, Widths};
 use super::settings::Settings;
-use super::trainer::Stored;
+use super::stored::Stored;
 use super::tune::{AGREED, BEATS, BEGINNING, Frame, LOOKS, Looking, OF_BAR, PLACES, READ, Rhythms, Tune};
 use cantus_encoding::melody_steps::OUTCOMES;
 use cantus_model::{Evaluation, Habits, ModelError, ModelFile, checkpoint, layers, said};

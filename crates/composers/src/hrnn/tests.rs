@@ -2,7 +2,7 @@ use super::SPEC;
 use super::model::Model;
 use super::network::{Batch, Masks, Network};
 use super::settings::Settings;
-use super::trainer::Stored;
+use super::stored::Stored;
 use super::tune::{AGREED, BEGINNING, Frame, LOOKS, Looking, Outline, Rhythms, Tune, plan};
 use burn::tensor::Device;
 use cantus_encoding::melody_steps::{HOLD, MelodySteps, SILENCE, struck};

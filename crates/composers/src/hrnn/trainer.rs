@@ -5,6 +5,7 @@ use super::model::Model;
 use super::network::{Batch, Masks, Network};
 use super::player::{Player, protocol};
 use super::settings::Settings;
+use super::stored::Stored;
 use super::tune::{BEGINNING, Rhythms, TuneReader, plan, repertoire};
 use burn::tensor::Device;
 use cantus_encoding::TokenId;
@@ -12,8 +13,8 @@ use cantus_model::learner::Learner;
 use cantus_model::melodies::Melodies;
 use cantus_model::plan::{Plan, Row};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Header, Kind, ModelError, ModelFile, Regime,
-    Repertoire, Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Repertoire,
+    Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
@@ -25,34 +26,6 @@ use std::sync::Arc;
 const MOST_COUNTED: usize = 8_000_000;
 /// Of the pieces that are judged, so many steps are held at once.
 const MOST_JUDGED: usize = 500_000;
-/// Under which name a model file keeps the classes of rhythm.
-const RHYTHMS: &str = "rhythms";
-
-/// What a model file keeps of the encoding.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stored {
-    pub melodies: Melodies,
-    pub rhythms: Arc<Rhythms>,
-}
-
-impl Stored {
-    pub(super) fn read(header: &Header) -> Result<Stored, ModelError> {
-        let rhythms = serde_json::from_value(header.encoding[RHYTHMS].clone())
-            .map_err(|error| ModelError::Metadata { problem: error.to_string() })?;
-        Ok(Stored { melodies: Melodies::read(header, SPEC.encoding)?, rhythms: Arc::new(rhythms) })
-    }
-
-    /// Whether it fits settings.
-    pub(super) fn check(&self, settings: &Settings) -> Result<(), String> {
-        self.rhythms.bars.check(settings.bar_profiles)?;
-        self.rhythms.beats.check(settings.beat_profiles)
-    }
-
-    fn write(&self) -> serde_json::Value {
-        serde_json::json!({ SPEC.encoding: self.melodies, RHYTHMS: *self.rhythms })
-    }
-}
-
 /// A network in training.
 pub(super) struct MelodyTrainer {
     settings: Settings,

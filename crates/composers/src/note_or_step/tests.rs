@@ -136,7 +136,7 @@ fn the_second_step_of_all_pieces_of_two_keys_is_certain() {
         frames: &mut usize,
     ) -> f64 {
         let mut here = rows.clone();
-        let logits = player.model.predict(&mut here).to_vec();
+        let logits = player.model.predict(spot, &mut here).to_vec();
         let may: Vec<Token> = (0..WORDS as u32)
             .filter_map(|id| Token::of(TokenId(id)))
             .filter(|token| spot.cursor.permits(*token) && token.key().is_none_or(|key| keys.contains(&key)))
