@@ -138,6 +138,8 @@ impl Trainable for NoteTrainer {
     }
 
     fn step(&mut self, at: StepAt, learning_rate: f64) -> StepReport {
+        // What was known of the parameters before.
+        self.nats = None;
         if self.plan.epoch() != at.epoch {
             self.plan = self.plan_for(at.epoch);
         }
@@ -145,7 +147,6 @@ impl Trainable for NoteTrainer {
         let wanted = rows.iter().flatten().map(|row| row.segment.piece);
         let Some(pieces) = self.train.learnt(wanted) else { return StepReport::default() };
         let batch = Batch::gather(|piece| &*pieces[&piece], rows.iter().copied(), &self.vocabulary);
-        self.nats = None;
         let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
         let settings = &self.settings;
         let (figures, report) =

@@ -185,7 +185,12 @@ impl Player {
         if let (Plan::Rhythm(following), Some(rhythm)) = (&piece.plan, &request.controls.rhythm) {
             let mut composed = following.score(rhythm);
             let tempos = composed.tempos.clone();
+            let written = composed.clone();
             intent.finish(&mut composed, roll.pitches());
+            // No note of the rhythm is lost: where one would have to leave the keyboard, the piece stays in its own key.
+            if composed.note_count() < written.note_count() {
+                composed = written;
+            }
             if !tempos.is_empty() {
                 composed.tempos = tempos;
             }

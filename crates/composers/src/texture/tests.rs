@@ -81,9 +81,10 @@ fn what_is_written_is_like_the_piece_and_is_not_the_piece() {
     let Texture { score, error, error_at_random, .. } = woven(&source, 8, 1);
     assert!(error < error_at_random / 5.0, "{error} of {error_at_random}");
     assert_eq!(score.meters, [(Ticks::ZERO, Meter::COMMON)]);
-    assert!(score.end() <= Ticks(8 * 16));
+    let quarter = u64::from(score.ticks_per_quarter.get());
+    assert!(score.end() <= Ticks(8 * 4 * quarter));
     let drums = &score.parts.iter().find(|part| part.drums).unwrap().notes;
-    let on_beats = drums.iter().filter(|note| note.onset.0 % 4 == 0).count();
+    let on_beats = drums.iter().filter(|note| note.onset.0 % quarter == 0).count();
     assert!(on_beats * 10 >= drums.len() * 9 && drums.len() >= 28, "{on_beats} of {}", drums.len());
     let density = |score: &Score, bars: f64| score.parts[0].notes.len() as f64 / bars;
     assert!((density(&score, 8.0) / density(&source, 16.0) - 1.0).abs() < 0.15);

@@ -233,7 +233,8 @@ impl<G: Grammar> Judge for TokenModel<G> {
         let (mut place, mut rows) = (self.grammar.begin(&tokens), self.rows());
         let quarters = piece.end().quarters(piece.ticks_per_quarter);
         let mut figures = Evaluation { quarters, ..Evaluation::default() };
-        let mut moments = Vec::new();
+        // What is begun of a unit: when, and its nats so far.
+        let (mut moments, mut begun) = (Vec::new(), None);
         tokens.iter().take(1).for_each(|token| place.read(*token));
         for pair in tokens.windows(2) {
             self.read(pair[0], &place, &mut rows);
@@ -243,11 +244,17 @@ impl<G: Grammar> Judge for TokenModel<G> {
             figures.nats += nats;
             let beside = if self.grammar.is_of_notes(pair[1]) { 0.0 } else { nats };
             figures.beside = figures.beside.map(|sum| sum + beside);
-            figures.tokens += if self.grammar.completes(pair[1]) { 1.0 } else { 0.0 };
             figures.correct += if is_right { 1.0 } else { 0.0 };
             place.read(pair[1]);
             let (at, steps) = place.at(pair[1]);
-            moments.push(Moment { at: at.rescale(steps, piece.ticks_per_quarter), nats });
+            let at = at.rescale(steps, piece.ticks_per_quarter);
+            let (at, nats) = begun.take().map_or((at, nats), |(first, before)| (first, before + nats));
+            if self.grammar.completes(pair[1]) {
+                figures.tokens += 1.0;
+                moments.push(Moment { at, nats });
+            } else {
+                begun = Some((at, nats));
+            }
         }
         // A share of the tokens, where the figures count something else.
         figures.correct *= figures.tokens / (tokens.len().max(2) - 1) as f64;
