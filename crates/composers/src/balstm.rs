@@ -114,15 +114,7 @@ struct Own {
 
 impl Default for Own {
     fn default() -> Own {
-        Own {
-            upper: vec![64, 32],
-            units: 64,
-            reach: 12,
-            below: 12,
-            tallies: true,
-            position: false,
-            upper_dropout: 0.0,
-        }
+        Own { upper: vec![64, 32], units: 64, reach: 12, below: 12, tallies: true, position: false, upper_dropout: 0.0 }
     }
 }
 
@@ -201,7 +193,8 @@ impl Network {
                 own.write_decided(frames[place / Keys::COUNT], place % Keys::COUNT, row);
             }
             let Some(units) = &self.units else { return Tensor::zeros([count, Keys::COUNT], &features.device()) };
-            let decided = Tensor::<2>::from_data(TensorData::new(decided, [count * Keys::COUNT, width]), &features.device());
+            let decided =
+                Tensor::<2>::from_data(TensorData::new(decided, [count * Keys::COUNT, width]), &features.device());
             let x = relu(units.forward(Tensor::cat(vec![features, decided], 1)));
             let x = masked(x.reshape([1, count * Keys::COUNT, own.units]), 0);
             return self.output.forward(x).reshape([count, Keys::COUNT]);
@@ -317,7 +310,8 @@ impl Head {
         let width = self.features + self.own.decided();
         at.input.fill(0.0);
         for (frame, (row, keys)) in at.input.chunks_exact_mut(width).zip(frames).enumerate() {
-            row[..self.features].copy_from_slice(&features[(frame * Keys::COUNT + key) * self.features..][..self.features]);
+            row[..self.features]
+                .copy_from_slice(&features[(frame * Keys::COUNT + key) * self.features..][..self.features]);
             self.own.write_decided(*keys, key, &mut row[self.features..]);
         }
         for (k, cell) in self.upper.iter().enumerate() {
@@ -403,7 +397,10 @@ impl FrameHead for Head {
         let widths: Vec<String> = self.own.upper.iter().map(usize::to_string).collect();
         match &widths[..] {
             [] => format!("for each key; {} units decide, from the lowest key up", self.own.units),
-            _ => format!("for each key; LSTM layers of {} along the keys decide, from the lowest up", widths.join(" and ")),
+            _ => format!(
+                "for each key; LSTM layers of {} along the keys decide, from the lowest up",
+                widths.join(" and ")
+            ),
         }
     }
 

@@ -184,7 +184,8 @@ impl Grammar for Stream {
 
     fn shifts(&self, tokens: &[TokenId], transposition: u8) -> Range<i32> {
         let keys = tokens.iter().filter_map(|token| Token::of(*token)?.key());
-        let (low, high) = keys.fold((Keys::COUNT - 1, 0), |(low, high), key| (low.min(key.index()), high.max(key.index())));
+        let (low, high) =
+            keys.fold((Keys::COUNT - 1, 0), |(low, high), key| (low.min(key.index()), high.max(key.index())));
         let by = usize::from(transposition);
         let (down, up) = (by.min(5).min(low), by.min(6).min(Keys::COUNT - 1 - high));
         -(down as i32)..up as i32 + 1
@@ -193,7 +194,9 @@ impl Grammar for Stream {
     /// Keys are numbered in order, so that transposition is addition.
     fn moved(&self, token: TokenId, semitones: i32) -> TokenId {
         match Token::of(token) {
-            Some(Token::Strike(_) | Token::Hold(_)) if token.index() < WORDS => TokenId(token.0.saturating_add_signed(semitones)),
+            Some(Token::Strike(_) | Token::Hold(_)) if token.index() < WORDS => {
+                TokenId(token.0.saturating_add_signed(semitones))
+            }
             _ => token,
         }
     }

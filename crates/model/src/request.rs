@@ -3,7 +3,8 @@
 
 use crate::{ComposeError, Composer, ComposerSpec, Form, Prompt, Sampling, Surprise};
 use cantus_score::{
-    Key, Meter, Players, Program, Progression, Registers, Rhythm, RhythmError, Score, Tempo, Ticks, TicksPerQuarter, Unpitched,
+    Key, Meter, Players, Program, Progression, Registers, Rhythm, RhythmError, Score, Tempo, Ticks, TicksPerQuarter,
+    Unpitched,
 };
 use serde::Serialize;
 use std::num::NonZeroU32;

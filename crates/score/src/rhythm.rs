@@ -72,7 +72,9 @@ impl Rhythm {
         // A bar stays a whole number of ticks.
         let bars = self.meters.iter().map(|(_, meter)| meter.bar(self.ticks_per_quarter).0);
         let by = times.chain(notes).chain(bars).fold(u64::from(self.ticks_per_quarter.get()), gcd).max(1);
-        let Some(fewer) = TicksPerQuarter::new((u64::from(self.ticks_per_quarter.get()) / by) as u32) else { return self };
+        let Some(fewer) = TicksPerQuarter::new((u64::from(self.ticks_per_quarter.get()) / by) as u32) else {
+            return self;
+        };
         let reduce = |ticks: &mut Ticks| ticks.0 /= by;
         self.ticks_per_quarter = fewer;
         self.meters.iter_mut().for_each(|(at, _)| reduce(at));
@@ -105,7 +107,10 @@ impl Rhythm {
 
     /// When its last note ends.
     pub fn end(&self) -> Ticks {
-        let ends = self.moments.iter().flat_map(|(at, lengths)| lengths.iter().map(|length| Ticks(at.0.saturating_add(length.0))));
+        let ends = self
+            .moments
+            .iter()
+            .flat_map(|(at, lengths)| lengths.iter().map(|length| Ticks(at.0.saturating_add(length.0))));
         ends.max().unwrap_or_default()
     }
 
@@ -162,7 +167,9 @@ impl FromStr for Rhythm {
     type Err = RhythmError;
 
     fn from_str(text: &str) -> Result<Rhythm, RhythmError> {
-        let [ticks, meters, tempos, moments] = text.split(';').collect::<Vec<_>>()[..] else { return Err(RhythmError::Form) };
+        let [ticks, meters, tempos, moments] = text.split(';').collect::<Vec<_>>()[..] else {
+            return Err(RhythmError::Form);
+        };
         let bad = |word: &str| RhythmError::Word(word.to_owned());
         let number = |word: &str| word.trim().parse::<u64>().map_err(|_| bad(word));
         let timed = |word: &'_ str| -> Result<(Ticks, String), RhythmError> {
@@ -171,7 +178,8 @@ impl FromStr for Rhythm {
                 None => Ok((Ticks::ZERO, word.to_owned())),
             }
         };
-        let ticks_per_quarter = u32::try_from(number(ticks)?).ok().and_then(TicksPerQuarter::new).ok_or_else(|| bad(ticks))?;
+        let ticks_per_quarter =
+            u32::try_from(number(ticks)?).ok().and_then(TicksPerQuarter::new).ok_or_else(|| bad(ticks))?;
         let mut rhythm = Rhythm { ticks_per_quarter, meters: Vec::new(), tempos: Vec::new(), moments: Vec::new() };
         for word in meters.split_whitespace() {
             let (at, meter) = timed(word)?;
@@ -182,8 +190,11 @@ impl FromStr for Rhythm {
             let tempo = u32::try_from(number(&micros)?).ok().and_then(Tempo::from_micros_per_quarter);
             rhythm.tempos.push((at, tempo.ok_or_else(|| bad(word))?));
         }
-        let is_rising = |times: &mut dyn Iterator<Item = Ticks>| times.collect::<Vec<_>>().windows(2).all(|pair| pair[0] < pair[1]);
-        if !is_rising(&mut rhythm.meters.iter().map(|(at, _)| *at)) || !is_rising(&mut rhythm.tempos.iter().map(|(at, _)| *at)) {
+        let is_rising =
+            |times: &mut dyn Iterator<Item = Ticks>| times.collect::<Vec<_>>().windows(2).all(|pair| pair[0] < pair[1]);
+        if !is_rising(&mut rhythm.meters.iter().map(|(at, _)| *at))
+            || !is_rising(&mut rhythm.tempos.iter().map(|(at, _)| *at))
+        {
             return Err(RhythmError::Form);
         }
         let mut last = 0u64;

@@ -307,7 +307,10 @@ fn rhythm(path: &Path, arguments: &Arguments) -> Result<String> {
     let (music, _) = files::read_music(path, &arguments.limits.over(Limits::default()))?;
     let found = Rhythm::of(&music.score).map(|rhythm| rhythm.to_string());
     found.ok_or_else(|| {
-        miette!("`{}` has no rhythm to keep: it has no note with a pitch, or it is far too long; name a file with a melody", path.display())
+        miette!(
+            "`{}` has no rhythm to keep: it has no note with a pitch, or it is far too long; name a file with a melody",
+            path.display()
+        )
     })
 }
 

@@ -426,7 +426,10 @@ fn the_rhythm_of_a_piece_is_kept_and_its_pitches_are_new() {
     assert!(said.contains("an upbeat and 4 bars in 3/4") && said.contains("at 90 quarters"), "{said}");
     let (given, piece) = (score(folder.path(), "tune.abc"), score(folder.path(), "piece.mid"));
     assert_eq!(times(&piece, &given), times(&given, &piece));
-    assert_ne!(piece.notes().map(|note| note.pitch).collect::<Vec<_>>(), given.notes().map(|note| note.pitch).collect::<Vec<_>>());
+    assert_ne!(
+        piece.notes().map(|note| note.pitch).collect::<Vec<_>>(),
+        given.notes().map(|note| note.pitch).collect::<Vec<_>>()
+    );
     // It needs the file no more.
     std::fs::remove_file(folder.path().join("tune.abc")).expect("a file that is there");
     cantus(folder.path(), &["compose", "--like", "piece.mid", "-o", "again.mid"]).fine();

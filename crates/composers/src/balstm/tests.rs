@@ -62,7 +62,10 @@ fn windows_in_rows_give_the_nats_of_whole_pieces_one_by_one() {
         for attacks in [false, true] {
             let settings = settings(configuration, &[("averaging", 0.0.into()), ("skip", attacks.into())]);
             let mut trainable = trained(&settings, attacks, 6);
-            let expected: f64 = nats(trainable.as_ref(), &set(attacks).train.iter().map(|p| p.into_owned()).collect::<Vec<_>>()).iter().sum();
+            let expected: f64 =
+                nats(trainable.as_ref(), &set(attacks).train.iter().map(|p| p.into_owned()).collect::<Vec<_>>())
+                    .iter()
+                    .sum();
             let epoch: Vec<_> =
                 (0..trainable.steps(9)).map(|step| trainable.step(StepAt { epoch: 9, step }, 0.0).batch).collect();
             let found: f64 = epoch.iter().map(|batch| batch.nats).sum();
@@ -98,7 +101,9 @@ fn decisions_move_with_the_music() {
         let head = head(trained(&settings(configuration, &[]), false, 30).as_ref());
         // Away from the music all keys see the same.
         let features = |by: i32| -> Vec<f32> {
-            let value = |key: i32, k: usize| if (30..60).contains(&(key - by)) { ((key - by) * 31 + k as i32 * 17) % 23 } else { 0 };
+            let value = |key: i32, k: usize| {
+                if (30..60).contains(&(key - by)) { ((key - by) * 31 + k as i32 * 17) % 23 } else { 0 }
+            };
             (0..Keys::COUNT as i32)
                 .flat_map(|key| (0..head.features).map(move |k| value(key, k) as f32 / 23.0))
                 .collect()

@@ -45,7 +45,8 @@ impl Steps {
             busy[span.from] += 1;
             busy[span.to + 1] -= 1;
         }
-        let full = busy.iter().scan(0, |sum, change| Some(std::mem::replace(sum, *sum + change) + change)).max().unwrap_or(0);
+        let full =
+            busy.iter().scan(0, |sum, change| Some(std::mem::replace(sum, *sum + change) + change)).max().unwrap_or(0);
         (full <= Keys::COUNT as i32).then_some(Steps { spans, count })
     }
 }
@@ -121,7 +122,11 @@ impl<'a> Following<'a> {
         let going = (self.going & below).iter().next_back();
         let under = |key: Key| open & Keys::from_bits((1 << key.index()) - 1).unwrap_or_default();
         let over = going.map_or(open, |going| open - under(going));
-        let strikes = if missing == 0 { Keys::NONE } else { over.iter().filter(|key| under(*key).len() + 1 >= missing).collect() };
+        let strikes = if missing == 0 {
+            Keys::NONE
+        } else {
+            over.iter().filter(|key| under(*key).len() + 1 >= missing).collect()
+        };
         (strikes, going.filter(|going| under(*going).len() >= missing))
     }
 

@@ -9,8 +9,8 @@ use cantus_encoding::piano_roll::{Frame, Key, Keys, MOST_STEPS, decode};
 use cantus_model::frames::{BarSteps, JudgesFrames};
 use cantus_model::tokens::{Draft, Grammar as _, Place as _, Rows, TokenModel};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Intent, Judge, ModelError, ModelFile, Progress, Request,
-    Rng, Sampling, accentuate, alone, together,
+    ComposeError, Composer, ComposerSpec, Composition, Intent, Judge, ModelError, ModelFile, Progress, Request, Rng,
+    Sampling, accentuate, alone, together,
 };
 use cantus_score::{Meter, Rhythm, Score, Ticks, TicksPerQuarter};
 
@@ -137,7 +137,12 @@ impl Player {
                 Some((_, steps)) => Plan::Rhythm(Box::new(Following::new(steps, allowed, knows_strokes))),
                 None => {
                     let (steps, bars) = (BarSteps::new(self.grid(), meter), request.bars() - opening.bars);
-                    Plan::Bars { end: steps.first_step(bars), last_bar: steps.first_step(bars - 1), allowed, is_closed: false }
+                    Plan::Bars {
+                        end: steps.first_step(bars),
+                        last_bar: steps.first_step(bars - 1),
+                        allowed,
+                        is_closed: false,
+                    }
                 }
             };
             let mut piece = Piece { spot, plan, frames: Vec::new() };

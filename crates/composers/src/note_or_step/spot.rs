@@ -40,9 +40,13 @@ pub(super) struct Clock {
 impl Clock {
     /// Those in which a piece begins, whose ticks are steps; later metres are not told.
     pub fn of(piece: &Score) -> Clock {
-        let fine = TicksPerQuarter::new(piece.ticks_per_quarter.get().saturating_mul(FINE)).unwrap_or(piece.ticks_per_quarter);
+        let fine =
+            TicksPerQuarter::new(piece.ticks_per_quarter.get().saturating_mul(FINE)).unwrap_or(piece.ticks_per_quarter);
         let upbeat = piece.upbeat();
-        let meter = upbeat.map_or_else(|| piece.meters.first().map_or_else(Default::default, |(_, meter)| *meter), |(_, meter)| meter);
+        let meter = upbeat.map_or_else(
+            || piece.meters.first().map_or_else(Default::default, |(_, meter)| *meter),
+            |(_, meter)| meter,
+        );
         let bar = u32::try_from(meter.bar(fine).0).unwrap_or(u32::MAX).clamp(1, u32::MAX / 2);
         let before = upbeat.map_or(0, |(length, _)| u32::try_from(length.0).unwrap_or(u32::MAX).saturating_mul(FINE));
         Clock { bar, over: (bar - before.min(bar)) % bar }

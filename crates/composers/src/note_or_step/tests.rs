@@ -104,11 +104,15 @@ fn the_future_changes_no_frame_and_strokes_are_part_of_it() {
             let half = player.judge_frames(&[piece[..piece.len() / 2].to_vec()], ALL, 0);
             assert_eq!(half[0], whole[..piece.len() / 2]);
             let figures: Vec<_> = whole.iter().flatten().collect();
-            assert!(figures.iter().all(|f| f.nats >= f.strokes - 1e-9 && f.strokes >= -1e-9 && f.hits <= f.union + 1e-9));
+            assert!(
+                figures.iter().all(|f| f.nats >= f.strokes - 1e-9 && f.strokes >= -1e-9 && f.hits <= f.union + 1e-9)
+            );
             assert_eq!(figures.iter().any(|f| f.strokes > 0.01), attacks);
         }
         let some = player.judge_frames(&frames, Effort { every: 5, ..ALL }, 0).concat();
-        assert!(some.iter().zip(whole.concat()).enumerate().all(|(k, (some, all))| *some == all.filter(|_| k % 5 == 0)));
+        assert!(
+            some.iter().zip(whole.concat()).enumerate().all(|(k, (some, all))| *some == all.filter(|_| k % 5 == 0))
+        );
     }
 }
 
@@ -124,7 +128,13 @@ fn the_second_step_of_all_pieces_of_two_keys_is_certain() {
         player.model.read(token, &spot, &mut rows);
     }
     /// The probability of all frames that go on from here.
-    fn sum(player: &Player, spot: &spot::Spot<'_>, rows: &cantus_model::tokens::Rows, keys: &[Key], frames: &mut usize) -> f64 {
+    fn sum(
+        player: &Player,
+        spot: &spot::Spot<'_>,
+        rows: &cantus_model::tokens::Rows,
+        keys: &[Key],
+        frames: &mut usize,
+    ) -> f64 {
         let mut here = rows.clone();
         let logits = player.model.predict(&mut here).to_vec();
         let may: Vec<Token> = (0..WORDS as u32)
@@ -204,7 +214,10 @@ fn a_rhythm_is_kept_note_for_note_whatever_it_is() {
                     let merged = cantus_score::merge_parts(&given.parts);
                     let expected = Score { parts: vec![merged], ..given.clone() };
                     assert_eq!(times(&composed, grid), times(&expected, grid), "{attacks} {steps} {number}");
-                    assert_eq!(composed.named_meters().first().map(|(_, meter)| *meter), given.named_meters().first().map(|(_, meter)| *meter));
+                    assert_eq!(
+                        composed.named_meters().first().map(|(_, meter)| *meter),
+                        given.named_meters().first().map(|(_, meter)| *meter)
+                    );
                     assert_eq!((composed.bar_count(), request.bars()), (given.bar_count(), given.bar_count()));
                     // No key sounds twice at once.
                     assert_eq!(cantus_score::merge_parts(&composed.parts).notes.len(), composed.note_count());
@@ -220,7 +233,9 @@ fn a_rhythm_is_kept_note_for_note_whatever_it_is() {
 fn a_rhythm_for_more_hands_than_there_are_keys_is_refused() {
     let player = player(true, 0);
     let lengths = vec!["1"; 90].join(".");
-    for (text, is_fine) in [(format!("4; ; ; 0:{lengths}"), false), (format!("4; ; ; 0:{}", &lengths[..2 * 88 - 1]), true)] {
+    for (text, is_fine) in
+        [(format!("4; ; ; 0:{lengths}"), false), (format!("4; ; ; 0:{}", &lengths[..2 * 88 - 1]), true)]
+    {
         let mut request = Request::new(1, Sampling::default());
         request.controls.set("rhythm", &text).unwrap();
         let found = player.compose(&request, &mut seeded(1), &mut |_| ControlFlow::Continue(()));

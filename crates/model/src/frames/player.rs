@@ -201,7 +201,12 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
                     if (starts[piece] + step).is_multiple_of(effort.every.max(1)) {
                         self.features(&memory, row, &mut waiting.features);
                         if self.strokes.is_some() {
-                            strokes::decisions(&since[row], frame, (waiting.places.len(), N::Head::ROWS), &mut waiting.strokes);
+                            strokes::decisions(
+                                &since[row],
+                                frame,
+                                (waiting.places.len(), N::Head::ROWS),
+                                &mut waiting.strokes,
+                            );
                         }
                         waiting.places.push((piece, step));
                     }
@@ -282,10 +287,7 @@ impl<N: FrameNetwork> Composer for FrameComposer<N> {
                 "network",
                 format!("{layers} LSTM layers of {hidden}, {}, {} parameters", self.head.describe(), self.parameters),
             ),
-            (
-                "frames",
-                self.reading().to_string(),
-            ),
+            ("frames", self.reading().to_string()),
             ("keys", format!("{} to {}", name(self.roll.range.0), name(self.roll.range.1))),
             ("grid", format!("{} steps a quarter", self.roll.steps_per_quarter)),
             ("metre", self.roll.meter.clone()),
