@@ -59,7 +59,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             settings: r#"{"bar":128,"beat":128,"hidden":192,"lookback":true,"bar_profiles":48,"beat_profiles":24}"#,
             sizes: None,
             tiny: r#"{"bar":12,"beat":12,"hidden":24,"embedding":12,"batch":2,"window":2,"dropout":0.0,"input_dropout":0.0,
-                      "bar_profiles":5,"beat_profiles":4,"learning_rate":0.01}"#,
+                      "bar_profiles":4,"beat_profiles":2,"learning_rate":0.01}"#,
         },
         Configuration {
             name: "flat",

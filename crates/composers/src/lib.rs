@@ -5,7 +5,6 @@
 mod abc_rnn;
 mod accompany;
 mod bachprop;
-mod balstm;
 mod chorale;
 mod deepbach;
 mod drum_and_bass;

@@ -1,9 +1,8 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, bachprop, balstm, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames,
-    memory, music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn,
-    rnn_rbm,
+    abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames, memory,
+    music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn, rnn_rbm,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -17,7 +16,6 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &rnn_rbm::SPEC,
     &rnn_dbn::SPEC,
     &memory::SPEC,
-    &balstm::SPEC,
     &chorale::SPEC,
     &deepbach::SPEC,
     &performance_rnn::SPEC,

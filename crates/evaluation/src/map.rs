@@ -13,7 +13,7 @@ use crate::Statistics;
 use cantus_score::Score;
 use rayon::prelude::*;
 use serde::Serialize;
-use traits::{Traits, principal};
+use traits::{Axis, Traits, principal};
 
 /// Rounds of learning.
 const ROUNDS: usize = 60;
@@ -92,7 +92,7 @@ pub fn map(pieces: &[Score], folders: &[Option<&str>]) -> Map {
 }
 
 /// Cells on the plane of the principal components, two deviations to either side.
-fn begin(axes: &[(f64, Vec<f64>); 2], (width, height): (usize, usize)) -> Vec<Vec<f64>> {
+fn begin(axes: &[Axis; 2], (width, height): (usize, usize)) -> Vec<Vec<f64>> {
     let at = |k: usize, of: usize| 4.0 * k as f64 / (of - 1) as f64 - 2.0;
     let [(first, along), (second, across)] = axes;
     let cell = |cell: usize| {

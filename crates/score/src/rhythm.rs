@@ -205,7 +205,7 @@ impl FromStr for Rhythm {
             let lengths: Vec<Ticks> =
                 lengths.split('.').map(|length| Ok(Ticks(number(length)?))).collect::<Result<_, RhythmError>>()?;
             let is_new = gap > 0 || rhythm.moments.is_empty();
-            if !is_new || lengths.iter().any(|length| *length == Ticks::ZERO) {
+            if !is_new || lengths.contains(&Ticks::ZERO) {
                 return Err(bad(word));
             }
             rhythm.moments.push((Ticks(last), lengths));

@@ -87,7 +87,8 @@ fn named_again(modules: &BTreeMap<Module, &File>) -> BTreeMap<(Module, String), 
         for at in uses {
             for mut path in paths(&program[at + "use".len()..]) {
                 let (mut of, mut names) = (module.clone(), path.drain(..).peekable());
-                while let Some(name) = names.next_if(|name| modules.contains_key(&[&of[..], &[name.clone()]].concat()))
+                while let Some(name) =
+                    names.next_if(|name| modules.contains_key(&[&of[..], std::slice::from_ref(name)].concat()))
                 {
                     of.push(name);
                 }

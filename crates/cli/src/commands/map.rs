@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let every = all.div_ceil(MOST_PIECES).max(1);
     pieces = pieces.into_iter().step_by(every).collect();
     if every > 1 {
-        note(&format!("every {every}th of {} is laid out", counted(all, "piece")));
+        note(format!("every {every}th of {} is laid out", counted(all, "piece")));
     }
     let known = pieces.len();
     for path in &arguments.beside {

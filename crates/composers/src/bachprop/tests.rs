@@ -129,8 +129,7 @@ fn what_may_come_next_sums_to_one() {
 fn a_batch_costs_what_its_pieces_cost_one_by_one() {
     for changes in [json!({}), json!({"clock": false, "layers": 4}), json!({"ladder": false, "layers": 1})] {
         let mut trainer = learnt(&changes, 6);
-        let expected: f64 =
-            set().train.iter().map(|piece| nats(&model(&trainer.save()), &piece)).flatten().flatten().sum();
+        let expected: f64 = set().train.iter().flat_map(|piece| nats(&model(&trainer.save()), &piece)).flatten().sum();
         // An epoch that changes nothing.
         let epoch: Vec<_> =
             (0..trainer.steps(1)).map(|step| trainer.step(StepAt { epoch: 1, step }, 0.0).batch).collect();

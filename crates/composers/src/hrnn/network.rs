@@ -151,7 +151,8 @@ impl Batch {
             let beat = |step: usize| tune.frame.blocks[step].1;
             (steps.clone(), beat(steps.start)..beat(steps.end - 1) + 1)
         };
-        let longest = |of: &dyn Fn(&(&Tune, std::ops::Range<usize>)) -> usize| found.iter().flatten().map(of).max();
+        type Found<'t> = (&'t Tune, std::ops::Range<usize>);
+        let longest = |of: &dyn Fn(&Found<'_>) -> usize| found.iter().flatten().map(of).max();
         let steps = longest(&|row| within(row).0.len()).unwrap_or(0);
         let beats = longest(&|row| within(row).1.len()).unwrap_or(0);
         let bars = longest(&|row| row.1.len()).unwrap_or(0);

@@ -197,7 +197,7 @@ fn classes_of_rhythm_follow_from_the_notes_and_are_kept() {
     let file = trainer.save();
     let stored = Stored::read(&file.header).unwrap();
     let rhythms = &stored.rhythms;
-    assert_eq!((rhythms.bars.len(), rhythms.beats.len()), (4, 3));
+    assert_eq!((rhythms.bars.len(), rhythms.beats.len()), (4, 2));
     let tune = Tune::of(&piece(1), FOUR, rhythms);
     assert_eq!((tune.classes[0].len(), tune.classes[1].len()), (16, 64));
     // Said twice, and so decided twice.

@@ -187,8 +187,13 @@ impl Player {
             let tempos = composed.tempos.clone();
             let written = composed.clone();
             intent.finish(&mut composed, roll.pitches());
-            // No note of the rhythm is lost: where one would have to leave the keyboard, the piece stays in its own key.
-            if composed.note_count() < written.note_count() {
+            // No note of the rhythm is lost or cut: where one would have to leave the keyboard, the piece stays in its own key.
+            let times = |score: &Score| {
+                let mut times: Vec<(Ticks, Ticks)> = score.notes().map(|note| (note.onset, note.end())).collect();
+                times.sort_unstable();
+                times
+            };
+            if times(&composed) != times(&written) {
                 composed = written;
             }
             if !tempos.is_empty() {

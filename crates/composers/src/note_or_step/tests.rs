@@ -35,7 +35,7 @@ fn piece(number: u64) -> Score {
     let middle = (0..8).map(|k| note(8 * k, 60 + (k / 3) % 4, 8));
     let lower = (0..16).map(|k| note(4 * k, 43 + (k + number) % 12, 4));
     let mut score = score(GRID, upper.chain(middle).chain(lower).collect());
-    score.meters.push((Ticks::ZERO, if number % 2 == 0 { "4/4" } else { "3/4" }.parse().unwrap()));
+    score.meters.push((Ticks::ZERO, if number.is_multiple_of(2) { "4/4" } else { "3/4" }.parse().unwrap()));
     score
 }
 

@@ -60,11 +60,14 @@ fn raw(piece: &Score, statistics: &Statistics) -> Vec<Option<f64>> {
     row
 }
 
+/// An axis, with the deviation of the pieces along it.
+pub(super) type Axis = (f64, Vec<f64>);
+
 /// The two axes along which pieces differ most, each with its deviation, and where each piece lies on them.
-pub(super) fn principal(traits: &Traits, known: &[usize]) -> ([(f64, Vec<f64>); 2], Vec<[f64; 2]>) {
+pub(super) fn principal(traits: &Traits, known: &[usize]) -> ([Axis; 2], Vec<[f64; 2]>) {
     let dimensions = traits.rows.first().map_or(0, Vec::len);
     let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let mut axes: Vec<(f64, Vec<f64>)> = Vec::new();
+    let mut axes: Vec<Axis> = Vec::new();
     for which in 0..2 {
         // Power iteration; what it begins with is no axis by chance.
         let mut axis: Vec<f64> = (0..dimensions).map(|k| 1.0 + (k * (which + 3) % 7) as f64).collect();

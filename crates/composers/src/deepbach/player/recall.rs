@@ -48,18 +48,19 @@ fn only_given(sites: Sites, free: u8) -> Sites {
 /// Writes in free voices at one place what stands at another. What is held into either begins anew.
 fn again(sites: &mut [Sites], free: &[u8], (of, at): (usize, usize), length: usize) {
     let sung = voice_lines::chords(sites);
-    for voice in 0..VOICES {
-        for k in (0..length).filter(|k| free[at + k] >> voice & 1 == 1) {
+    let is_free = |step: usize, voice: usize| free.get(step).is_some_and(|free| free >> voice & 1 == 1);
+    (0..VOICES).for_each(|voice| {
+        for k in (0..length).filter(|k| is_free(at + k, voice)) {
             let symbol = sites[of + k][voice];
-            let begins = k == 0 || free[at + k - 1] >> voice & 1 == 0;
+            let begins = k == 0 || !is_free(at + k - 1, voice);
             sites[at + k][voice] =
                 if begins && symbol == Symbol::HOLD { Symbol::striking(voice, sung[of + k]) } else { symbol };
         }
         let end = at + length;
-        if free.get(end).is_some_and(|free| free >> voice & 1 == 1) && sites[end][voice] == Symbol::HOLD {
+        if is_free(end, voice) && sites[end][voice] == Symbol::HOLD {
             sites[end][voice] = Symbol::striking(voice, sung[end]);
         }
-    }
+    });
 }
 
 #[cfg(test)]
