@@ -3,7 +3,7 @@
 //! Source: L. Gatys, A. Ecker and M. Bethge, Texture Synthesis Using Convolutional Neural Networks, NIPS 2015, arXiv:1505.07376: a picture
 //! is changed until products of features, averaged over all places, are those of another picture. Departures: music needs no trained
 //! network for features. What is averaged is how often a key sounds so many steps after another, so many semitones above it
-//! ([`tables::Pairs`]), and how often each part's keys sound, and are struck, at each place of the bar ([`tables::Places`]). A score cannot
+//! (`tables::Pairs`), and how often each part's keys sound, and are struck, at each place of the bar (`tables::Places`). A score cannot
 //! be changed a little, as a picture can: single notes are moved, added and taken away, and what brings the tables nearer is kept
 //! (simulated annealing).
 //!
