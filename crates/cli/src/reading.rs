@@ -2,9 +2,11 @@
 
 use crate::Usage;
 use crate::files::LimitArguments;
-use cantus_corpus::{MeterFilter, Options, Parts};
+use crate::terminal::bar;
+use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, survey};
 use cantus_score::{Reading, TicksPerQuarter};
-use miette::Result;
+use miette::{IntoDiagnostic, Result, miette};
+use std::path::Path;
 
 /// Reading options, for commands that read folders of music.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -70,4 +72,25 @@ impl ReadingArguments {
         options.check().map_err(|error| Usage(error.to_string()))?;
         Ok(options)
     }
+}
+
+/// The music of a folder or file, with a bar of how far reading is.
+///
+/// # Errors
+/// Where nothing of it can be used: why.
+pub fn music(folder: &Path, options: &Options) -> Result<Corpus> {
+    let progress = bar(0, "reading {wide_bar} {pos}/{len}");
+    let read = survey(folder, options, &mut |at| {
+        progress.set_length(at.total as u64);
+        progress.set_position(at.done as u64);
+    });
+    progress.finish_and_clear();
+    let corpus = match read {
+        Err(CorpusError::Unusable { report }) => return Err(miette!("{report}")),
+        read => read.into_diagnostic()?,
+    };
+    if corpus.pieces.is_empty() {
+        return Err(miette!("no file of `{}` can be used; look at why:\n{}", folder.display(), corpus.report));
+    }
+    Ok(corpus)
 }

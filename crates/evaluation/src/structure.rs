@@ -10,6 +10,7 @@ mod repetition;
 mod scape;
 mod similarity;
 
+pub(crate) use parallels::melody;
 pub use parallels::{MOTIF, Parallel, Parallels, Way, parallels};
 pub use recurrence::{Recurrence, recurrences};
 pub use repetition::{LAGS, Repetition, longest_run};

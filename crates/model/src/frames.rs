@@ -213,23 +213,6 @@ pub trait FrameHead: Send + Sync + Sized {
     /// [`ModelError`], where a tensor is missing or has another shape.
     fn load(file: &ModelFile, settings: &Self::Settings, features: usize) -> Result<Self, ModelError>;
 
-    /// In how many rows a frame is read, each of which has a state of its own: one, or one for each key. Must be the network's
-    /// [`Recurrent::rows`](crate::learner::Recurrent::rows).
-    const ROWS: usize = 1;
-
-    /// How many numbers are read of a frame, in each of its rows.
-    fn input(settings: &FrameSettings, _own: &Self::Settings) -> usize {
-        settings.input()
-    }
-
-    /// Writes what is read before frame `step` of a piece.
-    ///
-    /// # Shapes
-    /// `rows`: `[R, I]`, zeros
-    fn write(settings: &FrameSettings, _own: &Self::Settings, before: Option<Frame>, step: usize, rows: &mut [f32]) {
-        settings.write_input(before, step, rows);
-    }
-
     /// What kind of figure its nats are.
     fn kind() -> Kind;
 
@@ -250,7 +233,7 @@ pub trait FrameHead: Send + Sync + Sized {
     /// Figures of frames, given the features of their past.
     ///
     /// # Shapes
-    /// `features`: `[N, R, F]`, `steps`, `targets`: `[N]` -> `[N]`
+    /// `features`: `[N, F]`, `steps`, `targets`: `[N]` -> `[N]`
     fn judge(
         &self,
         features: &[f32],
@@ -264,7 +247,7 @@ pub trait FrameHead: Send + Sync + Sized {
     /// as many numbers from `rng` whatever they are.
     ///
     /// # Shapes
-    /// `features`: `[R, F]`
+    /// `features`: `[F]`
     fn draw(
         &self,
         features: &[f32],

@@ -15,14 +15,9 @@ pub trait Recurrent: Module {
     /// Its layers, the first one first.
     fn lstms(&self) -> &[Lstm];
 
-    /// How many rows of state a piece has: one, or one for each of the things that its layers read alike, as all keys of a piano.
-    fn rows(&self) -> usize {
-        1
-    }
-
-    /// The layers' states at the beginning of `pieces` pieces.
-    fn zeros(&self, pieces: usize) -> Vec<LstmState> {
-        self.lstms().iter().map(|lstm| LstmState::zeros(pieces * self.rows(), lstm.hidden())).collect()
+    /// The layers' states at the beginning of `rows` pieces.
+    fn zeros(&self, rows: usize) -> Vec<LstmState> {
+        self.lstms().iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
     }
 }
 
@@ -163,14 +158,11 @@ impl<N: Recurrent> Learner<N> {
         learning_rate: f64,
         loss: impl FnOnce(&N, &mut [LstmState]) -> (Tensor<1>, F),
     ) -> (F, StepReport) {
-        let each = self.network().rows();
-        if self.carried.first().is_none_or(|state| state.batch() != rows.len() * each) {
+        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
             self.carried = self.network().zeros(rows.len());
         }
         for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
-            for state in &mut self.carried {
-                (b * each..(b + 1) * each).for_each(|row| state.reset_row(row));
-            }
+            self.carried.iter_mut().for_each(|state| state.reset_row(b));
         }
         let (optimizer, carried) = (&mut self.optimizer, &mut self.carried);
         let found = self.network.step(|network| {

@@ -1,12 +1,27 @@
 //! What composers of melodies share: what is kept of a corpus of tunes, and how a composition begins and ends.
 
 use crate::habits::Intent;
-use crate::{Composition, Header, ModelError, Prompt, Request, TrainingSet, accentuate, home};
-use cantus_encoding::melody_steps::{MelodySteps, grid_of, pitch_of};
+use crate::{Baseline, Composition, Header, ModelError, Prompt, Request, TrainingSet, accentuate, home, ngram};
+use cantus_encoding::TokenId;
+use cantus_encoding::melody_steps::{MelodySteps, OUTCOMES, grid_of, pitch_of};
 use cantus_encoding::note_chord::BarKind;
 use cantus_score::{Meter, Score, Ticks, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// What stands before the first step of a melody, beside the outcomes of a step.
+pub const BEGINNING: u32 = OUTCOMES as u32;
+/// What may be read of a step.
+pub const READ: usize = OUTCOMES + 1;
+/// Of more steps only those of every so many melodies are counted.
+pub const MOST_COUNTED: usize = 8_000_000;
+
+/// Counting models of melodies, given by their steps: each step from those before.
+pub fn baselines(train: impl Iterator<Item = Vec<u8>>, valid: impl Iterator<Item = Vec<u8>>) -> Vec<Baseline> {
+    let tokens =
+        |steps: Vec<u8>| std::iter::once(BEGINNING).chain(steps.into_iter().map(u32::from)).map(TokenId).collect();
+    ngram::baselines(&train.map(tokens).collect::<Vec<_>>(), &valid.map(tokens).collect::<Vec<_>>(), READ)
+}
 
 /// What a model file keeps of the melodies that were learnt from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! The pieces of one side, which may be more than memory holds: of all of them an outline, and those that were wanted last as a batch wants
 //! them.
 
-use crate::Pieces;
 use crate::pieces::Recent;
+use crate::{CreateError, Pieces};
 use cantus_score::Score;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -61,6 +61,19 @@ impl<R: Reader> Repertoire<R> {
     /// Whether there is nothing to learn from.
     pub fn is_empty(&self) -> bool {
         self.outlines.is_empty()
+    }
+
+    /// Whether there is something to learn from, and something to be judged by.
+    ///
+    /// # Errors
+    /// [`CreateError::EmptyCorpus`], naming what is not there: a composer may find nothing in pieces that have notes.
+    pub fn check(train: &Repertoire<R>, valid: &Repertoire<R>) -> Result<(), CreateError> {
+        for (pieces, what) in [(train, "training"), (valid, "validation")] {
+            if pieces.is_empty() {
+                return Err(CreateError::EmptyCorpus { what });
+            }
+        }
+        Ok(())
     }
 
     /// How long all pieces are together.

@@ -71,7 +71,7 @@ pub trait Grammar: std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync 
         0
     }
 
-    /// Whether a [`UNIT`](Grammar::UNIT) is over with this token. Its nats are those of all its tokens.
+    /// Whether a [`UNIT`](Grammar::UNIT) is over with this token. Its nats are those of all its tokens, and it is right where all of them are.
     fn completes(&self, _token: TokenId) -> bool {
         true
     }

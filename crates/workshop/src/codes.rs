@@ -2,6 +2,7 @@
 
 use crate::Model;
 use crate::composing::usual_ticks;
+use crate::provenance;
 use cantus_composers::registry;
 use cantus_model::latent::{self, Ability, Aspect, Way, Wish};
 use cantus_model::{ComposeError, Composition, Progress, Rng, Sampling, seeded};
@@ -70,15 +71,13 @@ impl CodeOrigin {
 
     /// Read out of a piece's text events; `None` where it was not made so.
     pub fn find(remarks: &[String]) -> Option<CodeOrigin> {
-        remarks.iter().find_map(|remark| serde_json::from_str(remark.strip_prefix(MARK)?).ok())
+        provenance::told(MARK, remarks)
     }
 
     /// What is not as it was given says how it came to be.
     fn write(&self, score: &mut Score) {
         score.remarks.retain(|remark| !remark.starts_with(MARK));
-        // Through `Value`, so that keys stand in order.
-        let json = serde_json::to_value(self).map(|value| value.to_string()).unwrap_or_default();
-        score.remarks.push(format!("{MARK}{json}"));
+        score.remarks.push(provenance::remark(MARK, self));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Playing what is written: with the performer that is built in, or one's own.
 
 use crate::models::{LoadError, find};
+use crate::provenance;
 use cantus_composers::performing::{PerformError, Performance, Performer};
 use cantus_model::{ModelFile, digest, seeded};
 use cantus_score::Score;
@@ -47,7 +48,7 @@ pub struct PlayingOrigin {
 impl PlayingOrigin {
     /// Read out of a piece's text events; `None` where it was not played by this program.
     pub fn find(remarks: &[String]) -> Option<PlayingOrigin> {
-        remarks.iter().find_map(|remark| serde_json::from_str(remark.strip_prefix(MARK)?).ok())
+        provenance::told(MARK, remarks)
     }
 }
 
@@ -86,9 +87,7 @@ pub fn perform(
     };
     let remarks = &mut performance.score.remarks;
     remarks.retain(|remark| !remark.starts_with(MARK));
-    // Through `Value`, so that keys stand in order.
-    let json = serde_json::to_value(&origin).map(|value| value.to_string()).unwrap_or_default();
-    remarks.push(format!("{MARK}{json}"));
+    remarks.push(provenance::remark(MARK, &origin));
     Ok((performance, origin))
 }
 

@@ -2,11 +2,24 @@
 
 use cantus_model::{Cell, ComposeError, Given, Length, Prompt, Request, Sampling};
 use cantus_score::Score;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What stands before the JSON in the text event.
 const MARK: &str = "composed by cantus ";
+
+/// A text event that says how a piece came to be: a mark, then JSON.
+pub(crate) fn remark(mark: &str, origin: &impl Serialize) -> String {
+    // Through `Value`, so that keys stand in order.
+    let json = serde_json::to_value(origin).map(|value| value.to_string()).unwrap_or_default();
+    format!("{mark}{json}")
+}
+
+/// What such a text event with this mark says; `None` where there is none.
+pub(crate) fn told<T: DeserializeOwned>(mark: &str, remarks: &[String]) -> Option<T> {
+    remarks.iter().find_map(|remark| serde_json::from_str(remark.strip_prefix(mark)?).ok())
+}
 
 /// All that the same bytes follow from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,9 +145,7 @@ impl Provenance {
 
     /// The text event.
     pub fn to_remark(&self) -> String {
-        // Through `Value`, so that keys stand in order.
-        let json = serde_json::to_value(self).map(|value| value.to_string()).unwrap_or_default();
-        format!("{MARK}{json}")
+        remark(MARK, self)
     }
 
     /// Whether a text event is one of these.
@@ -144,7 +155,7 @@ impl Provenance {
 
     /// Read out of a piece's text events; `None` where it was not composed by this program.
     pub fn find(remarks: &[String]) -> Option<Provenance> {
-        remarks.iter().find_map(|remark| serde_json::from_str(remark.strip_prefix(MARK)?).ok())
+        told(MARK, remarks)
     }
 }
 

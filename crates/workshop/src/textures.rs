@@ -1,5 +1,6 @@
 //! More of a piece, without learning.
 
+use crate::provenance;
 use cantus_composers::texture::{Texture, TextureError, texture};
 use cantus_model::{Progress, seeded};
 use cantus_score::Score;
@@ -24,7 +25,7 @@ pub struct TextureOrigin {
 impl TextureOrigin {
     /// Read out of a piece's text events; `None` where it was not made so.
     pub fn find(remarks: &[String]) -> Option<TextureOrigin> {
-        remarks.iter().find_map(|remark| serde_json::from_str(remark.strip_prefix(MARK)?).ok())
+        provenance::told(MARK, remarks)
     }
 }
 
@@ -42,8 +43,6 @@ pub fn more_of(
     let mut woven = texture(pieces, bars, &mut seeded(seed), progress)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let origin = TextureOrigin { version, seed, bars, like: like.to_vec() };
-    // Through `Value`, so that keys stand in order.
-    let json = serde_json::to_value(&origin).map(|value| value.to_string()).unwrap_or_default();
-    woven.score.remarks.push(format!("{MARK}{json}"));
+    woven.score.remarks.push(provenance::remark(MARK, &origin));
     Ok((woven, origin))
 }

@@ -5,9 +5,9 @@ mod joint;
 use self::joint::{Joint, write_to};
 use crate::Usage;
 use crate::files;
-use crate::reading::ReadingArguments;
+use crate::reading::{ReadingArguments, music};
 use crate::terminal::{bar, note, printable, say};
-use cantus_corpus::{Corpus, CorpusError, Options, Split, prepare, survey};
+use cantus_corpus::{Corpus, Options, Split, prepare};
 use cantus_evaluation::originality::Digest;
 use cantus_evaluation::picture::self_similarity;
 use cantus_evaluation::report::{self, Estimate, GivenRhythm, LikelihoodLine, Picture, PieceLikelihood, Report};
@@ -19,7 +19,7 @@ use cantus_score::{Score, counted};
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
 use cantus_workshop::{self as workshop, Model};
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -276,19 +276,7 @@ fn options(what: &str, arguments: &Arguments, model: Option<&Model>) -> Result<O
 
 /// The music of a folder or file; what its readers had to say goes to `warnings`.
 fn read(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<Corpus> {
-    let progress = bar(0, "reading {wide_bar} {pos}/{len}");
-    let read = survey(folder, options, &mut |at| {
-        progress.set_length(at.total as u64);
-        progress.set_position(at.done as u64);
-    });
-    progress.finish_and_clear();
-    let corpus = match read {
-        Err(CorpusError::Unusable { report }) => return Err(miette!("{report}")),
-        read => read.into_diagnostic()?,
-    };
-    if corpus.pieces.is_empty() {
-        return Err(miette!("no file of `{}` can be used; look at why:\n{}", folder.display(), corpus.report));
-    }
+    let corpus = music(folder, options)?;
     let name = printable(&folder.display().to_string());
     for (reason, count) in &corpus.report.totals.refused {
         warnings.push(format!("{name}: {} left out ({reason})", counted(*count, "file")));

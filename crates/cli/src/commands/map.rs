@@ -2,12 +2,12 @@
 
 use crate::Usage;
 use crate::files;
-use crate::reading::ReadingArguments;
+use crate::reading::{ReadingArguments, music};
 use crate::terminal::{bar, note, printable, say};
-use cantus_corpus::{CorpusError, Options, survey};
+use cantus_corpus::{Options, Piece};
 use cantus_evaluation::map::{Map, Track, map, page};
 use cantus_score::{Reading, Score, counted};
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result};
 use std::path::{Path, PathBuf};
 
 /// So many pieces are laid out: of more every so many.
@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     // Every part, and drums: pieces are heard from the page.
     let options = arguments.reading.over(Options { reading: Some(Reading::Parts), ..Options::lenient() })?;
-    let mut pieces = music(&arguments.folder, &options)?;
+    let mut pieces = pieces_of(&arguments.folder, &options)?;
     let all = pieces.len();
     let every = all.div_ceil(MOST_PIECES).max(1);
     pieces = pieces.into_iter().step_by(every).collect();
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let known = pieces.len();
     for path in &arguments.beside {
-        pieces.extend(music(path, &options)?);
+        pieces.extend(pieces_of(path, &options)?);
     }
     let folders: Vec<Option<String>> =
         pieces.iter().enumerate().map(|(k, (path, _))| (k < known).then(|| folder_of(path))).collect();
@@ -96,22 +96,9 @@ fn folder_of(path: &str) -> String {
 }
 
 /// The pieces of a folder or file with their paths, in order of these.
-fn music(path: &Path, options: &Options) -> Result<Vec<(String, Score)>> {
-    let progress = bar(0, "reading {wide_bar} {pos}/{len}");
-    let read = survey(path, options, &mut |at| {
-        progress.set_length(at.total as u64);
-        progress.set_position(at.done as u64);
-    });
-    progress.finish_and_clear();
-    let corpus = match read {
-        Err(CorpusError::Unusable { report }) => return Err(miette!("{report}")),
-        read => read.into_diagnostic()?,
-    };
-    if corpus.pieces.is_empty() {
-        return Err(miette!("no file of `{}` can be used; look at why:\n{}", path.display(), corpus.report));
-    }
-    let read = |piece: &cantus_corpus::Piece| Ok((printable(&piece.path), piece.score().into_diagnostic()?));
-    let mut pieces: Vec<(String, Score)> = corpus.pieces.iter().map(read).collect::<Result<_>>()?;
+fn pieces_of(path: &Path, options: &Options) -> Result<Vec<(String, Score)>> {
+    let read = |piece: &Piece| Ok((printable(&piece.path), piece.score().into_diagnostic()?));
+    let mut pieces: Vec<(String, Score)> = music(path, options)?.pieces.iter().map(read).collect::<Result<_>>()?;
     pieces.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(pieces)
 }

@@ -58,11 +58,7 @@ impl NoteTrainer {
         let vocabulary = Arc::new(Vocabulary::build(set.all(), settings.transposition)?);
         let train = repertoire(&set.train, &vocabulary, settings.transposition);
         let valid = repertoire(&set.valid, &vocabulary, 0);
-        for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.is_empty() {
-                return Err(CreateError::EmptyCorpus { what });
-            }
-        }
+        Repertoire::check(&train, &valid)?;
         let device = Device::flex().autodiff();
         let network = Network::new(&settings, &vocabulary, &mut derive(seed, "parameters", &[]), &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);

@@ -3,8 +3,9 @@
 use super::network::{SLOT, Widths};
 use super::settings::Settings;
 use super::stored::Stored;
-use super::tune::{AGREED, BEATS, BEGINNING, Frame, LOOKS, Looking, OF_BAR, PLACES, READ, Rhythms, Tune};
+use super::tune::{AGREED, BEATS, Frame, LOOKS, Looking, OF_BAR, PLACES, Rhythms, Tune};
 use cantus_encoding::melody_steps::OUTCOMES;
+use cantus_model::melodies::{BEGINNING, READ};
 use cantus_model::{Evaluation, Habits, ModelError, ModelFile, checkpoint, layers, said};
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::TicksPerQuarter;

@@ -1,12 +1,13 @@
 //! The network: a layer for bars, one for beats, one for steps.
 
 use super::settings::Settings;
-use super::tune::{AGREED, BEATS, LOOKS, OF_BAR, PLACES, READ, Rhythms, SLOTS, Tune};
+use super::tune::{AGREED, BEATS, LOOKS, OF_BAR, PLACES, Rhythms, SLOTS, Tune};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_encoding::melody_steps::OUTCOMES;
 use cantus_model::Rng;
 use cantus_model::learner::Recurrent;
+use cantus_model::melodies::READ;
 use cantus_model::plan::Row;
 use cantus_nn::cross_entropy::{Figures, cross_entropy};
 use cantus_nn::dropout::{MaskKey, dropout};

@@ -6,15 +6,14 @@ use super::network::{Batch, Masks, Network};
 use super::player::{Player, protocol};
 use super::settings::Settings;
 use super::stored::Stored;
-use super::tune::{BEGINNING, Rhythms, TuneReader, plan, repertoire};
+use super::tune::{Rhythms, TuneReader, plan, repertoire};
 use burn::tensor::Device;
-use cantus_encoding::TokenId;
 use cantus_model::learner::Learner;
-use cantus_model::melodies::Melodies;
+use cantus_model::melodies::{MOST_COUNTED, Melodies, baselines};
 use cantus_model::plan::{Plan, Row};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Repertoire,
-    Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
@@ -22,8 +21,6 @@ use cantus_nn::random::derive;
 use cantus_score::TicksPerQuarter;
 use std::sync::Arc;
 
-/// Of more steps only those of every so many tunes are counted.
-const MOST_COUNTED: usize = 8_000_000;
 /// Of the pieces that are judged, so many steps are held at once.
 const MOST_JUDGED: usize = 500_000;
 /// A network in training.
@@ -55,11 +52,7 @@ impl MelodyTrainer {
         let (melodies, grid) = Melodies::of(set);
         let rhythms = Arc::new(Rhythms::of(&set.train, grid, &settings));
         let (train, valid) = (repertoire(&set.train, grid, &rhythms), repertoire(&set.valid, grid, &rhythms));
-        for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.is_empty() {
-                return Err(CreateError::EmptyCorpus { what });
-            }
-        }
+        Repertoire::check(&train, &valid)?;
         let device = Device::flex().autodiff();
         let network = Network::new(&settings, &rhythms, &mut derive(seed, "parameters", &[]), &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
@@ -84,14 +77,6 @@ impl MelodyTrainer {
     fn as_trained(&self) -> ModelFile {
         checkpoint::save(&SPEC, self.learner.network(), self.settings.write(), self.stored.write(), &self.habits)
     }
-}
-
-/// What is counted of tunes: all that happens, one step after another.
-fn counted(tunes: &Repertoire<TuneReader>) -> Vec<Vec<TokenId>> {
-    let tokens = |steps: Vec<u8>| {
-        std::iter::once(BEGINNING).chain(steps.into_iter().map(u32::from)).map(TokenId).collect::<Vec<TokenId>>()
-    };
-    tunes.counted(MOST_COUNTED).into_iter().map(|tune| tokens(tune.steps)).collect()
 }
 
 impl Trainable for MelodyTrainer {
@@ -159,7 +144,9 @@ impl Trainable for MelodyTrainer {
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        ngram::baselines(&counted(&self.train), &counted(&self.valid), BEGINNING as usize + 1)
+        let [train, valid] =
+            [&self.train, &self.valid].map(|side| side.counted(MOST_COUNTED).into_iter().map(|tune| tune.steps));
+        baselines(train, valid)
     }
 
     fn save(&self) -> ModelFile {

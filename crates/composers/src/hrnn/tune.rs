@@ -2,8 +2,9 @@
 
 use super::profiles::{Profiles, rhythm};
 use super::settings::Settings;
-use cantus_encoding::melody_steps::{HOLD, MelodySteps, OUTCOMES, SILENCE, sounding};
+use cantus_encoding::melody_steps::{HOLD, MelodySteps, SILENCE, sounding};
 use cantus_encoding::note_chord::BarKind;
+use cantus_model::melodies::BEGINNING;
 use cantus_model::plan::{Plan, Segment};
 use cantus_model::{Pieces, Reader, Repertoire, home};
 use cantus_nn::random::{below, derive};
@@ -12,10 +13,6 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What stands before the first step of a piece, and what is read where there is no block before.
-pub(super) const BEGINNING: u32 = OUTCOMES as u32;
-/// What may be read.
-pub(super) const READ: usize = OUTCOMES + 1;
 /// Parts of a bar, and of a beat, whose notes are read: sixteenths, or more where it is longer.
 pub(super) const SLOTS: [usize; 2] = [16, 6];
 

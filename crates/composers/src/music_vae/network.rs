@@ -1,12 +1,13 @@
 //! The network: two LSTMs hear a section, a Gaussian is its code, another LSTM writes it.
 
 use super::settings::Settings;
-use super::tune::{Batch, HEARD, Heard, PLACES, READ, SLOTS};
+use super::tune::{Batch, HEARD, Heard, PLACES, SLOTS};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use cantus_encoding::melody_steps::OUTCOMES;
 use cantus_model::Rng;
 use cantus_model::learner::{Recurrent, unroll};
+use cantus_model::melodies::READ;
 use cantus_nn::cross_entropy::{Figures, cross_entropy};
 use cantus_nn::dropout::{MaskKey, dropout};
 use cantus_nn::embedding::{Embedding, rows};

@@ -2,10 +2,10 @@
 
 use super::model::{Ahead, Model, Rows};
 use super::settings::Settings;
-use super::tune::{BARS, BEGINNING, Frame, Tune};
+use super::tune::{BARS, Frame, Tune};
 use cantus_encoding::melody_steps::{HOLD, MelodySteps, OUTCOMES, SILENCE};
 use cantus_model::latent::{Code, Coded, Latent, Sketch};
-use cantus_model::melodies::Melodies;
+use cantus_model::melodies::{BEGINNING, Melodies};
 use cantus_model::{
     ComposeError, Evaluation, Judge, Judgement, Kind, ModelError, ModelFile, Moment, Progress, Rng, Sampling, home,
     said,

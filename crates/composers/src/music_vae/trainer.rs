@@ -6,16 +6,15 @@ use super::network::{Found, Network, Noise};
 use super::paths::{self, Path};
 use super::player::{Player, protocol};
 use super::settings::Settings;
-use super::tune::{BEGINNING, Batch, Tune, TuneReader, plan, repertoire};
+use super::tune::{Batch, Tune, TuneReader, plan, repertoire};
 use burn::tensor::Device;
-use cantus_encoding::TokenId;
 use cantus_model::latent::CodeUse;
 use cantus_model::learner::Learner;
-use cantus_model::melodies::Melodies;
+use cantus_model::melodies::{MOST_COUNTED, Melodies, baselines};
 use cantus_model::plan::{Plan, Row};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Repertoire,
-    Schedule, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Schedule, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::gaussian::Use;
 use cantus_nn::optimizer::{Optimizer, Rule};
@@ -24,8 +23,6 @@ use cantus_nn::random::derive;
 use cantus_score::TicksPerQuarter;
 use std::sync::atomic::AtomicBool;
 
-/// Of more steps only those of every so many tunes are counted.
-const MOST_COUNTED: usize = 8_000_000;
 /// Of the pieces that are judged, so many steps are held at once.
 const MOST_JUDGED: usize = 500_000;
 
@@ -59,11 +56,7 @@ impl TuneTrainer {
         set.check_sounding()?;
         let (stored, grid) = Melodies::of(set);
         let (train, valid) = (repertoire(&set.train, grid), repertoire(&set.valid, grid));
-        for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.is_empty() {
-                return Err(CreateError::EmptyCorpus { what });
-            }
-        }
+        Repertoire::check(&train, &valid)?;
         let device = Device::flex().autodiff();
         let network = Network::new(&settings, &mut derive(seed, "parameters", &[]), &device);
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
@@ -101,14 +94,6 @@ impl TuneTrainer {
         let nats = figures.nats + self.settings.beta * divergence;
         Evaluation { nats, ..Evaluation::of_batch(figures, quarters) }
     }
-}
-
-/// What is counted of tunes: all that happens, one step after another.
-fn counted(tunes: &Repertoire<TuneReader>) -> Vec<Vec<TokenId>> {
-    let tokens = |steps: Vec<u8>| {
-        std::iter::once(BEGINNING).chain(steps.into_iter().map(u32::from)).map(TokenId).collect::<Vec<TokenId>>()
-    };
-    tunes.counted(MOST_COUNTED).into_iter().map(|tune| tokens(tune.steps)).collect()
 }
 
 impl Trainable for TuneTrainer {
@@ -184,7 +169,9 @@ impl Trainable for TuneTrainer {
     }
 
     fn baselines(&self) -> Vec<Baseline> {
-        ngram::baselines(&counted(&self.train), &counted(&self.valid), BEGINNING as usize + 1)
+        let [train, valid] =
+            [&self.train, &self.valid].map(|side| side.counted(MOST_COUNTED).into_iter().map(|tune| tune.steps));
+        baselines(train, valid)
     }
 
     fn save(&self) -> ModelFile {

@@ -1,8 +1,9 @@
 //! A melody as the network reads it: what is known of each step before it is written, and which section it belongs to.
 
 use super::settings::Settings;
-use cantus_encoding::melody_steps::{MelodySteps, OUTCOMES, SILENCE, sections, sounding, steps_of};
+use cantus_encoding::melody_steps::{MelodySteps, SILENCE, sections, sounding, steps_of};
 use cantus_encoding::note_chord::BarKind;
+use cantus_model::melodies::BEGINNING;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{Pieces, Reader, Repertoire, home};
 use cantus_nn::random::{below, derive};
@@ -13,10 +14,6 @@ use std::ops::Range;
 pub(super) const BARS: usize = cantus_model::latent::SECTION;
 /// Parts of a section that its code is laid out over: an eighth note each, or more where the section is longer.
 pub(super) const SLOTS: usize = 16;
-/// What stands before the first step of a piece.
-pub(super) const BEGINNING: u32 = OUTCOMES as u32;
-/// What may stand before a step.
-pub(super) const READ: usize = OUTCOMES + 1;
 
 /// Values of what is known of a step: its place in the bar; how far the bar's end is; which bar it is of eight, an upbeat apart; how many
 /// bars are still to come, up to four.

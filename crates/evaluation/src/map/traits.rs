@@ -1,7 +1,8 @@
 //! Pieces as points.
 
+use crate::structure::melody;
 use crate::{FIGURES, Statistics};
-use cantus_score::{Note, Outer, Score, find_key, merge_parts, outer_line};
+use cantus_score::{Note, Score, find_key, merge_parts};
 
 /// The first figures are notes and bars: how long a piece is tells nothing of the music.
 const LENGTHS: usize = 2;
@@ -36,16 +37,15 @@ impl Traits {
 
 fn raw(piece: &Score, statistics: &Statistics) -> Vec<Option<f64>> {
     let mut row: Vec<Option<f64>> = FIGURES[LENGTHS..].iter().map(|figure| (figure.of)(statistics)).collect();
-    let all = merge_parts(piece.parts.iter().filter(|part| !part.drums)).notes;
-    let melody = outer_line(&all, Outer::Highest, piece.ticks_per_quarter, piece.ticks_per_quarter);
     let mut intervals = vec![0.0; 2 * WIDEST as usize + 1];
     let mut lasting = vec![0.0; LASTING];
-    for pair in melody.windows(2) {
+    for pair in melody(piece).windows(2) {
         let interval = i32::from(pair[1].pitch.get()) - i32::from(pair[0].pitch.get());
         intervals[(interval.clamp(-WIDEST, WIDEST) + WIDEST) as usize] += 1.0;
         let thirty_seconds = (pair[1].onset - pair[0].onset).0 * 8 / u64::from(piece.ticks_per_quarter.get());
         lasting[(thirty_seconds.max(1).ilog2() as usize).min(LASTING - 1)] += 1.0;
     }
+    let all = merge_parts(piece.parts.iter().filter(|part| !part.drums)).notes;
     let tonic = find_key(&all).map_or(0, |key| i32::from(key.tonic()));
     let mut classes = vec![0.0; 12];
     for Note { pitch, duration, .. } in &all {

@@ -1,8 +1,8 @@
 //! Motifs that come again, as arcs over a melody.
 
 use super::{FAINT, INK, open, text};
-use crate::structure::{Parallels, Way};
-use cantus_score::{Outer, Score, Ticks, merge_parts, outer_line};
+use crate::structure::{Parallels, Way, melody};
+use cantus_score::{Score, Ticks};
 use std::fmt::Write;
 
 /// A colour for each way, and how its arcs are dashed: told apart without colours, too.
@@ -46,8 +46,7 @@ pub fn parallels(score: &Score, parallels: &Parallels, title: &str) -> String {
             half.min(HIGHEST - 30.0)
         );
     }
-    let part = merge_parts(score.parts.iter().filter(|part| !part.drums));
-    let melody = outer_line(&part.notes, Outer::Highest, score.ticks_per_quarter, score.ticks_per_quarter);
+    let melody = melody(score);
     let pitches = melody.iter().map(|note| f64::from(note.pitch.get()));
     let (low, high) = pitches.fold((127.0, 0.0), |(low, high), pitch| (f64::min(low, pitch), f64::max(high, pitch)));
     let mut path = String::new();

@@ -94,10 +94,15 @@ struct Line {
 /// What a change leaves of a window: two windows with the same are one by it.
 type Shape = Vec<i64>;
 
-/// The parallels of a score's melody: its highest notes, drums left out, its notes' times as they are.
+/// The highest notes of a score, drums left out, their times as they are.
+pub(crate) fn melody(score: &Score) -> Vec<Note> {
+    let notes = merge_parts(score.parts.iter().filter(|part| !part.drums)).notes;
+    outer_line(&notes, Outer::Highest, score.ticks_per_quarter, score.ticks_per_quarter)
+}
+
+/// The parallels of a score's melody.
 pub fn parallels(score: &Score) -> Parallels {
-    let part = merge_parts(score.parts.iter().filter(|part| !part.drums));
-    let notes = outer_line(&part.notes, Outer::Highest, score.ticks_per_quarter, score.ticks_per_quarter);
+    let notes = melody(score);
     let key = score.keys.first().map(|(_, key)| *key).or_else(|| find_key(&notes));
     let mut parallels = of_line(&Line::new(notes, key));
     let last = parallels.found.iter().map(|found| found.span.0).max().unwrap_or_default();

@@ -4,7 +4,7 @@ use super::FrameSettings;
 use super::repertoire::{Outline, Piece};
 use super::strokes::{self, Since, Stroke};
 use crate::plan::{Plan, Row, Segment};
-use cantus_encoding::piano_roll::{Frame, Keys};
+use cantus_encoding::piano_roll::Keys;
 use cantus_nn::random::{below, derive};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub struct Batch {
     pub rows: usize,
     /// Steps T.
     pub steps: usize,
-    /// What is read: the frame before each, moved; `None` where a piece begins, and where it is padding.
-    pub before: Vec<Option<Frame>>,
+    /// What is read: `[T * B, I]`.
+    pub input: Vec<f32>,
     /// What a head is to predict: the keys that sound (or, where onsets are read, that are struck).
     pub keys: Vec<Keys>,
     /// The same as `[T * B, 88]`, 0 or 1.
@@ -66,25 +66,18 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The places that are no padding, each with the frame before and which step of its piece it is.
-    pub fn read(&self) -> impl Iterator<Item = (usize, Option<Frame>, usize)> {
-        let at = |at: usize| Some((at, self.before[at], self.windows[at % self.rows]?.first + at / self.rows));
-        (0..self.keys.len()).filter(|at| self.weights[*at] > 0.0).filter_map(at)
-    }
-
-    /// Gathers `rows`; absent rows and the ends of short ones are padding. A network reads a frame in `each` rows.
+    /// Gathers `rows`; absent rows and the ends of short ones are padding.
     pub(super) fn gather<P>(
         pieces: &HashMap<usize, Arc<Piece<P>>>,
         rows: &[Option<&Row>],
         settings: &FrameSettings,
-        each: usize,
     ) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
-        let size = rows.len() * steps;
+        let (size, width) = (rows.len() * steps, settings.input());
         let mut batch = Batch {
             rows: rows.len(),
             steps,
-            before: vec![None; size],
+            input: vec![0.0; size * width],
             keys: vec![Keys::NONE; size],
             targets: vec![0.0; size * Keys::COUNT],
             weights: vec![0.0; size],
@@ -104,12 +97,12 @@ impl Batch {
             }
             for (t, k) in segment.tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
-                batch.before[at] = k.checked_sub(1).map(moved);
+                settings.write_input(k.checked_sub(1).map(moved), k, &mut batch.input[at * width..][..width]);
                 let frame = moved(k);
                 batch.keys[at] = frame.sounding();
                 batch.keys[at].write(&mut batch.targets[at * Keys::COUNT..]);
                 if settings.reads_strokes() {
-                    strokes::decisions(&since, frame, (at, each), &mut batch.strokes);
+                    strokes::decisions(&since, frame, at, &mut batch.strokes);
                     since.push(frame);
                 }
                 batch.weights[at] = 1.0;

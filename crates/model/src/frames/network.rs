@@ -70,7 +70,7 @@ pub trait FrameNetwork: Recurrent + Send + 'static {
     /// The loss of the keys of a batch, a mean over frames, and its figures; strokes come on top.
     ///
     /// # Shapes
-    /// `features`: `[T * B, F]`, or `[T * B * R, F]` where a frame has several rows -> `[1]`
+    /// `features`: `[T * B, F]` -> `[1]`
     fn loss(
         &self,
         own: &Self::OwnSettings,

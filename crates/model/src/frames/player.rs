@@ -26,7 +26,6 @@ const KEPT: usize = 4096;
 /// A trained network, ready to judge and to compose.
 pub struct FrameComposer<N: FrameNetwork> {
     settings: FrameSettings,
-    own: N::OwnSettings,
     roll: Roll,
     /// What its corpus has; older files do not say.
     habits: Option<Habits>,
@@ -63,49 +62,41 @@ impl<N: FrameNetwork> FrameComposer<N> {
         let roll: Roll =
             serde_json::from_value(file.header.encoding["piano_roll"].clone()).map_err(|e| metadata(e.to_string()))?;
         roll.check().map_err(metadata)?;
-        let (hidden, width) = (settings.hidden, N::Head::input(&settings, &own));
-        let features = settings.features_of(width);
+        let hidden = settings.hidden;
         let cell = |layer: usize| {
-            let input = if layer == 0 { width } else { hidden };
+            let input = if layer == 0 { settings.input() } else { hidden };
             layers::cell(file, &format!("lstms.{layer}"), (input, hidden), LstmCell::new)
         };
         Ok(FrameComposer {
             cells: (0..settings.layers).map(cell).collect::<Result<_, _>>()?,
-            head: N::Head::load(file, &own, features)?,
-            strokes: Striker::load(file, &settings, (features, N::Head::ROWS))?,
+            head: N::Head::load(file, &own, settings.features())?,
+            strokes: Striker::load(file, &settings)?,
             parameters: checkpoint::parameters(file),
             habits: file.header.habits.clone(),
             settings,
-            own,
             roll,
         })
     }
 
-    fn memory(&self, pieces: usize) -> Memory {
-        let rows = pieces * N::Head::ROWS;
+    fn memory(&self, rows: usize) -> Memory {
         Memory {
             layers: self
                 .cells
                 .iter()
                 .map(|cell| (vec![0.0; rows * cell.hidden()], vec![0.0; rows * cell.hidden()]))
                 .collect(),
-            input: vec![0.0; rows * self.width()],
+            input: vec![0.0; rows * self.settings.input()],
             scratch: Scratch::new(),
         }
     }
 
-    /// How many numbers are read in a row.
-    fn width(&self) -> usize {
-        N::Head::input(&self.settings, &self.own)
-    }
-
-    /// Moves the first pieces on, each by the frame before frame `step`.
+    /// Moves the first rows on, each by the frame before frame `step`.
     fn advance(&self, memory: &mut Memory, step: usize, before: &[Option<Frame>]) {
-        let (rows, width) = (before.len() * N::Head::ROWS, self.width());
+        let (rows, width) = (before.len(), self.settings.input());
         memory.input.truncate(rows * width);
         memory.input.fill(0.0);
-        for (rows, before) in memory.input.chunks_exact_mut(width * N::Head::ROWS).zip(before) {
-            N::Head::write(&self.settings, &self.own, *before, step, rows);
+        for (row, before) in memory.input.chunks_exact_mut(width).zip(before) {
+            self.settings.write_input(*before, step, row);
         }
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = memory.layers.split_at_mut(k);
@@ -117,16 +108,14 @@ impl<N: FrameNetwork> FrameComposer<N> {
         }
     }
 
-    /// What the head sees of a piece.
-    fn features(&self, memory: &Memory, piece: usize, features: &mut Vec<f32>) {
-        let (hidden, width) = (self.settings.hidden, self.width());
-        for row in piece * N::Head::ROWS..(piece + 1) * N::Head::ROWS {
-            if let Some((h, _)) = memory.layers.last() {
-                features.extend_from_slice(&h[row * hidden..][..hidden]);
-            }
-            if self.settings.skip {
-                features.extend_from_slice(&memory.input[row * width..][..width]);
-            }
+    /// What the head sees of a row.
+    fn features(&self, memory: &Memory, row: usize, features: &mut Vec<f32>) {
+        let (hidden, width) = (self.settings.hidden, self.settings.input());
+        if let Some((h, _)) = memory.layers.last() {
+            features.extend_from_slice(&h[row * hidden..][..hidden]);
+        }
+        if self.settings.skip {
+            features.extend_from_slice(&memory.input[row * width..][..width]);
         }
     }
 }
@@ -199,19 +188,13 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
                     if (starts[piece] + step).is_multiple_of(effort.every.max(1)) {
                         self.features(&memory, row, &mut waiting.features);
                         if self.strokes.is_some() {
-                            strokes::decisions(
-                                &since[row],
-                                frame,
-                                (waiting.places.len(), N::Head::ROWS),
-                                &mut waiting.strokes,
-                            );
+                            strokes::decisions(&since[row], frame, waiting.places.len(), &mut waiting.strokes);
                         }
                         waiting.places.push((piece, step));
                     }
                     since[row].push(frame);
                 }
-                // Fewer where a frame has many rows.
-                if waiting.places.len() >= KEPT / N::Head::ROWS.isqrt() {
+                if waiting.places.len() >= KEPT {
                     settle(&mut waiting);
                 }
             }

@@ -148,12 +148,7 @@ impl FrameSettings {
 
     /// Width of what the head sees.
     pub fn features(&self) -> usize {
-        self.features_of(self.input())
-    }
-
-    /// The same, where the first layer reads rows of `input` numbers.
-    pub fn features_of(&self, input: usize) -> usize {
-        self.hidden + if self.skip { input } else { 0 }
+        self.hidden + if self.skip { self.input() } else { 0 }
     }
 
     /// Fresh layers, the first of which reads rows of `input` numbers.

@@ -106,24 +106,13 @@ pub(super) const fn ages() -> usize {
     AGES
 }
 
-/// Adds the decisions of frame `at`, of which a network has `each` rows: where that is a row for each key, a decision is of its key's row, and
-/// the key has no name.
-pub(super) fn decisions(since: &Since, frame: Frame, (at, each): (usize, usize), strokes: &mut Vec<Stroke>) {
+/// Adds the decisions of a frame of row `row`.
+pub(super) fn decisions(since: &Since, frame: Frame, row: usize, strokes: &mut Vec<Stroke>) {
     since.decide(frame.sounding(), |key, classes| {
         let is_yes = frame.struck.contains(key);
-        let (row, classes) = seen(key, classes, each);
-        strokes.push(Toss { row: at * each + row, classes, is_yes });
+        strokes.push(Toss { row, classes, is_yes });
         is_yes
     });
-}
-
-/// Which of so many rows of a frame decides, and by which classes.
-fn seen(key: Key, mut classes: Classes, each: usize) -> (usize, Classes) {
-    if each == 1 {
-        return (0, classes);
-    }
-    classes[GROUPS - 1] = SIZES[..GROUPS - 1].iter().sum();
-    (key.index(), classes)
 }
 
 fn shape(features: usize) -> CoinShape {
@@ -133,12 +122,7 @@ fn shape(features: usize) -> CoinShape {
 impl FrameSettings {
     /// What decides which keys are struck again, where that is read.
     pub fn strokes(&self, rng: &mut Rng, device: &Device) -> Option<Coins> {
-        self.strokes_of(self.features(), rng, device)
-    }
-
-    /// The same, where a row of what a head sees has so many features.
-    pub fn strokes_of(&self, features: usize, rng: &mut Rng, device: &Device) -> Option<Coins> {
-        self.reads_strokes().then(|| Coins::new(shape(features), FREQUENCY, rng, device))
+        self.reads_strokes().then(|| Coins::new(shape(self.features()), FREQUENCY, rng, device))
     }
 
     pub(super) fn reads_strokes(&self) -> bool {
@@ -147,32 +131,23 @@ impl FrameSettings {
 }
 
 /// The trained form.
-pub(super) struct Striker {
-    tosser: CoinTosser,
-    /// Rows of a frame.
-    each: usize,
-}
+pub(super) struct Striker(CoinTosser);
 
 impl Striker {
     /// Out of a model file, where strokes are read.
-    pub(super) fn load(
-        file: &ModelFile,
-        settings: &FrameSettings,
-        (features, each): (usize, usize),
-    ) -> Result<Option<Striker>, ModelError> {
-        let load = || CoinTosser::new(shape(features), |name, s| file.tensor(&format!("strokes.{name}"), s));
-        let tosser = settings.reads_strokes().then(load).transpose()?;
-        Ok(tosser.map(|tosser| Striker { tosser, each }))
+    pub(super) fn load(file: &ModelFile, settings: &FrameSettings) -> Result<Option<Striker>, ModelError> {
+        let load = || CoinTosser::new(shape(settings.features()), |name, s| file.tensor(&format!("strokes.{name}"), s));
+        settings.reads_strokes().then(load).transpose().map(|tosser| tosser.map(Striker))
     }
 
-    /// The nats of each frame's decisions.
+    /// The nats of each row's decisions.
     ///
     /// # Shapes
-    /// `features`: `[N, R, F]` -> `[N]`
-    pub(super) fn nats(&self, features: &[f32], frames: usize, strokes: &[Stroke]) -> Vec<f64> {
-        let states = self.tosser.states(features);
-        let mut nats = vec![0.0; frames];
-        strokes.iter().for_each(|stroke| nats[stroke.row / self.each] += self.tosser.nats(&states, stroke));
+    /// `features`: `[N, F]` -> `[N]`
+    pub(super) fn nats(&self, features: &[f32], rows: usize, strokes: &[Stroke]) -> Vec<f64> {
+        let states = self.0.states(features);
+        let mut nats = vec![0.0; rows];
+        strokes.iter().for_each(|stroke| nats[stroke.row] += self.0.nats(&states, stroke));
         nats
     }
 
@@ -180,7 +155,7 @@ impl Striker {
     /// that is), its strokes do. `None` where the model gives no number. Takes one number from `rng`.
     ///
     /// # Shapes
-    /// `features`: `[R, F]`
+    /// `features`: `[F]`
     pub(super) fn draw(
         &self,
         features: &[f32],
@@ -190,16 +165,13 @@ impl Striker {
         rng: &mut Rng,
     ) -> Option<Frame> {
         let mut rng = derive(rng.next_u64(), "strokes", &[]);
-        let states = self.tosser.states(features);
+        let state = self.0.states(features);
         let mut finite = true;
         let frame = since.decide(sounding, |key, classes| {
             let p = match recalled {
                 Some((frame, trust)) if frame.struck.contains(key) => trust,
                 Some((frame, trust)) if frame.held.contains(key) => 1.0 - trust,
-                _ => {
-                    let (row, classes) = seen(key, classes, self.each);
-                    self.tosser.probability(&states[row * HIDDEN..(row + 1) * HIDDEN], &classes)
-                }
+                _ => self.0.probability(&state, &classes),
             };
             finite &= p.is_finite();
             uniform(&mut rng) < p
@@ -226,7 +198,7 @@ mod tests {
         since.push(frame(&[10, 20, 30], &[]));
         since.push(frame(&[20, 40], &[10]));
         let (mut strokes, now) = (Vec::new(), frame(&[40, 50], &[10, 20]));
-        decisions(&since, now, (3, 1), &mut strokes);
+        decisions(&since, now, 3, &mut strokes);
         let found: Vec<_> = strokes.iter().map(|stroke| (stroke.classes, stroke.is_yes)).collect();
         let offsets: Vec<usize> = (0..GROUPS).map(|k| SIZES[..k].iter().sum()).collect();
         let expected = |classes: Classes| std::array::from_fn(|k| classes[k] + offsets[k]);

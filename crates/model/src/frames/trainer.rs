@@ -48,11 +48,7 @@ impl<N: FrameNetwork> FrameTrainer<N> {
         let roll = Roll::of(set, reading).ok_or(CreateError::EmptyCorpus { what: "training" })?;
         let train = repertoire(&set.train, reading, settings.transposition);
         let valid = repertoire(&set.valid, reading, 0);
-        for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.is_empty() {
-                return Err(CreateError::EmptyCorpus { what });
-            }
-        }
+        Repertoire::check(&train, &valid)?;
         let device = Device::flex().autodiff();
         let mut rng = derive(seed, "parameters", &[]);
         let network = N::new(&settings, &own, &frequencies(&train), &mut rng, &device);
@@ -124,18 +120,12 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         let Some(pieces) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
             return StepReport::default();
         };
-        let each = N::Head::ROWS;
-        let batch = Batch::gather(&pieces, &rows, &self.settings, each);
+        let batch = Batch::gather(&pieces, &rows, &self.settings);
         let (settings, own, seed) = (&self.settings, &self.own, self.seed);
         let step = (at.epoch << 32) | at.step;
         let learning = Learning { pieces: &pieces, settings, seed, epoch: at.epoch, step };
         let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
-            let width = N::Head::input(settings, own);
-            let mut input = vec![0.0; batch.keys.len() * each * width];
-            for (at, before, step) in batch.read() {
-                N::Head::write(settings, own, before, step, &mut input[at * each * width..][..each * width]);
-            }
-            let input = TensorData::new(input, [batch.steps, batch.rows * each, width]);
+            let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
             let input = Tensor::from_data(input, &Device::flex().autodiff());
             let features = settings.run(network.lstms(), states, input, (seed, step));
             let Some(coins) = network.strokes() else { return network.loss(own, features, &batch, learning) };

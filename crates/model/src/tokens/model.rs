@@ -233,7 +233,7 @@ impl<G: Grammar> Judge for TokenModel<G> {
         let (mut place, mut rows) = (self.grammar.begin(&tokens), self.rows());
         let quarters = piece.end().quarters(piece.ticks_per_quarter);
         let mut figures = Evaluation { quarters, ..Evaluation::default() };
-        // What is begun of a unit: when, and its nats so far.
+        // What is begun of a unit: when, its nats so far, and whether all of it is right.
         let (mut moments, mut begun) = (Vec::new(), None);
         tokens.iter().take(1).for_each(|token| place.read(*token));
         for pair in tokens.windows(2) {
@@ -244,20 +244,19 @@ impl<G: Grammar> Judge for TokenModel<G> {
             figures.nats += nats;
             let beside = if self.grammar.is_of_notes(pair[1]) { 0.0 } else { nats };
             figures.beside = figures.beside.map(|sum| sum + beside);
-            figures.correct += if is_right { 1.0 } else { 0.0 };
             place.read(pair[1]);
             let (at, steps) = place.at(pair[1]);
             let at = at.rescale(steps, piece.ticks_per_quarter);
-            let (at, nats) = begun.take().map_or((at, nats), |(first, before)| (first, before + nats));
+            let (at, before, all) = begun.take().unwrap_or((at, 0.0, true));
+            let (nats, is_right) = (before + nats, all && is_right);
             if self.grammar.completes(pair[1]) {
                 figures.tokens += 1.0;
+                figures.correct += if is_right { 1.0 } else { 0.0 };
                 moments.push(Moment { at, nats });
             } else {
-                begun = Some((at, nats));
+                begun = Some((at, nats, is_right));
             }
         }
-        // A share of the tokens, where the figures count something else.
-        figures.correct *= figures.tokens / (tokens.len().max(2) - 1) as f64;
         // Several rows may have been read one after another.
         moments.sort_by_key(|moment: &Moment| moment.at);
         Judgement { figures, moments, is_adjusted }

@@ -12,12 +12,12 @@ use crate::{
     Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use cantus_encoding::TokenId;
-use cantus_nn::cross_entropy::cross_entropy;
+use cantus_nn::cross_entropy::{argmax, cross_entropy};
 use cantus_nn::lstm::LstmState;
 use cantus_nn::optimizer::{Optimizer, Rule};
-use cantus_nn::params::count_parameters;
+use cantus_nn::params::{count_parameters, values_of};
 use cantus_nn::random::derive;
 use std::sync::Arc;
 
@@ -51,12 +51,7 @@ impl<G: Grammar> TokenTrainer<G> {
         let grammar = Arc::new(G::of(set, settings.transposition)?);
         let train = repertoire(&set.train, grammar.takes(), &grammar, settings.transposition);
         let valid = repertoire(&set.valid, 1, &grammar, 0);
-        // A grammar may say nothing of a piece's notes.
-        for (pieces, what) in [(&train, "training"), (&valid, "validation")] {
-            if pieces.is_empty() {
-                return Err(CreateError::EmptyCorpus { what });
-            }
-        }
+        Repertoire::check(&train, &valid)?;
         let learnt = || originals(train.outlines()).map(|(_, piece)| piece);
         let tokens: usize = learnt().map(|piece| piece.predicted).sum();
         let settings = settings.fit(tokens);
@@ -112,6 +107,7 @@ pub(super) fn evaluate<G: Grammar>(
     for group in order.chunks(VALIDATION_ROWS) {
         let encoded = repertoire.learnt(group.iter().copied())?;
         let mut states = network.zeros(group.len());
+        let mut open = vec![Some(true); group.len()];
         let longest = length(group[0]);
         for start in (0..longest).step_by(window) {
             let rows: Vec<Row> = group
@@ -132,24 +128,44 @@ pub(super) fn evaluate<G: Grammar>(
                 .map(|(target, weight)| if is_beside(target) { *weight } else { 0.0 })
                 .collect();
             let (_, figures) = cross_entropy(logits.clone(), &batch.targets, &batch.weights);
-            let (_, of_beside) = cross_entropy(logits, &batch.targets, &beside);
+            let (_, of_beside) = cross_entropy(logits.clone(), &batch.targets, &beside);
             let found = Evaluation { beside: Some(of_beside.nats), ..Evaluation::of_batch(figures, 0.0) };
-            total += counting(found, completed(&batch, grammar));
+            total += by_units(found, &logits, &batch, grammar, &mut open);
         }
     }
     Some(total)
 }
 
-/// How many units are over in a batch.
-fn completed(batch: &Batch, grammar: &impl Grammar) -> f64 {
-    let targets = batch.targets.iter().zip(&batch.weights);
-    targets.filter(|(target, _)| grammar.completes(TokenId(**target))).map(|(_, weight)| f64::from(*weight)).sum()
-}
-
-/// The figures of a batch in which so many units are over; a share of tokens is one of units.
-fn counting(figures: Evaluation, units: f64) -> Evaluation {
-    let share = if figures.tokens > 0.0 { units / figures.tokens } else { 0.0 };
-    Evaluation { tokens: units, correct: figures.correct * share, ..figures }
+/// The figures of a batch by units; of each row `open` says whether all is right of the unit that goes on from the window before, and keeps
+/// whether all is of the one that goes on into the next. A unit is right where all its tokens are. One whose beginning is not known, since
+/// its row begins in its midst, says nothing of that: it is as often right as the others.
+fn by_units<G: Grammar>(
+    figures: Evaluation,
+    logits: &Tensor<2>,
+    batch: &Batch,
+    grammar: &G,
+    open: &mut [Option<bool>],
+) -> Evaluation {
+    if G::UNIT == Unit::Token {
+        return figures;
+    }
+    let logits = values_of(logits.clone());
+    let (mut units, mut known, mut right) = (0.0, 0.0, 0.0);
+    for (at, (row, target)) in logits.chunks_exact(grammar.size()).zip(&batch.targets).enumerate() {
+        if batch.weights[at] == 0.0 {
+            continue;
+        }
+        let open = &mut open[at % batch.rows];
+        *open = open.map(|all| all && argmax(row) == Some(*target as usize));
+        if grammar.completes(TokenId(*target)) {
+            units += 1.0;
+            known += if open.is_some() { 1.0 } else { 0.0 };
+            right += if *open == Some(true) { 1.0 } else { 0.0 };
+            *open = Some(true);
+        }
+    }
+    let correct = if known > 0.0 { right * (units / known) } else { 0.0 };
+    Evaluation { tokens: units, correct, ..figures }
 }
 
 /// The first `rows` rows of a state.
@@ -204,18 +220,19 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
         let Some(pieces) = self.train.learnt(wanted) else { return StepReport::default() };
         let batch = Batch::gather(|piece| &pieces[&piece], rows.iter().copied(), &*self.grammar);
         let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
-        let dropouts = self.settings.dropouts();
-        let (figures, report) = self.learner.step(&rows, learning_rate, |network, states| {
+        let (dropouts, grammar, quarters) = (self.settings.dropouts(), &*self.grammar, self.quarters_per_token);
+        let mut open: Vec<Option<bool>> =
+            rows.iter().map(|row| row.is_some_and(|row| row.begins).then_some(true)).collect();
+        let (found, report) = self.learner.step(&rows, learning_rate, |network, states| {
             let logits = network.forward(&batch, states, dropouts, Some(masks));
-            cross_entropy(logits, &batch.targets, &batch.weights)
+            let (loss, figures) = cross_entropy(logits.clone(), &batch.targets, &batch.weights);
+            let found = Evaluation::of_batch(figures, figures.counted * quarters);
+            (loss, by_units(found, &logits, &batch, grammar, &mut open))
         });
         StepReport {
-            batch: counting(
-                Evaluation::of_batch(figures, figures.counted * self.quarters_per_token),
-                completed(&batch, &*self.grammar),
-            ),
+            batch: found,
             gradient_norm: report.gradient_norm,
-            finite: report.finite && figures.nats.is_finite(),
+            finite: report.finite && found.nats.is_finite(),
         }
     }
 
@@ -229,7 +246,8 @@ impl<G: Grammar> Trainable for TokenTrainer<G> {
         let mut baselines = ngram::baselines(&counted(&self.train), &valid, self.grammar.size());
         let predicted = || valid.iter().flat_map(|tokens| tokens.iter().skip(1));
         let units = predicted().filter(|token| self.grammar.completes(**token)).count();
-        baselines.iter_mut().for_each(|found| found.nats_per_token *= predicted().count() as f64 / units as f64);
+        let tokens_a_unit = predicted().count() as f64 / units.max(1) as f64;
+        baselines.iter_mut().for_each(|found| found.nats_per_token *= tokens_a_unit);
         baselines
     }
 
