@@ -10,6 +10,12 @@ async function ask(path, init = {}) {
   return answer.status === 204 ? null : answer.json();
 }
 
+/** What is asked for beside an address. */
+export const query = (/** @type {Record<string, string>} */ asked) => {
+  const text = new URLSearchParams(asked).toString();
+  return text === "" ? "" : `?${text}`;
+};
+
 export const get = (/** @type {string} */ path) => ask(path);
 export const post = (/** @type {string} */ path, /** @type {unknown} */ body = {}) => ask(path, { method: "POST", body: JSON.stringify(body) });
 export const patch = (/** @type {string} */ path, /** @type {unknown} */ body) => ask(path, { method: "PATCH", body: JSON.stringify(body) });

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { $, attempt } from "./dom.js";
 import * as player from "./player.js";
+import { openBlend } from "./blend.js";
 import { openCompose } from "./compose.js";
 import { openTrain } from "./train.js";
 import { openLibrary } from "./library.js";
@@ -33,6 +34,7 @@ addEventListener("keydown", (event) => {
 });
 
 openStand();
+openBlend();
 openCompose();
 openTrain();
 openLibrary();

@@ -61,7 +61,11 @@ function row(/** @type {any} */ piece) {
   return element("li", {}, playButton(`/api/pieces/${piece.id}`, piece.title), what, stars(piece), stand, other, away);
 }
 
+/** All of them, the newest first. @returns {any[]} */
+export const listed = () => [...pieces.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+
 function show() {
+  dispatchEvent(new CustomEvent("listed"));
   if ($("library").hidden) return;
   const words = $("find").value.toLowerCase().split(/\s+/);
   const text = (/** @type {any} */ piece) => `${piece.title} ${piece.model} ${piece.origin.seed}`.toLowerCase();

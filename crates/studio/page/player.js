@@ -1,5 +1,7 @@
 // Sound: one piece at a time, with Web Audio.
 
+import { query } from "./api.js";
+
 /** @type {AudioContext | undefined} */
 let context;
 /** @type {GainNode | undefined} */
@@ -17,8 +19,8 @@ let position = 0;
 let volume = 1;
 /** The parts that are heard, by their numbers; all where it is null. @type {number[] | null} */
 let heard = null;
-/** What plays it, by its name; what is usual for it where it is null. @type {string | null} */
-let played = null;
+/** How it is heard: which sound plays it, how far a player goes from what is written; what is usual where nothing is said. @type {Record<string, string>} */
+let asked = {};
 /** What comes again and again, in seconds. @type {{ from: number, to: number } | null} */
 let loop = null;
 const watchers = new Set();
@@ -45,11 +47,11 @@ function silence() {
   source = undefined;
 }
 
-/** Another piece is on, `by` a sound or what is usual for it: it is fetched when it is to sound, or at once where asked to. */
-export async function load(/** @type {string} */ of, play = false, by = /** @type {string | null} */ (null)) {
+/** Another piece is on, heard as it is asked for: it is fetched when it is to sound, or at once where asked to. */
+export async function load(/** @type {string} */ of, play = false, how = /** @type {Record<string, string>} */ ({})) {
   silence();
   address = of;
-  [buffer, heard, loop, played] = [undefined, null, null, by];
+  [buffer, heard, loop, asked] = [undefined, null, null, how];
   position = 0;
   setVolume(volume);
   tell();
@@ -57,9 +59,9 @@ export async function load(/** @type {string} */ of, play = false, by = /** @typ
 }
 
 function wanted() {
-  const parts = heard === null || heard.length === 0 ? [] : [`parts=${heard.join()}`];
-  const asked = [...parts, ...(played === null ? [] : [`sound=${played}`])].join("&");
-  return `${address}/wav${asked === "" ? "" : `?${asked}`}`;
+  /** @type {Record<string, string>} */
+  const parts = heard === null || heard.length === 0 ? {} : { parts: heard.join() };
+  return `${address}/wav${query({ ...parts, ...asked })}`;
 }
 
 async function fetchSound() {
@@ -136,22 +138,24 @@ export async function hear(/** @type {number[] | null} */ parts) {
   await anew();
 }
 
-/** Something else plays what sounds. */
-export async function playBy(/** @type {string} */ name) {
-  played = name;
-  await anew();
+/** What sounds is heard in another way, from where `place` leads from the moment that was reached. */
+export async function playAs(/** @type {Record<string, string>} */ how, place = (/** @type {number} */ at) => at) {
+  asked = how;
+  if (!isPlaying()) position = place(position);
+  await anew(place);
 }
 
 /** What was heard until now is replaced, where it is not what is wanted any more. */
-async function anew() {
+async function anew(place = (/** @type {number} */ at) => at) {
   if (!buffer || heard?.length === 0 || buffered === wanted()) return;
   const of = wanted();
   await fetchSound();
-  if (wanted() === of && isPlaying()) await start(now());
+  if (wanted() === of && isPlaying()) await start(place(now()));
 }
 
 /** What comes again and again, in seconds; nothing where it is null. */
 export async function setLoop(/** @type {{ from: number, to: number } | null} */ between) {
+  if (loop === null && between === null) return;
   const at = now();
   loop = between;
   if (isPlaying()) await start(at);

@@ -72,7 +72,6 @@ function draw(/** @type {any} */ answer) {
   sounding = [];
   markPassage();
   place.scrollTop = 0;
-  follow(player.now());
 }
 
 /** Engraves a piece, unless it is engraved. */

@@ -8,10 +8,15 @@ import { Roll } from "./roll.js";
 import * as score from "./score.js";
 import * as transport from "./transport.js";
 
+/** @typedef {import("./roll.js").Notes} Notes */
+
+/** @type {Notes} */
+const NOTHING = { seconds: 0, bars: [0], prompt_end: 0, notes: [], parts: [] };
+
 /** @type {Roll} */
 let roll;
-/** What is on the stand: its address, how long its notes last, how many bars it has, and the piece where it is one of the library. */
-let stand = { address: "", seconds: 0, bars: 0, piece: /** @type {any} */ (null) };
+/** What is on the stand: its address, its notes as they are written and as they are heard, when the passage that is known begins and ends, and the piece where it is one of the library. */
+let stand = { address: "", written: NOTHING, heard: NOTHING, passage: /** @type {[number, number] | null} */ (null), piece: /** @type {any} */ (null) };
 
 /** How often something was to be put on it. */
 let turns = 0;
@@ -27,27 +32,27 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   $("piece-title").textContent = title;
   $("piece-detail").textContent = detail;
   $("originality").textContent = originality;
-  for (const form of ["midi", "musicxml", "abc"]) $(`get-${form}`).href = `${address}/${form}`;
   $("sound").value = notes.choir ? "choir" : "built-in";
-  linkSound(address);
+  $("playing").value = "";
   $("downloads").hidden = false;
-  stand = { address, seconds: notes.seconds, bars: notes.bars.length - 1, piece };
+  stand = { address, written: notes, heard: notes, passage, piece };
+  link();
   $("rename").hidden = piece === null;
   dispatchEvent(new CustomEvent("placed", { detail: notes }));
-  roll.show(notes, passage);
   parts.show(notes.parts);
-  transport.show(notes.bars);
-  Object.assign($("position"), { max: notes.seconds, value: 0, disabled: false });
+  hear(notes);
+  transport.show();
+  Object.assign($("position"), { value: 0, disabled: false });
   $("play").disabled = false;
   // Whoever pressed Compose presses Space next, to stop or to hear: not to compose again.
   if (play && document.activeElement?.closest(".go")) $("play").focus({ preventScroll: true });
   score.forget();
   score.setPassage(passage);
   // Sound first: the score may come while it plays.
-  await player.load(address, false, $("sound").value);
+  await player.load(address, false, asked());
   await transport.loopAgain();
   if (play) await player.start();
-  if (scoreIsShown() && stand.address === address) await score.show(address, stand.bars);
+  if (scoreIsShown() && stand.address === address) await score.show(address, notes.bars.length - 1);
 }
 
 export async function placePiece(/** @type {any} */ piece, play = false) {
@@ -60,6 +65,8 @@ export async function placePiece(/** @type {any} */ piece, play = false) {
 
 /** The piece of the library that is on the stand. */
 export const placed = () => stand.piece;
+/** Where what is on the stand lies. */
+export const address = () => stand.address;
 export const isEmpty = () => stand.address === "";
 
 export function describe(/** @type {any} */ piece) {
@@ -93,9 +100,62 @@ function showScore(/** @type {boolean} */ shown) {
   localStorage.setItem("score", String(shown));
 }
 
-/** What is taken away sounds as what is heard. */
-function linkSound(/** @type {string} */ address) {
-  for (const form of ["wav", "flac"]) $(`get-${form}`).href = `${address}/${form}?sound=${$("sound").value}`;
+/** How a player is to play it: nothing where it is heard as it is written. */
+const playing = () => /** @type {Record<string, string>} */ ($("playing").value === "" ? {} : { played: $("playing").value });
+
+/** How it is to be heard. */
+const asked = () => ({ sound: $("sound").value, ...playing() });
+
+/** What is taken away is what is heard; the score stays as it is written. */
+function link() {
+  for (const form of ["wav", "flac"]) $(`get-${form}`).href = `${stand.address}/${form}${api.query(asked())}`;
+  $("get-midi").href = `${stand.address}/midi${api.query(playing())}`;
+  for (const form of ["musicxml", "abc"]) $(`get-${form}`).href = `${stand.address}/${form}`;
+}
+
+/** The moment that a moment is between the same bars, where these begin at other ones. */
+function along(/** @type {number} */ at, /** @type {number[]} */ from, /** @type {number[]} */ to) {
+  if (from === to) return at;
+  const bar = Math.min(from.length - 2, Math.max(0, from.findLastIndex((start) => start <= at)));
+  const share = (at - from[bar]) / (from[bar + 1] - from[bar] || 1);
+  return to[bar] + share * (to[bar + 1] - to[bar]);
+}
+
+const asHeard = (/** @type {number} */ written) => along(written, stand.written.bars, stand.heard.bars);
+const asWritten = (/** @type {number} */ heard) => along(heard, stand.heard.bars, stand.written.bars);
+
+/** These notes are heard now: roll, position and bars follow them. */
+function hear(/** @type {Notes} */ notes) {
+  stand.heard = notes;
+  roll.show(notes, stand.passage && [asHeard(stand.passage[0]), asHeard(stand.passage[1])]);
+  transport.set(notes.bars);
+  $("position").max = notes.seconds;
+}
+
+/** The notes of what is on the stand as a player plays them; where nobody can, it is heard as it is written again. */
+async function played(/** @type {string} */ address) {
+  try {
+    return await api.get(`${address}/notes${api.query(playing())}`);
+  } catch (error) {
+    $("playing").value = "";
+    link();
+    throw error;
+  }
+}
+
+/** The piece is heard in another way, from the same place on. */
+async function hearAnew() {
+  if (!stand.address) return;
+  link();
+  const { address } = stand;
+  const before = stand.heard.bars;
+  const notes = $("playing").value === "" ? stand.written : await played(address);
+  if (stand.address !== address) return;
+  if (notes !== stand.heard) hear(notes);
+  roll.hush(parts.silent());
+  if (!onStand()) return;
+  await player.playAs(asked(), (at) => along(at, before, notes.bars));
+  await transport.loopAgain();
 }
 
 /** Gives the person a file that was made in the page. */
@@ -112,10 +172,10 @@ function follow() {
   const frame = () => {
     const at = onStand() ? player.now() : 0;
     roll.move(at);
-    score.follow(at);
+    score.follow(asWritten(at));
     $("position").value = at;
     $("position").setAttribute("aria-valuetext", transport.spoken(at));
-    $("clock").textContent = `${clock(at)} / ${clock(stand.seconds)}`;
+    $("clock").textContent = `${clock(at)} / ${clock(stand.heard.seconds)}`;
     drawing = player.isPlaying() && onStand();
     if (drawing) requestAnimationFrame(frame);
   };
@@ -129,22 +189,18 @@ function follow() {
 
 export function openStand() {
   roll = new Roll($("roll"), jump);
-  $("play").onclick = () => attempt(async () => (onStand() ? player.toggle() : player.load(stand.address, true, $("sound").value)));
-  $("sound").onchange = () =>
-    attempt(async () => {
-      if (stand.address) linkSound(stand.address);
-      if (onStand()) await player.playBy($("sound").value);
-    });
+  $("play").onclick = () => attempt(async () => (onStand() ? player.toggle() : player.load(stand.address, true, asked())));
+  for (const id of ["sound", "playing"]) $(id).onchange = () => attempt(hearAnew);
   $("position").oninput = () => jump(Number($("position").value));
   parts.openParts((silent) => roll.hush(silent));
-  score.openScore(jump);
+  score.openScore((written) => jump(asHeard(written)));
   showScore(localStorage.getItem("score") !== "false");
   $("score").hidden = !scoreIsShown();
   $("show-score").onclick = () =>
     attempt(async () => {
       showScore(!scoreIsShown());
       if (!scoreIsShown()) score.hide();
-      else if (stand.address) await score.show(stand.address, stand.bars);
+      else if (stand.address) await score.show(stand.address, stand.written.bars.length - 1);
       else $("score").hidden = false;
     });
   transport.openTransport({

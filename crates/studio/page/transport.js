@@ -27,9 +27,11 @@ function loop(on = $("loop").getAttribute("aria-pressed") !== "true") {
   attempt(() => player.setLoop(between()));
 }
 
-/** Another piece is on the stand; its bars begin there. */
-export function show(/** @type {number[]} */ starts) {
-  bars = starts;
+/** The bars of what is heard begin there. */
+export const set = (/** @type {number[]} */ starts) => (bars = starts);
+
+/** Another piece is on the stand: its bars are offered. */
+export function show() {
   const last = String(bars.length - 1);
   Object.assign($("loop-from"), { max: last, value: "1" });
   Object.assign($("loop-to"), { max: last, value: last });

@@ -46,6 +46,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/pieces/{id}/restore", post(pieces::restore))
         .route("/api/pieces/{id}/source", get(pieces::source))
         .route("/api/pieces/{id}/{form}", get(pieces::in_form))
+        .route("/api/pieces/{id}/blends/{other}/{at}/{form}", get(pieces::blend))
         .route("/api/library.zip", get(pieces::export))
         .route("/api/trainings", get(trainings::list).post(trainings::create))
         .route("/api/trainings/{id}", get(trainings::get).patch(trainings::rename).delete(trainings::delete))

@@ -8,7 +8,9 @@ use cantus_formats::svg::Roll;
 use cantus_formats::wav::{Settings, Sound};
 use cantus_formats::{self as formats, Format, Limits, Rendering, midi};
 use cantus_score::{Part, Score, Ticks};
+use cantus_workshop as workshop;
 use serde::Serialize;
+use std::ops::ControlFlow;
 
 /// Longer pieces are not turned into sound.
 const MAX_SECONDS: f64 = 1800.0;
@@ -39,6 +41,17 @@ pub struct Wanted<'a> {
     pub sound: Option<&'a str>,
     /// Whether it is usually sung by a choir.
     pub choir: bool,
+    /// How the player that is built in plays it; as it is written where it is `None`.
+    pub playing: Option<Playing>,
+}
+
+/// How something is played.
+#[derive(Clone, Copy)]
+pub struct Playing {
+    /// How far from what is written, from 0 on; 1 is as a player.
+    pub strength: f64,
+    /// The same seed, the same playing.
+    pub seed: u64,
 }
 
 impl Wanted<'_> {
@@ -54,6 +67,9 @@ impl Wanted<'_> {
 pub fn render(file: &[u8], name: &str, wanted: &Wanted<'_>) -> Result<Response, ApiError> {
     let sound = wanted.sound()?;
     let mut score = midi::read(file, &Limits::default()).map_err(ApiError::internal)?.score;
+    if let Some(playing) = wanted.playing {
+        score = played(&score, playing)?;
+    }
     if wanted.form == "notes" {
         return Ok(json(StatusCode::OK, &Notes::of(&score, wanted)));
     }
@@ -72,7 +88,7 @@ pub fn render(file: &[u8], name: &str, wanted: &Wanted<'_>) -> Result<Response, 
         }
     }
     let renamed = wanted.title.filter(|title| score.title.as_deref() != Some(title));
-    let bytes = if format == Format::Midi && wanted.parts.is_none() && renamed.is_none() {
+    let bytes = if format == Format::Midi && wanted.parts.is_none() && wanted.playing.is_none() && renamed.is_none() {
         // As it was written.
         file.to_vec()
     } else {
@@ -93,6 +109,13 @@ pub fn render(file: &[u8], name: &str, wanted: &Wanted<'_>) -> Result<Response, 
         (header::CACHE_CONTROL, cache.to_owned()),
     ];
     Ok((headers, Body::from(bytes)).into_response())
+}
+
+/// The same notes as a player plays them.
+fn played(score: &Score, Playing { strength, seed }: Playing) -> Result<Score, ApiError> {
+    let player = workshop::player(None).map_err(ApiError::internal)?;
+    let played = workshop::perform(&player, score, strength, seed, &mut |_| ControlFlow::Continue(()));
+    Ok(played.map_err(ApiError::bad_request)?.0.score)
 }
 
 /// A MIDI file with this title; as it is where it has it, or cannot be written anew.

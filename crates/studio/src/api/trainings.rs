@@ -3,7 +3,7 @@
 use super::{Answer, FILE_LIMIT, FileName, Studio, a_name, aside, file_of, parse};
 use crate::error::{ApiError, json};
 use crate::reading::Reads;
-use crate::rendering::{self, Wanted};
+use crate::rendering::{self, Playing, Wanted};
 use crate::trainings::{Order, Sample, TrainingError};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -131,16 +131,26 @@ pub async fn delete(State(shared): Studio, Path(id): Path<String>) -> Answer {
 pub struct Played {
     /// By its name.
     sound: Option<String>,
+    /// How far a player goes from what is written; as it is written where it is missing.
+    played: Option<f64>,
 }
 
 pub async fn sample(
     State(shared): Studio,
     Path((id, name, form)): Path<(String, String, String)>,
-    Query(Played { sound }): Query<Played>,
+    Query(Played { sound, played }): Query<Played>,
 ) -> Answer {
     aside(move || {
         let Sample { midi, choir } = shared.trainings.sample(&id, &name)?;
-        let wanted = Wanted { form: &form, title: None, bars_kept: 0, parts: None, sound: sound.as_deref(), choir };
+        let wanted = Wanted {
+            form: &form,
+            title: None,
+            bars_kept: 0,
+            parts: None,
+            sound: sound.as_deref(),
+            choir,
+            playing: played.map(|strength| Playing { strength, seed: 1 }),
+        };
         rendering::render(&midi, &name, &wanted)
     })
     .await

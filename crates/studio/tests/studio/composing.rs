@@ -406,6 +406,36 @@ fn a_choir_sings_what_is_written_for_one() {
 }
 
 #[test]
+fn a_piece_is_heard_as_a_player_plays_it_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let piece = compose(&studio, &json!({ "model": "hymns", "bars": 8, "seed": 1 }));
+    let [written, played] = ["notes", "notes?played=0.7"].map(|which| form(&studio, &piece, which).json());
+    let pitches = |notes: &Value| {
+        let mut pitches: Vec<i64> =
+            notes["notes"].as_array().unwrap().iter().map(|note| note[2].as_i64().unwrap()).collect();
+        pitches.sort_unstable();
+        pitches
+    };
+    assert_eq!(pitches(&written), pitches(&played));
+    assert_eq!(written["bars"].as_array().unwrap().len(), played["bars"].as_array().unwrap().len());
+    let velocities = |notes: &Value| {
+        let all = notes["notes"].as_array().unwrap();
+        all.iter().map(|note| note[3].as_i64().unwrap()).collect::<std::collections::BTreeSet<i64>>().len()
+    };
+    assert!(velocities(&played) > velocities(&written) && written["bars"] != played["bars"]);
+    // The same piece, the same playing; what is taken away is what is heard.
+    assert_eq!(form(&studio, &piece, "notes?played=0.7").json(), played);
+    let [midi, sound] = ["midi?played=0.7", "wav?played=0.7"].map(|which| form(&studio, &piece, which).body);
+    assert_ne!(midi, form(&studio, &piece, "midi").body);
+    assert_ne!(sound, form(&studio, &piece, "wav").body);
+    assert!(midi.windows(16).any(|bytes| bytes == b"played by cantus"));
+    assert_eq!(form(&studio, &piece, "notes").json(), written);
+    let path = format!("/api/pieces/{}/wav?played=3", piece["id"].as_str().unwrap());
+    assert!(studio.get(&path).expect(400).json()["error"].as_str().unwrap().contains("strength"));
+}
+
+#[test]
 fn pages_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());

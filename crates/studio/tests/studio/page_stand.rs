@@ -173,6 +173,79 @@ fn a_choir_sings_chorales_and_steps_back_for_instruments() {
 }
 
 #[test]
+fn a_pianist_plays_the_piece_from_the_place_that_was_reached() {
+    with_page(|browser, _, _| {
+        browser.fill("#bars", "8");
+        compose(browser);
+        browser.press(" ");
+        browser.wait(&format!("{PLAYS}.then((plays) => !plays)"));
+        let written = bars(browser);
+        browser.eval("document.querySelector('#score').focus()");
+        browser.press("Home");
+        for _ in 0..4 {
+            browser.press("ArrowRight");
+        }
+        assert!((browser.eval(AT).as_f64().unwrap() - written[4]).abs() < 1e-3);
+        browser.choose("#playing", "1.2");
+        browser.wait("document.querySelector('#get-midi').search === '?played=1.2'");
+        let address = "document.querySelector('#get-midi').pathname.replace(/midi$/, 'notes')";
+        let played = browser.eval(&format!("fetch({address} + '?played=1.2').then((answer) => answer.json())"));
+        let fourth = played["bars"][4].as_f64().unwrap();
+        assert!((fourth - written[4]).abs() > 0.02, "{played}");
+        browser.wait(&format!("{AT}.then((at) => Math.abs(at - {fourth}) < 0.001)"));
+        // A note of the score leads to where it sounds.
+        let first = "document.querySelector('#score .note')";
+        browser.wait(&format!("{first} !== null"));
+        browser.press("End");
+        let last = played["bars"][7].as_f64().unwrap();
+        browser.wait(&format!("{AT}.then((at) => Math.abs(at - {last}) < 0.001)"));
+        browser.choose("#playing", "");
+        browser.wait(&format!("{AT}.then((at) => Math.abs(at - {}) < 0.001)", written[7]));
+        assert_eq!(browser.eval("document.querySelector('#get-midi').search"), "");
+    });
+}
+
+#[test]
+fn a_slider_leads_from_one_piece_to_another() {
+    with_page(|browser, studio, _| {
+        browser.fill("#bars", "4");
+        browser.wait("document.querySelector('#model').options.length > 2");
+        browser.choose("#model", "airs");
+        compose(browser);
+        let first = crate::page::newest(studio);
+        assert_eq!(browser.eval("document.querySelector('#blend').hidden"), true);
+        let count = "fetch('/api/pieces').then((answer) => answer.json()).then((all) => all.length)";
+        browser.click("#do-compose");
+        browser.wait(&format!("{count}.then((count) => count === 2)"));
+        let second = crate::page::newest(studio);
+        browser.wait("!document.querySelector('#blend').hidden");
+        let id = |piece: &serde_json::Value| piece["id"].as_str().unwrap().to_owned();
+        let of = |piece: &serde_json::Value| {
+            let notes = studio.get(&format!("/api/pieces/{}/notes", id(piece))).expect(200).json()["notes"].clone();
+            assert!(!notes.as_array().unwrap().is_empty());
+            notes
+        };
+        browser.choose("#blend-with", &id(&first));
+        let address = "document.querySelector('#get-midi').pathname";
+        let half = format!("/api/pieces/{}/blends/{}/0.5", id(&second), id(&first));
+        browser.wait(&format!("{address} === '{half}/midi'"));
+        let notes = studio.get(&format!("{half}/notes")).expect(200).json()["notes"].clone();
+        assert!(notes != of(&first) && notes != of(&second) && !notes.as_array().unwrap().is_empty());
+        // Where the ways end, the pieces themselves are.
+        browser.eval("(() => { const at = document.querySelector('#blend-at'); at.value = 1; at.dispatchEvent(new Event('change')); })()");
+        browser.wait(&format!("{address}.endsWith('/blends/{}/1/midi')", id(&first)));
+        let end = studio.get(&format!("/api/pieces/{}/blends/{}/1/notes", id(&second), id(&first))).expect(200).json();
+        assert_eq!(end["notes"], of(&first));
+        browser.eval("(() => { const at = document.querySelector('#blend-at'); at.value = 0; at.dispatchEvent(new Event('change')); })()");
+        browser.wait(&format!("{address} === '/api/pieces/{}/midi'", id(&second)));
+        for at in ["2", "x"] {
+            let path = format!("/api/pieces/{}/blends/{}/{at}/notes", id(&second), id(&first));
+            studio.get(&path).expect(400);
+        }
+    });
+}
+
+#[test]
 fn a_sign_is_seen_while_the_score_is_engraved() {
     with_page(|browser, _, _| {
         compose(browser);
