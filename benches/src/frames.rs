@@ -54,16 +54,16 @@ pub struct Arguments {
 }
 
 /// What a recipe says, as far as it matters here.
-#[derive(Deserialize)]
-struct Recipe {
+#[derive(Default, Deserialize)]
+pub struct Recipe {
     /// The benchmark's name, as its file has it.
-    benchmark: Option<String>,
-    composer: Option<String>,
-    seed: Option<u64>,
-    minutes: Option<f64>,
-    epochs: Option<u32>,
+    pub benchmark: Option<String>,
+    pub composer: Option<String>,
+    pub seed: Option<u64>,
+    pub minutes: Option<f64>,
+    pub epochs: Option<u32>,
     #[serde(default)]
-    settings: serde_json::Map<String, serde_json::Value>,
+    pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Trains what is not trained yet, and prints a row for each recipe.
@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let name = if seed == first { stem.clone() } else { format!("{stem}-seed-{seed}") };
             let run = arguments.runs.join(name);
             if RunFiles::at(&run).is_err() {
-                train(&recipe, seed, &file, &run, arguments)?;
+                train(&recipe, seed, &file, &run, &arguments.set, arguments.epochs)?;
             }
             judged.push(judge(&file, &run, arguments)?);
             rows.extend(judged.last().map(|judged| (judged.kind, judged.row())));
@@ -125,22 +125,29 @@ fn find(folder: &Path, benchmark: &str) -> Result<PathBuf> {
     Err(format!("no file in {} is the benchmark {benchmark}", folder.display()).into())
 }
 
-/// Trains as `cantus train FILE --recipe` does, with a line for each epoch on standard error.
-fn train(recipe: &Recipe, seed: u64, file: &Path, run: &Path, arguments: &Arguments) -> Result<()> {
+/// Trains as `cantus train FILE --recipe` does, with other settings (`KEY=VALUE`) on top, with a line for each epoch on standard error.
+pub fn train(
+    recipe: &Recipe,
+    seed: u64,
+    file: &Path,
+    run: &Path,
+    changes: &[String],
+    epochs: Option<u32>,
+) -> Result<()> {
     let named = recipe.composer.as_deref().ok_or("the recipe names no composer")?;
     let (id, configuration) = named.split_once(':').unwrap_or((named, ""));
     let spec = registry::find(id).ok_or_else(|| format!("there is no composer {id}"))?;
     let configuration = if configuration.is_empty() { spec.configurations[0].name } else { configuration };
     let mut settings: Settings = spec.settings(configuration).ok_or("there is no such configuration")?;
     recipe.settings.iter().for_each(|(key, value)| settings[key] = value.clone());
-    for pair in &arguments.set {
+    for pair in changes {
         let (key, value) = pair.split_once('=').ok_or("write --set KEY=VALUE")?;
         settings[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
     let corpus = cantus_corpus::read(file, &Options::default(), &mut |_| {})?;
     let set = training_set(&corpus);
     let trainable = spec.creates()?(&settings, &set, seed)?;
-    let bounds = match arguments.epochs {
+    let bounds = match epochs {
         Some(epochs) => Bounds { epochs: Some(epochs), minutes: None },
         None => Bounds { epochs: recipe.epochs, minutes: recipe.minutes },
     };

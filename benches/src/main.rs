@@ -5,6 +5,7 @@
 mod article;
 mod clock;
 mod composing;
+mod exam;
 mod frames;
 mod memory;
 mod networks;
@@ -144,6 +145,8 @@ enum What {
     Products(Common),
     /// The polyphonic-music benchmark: trains by recipe, judges the test pieces
     Frames(frames::Arguments),
+    /// What composers of frames remember: made-up pieces, of lengths that were taught and beyond, beside what perfect memory costs
+    Exam(exam::Arguments),
     /// Drums to bass: what counting and a composer give to the basses of a file of pairs, divided by songs
     Pairs(pairs::Arguments),
     /// Chorales site by site: what a model gives to the test pieces, what it writes to their sopranos
@@ -173,6 +176,7 @@ fn main() {
         What::StudioLoad { cantus, minutes, save } => return end(studio::load(&cantus, minutes, save.as_deref())),
         What::Products(common) => (common, Box::new(products::run)),
         What::Frames(arguments) => return end(frames::run(&arguments)),
+        What::Exam(arguments) => return end(exam::run(&arguments)),
         What::Pairs(arguments) => return end(pairs::run(&arguments)),
         What::Sites(arguments) => return end(sites::run(&arguments)),
     };

@@ -81,6 +81,8 @@ struct Own {
     lags: usize,
     /// Places of the past that the pointer attends to; 0 leaves it out: no memory of the piece.
     candidates: usize,
+    /// Whether the pointer always offers the piece's beginning, and knows where it is being repeated.
+    openings: bool,
     /// Dropout of the head's units and channels.
     units_dropout: f32,
     /// Dropout of the notes of the past that the shared part sees.
@@ -89,13 +91,22 @@ struct Own {
 
 impl Default for Own {
     fn default() -> Own {
-        Own { units: 192, channels: 32, reach: 12, lags: 8, candidates: 64, units_dropout: 0.3, past_dropout: 0.1 }
+        Own {
+            units: 192,
+            channels: 32,
+            reach: 12,
+            lags: 8,
+            candidates: 64,
+            openings: false,
+            units_dropout: 0.3,
+            past_dropout: 0.1,
+        }
     }
 }
 
 impl Own {
     fn shape(&self, features: usize) -> JointShape {
-        let Own { units, channels, reach, lags, candidates, .. } = *self;
+        let Own { units, channels, reach, lags, candidates, openings, .. } = *self;
         JointShape {
             keys: Keys::COUNT,
             features,
@@ -106,7 +117,7 @@ impl Own {
             candidates,
             span: 0,
             tonal: false,
-            openings: false,
+            openings,
             sounding: false,
         }
     }

@@ -9,6 +9,7 @@
 mod bars;
 mod baselines;
 mod batches;
+pub mod exam;
 pub mod machines;
 mod network;
 mod player;

@@ -1,6 +1,7 @@
 use super::*;
 use cantus_encoding::piano_roll::Frame;
 use cantus_model::frames::Reading;
+use cantus_model::frames::exam::Task;
 use cantus_model::{Request, Settings, StepAt, Trainable, TrainingSet};
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use std::borrow::Borrow;
@@ -30,10 +31,14 @@ fn set() -> TrainingSet {
 }
 
 fn trainer(changes: &[(&str, Settings)]) -> Box<dyn Trainable> {
+    trainer_of(&set(), changes)
+}
+
+fn trainer_of(set: &TrainingSet, changes: &[(&str, Settings)]) -> Box<dyn Trainable> {
     let mut settings: Settings = SPEC.tiny_settings("default").unwrap();
     settings["averaging"] = 0.0.into();
     changes.iter().for_each(|(key, value)| settings[*key] = value.clone());
-    FrameTrainer::<Network>::create(&settings, &set(), 1).unwrap()
+    FrameTrainer::<Network>::create(&settings, set, 1).unwrap()
 }
 
 fn judge(trainable: &dyn Trainable, pieces: &[Vec<Frame>]) -> Vec<Vec<Option<FrameFigure>>> {
@@ -96,6 +101,31 @@ fn neither_the_future_nor_other_pieces_change_a_figure() {
         struck[half..].iter_mut().for_each(|frame| *frame = Frame { struck: frame.sounding(), held: Keys::NONE });
         assert_eq!(judge(trainable.as_ref(), &[struck])[0][..half], expected[..half]);
     }
+}
+
+/// The set after a mark is the first of the piece: nothing that came before it has been heard again yet.
+#[test]
+fn a_copy_is_begun_where_the_beginning_is_offered() {
+    let rng = &mut derive(1, "exam", &[]);
+    let mut scores =
+        |count: usize| -> Vec<Score> { (0..count).map(|_| Task::Copy.piece(6..=12, rng).score()).collect() };
+    let (taught, asked) = (scores(120), scores(30));
+    let set = TrainingSet { train: taught.into(), valid: scores(2).into(), attacks: false, ..TrainingSet::default() };
+    let nats = |openings: bool| {
+        let mut trainable = trainer_of(&set, &[("openings", openings.into()), ("candidates", 4.into())]);
+        for epoch in 0..4 {
+            for step in 0..trainable.steps(epoch) {
+                trainable.step(StepAt { epoch, step }, 0.01);
+            }
+        }
+        let pieces = frames(&asked);
+        let figures = judge(trainable.as_ref(), &pieces);
+        let begun =
+            |(piece, figures): (&Vec<Frame>, &Vec<Option<FrameFigure>>)| figures[piece.len() / 2].map(|f| f.nats);
+        pieces.iter().zip(&figures).filter_map(begun).sum::<f64>() / asked.len() as f64
+    };
+    let (with, without) = (nats(true), nats(false));
+    assert!(with < 0.7 * without, "{with} {without}");
 }
 
 #[test]

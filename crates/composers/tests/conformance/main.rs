@@ -2,6 +2,7 @@
 
 mod composing;
 mod corpus;
+mod exam;
 mod files;
 mod habits;
 mod hostile;
