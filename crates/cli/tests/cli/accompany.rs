@@ -92,3 +92,53 @@ fn a_model_that_writes_a_bass_is_evaluated_by_basses_to_drums_that_were_played()
     let found: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&found["accompaniment"]["part"], &found["accompaniment"]["versions"]), (&"bass".into(), &4.into()));
 }
+
+/// A tune over block chords, with drums.
+fn whole_song(key: u8) -> Score {
+    let mut score = band(8, 28 + key);
+    let (mut melody, mut chords) = (Part::default(), Part { channel: 1, ..Part::default() });
+    for bar in 0..8u64 {
+        let root = 48 + key + [0, 5, 7, 0][bar as usize % 4];
+        chords.notes.extend([0, 4, 7].map(|above| note(384 * bar, root + above, 384)));
+        melody.notes.extend((0..4).map(|beat| note(384 * bar + 96 * beat, root + [12, 16, 19, 16][beat as usize], 96)));
+    }
+    score.parts = vec![melody, chords, score.parts.swap_remove(0)];
+    score
+}
+
+#[test]
+fn a_model_of_songs_writes_what_is_missing_or_what_is_asked_for() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("songs")).unwrap();
+    for key in 0..6 {
+        save(&whole_song(key), &folder.path().join(format!("songs/{key}.mid")));
+    }
+    let run = |arguments: &[&str]| cantus(folder.path(), arguments);
+    run(&["train", "songs", "-c", "song_from_pi", "--size", "small", "--epochs", "20", "-o", "run"]).fine();
+    let mut melody = whole_song(3);
+    melody.parts.truncate(1);
+    save(&melody, &folder.path().join("melody.mid"));
+    let given = score(folder.path(), "melody.mid");
+    let ask = |more: &[&str]| run(&[&["accompany", "melody.mid", "-m", "run", "--seed", "1"], more].concat());
+    for (write, parts) in [(None, 3), (Some("chords,drums"), 3), (Some("chords"), 2), (Some("drums"), 2)] {
+        let write = write.map_or_else(Vec::new, |write| vec!["--write", write]);
+        ask(&[&["-o", "a.mid"], &write[..]].concat()).fine();
+        let made = score(folder.path(), "a.mid");
+        assert_eq!(made.parts[0].notes, given.rescaled(made.ticks_per_quarter).parts[0].notes);
+        assert_eq!(made.parts.len(), parts, "{write:?}");
+        let drums = made.parts.iter().any(|part| part.drums && part.channel == Part::DRUM_CHANNEL);
+        assert_eq!(drums, write.last() != Some(&"chords"));
+    }
+    let refused = ask(&["--write", "bass"]).failed(1);
+    assert!(refused.contains("does not write for `bass`; it writes for: chords, drums"), "{refused}");
+    // The built-in models write one part.
+    let refused = run(&["accompany", "melody.mid", "--write", "chords"]).failed(2);
+    assert!(refused.contains("name a model with -m"), "{refused}");
+    let refused = run(&["accompany", "melody.mid", "-m", "beat", "--write", "chords,drums"]).failed(1);
+    assert!(refused.contains("the model `beat` writes drums, and not chords,drums"), "{refused}");
+    // With nothing given all layers are written, or those that are asked for.
+    for (write, parts) in [(&[][..], 3), (&["--write", "drums"], 2)] {
+        run(&[&["compose", "-m", "run", "--bars", "4", "--seed", "1", "-o", "b.mid"], write].concat()).fine();
+        assert_eq!(score(folder.path(), "b.mid").parts.len(), parts);
+    }
+}
