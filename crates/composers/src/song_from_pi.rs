@@ -67,8 +67,8 @@ pub static SPEC: ComposerSpec = ComposerSpec {
     load: |file| Ok(Box::new(player::Player::load(file)?)),
 };
 
-/// Takes of a piece in which all is told, and the last two: the melody is not told to those above, nothing is.
-const TOLD: usize = 8;
+/// Takes of a piece in which layers are told what those below say; in one more they are not.
+const TOLD: usize = 4;
 
 /// It has no settings but those of all composers of tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ impl Grammar for Stack {
     }
 
     fn encode(&self, piece: &Score) -> (Vec<TokenId>, bool) {
-        Song::of(&home(piece).0).tokens(&self.words, 0)
+        Song::of(&home(piece).0).tokens(&self.words, true)
     }
 
     fn is_of_notes(&self, token: TokenId) -> bool {
@@ -137,12 +137,11 @@ impl Grammar for Stack {
     }
 
     fn takes(&self) -> usize {
-        TOLD + 2
+        TOLD + 1
     }
 
     fn encode_take(&self, piece: &Score, take: usize) -> Vec<TokenId> {
-        let untold = (take + 1).saturating_sub(TOLD) as u8;
-        Song::of(&home(piece).0).tokens(&self.words, untold).0
+        Song::of(&home(piece).0).tokens(&self.words, take < TOLD).0
     }
 
     fn begin(&self, _tokens: &[TokenId]) -> Spot<'_> {

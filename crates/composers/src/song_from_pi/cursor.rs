@@ -44,7 +44,7 @@ impl Event {
 pub(super) struct Cursor<'v> {
     words: &'v Words,
     /// See [`Token::Start`]; `None` before it.
-    pub untold: Option<u8>,
+    told: Option<bool>,
     /// The bars that a piece has, where they are known before they are said: the nearest known ones are said.
     given: Option<Vec<BarKind>>,
     pub bars: Vec<BarKind>,
@@ -69,7 +69,7 @@ impl<'v> Cursor<'v> {
     pub(super) fn new(words: &'v Words, given: Option<Vec<BarKind>>) -> Cursor<'v> {
         Cursor {
             words,
-            untold: None,
+            told: None,
             given,
             bars: Vec::new(),
             beats: Vec::new(),
@@ -98,13 +98,12 @@ impl<'v> Cursor<'v> {
 
     /// Whether what is said of a lower layer is told to the one that is being said.
     pub(super) fn hears(&self, below: Layer) -> bool {
-        let is_untold = (below as u8) < self.untold.unwrap_or(0);
-        self.layer.is_some_and(|layer| below < layer) && self.begun.contains(&below) && !is_untold
+        self.told == Some(true) && self.layer.is_some_and(|layer| below < layer) && self.begun.contains(&below)
     }
 
     /// What comes next.
     pub(super) fn expected(&self) -> Expected {
-        if self.untold.is_none() {
+        if self.told.is_none() {
             return Expected::Start;
         }
         if self.is_over {
@@ -155,7 +154,7 @@ impl<'v> Cursor<'v> {
     pub(super) fn advance(&mut self, token: Token) {
         let onset = self.now();
         match token {
-            Token::Start(untold) => self.untold = Some(untold),
+            Token::Start(told) => self.told = Some(told),
             Token::Bar(kind) => {
                 let given = self.given.as_ref().and_then(|given| given.get(self.bars.len()));
                 self.bars.push(given.copied().unwrap_or(kind));

@@ -144,7 +144,7 @@ impl Likeness {
         let ends = (1..here).rev().take(MOST).filter(|k| length(k + 1) == length(here + 1));
         let (count, k) =
             ends.map(|k| (went(&k), k)).fold((0, 0), |best, next| if next.0 > best.0 { next } else { best });
-        let next = pitches[here].transposed(interval(k + 1)?).filter(|_| count > 0)?;
+        let next = (count > 0).then(|| pitches[here].transposed(interval(k + 1)?)).flatten()?;
         Some((Token::Pitch(next), class(count)))
     }
 

@@ -72,8 +72,8 @@ impl Song {
     }
 
     /// Its tokens, of the layers that the words know, and whether it could not be said as it is.
-    pub(super) fn tokens(&self, words: &Words, untold: u8) -> (Vec<TokenId>, bool) {
-        let mut tokens = vec![Token::Start(untold)];
+    pub(super) fn tokens(&self, words: &Words, told: bool) -> (Vec<TokenId>, bool) {
+        let mut tokens = vec![Token::Start(told)];
         let layers: Vec<Layer> = Layer::ALL.into_iter().filter(|layer| self.has(*layer) && words.has(*layer)).collect();
         if layers.is_empty() {
             return (vec![words.id(tokens[0])], false);

@@ -166,7 +166,7 @@ fn each_layer_of_a_tiny_song_adds_up_to_one() {
         // Of the last layer all but one set is given, of the others nothing.
         let here = if layer == 2 { &layers[layer][..] } else { &layers[layer][..1] };
         let before = layers[..layer].concat();
-        for token in [&[Token::Start(0), bar, bar][..], &before, here].concat() {
+        for token in [&[Token::Start(true), bar, bar][..], &before, here].concat() {
             assert!(place.cursor.permits(token), "{token:?} at {:?}", place.cursor.expected());
             place.read(words.id(token));
             model.read(words.id(token), &place, &mut rows);
@@ -195,7 +195,7 @@ fn a_layer_hears_those_below_ahead_and_never_those_above() {
         nats[..end].iter().map(|(_, nats)| *nats).collect::<Vec<f64>>()
     };
     // The melody's last note is another: the first chord has another probability, and so have drums; the rhythm has the same.
-    let other = named(&|piece| piece.parts[0].notes.last_mut().unwrap().pitch = Pitch::try_from(64).unwrap());
+    let other = named(&|piece| piece.parts[0].notes.last_mut().unwrap().pitch = Pitch::try_from(64u8).unwrap());
     let rhythm = |nats: &[(Token, f64)]| of_kind(nats, |token| matches!(token, Token::Sound(_) | Token::Rest(_)));
     assert_eq!(rhythm(&other), rhythm(&before));
     assert_ne!(of_kind(&other, is_chord)[0], of_kind(&before, is_chord)[0]);

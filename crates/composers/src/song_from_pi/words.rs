@@ -34,8 +34,8 @@ impl Layer {
 /// What a token means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// The piece begins. So many of the lower layers are not told to those above, from the bottom up: none, the melody, the chords, too.
-    Start(u8),
+    /// The piece begins; whether what the layers below say is told to those above.
+    Start(bool),
     /// It has such a bar.
     Bar(BarKind),
     /// Such a layer begins.
@@ -66,7 +66,7 @@ pub(super) struct Words {
 }
 
 /// How many ways to begin there are.
-const STARTS: u32 = 3;
+const STARTS: u32 = 2;
 const END: u32 = STARTS + Layer::ALL.len() as u32;
 const BARS: u32 = END + 1;
 /// Sets of drums.
@@ -115,7 +115,7 @@ impl Words {
             lengths.partition_point(|length| *length <= steps).saturating_sub(1) as u32
         };
         TokenId(match token {
-            Token::Start(untold) => u32::from(untold).min(STARTS - 1),
+            Token::Start(told) => u32::from(!told),
             Token::Layer(layer) => STARTS + layer as u32,
             Token::End => END,
             Token::Bar(kind) => BARS + self.sheet.bar_index(kind) as u32,
@@ -162,7 +162,7 @@ impl Words {
         } else if let Some(place) = within(STARTS) {
             Token::Layer(*Layer::ALL.get(place as usize)?)
         } else {
-            Token::Start(id.0 as u8)
+            Token::Start(id.0 == 0)
         })
     }
 

@@ -18,7 +18,7 @@ impl Player {
         rngs: &mut [Rng],
         progress: Progress<'_>,
     ) -> Result<Vec<Piece<'_>>, ComposeError> {
-        let start = self.words().id(Token::Start(0));
+        let start = self.words().id(Token::Start(true));
         // The start stands before all that is drawn.
         let begin = |plan: Plan| {
             let (mut piece, mut rows) = (Piece::new(self.words(), plan), self.model.rows());
@@ -105,7 +105,7 @@ impl<'a> Draft for Piece<'a> {
         let cursor = &self.spot.cursor;
         let Plan { song, chords, drums, .. } = &self.plan;
         let given = match cursor.expected() {
-            Expected::Start => Some(Token::Start(0)),
+            Expected::Start => Some(Token::Start(true)),
             Expected::Bar => song.sheet.bars.get(cursor.bars.len()).map(|kind| Token::Bar(*kind)),
             Expected::Rhythm => self.rhythm.get(cursor.events.len()).copied(),
             Expected::Pitch => song.sheet.melody.get(cursor.pitches.len()).map(|tone| Token::Pitch(tone.pitch)),
