@@ -88,6 +88,16 @@ pub(super) fn value_of(words: &Words, other: &Words, context: usize, value: u32)
     }
 }
 
+/// What stood at earlier places.
+struct Past {
+    /// Those that resemble the present most, two at most.
+    candidates: Vec<Candidate>,
+    /// What would go on as the melody once did at another height, with how much alike that was.
+    moved: Option<(Token, u32)>,
+    /// What stood so many bars ago.
+    ago: [Option<Token>; LAGS.len()],
+}
+
 /// A place in a song.
 #[derive(Clone)]
 pub(super) struct Spot<'v> {
@@ -263,16 +273,17 @@ impl<'v> Spot<'v> {
         }));
     }
 
-    /// At most five tokens that stood at earlier places which resemble this one: two candidates, one at another height, a bar ago, two ago.
-    fn past(&self) -> (Vec<Candidate>, Option<(Token, u32)>, [Option<Token>; LAGS.len()]) {
-        let candidates = self.likeness.candidates(&self.cursor, self.beat, self.place());
-        let ago = LAGS.map(|lag| self.likeness.ago(&self.cursor, lag, self.bar, self.place()));
-        (candidates, Likeness::moved(&self.cursor), ago)
+    fn past(&self) -> Past {
+        Past {
+            candidates: self.likeness.candidates(&self.cursor, self.beat, self.place()),
+            moved: Likeness::moved(&self.cursor),
+            ago: LAGS.map(|lag| self.likeness.ago(&self.cursor, lag, self.bar, self.place())),
+        }
     }
 
     /// What stood at earlier places that resemble this one, and so many bars ago.
     fn tell_past(&self, known: &mut Vec<u32>) {
-        let (candidates, moved, ago) = self.past();
+        let Past { candidates, moved, ago } = self.past();
         for k in 0..2 {
             let found = candidates.get(k);
             known.extend([

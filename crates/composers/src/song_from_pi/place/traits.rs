@@ -1,11 +1,11 @@
 //! By what tokens that may follow are told apart, whichever they are.
 
-use super::{Spot, sounding};
+use super::{Past, Spot, sounding};
 use crate::song_from_pi::cursor::Expected;
 use crate::song_from_pi::words::{KINDS, Layer, Token, Words};
 use cantus_encoding::lead_sheet::GRID;
 
-/// Earlier places whose tokens are told from all others: see [`Spot::past`].
+/// Earlier places whose tokens are told from all others: two candidates, one at another height, a bar ago, two bars ago.
 const COPIES: usize = 5;
 
 /// By what tokens that may follow are told apart, whichever they are; class 0 is for those of which nothing is known. How many classes each
@@ -100,7 +100,7 @@ impl Spot<'_> {
             return;
         }
         let words = self.words.len();
-        let (candidates, moved, ago) = self.past();
+        let Past { candidates, moved, ago } = self.past();
         let found = |k: usize| candidates.get(k).map(|found| found.token);
         let copies: [Option<Token>; COPIES] = [found(0), found(1), moved.map(|(token, _)| token), ago[0], ago[1]];
         for (bit, token) in copies.iter().enumerate() {
