@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [whole, pitched, line] =
             [piece.clone(), without_drums(piece), melody_alone(piece)].map(|piece| nats(&piece));
         let has_drums = piece.parts.iter().any(|part| part.drums && !part.notes.is_empty());
-        let mut add = |(sum, all): &mut (f64, f64), nats: f64, is_there: bool| {
+        let add = |(sum, all): &mut (f64, f64), nats: f64, is_there: bool| {
             if is_there {
                 (*sum, *all) = (*sum + nats, *all + quarters);
             }
