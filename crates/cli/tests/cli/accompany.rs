@@ -93,14 +93,16 @@ fn a_model_that_writes_a_bass_is_evaluated_by_basses_to_drums_that_were_played()
     assert_eq!((&found["accompaniment"]["part"], &found["accompaniment"]["versions"]), (&"bass".into(), &4.into()));
 }
 
-/// A tune over block chords, with drums.
-fn whole_song(key: u8) -> Score {
-    let mut score = band(8, 28 + key);
+/// A tune over block chords, with drums; each number has its own.
+fn whole_song(number: usize) -> Score {
+    let mut score = band(8, 28);
     let (mut melody, mut chords) = (Part::default(), Part { channel: 1, ..Part::default() });
-    for bar in 0..8u64 {
-        let root = 48 + key + [0, 5, 7, 0][bar as usize % 4];
-        chords.notes.extend([0, 4, 7].map(|above| note(384 * bar, root + above, 384)));
-        melody.notes.extend((0..4).map(|beat| note(384 * bar + 96 * beat, root + [12, 16, 19, 16][beat as usize], 96)));
+    for bar in 0..8 {
+        let (at, root) = (384 * bar as u64, 48 + [0, 5, 7, 0, 9, 5, 2, 7][bar * (number + 1) % 8]);
+        let third = if [50, 57].contains(&root) { 3 } else { 4 };
+        chords.notes.extend([0, third, 7].map(|above| note(at, root + above, 384)));
+        let tones = [12, 12 + third, 19, 12 + third];
+        melody.notes.extend((0..4).map(|beat| note(at + 96 * beat, root + tones[(beat as usize + number) % 4], 96)));
     }
     score.parts = vec![melody, chords, score.parts.swap_remove(0)];
     score
@@ -110,8 +112,8 @@ fn whole_song(key: u8) -> Score {
 fn a_model_of_songs_writes_what_is_missing_or_what_is_asked_for() {
     let folder = folder();
     std::fs::create_dir(folder.path().join("songs")).unwrap();
-    for key in 0..6 {
-        save(&whole_song(key), &folder.path().join(format!("songs/{key}.mid")));
+    for number in 0..6 {
+        save(&whole_song(number), &folder.path().join(format!("songs/{number}.mid")));
     }
     let run = |arguments: &[&str]| cantus(folder.path(), arguments);
     run(&["train", "songs", "-c", "song_from_pi", "--size", "small", "--epochs", "20", "-o", "run"]).fine();
