@@ -24,4 +24,5 @@ pub mod proofreading;
 pub mod registry;
 mod rnn_dbn;
 mod rnn_rbm;
+mod song_from_pi;
 pub mod texture;

@@ -3,6 +3,7 @@
 use crate::{
     abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames, memory,
     music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn, rnn_rbm,
+    song_from_pi,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -22,6 +23,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &accompany::SPEC,
     &drum_and_bass::SPEC,
     &lead_sheet::SPEC,
+    &song_from_pi::SPEC,
     &abc_rnn::SPEC,
     &note_or_step::SPEC,
     &music_vae::SPEC,

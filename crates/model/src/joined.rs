@@ -1,7 +1,8 @@
-//! The part that a composer writes to given ones.
+//! The parts that a composer writes to given ones.
 
 use cantus_score::{Part, Score, bass_of};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A part that can be written to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,71 @@ pub enum Joined {
     Bass,
     /// All drums.
     Drums,
+}
+
+/// A part that is written beside a melody, or beside whatever is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Written {
+    /// The bass of a band.
+    Bass,
+    /// The chords to a melody.
+    Chords,
+    /// All drums.
+    Drums,
+}
+
+impl Written {
+    /// All of them.
+    pub const ALL: [Written; 3] = [Written::Bass, Written::Chords, Written::Drums];
+
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Written::Bass => "bass",
+            Written::Chords => "chords",
+            Written::Drums => "drums",
+        }
+    }
+}
+
+impl From<Joined> for Written {
+    fn from(joined: Joined) -> Written {
+        match joined {
+            Joined::Bass => Written::Bass,
+            Joined::Drums => Written::Drums,
+        }
+    }
+}
+
+/// Parts that are to be written: one at least, each once, written as `chords, drums`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writes(BTreeSet<Written>);
+
+/// No list of parts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is no part that is written; there are: {}", Written::ALL.map(Written::name).join(", "))]
+pub struct WritesError {
+    /// What was found in the place of a name.
+    found: String,
+}
+
+impl Writes {
+    /// The parts, in order.
+    pub fn parts(&self) -> impl Iterator<Item = Written> {
+        self.0.iter().copied()
+    }
+}
+
+impl std::str::FromStr for Writes {
+    type Err = WritesError;
+
+    fn from_str(text: &str) -> Result<Writes, WritesError> {
+        let named = |name: &str| {
+            let known = Written::ALL.into_iter().find(|known| known.name() == name.trim().to_lowercase());
+            known.ok_or_else(|| WritesError { found: name.trim().to_owned() })
+        };
+        Ok(Writes(text.split(',').map(named).collect::<Result<_, _>>()?))
+    }
 }
 
 /// What a composer that writes a part expects of one that was played, before it is heard.
@@ -57,6 +123,16 @@ impl Joined {
 mod tests {
     use super::*;
     use cantus_score::{Note, Pitch, Program, Ticks, TicksPerQuarter, Velocity};
+
+    #[test]
+    fn parts_to_write_are_named() {
+        let parts = |text: &str| text.parse::<Writes>().map(|writes| writes.parts().collect::<Vec<_>>());
+        assert_eq!(parts("drums, Chords,drums"), Ok(vec![Written::Chords, Written::Drums]));
+        for wrong in ["", "chords,", "flute"] {
+            let error = parts(wrong).unwrap_err().to_string();
+            assert!(error.contains("no part that is written") && error.contains("bass, chords, drums"), "{error}");
+        }
+    }
 
     #[test]
     fn a_part_is_taken_out_of_a_band() {

@@ -51,7 +51,7 @@ pub use file::{
 };
 pub use form::{Form, FormError, Recall, Section};
 pub use habits::{Habits, Intent, Opening};
-pub use joined::{Expected, Joined};
+pub use joined::{Expected, Joined, Writes, WritesError, Written};
 pub use judge::{Conditional, Judge, Judgement, Moment};
 pub use keys::{fold, home, over_home};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes, said};

@@ -1,7 +1,7 @@
 //! What is asked of a composer: what is given of a piece, and what is wanted of the rest. Continuing, harmonising, filling in and composing
 //! anew are one thing, said in different words.
 
-use crate::{ComposeError, Form, Prompt, Sampling, Surprise};
+use crate::{ComposeError, Form, Prompt, Sampling, Surprise, Writes};
 use cantus_score::{
     Key, Meter, Players, Program, Progression, Registers, Rhythm, RhythmError, Score, Tempo, Ticks, TicksPerQuarter,
     Unpitched,
@@ -248,11 +248,13 @@ pub enum Control {
     Chords,
     /// When its notes begin and end.
     Rhythm,
+    /// Which parts are written.
+    Write,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 15] = [
+    pub const ALL: [Control; 16] = [
         Control::Form,
         Control::Key,
         Control::Meter,
@@ -268,6 +270,7 @@ impl Control {
         Control::Cadences,
         Control::Chords,
         Control::Rhythm,
+        Control::Write,
     ];
     /// Those of music that is counted in bars.
     pub const OF_BARS: [Control; 3] = [Control::Form, Control::Key, Control::Meter];
@@ -295,6 +298,7 @@ impl Control {
             Control::Cadences => "cadences",
             Control::Chords => "chords",
             Control::Rhythm => "rhythm",
+            Control::Write => "write",
         }
     }
 
@@ -305,6 +309,7 @@ impl Control {
             Control::Instruments => "choice of instruments",
             Control::Cadences => "distance of cadences",
             Control::Chords => "row of chords",
+            Control::Write => "choice of parts",
             _ => self.name(),
         }
     }
@@ -327,6 +332,7 @@ impl Control {
             Control::Cadences => "Cadences",
             Control::Chords => "Chords",
             Control::Rhythm => "Rhythm",
+            Control::Write => "Parts",
         }
     }
 
@@ -362,6 +368,7 @@ impl Control {
             Control::Rhythm => {
                 "when its notes begin and end, its metre and length: ticks a quarter; metre; tempo; gap:lengths, as in 2; 4/4; ; 0:2.4 2:1 1:1"
             }
+            Control::Write => "which parts are written beside the melody, of those that the model writes: chords, drums",
         }
     }
 }
@@ -399,6 +406,8 @@ pub struct Controls {
     pub chords: Option<Progression>,
     /// When notes begin and end in a piece that begins with nothing, and so its length and metre.
     pub rhythm: Option<Rhythm>,
+    /// Which parts are written beside the melody, or beside all that is given.
+    pub write: Option<Writes>,
 }
 
 impl Controls {
@@ -420,6 +429,7 @@ impl Controls {
             self.cadences.is_some(),
             self.chords.is_some(),
             self.rhythm.is_some(),
+            self.write.is_some(),
         ];
         Control::ALL.into_iter().zip(asked).filter(|(_, asked)| *asked).map(|(control, _)| control)
     }
@@ -469,6 +479,7 @@ impl Controls {
                 let rhythm = text.parse().map_err(|error: RhythmError| format!("rhythm: {error}"))?;
                 self.rhythm = Some(rhythm);
             }
+            Control::Write => self.write = Some(text.parse().map_err(|error| told(&error))?),
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ const suits = (/** @type {any} */ model) => !prompt.around() || (model?.around.s
 /** What the chosen model can be asked for, with this start: what is given has its own key, metre and texture, and all of its form where it is arranged. */
 function wishes() {
   const all = /** @type {any[]} */ (chosen()?.controls ?? []);
-  if (prompt.around() === "parts") return all.filter(({ name }) => name === "key" || name === "program");
+  if (prompt.around() === "parts") return all.filter(({ name }) => ["key", "program", "write"].includes(name));
   if (prompt.arranges()) return [];
   const open = ["form", "seconds", "chords", "register", "velocity", "surprise"];
   return prompt.isGiven() ? all.filter(({ name }) => open.includes(name)) : all;

@@ -1,4 +1,4 @@
-//! `cantus accompany`: one more part to given parts.
+//! `cantus accompany`: more parts to given ones.
 
 use crate::Usage;
 use crate::files::{self, LimitArguments, Music, Outputs, SoundArguments};
@@ -6,19 +6,20 @@ use crate::pieces::{SamplingArguments, Told, how_to_hear, originality, report};
 use crate::terminal::{bar, say};
 use cantus_formats::Limits;
 use cantus_formats::svg::Roll;
-use cantus_model::{ComposeError, Joined, digest};
+use cantus_model::{Around, ComposeError, Control, Joined, Written, digest};
 use cantus_score::Key;
-use cantus_workshop::{self as workshop, ArrangementOrigin, Provenance};
+use cantus_workshop::{self as workshop, ArrangementOrigin, Model, Provenance};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// Compose a bass to your drums, drums to your bass, or chords to your tune.
+/// Compose a bass to your drums, drums to your bass, or chords and drums to your tune.
 ///
-/// All parts of the file are kept, note for note and stroke for stroke; the new one has a track, a name, a channel and an instrument of its
+/// All parts of the file are kept, note for note and stroke for stroke; a new one has a track, a name, a channel and an instrument of its
 /// own. Chords and melodies in the file say the harmony. Two models are built in, which learnt from the few songs of one game: `bass` and
 /// `beat`. Your own comes from `cantus train FOLDER -c accompany` (a bass to drums), or with `--set writes=drums` (drums to a bass). A
-/// model of tunes with chords (`cantus train FOLDER -c lead_sheet`) finds the chords to a melody: their symbols, and a part that plays them.
+/// model of tunes with chords (`cantus train FOLDER -c lead_sheet`) finds the chords to a melody: their symbols, and a part that plays them; one
+/// of songs (`cantus train FOLDER -c song_from_pi`) writes what is missing of chords and drums.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The drums, or the tune, with whatever else there is (MIDI, MusicXML or ABC)
@@ -26,9 +27,10 @@ pub struct Arguments {
     /// A model that writes to given parts: its name in `cantus models`, a .safetensors file, or a run's folder [default: bass, or beat]
     #[arg(short, long)]
     model: Option<String>,
-    /// What is composed [default: what the model writes; without one, a bass to drums, drums where there are none]
-    #[arg(long, value_enum)]
-    write: Option<Written>,
+    /// What is composed, as in chords,drums [default: what the model writes and the file lacks; without a model, a bass to drums, drums where
+    /// there are none]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    write: Vec<Part>,
     /// The key, as in D, Bb, "F# minor" or Am [default: that of the file, or of its notes]
     #[arg(long, value_name = "KEY")]
     key: Option<Key>,
@@ -63,18 +65,53 @@ pub struct Arguments {
 }
 
 /// What is composed.
-#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Written {
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Part {
     Bass,
+    Chords,
     Drums,
 }
 
-impl From<Written> for Joined {
-    fn from(written: Written) -> Joined {
-        match written {
-            Written::Bass => Joined::Bass,
-            Written::Drums => Joined::Drums,
+impl From<Part> for Written {
+    fn from(part: Part) -> Written {
+        match part {
+            Part::Bass => Written::Bass,
+            Part::Chords => Written::Chords,
+            Part::Drums => Written::Drums,
         }
+    }
+}
+
+/// The built-in model that writes what is wanted, or what the file lacks.
+fn built_in(wanted: &[Written], has_drums: bool) -> Result<&'static str> {
+    let usual = if has_drums { Joined::Bass } else { Joined::Drums };
+    let one = |joined: &Joined| wanted == [Written::from(*joined)];
+    match [Joined::Bass, Joined::Drums].into_iter().find(one) {
+        Some(joined) => Ok(workshop::accompanist(joined)),
+        None if wanted.is_empty() => Ok(workshop::accompanist(usual)),
+        None => {
+            Err(Usage("the built-in models write a bass, or drums: name a model with -m for anything else".into())
+                .into())
+        }
+    }
+}
+
+/// What a model is asked to write, where it can be asked; an error where it writes something else.
+fn asked(model: &Model, name: &str, wanted: &[Written]) -> Result<Option<String>> {
+    let names = |parts: &[Written]| parts.iter().map(|part| part.name()).collect::<Vec<_>>().join(",");
+    let composer = model.composer.as_ref();
+    if wanted.is_empty() || composer.can(Control::Write) {
+        return Ok((!wanted.is_empty()).then(|| names(wanted)));
+    }
+    let finds_chords = composer.spec().around.contains(&Around::Melody);
+    let written = composer.joins().map(Written::from).or(finds_chords.then_some(Written::Chords));
+    match (composer.joins(), written.filter(|written| wanted != [*written])) {
+        (Some(_), Some(written)) if wanted.len() == 1 => {
+            let (wanted, written) = (names(wanted), written.name());
+            Err(miette!("the model `{name}` writes {written}, and not {wanted}: train one with --set writes={wanted}"))
+        }
+        (_, Some(written)) => Err(miette!("the model `{name}` writes {}, and not {}", written.name(), names(wanted))),
+        (_, None) => Ok(None),
     }
 }
 
@@ -83,21 +120,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let limits = arguments.limits.over(Limits::default());
     let (Music { score, warnings }, bytes) = files::read_music(&arguments.file, &limits)?;
     let has_drums = score.parts.iter().any(|part| part.drums && !part.notes.is_empty());
-    let wanted = arguments.write.map(Joined::from);
-    let usual = wanted.unwrap_or(if has_drums { Joined::Bass } else { Joined::Drums });
-    let name = arguments.model.as_deref().unwrap_or(workshop::accompanist(usual));
+    let wanted: Vec<Written> = arguments.write.iter().map(|part| Written::from(*part)).collect();
+    let name = arguments.model.as_deref().map_or_else(|| built_in(&wanted, has_drums), Ok)?;
     let model = workshop::load(name).into_diagnostic()?;
-    if let (Some(wanted), Some(written)) = (wanted, model.composer.joins().filter(|written| Some(*written) != wanted)) {
-        let (wanted, written) = (wanted.name(), written.name());
-        return Err(miette!(
-            "the model `{name}` writes {written}, and not {wanted}: train one with --set writes={wanted}"
-        ));
-    }
+    let write = asked(&model, name, &wanted)?;
     let sampling = arguments.sampling.over(model.usual_sampling())?;
     let controls = [
         ("key", arguments.key.map(|key| key.to_string())),
         ("program", arguments.program.map(|program| program.to_string())),
         ("style", arguments.style.clone()),
+        ("write", write),
     ];
     let settings = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),

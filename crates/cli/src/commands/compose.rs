@@ -91,6 +91,9 @@ pub struct Arguments {
     /// symbols, or those that its music stands in
     #[arg(long, value_name = "CHORDS")]
     chords: Option<String>,
+    /// Which parts are written beside the melody, of those that the model writes, as in chords,drums [default: all]
+    #[arg(long, value_name = "PARTS", conflicts_with_all = ["prompt", "piece"])]
+    write: Option<String>,
     /// A piece (MIDI, MusicXML or ABC) whose rhythm is kept, when notes begin and end, its metre, tempo and length; its pitches are new
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "piece", "bars", "seconds", "form", "meter", "density", "polyphony"])]
     rhythm_of: Option<PathBuf>,
@@ -108,7 +111,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "cadences", "chords", "rhythm_of", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "cadences", "chords", "write", "rhythm_of", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
     like: Option<PathBuf>,
     /// Say what was written as JSON
     #[arg(long)]
@@ -269,6 +272,7 @@ fn settle(
         ("surprise", arguments.surprise.clone()),
         ("instruments", arguments.instruments.clone()),
         ("chords", arguments.chords.as_deref().map(chords).transpose()?),
+        ("write", arguments.write.clone()),
         ("rhythm", arguments.rhythm_of.as_deref().map(|path| rhythm(path, arguments)).transpose()?),
         ("style", arguments.style.clone()),
         ("cadences", arguments.cadences.map(|quarters| quarters.to_string())),

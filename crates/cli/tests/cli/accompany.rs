@@ -92,3 +92,55 @@ fn a_model_that_writes_a_bass_is_evaluated_by_basses_to_drums_that_were_played()
     let found: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&found["accompaniment"]["part"], &found["accompaniment"]["versions"]), (&"bass".into(), &4.into()));
 }
+
+/// A tune over block chords, with drums; each number has its own.
+fn whole_song(number: usize) -> Score {
+    let mut score = band(8, 28);
+    let (mut melody, mut chords) = (Part::default(), Part { channel: 1, ..Part::default() });
+    for bar in 0..8 {
+        let (at, root) = (384 * bar as u64, 48 + [0, 5, 7, 0, 9, 5, 2, 7][bar * (number + 1) % 8]);
+        let third = if [50, 57].contains(&root) { 3 } else { 4 };
+        chords.notes.extend([0, third, 7].map(|above| note(at, root + above, 384)));
+        let tones = [12, 12 + third, 19, 12 + third];
+        melody.notes.extend((0..4).map(|beat| note(at + 96 * beat, root + tones[(beat as usize + number) % 4], 96)));
+    }
+    score.parts = vec![melody, chords, score.parts.swap_remove(0)];
+    score
+}
+
+#[test]
+fn a_model_of_songs_writes_what_is_missing_or_what_is_asked_for() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("songs")).unwrap();
+    for number in 0..6 {
+        save(&whole_song(number), &folder.path().join(format!("songs/{number}.mid")));
+    }
+    let run = |arguments: &[&str]| cantus(folder.path(), arguments);
+    run(&["train", "songs", "-c", "song_from_pi", "--size", "small", "--epochs", "20", "-o", "run"]).fine();
+    let mut melody = whole_song(3);
+    melody.parts.truncate(1);
+    save(&melody, &folder.path().join("melody.mid"));
+    let given = score(folder.path(), "melody.mid");
+    let ask = |more: &[&str]| run(&[&["accompany", "melody.mid", "-m", "run", "--seed", "1"], more].concat());
+    for (write, parts) in [(None, 3), (Some("chords,drums"), 3), (Some("chords"), 2), (Some("drums"), 2)] {
+        let write = write.map_or_else(Vec::new, |write| vec!["--write", write]);
+        ask(&[&["-o", "a.mid"], &write[..]].concat()).fine();
+        let made = score(folder.path(), "a.mid");
+        assert_eq!(made.parts[0].notes, given.rescaled(made.ticks_per_quarter).parts[0].notes);
+        assert_eq!(made.parts.len(), parts, "{write:?}");
+        let drums = made.parts.iter().any(|part| part.drums && part.channel == Part::DRUM_CHANNEL);
+        assert_eq!(drums, write.last() != Some(&"chords"));
+    }
+    let refused = ask(&["--write", "bass"]).failed(1);
+    assert!(refused.contains("does not write for `bass`; it writes for: chords, drums"), "{refused}");
+    // The built-in models write one part.
+    let refused = run(&["accompany", "melody.mid", "--write", "chords"]).failed(2);
+    assert!(refused.contains("name a model with -m"), "{refused}");
+    let refused = run(&["accompany", "melody.mid", "-m", "beat", "--write", "chords,drums"]).failed(1);
+    assert!(refused.contains("the model `beat` writes drums, and not chords,drums"), "{refused}");
+    // With nothing given all layers are written, or those that are asked for.
+    for (write, parts) in [(&[][..], 3), (&["--write", "drums"], 2)] {
+        run(&[&["compose", "-m", "run", "--bars", "4", "--seed", "1", "-o", "b.mid"], write].concat()).fine();
+        assert_eq!(score(folder.path(), "b.mid").parts.len(), parts);
+    }
+}

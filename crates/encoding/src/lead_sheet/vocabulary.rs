@@ -246,7 +246,7 @@ impl Vocabulary {
     }
 
     /// Known lengths, the longest first, that fill so many steps.
-    pub(super) fn lengths(&self, mut steps: u32) -> impl Iterator<Item = u16> {
+    pub fn lengths(&self, mut steps: u32) -> impl Iterator<Item = u16> {
         std::iter::from_fn(move || {
             let place = self.lengths.partition_point(|length| u32::from(*length) <= steps).checked_sub(1)?;
             steps -= u32::from(self.lengths[place]);
@@ -255,7 +255,7 @@ impl Vocabulary {
     }
 
     /// The sheet as the vocabulary says it, and whether that is another: bars, chords, lengths and pitches are the nearest known.
-    pub(super) fn canonical(&self, sheet: &LeadSheet) -> (LeadSheet, bool) {
+    pub fn canonical(&self, sheet: &LeadSheet) -> (LeadSheet, bool) {
         let bars: Vec<BarKind> = sheet.bars.iter().map(|kind| self.bars[self.bar_index(*kind)]).collect();
         let mut fitted = LeadSheet { bars, ..sheet.clone() };
         if fitted.bars != sheet.bars {

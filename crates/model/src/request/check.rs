@@ -35,7 +35,7 @@ impl Request {
             Control::Style | Control::Cadences => true,
             Control::Surprise => !joins,
             // Drums have no key.
-            Control::Key | Control::Program => joins,
+            Control::Key | Control::Program | Control::Write => joins,
             Control::Register | Control::Velocity => !joins,
             Control::Meter | Control::Density | Control::Polyphony | Control::Instruments | Control::Rhythm => false,
         };
