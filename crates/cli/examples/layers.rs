@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = cantus_workshop::load(name)?;
     let spec = model.composer.spec();
     let choice = Some((spec, spec.configurations[0].name));
-    let gathered = cantus_workshop::gather(Path::new(folder), &Options::default(), choice, &mut |_| {})?;
+    let gathered = cantus_workshop::gather(Path::new(folder), &Options::open(), choice, &mut |_| {})?;
     let held_out: Vec<Score> =
         gathered.corpus.pieces_of(Split::Valid).map(|piece| piece.score()).collect::<Result<_, _>>()?;
     let judge = model.composer.judge().ok_or("the model judges nothing")?;
