@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         add(&mut chords, pitched - line, pitched > 0.0);
         add(&mut drums, whole - pitched, has_drums);
     }
-    for (layer, (sum, quarters)) in [("melody and bars", melody), ("chords", chords), ("drums", drums)] {
+    let layers = [("melody and bars", melody), ("chords", chords), ("drums", drums)];
+    for (layer, (sum, quarters)) in layers.into_iter().filter(|(_, (_, quarters))| *quarters > 0.0) {
         println!("{layer}: {:.3} nats a quarter, {quarters:.0} quarters", sum / quarters);
     }
     println!("{} pieces: {:.1}% of sixteenths are struck as a bar before", held_out.len(), 100.0 * repeats(&held_out));
