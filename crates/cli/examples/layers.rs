@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = cantus_workshop::load(name)?;
     let spec = model.composer.spec();
     let choice = Some((spec, spec.configurations[0].name));
-    let gathered = cantus_workshop::gather(Path::new(folder), &Options::default(), choice, &mut |_| {})?;
+    let gathered = cantus_workshop::gather(Path::new(folder), &Options::open(), choice, &mut |_| {})?;
     let held_out: Vec<Score> =
         gathered.corpus.pieces_of(Split::Valid).map(|piece| piece.score()).collect::<Result<_, _>>()?;
     let judge = model.composer.judge().ok_or("the model judges nothing")?;
@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         add(&mut chords, pitched - line, pitched > 0.0);
         add(&mut drums, whole - pitched, has_drums);
     }
-    for (layer, (sum, quarters)) in [("melody and bars", melody), ("chords", chords), ("drums", drums)] {
+    let layers = [("melody and bars", melody), ("chords", chords), ("drums", drums)];
+    for (layer, (sum, quarters)) in layers.into_iter().filter(|(_, (_, quarters))| *quarters > 0.0) {
         println!("{layer}: {:.3} nats a quarter, {quarters:.0} quarters", sum / quarters);
     }
     println!("{} pieces: {:.1}% of sixteenths are struck as a bar before", held_out.len(), 100.0 * repeats(&held_out));

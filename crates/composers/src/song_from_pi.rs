@@ -12,7 +12,7 @@
 //!
 //! The likelihood is exact: the nats of the layers add up, and no layer's depend on one above it.
 //!
-//! Cost: the default has 0.9 million parameters without drums, 2.2 million with; a token takes 6 to 9 MFLOP in training; a quarter note has some
+//! Cost: the default has 0.85 million parameters without drums, 2.1 million with; a token takes 4 to 6 MFLOP in training; a quarter note has some
 //! four tokens, and four more of drums.
 
 mod cursor;

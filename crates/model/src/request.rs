@@ -368,7 +368,9 @@ impl Control {
             Control::Rhythm => {
                 "when its notes begin and end, its metre and length: ticks a quarter; metre; tempo; gap:lengths, as in 2; 4/4; ; 0:2.4 2:1 1:1"
             }
-            Control::Write => "which parts are written beside the melody, of those that the model writes: chords, drums",
+            Control::Write => {
+                "which parts are written beside the melody, of those that the model writes: chords, drums"
+            }
         }
     }
 }
