@@ -28,7 +28,7 @@ pub use files::{ReadError, read};
 pub use folder::{Gathered, gather, reading_of};
 pub use listening::{Ear, PROOFREADER, SchoolingError, ear, examine, gather_music, proofreader_settings, teach};
 pub use models::{
-    BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, TUNES, accompanist, built_in, from_bytes, load,
+    ARRANGER, BUILT_IN, BuiltIn, CHORALES, DEFAULT, LoadError, Model, TUNES, accompanist, built_in, from_bytes, load,
     originality, run_named,
 };
 pub use playing::{PIANIST, Player, PlayingOrigin, perform, player};

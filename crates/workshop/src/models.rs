@@ -19,6 +19,9 @@ pub const CHORALES: &str = "chorales";
 /// The name of the built-in model whose music has codes, and so can be blended and varied.
 pub const TUNES: &str = "tunes";
 
+/// The name of the built-in model that writes chords and drums to a melody.
+pub const ARRANGER: &str = "arranger";
+
 /// The name of the built-in model that writes such a part to given ones.
 pub const fn accompanist(joined: Joined) -> &'static str {
     match joined {
@@ -73,6 +76,7 @@ pub static BUILT_IN: &[BuiltIn] = &[
     style!("band", "A rock band with drums", Some(0.75)),
     style!("bass", "A bass to given drums", None),
     style!("beat", "Drums to a given bass", None),
+    style!("arranger", "Chords and drums to a tune", None),
     style!("tunes", "Tunes, to blend and to vary", Some(0.89)),
 ];
 

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 /// Compose a bass to your drums, drums to your bass, or chords and drums to your tune.
 ///
 /// All parts of the file are kept, note for note and stroke for stroke; a new one has a track, a name, a channel and an instrument of its
-/// own. Chords and melodies in the file say the harmony. Two models are built in, which learnt from the few songs of one game: `bass` and
-/// `beat`. Your own comes from `cantus train FOLDER -c accompany` (a bass to drums), or with `--set writes=drums` (drums to a bass). A
+/// own. Chords and melodies in the file say the harmony. Three models are built in: `bass` and `beat`, which learnt from the few songs of one
+/// game, and `arranger`, which writes chords and drums to a tune (`--write chords,drums`). Your own comes from `cantus train FOLDER -c accompany` (a bass to drums), or with `--set writes=drums` (drums to a bass). A
 /// model of tunes with chords (`cantus train FOLDER -c lead_sheet`) finds the chords to a melody: their symbols, and a part that plays them; one
 /// of songs (`cantus train FOLDER -c song_from_pi`) writes what is missing of chords and drums.
 #[derive(clap::Args)]
@@ -89,8 +89,9 @@ fn built_in(wanted: &[Written], has_drums: bool) -> Result<&'static str> {
     match [Joined::Bass, Joined::Drums].into_iter().find(one) {
         Some(joined) => Ok(workshop::accompanist(joined)),
         None if wanted.is_empty() => Ok(workshop::accompanist(usual)),
+        None if !wanted.contains(&Written::Bass) => Ok(workshop::ARRANGER),
         None => {
-            Err(Usage("the built-in models write a bass, or drums: name a model with -m for anything else".into())
+            Err(Usage("the built-in models write a bass, or chords and drums: ask for one after the other".into())
                 .into())
         }
     }

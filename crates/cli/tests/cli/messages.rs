@@ -111,7 +111,7 @@ fn an_unknown_model_lists_those_there_are() {
     let there_are = format!("There are: {}", names_of(&models(folder.path())));
     assert!(
         there_are.starts_with(
-            "There are: hymns, chorales, reels, airs, folk, dances, chopin, beethoven, mozart, drums, band, bass, beat, tunes, patterns"
+            "There are: hymns, chorales, reels, airs, folk, dances, chopin, beethoven, mozart, drums, band, bass, beat, arranger, tunes, patterns"
         ),
         "{there_are}"
     );
