@@ -131,24 +131,27 @@ impl LeadSheet {
         later.filter_map(symbol).collect()
     }
 
-    /// A part that plays the chords: each until the next, struck again in each bar; its root from `register` on, the other tones above it and not
-    /// below [`CLEAR`]. `None` where there are none.
+    /// A part that plays the chords: each until the next, struck again in each bar; its root from `register` on, the other tones above it, and an
+    /// octave higher where they would lie too low to be heard apart and the melody is higher still. `None` where there are none.
     pub fn accompaniment(&self, register: Pitch) -> Option<Part> {
         let (beats, mut notes) = (beats(&self.bars), Vec::new());
         let sounding: Vec<(&Beat, Option<Chord>)> = beats.iter().zip(self.chords.iter().copied()).collect();
         for held in sounding.chunk_by(|a, b| a.1 == b.1 && a.0.bar == b.0.bar) {
             let (Some((first, Some(chord))), Some((last, _))) = (held.first(), held.last()) else { continue };
             let root = i32::from((chord.root() + 12 - register.class()) % 12);
+            let end = last.at + last.length;
+            let melody = self.melody.iter().filter(|tone| tone.onset < end && first.at < tone.end());
+            let lowest = melody.map(|tone| tone.pitch).min();
             let tone = |class: &u8| {
-                let close = root + i32::from(*class);
-                let missing = if *class > 0 { CLEAR - i32::from(register.get()) - close } else { 0 };
-                register.transposed(close + 12 * ((missing + 11) / 12).max(0))
+                let close = register.transposed(root + i32::from(*class))?;
+                let higher = close.transposed(12).filter(|_| *class > 0 && close.get() < CLEAR);
+                higher.filter(|higher| lowest.is_none_or(|lowest| *higher < lowest)).or(Some(close))
             };
             let pitches = chord.quality().classes().iter().map(tone);
             notes.extend(pitches.flatten().map(|pitch| Note {
                 onset: Ticks(first.at.into()),
                 pitch,
-                duration: Ticks((last.at + last.length - first.at).into()),
+                duration: Ticks((end - first.at).into()),
                 velocity: Velocity::try_from(SOFT).unwrap_or(Velocity::DEFAULT),
             }));
         }
@@ -158,7 +161,7 @@ impl LeadSheet {
 }
 
 /// Tones closer to one another than a fifth are a rumble below E3 (52): what arrangers call low interval limits.
-const CLEAR: i32 = 52;
+const CLEAR: u8 = 52;
 /// How loud an accompaniment is.
 const SOFT: u8 = 56;
 
