@@ -15,7 +15,7 @@ mod tests;
 mod vocabulary;
 
 pub use cursor::{Cursor, Expected};
-pub use sheet::{Beat, LeadSheet, Tone, beats};
+pub use sheet::{Beat, LeadSheet, Tone, bar, beats, plays_chords};
 pub use vocabulary::{Order, Token, Vocabulary};
 
 use crate::TokenId;

@@ -26,6 +26,7 @@ pub mod latent;
 pub mod layers;
 pub mod learner;
 mod likelihood;
+pub mod likeness;
 pub mod melodies;
 pub mod ngram;
 mod pieces;

@@ -2,6 +2,7 @@
 //! from there on.
 
 use cantus_encoding::lead_sheet::{Cursor, Expected, Order, Token};
+use cantus_model::likeness::{alike, likest};
 
 /// What stood at an earlier place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Likeness {
         let number = beats.get(beat).map_or(0, |beat| beat.number);
         let like = |k: usize| {
             let behind = (1..=BACK.min(k)).take_while(|back| chords[k - back] == chords[beat - back]).count();
-            let ahead = alike(&self.melody, k, beat);
+            let ahead = alike(&self.melody, k, beat, ON);
             (Token::Chord(chords[k]), behind, ahead)
         };
         best((0..beat.min(chords.len())).rev().take(MOST).filter(|k| beats[*k].number == number).map(like))
@@ -137,7 +138,7 @@ impl Likeness {
 
     /// For how many beats the chords are the same from two places on.
     fn with_chords(&self, cursor: &Cursor<'_>, k: usize, beat: usize) -> usize {
-        if cursor.order() == Some(Order::ChordsFirst) { alike(cursor.chords(), self.events[k].1, beat) } else { 0 }
+        if cursor.order() == Some(Order::ChordsFirst) { alike(cursor.chords(), self.events[k].1, beat, ON) } else { 0 }
     }
 
     /// What would go on as the melody once did at another height: the note, and for how many intervals it went the same way.
@@ -188,32 +189,12 @@ impl Likeness {
     }
 }
 
-/// For how many beats a row is the same from two of them on.
-fn alike<T: PartialEq>(row: &[T], a: usize, b: usize) -> usize {
-    let (Some(one), Some(other)) = (row.get(a..), row.get(b..)) else { return 0 };
-    one.iter().zip(other).take(ON).take_while(|(a, b)| a == b).count()
-}
-
-/// The likest of candidates and the likest that has another token, of equals the first.
+/// What is told of the likest of candidates, [`likest`].
 fn best(candidates: impl Iterator<Item = (Token, usize, usize)>) -> Vec<Candidate> {
-    let mut found: Vec<(Token, usize, usize)> = Vec::with_capacity(3);
-    for next in candidates {
-        let score = |(_, behind, ahead): &(Token, usize, usize)| behind + ahead;
-        if let Some(same) = found.iter_mut().find(|known| known.0 == next.0) {
-            if score(&next) > score(same) {
-                *same = next;
-            }
-        } else {
-            found.push(next);
-        }
-        // The likest first; of equals the earlier found.
-        found.sort_by_key(|known| std::cmp::Reverse(score(known)));
-        found.truncate(2);
-    }
     let told = |(token, behind, ahead)| Candidate {
         token: Some(token),
         behind: Likeness::behind(behind),
         ahead: Likeness::ahead(ahead),
     };
-    found.into_iter().map(told).collect()
+    likest(candidates).into_iter().map(told).collect()
 }

@@ -3,7 +3,9 @@
 use super::place::Spot;
 use super::{SPEC, Sheets};
 use cantus_encoding::TokenId;
-use cantus_encoding::lead_sheet::{Beat, Expected, GRID, LeadSheet, Order, Token, Vocabulary, beats, melody};
+use cantus_encoding::lead_sheet::{
+    Beat, Expected, GRID, LeadSheet, Order, Token, Vocabulary, bar, beats, melody, plays_chords,
+};
 use cantus_encoding::note_chord::BarKind;
 use cantus_model::band::join;
 use cantus_model::tokens::{Draft, Place as _, Rows, TokenModel};
@@ -11,7 +13,7 @@ use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Intent, Judge, ModelError, ModelFile, Progress, Prompt,
     Request, Rng, Sampling, accentuate, alone, home, over_home, together,
 };
-use cantus_score::{Bars, Chord, Meter, Part, Progression, Score, Ticks, TicksPerQuarter, Unpitched, find_key};
+use cantus_score::{Chord, Meter, Part, Progression, Score, Ticks, Unpitched, find_key};
 
 /// The sampling that pieces are composed with unless told otherwise.
 const SAMPLING: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.95 };
@@ -49,20 +51,19 @@ impl Player {
     /// The piece that is asked for, as far as it is known. `rows` are those of its prompt, where it has one.
     fn plan(&self, request: &Request, intent: &Intent<'_>) -> Plan {
         let mut plan = Plan::default();
-        let (mut meter, mut bars) = (intent.meter().unwrap_or(self.usual_meter()), request.bars());
+        let (mut meter, mut bars) = (intent.meter().unwrap_or(self.vocabulary().usual_meter()), request.bars());
         if let Some(prompt) = request.prompt() {
             plan = self.heard(prompt);
             // What follows keeps the prompt's last metre.
             meter = prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter);
             bars -= prompt.bars();
         } else {
-            plan.sheet
-                .bars
-                .extend(intent.opening.and_then(|opening| opening.pickup).map(|pickup| self.on_grid(pickup)));
+            // In steps of the grid, whatever the grid it was counted on.
+            let on_grid = |pickup: BarKind| BarKind { steps: bar(pickup.meter).steps.max(1), ..pickup };
+            plan.sheet.bars.extend(intent.opening.and_then(|opening| opening.pickup).map(on_grid));
         }
         let upbeat = plan.sheet.bars.len();
-        let whole = BarKind { steps: u16::try_from(meter.bar(GRID).0).unwrap_or(u16::MAX), meter };
-        plan.sheet.bars.extend(std::iter::repeat_n(whole, bars));
+        plan.sheet.bars.extend(std::iter::repeat_n(bar(meter), bars));
         let all = beats(&plan.sheet.bars);
         if let Some(progression) = &request.controls.chords {
             let after = plan.sheet.chords.len();
@@ -72,29 +73,14 @@ impl Player {
                 let sounding = named.accompaniment(self.vocabulary().register());
                 let heard = || find_key(sounding.iter().flat_map(|part| &part.notes));
                 plan.over = request.controls.key.or_else(heard).map_or(0, over_home);
-                plan.sheet.chords.extend(moved(named, -plan.over).chords);
+                plan.sheet.chords.extend(named.moved(-plan.over).chords);
             } else {
                 let named = LeadSheet { chords, ..LeadSheet::default() };
-                plan.sheet.chords.extend(moved(named, -plan.over).chords);
+                plan.sheet.chords.extend(named.moved(-plan.over).chords);
             }
             plan.chords = all.len();
         }
         plan
-    }
-
-    /// The opening's bar in steps of the grid, whatever the grid it was counted on.
-    fn on_grid(&self, pickup: BarKind) -> BarKind {
-        BarKind { steps: u16::try_from(pickup.meter.bar(GRID).0).unwrap_or(u16::MAX).max(1), ..pickup }
-    }
-
-    /// The metre of most of the corpus's kinds of bars; 4/4 where it is among them.
-    fn usual_meter(&self) -> Meter {
-        let bars = self.vocabulary().bars();
-        let is_common = |kind: &&BarKind| kind.meter == Meter::COMMON;
-        bars.iter()
-            .find(is_common)
-            .or(bars.iter().max_by_key(|kind| kind.steps))
-            .map_or(Meter::COMMON, |kind| kind.meter)
     }
 
     /// A prompt as the network hears it.
@@ -102,24 +88,14 @@ impl Player {
         let kept = prompt.score();
         let end = prompt.end_in(kept);
         let (at_home, over) = home(kept);
-        let mut sheet = LeadSheet::until(&at_home, end);
-        // The bars to the prompt's end, where the last one is cut short.
-        let end = end.rescale(kept.ticks_per_quarter, GRID);
-        let changes: Vec<(Ticks, Meter)> =
-            kept.meters.iter().map(|(at, meter)| (at.rescale(kept.ticks_per_quarter, GRID), *meter)).collect();
-        let bars: Vec<_> = Bars::new(&changes, GRID, end).collect();
-        sheet.bars = bars.iter().map(|bar| BarKind::of(&bar_until(bar, end), GRID)).collect();
-        let steps = sheet.end();
-        sheet.chords.resize(beats(&sheet.bars).len(), None);
-        sheet.melody.retain(|tone| tone.onset < steps);
-        sheet.melody.iter_mut().for_each(|tone| tone.length = tone.length.min(steps - tone.onset).max(1));
-        let strange_bars =
-            sheet.bars.iter().any(|kind| self.vocabulary().bars()[self.vocabulary().bar_index(*kind)] != *kind);
+        let mut sheet = LeadSheet::cut(&at_home, end);
+        let melody = sheet.end();
+        let strange_bars = !self.vocabulary().knows_bars(&sheet.bars);
         let mut remarks = Vec::new();
         if self.vocabulary().say(&mut sheet) || strange_bars {
             remarks.push(Prompt::HEARD_NEAREST.to_owned());
         }
-        Plan { chords: sheet.chords.len(), melody: steps, sheet, over, remarks }
+        Plan { chords: sheet.chords.len(), melody, sheet, over, remarks }
     }
 
     /// A piece for each generator.
@@ -178,7 +154,7 @@ impl Player {
         let mut sheet = piece.spot.cursor.sheet();
         // Chords that were asked for are written as they were, whatever the network took them for.
         sheet.chords[..piece.plan.chords].copy_from_slice(&piece.plan.sheet.chords[..piece.plan.chords]);
-        let mut sheet = moved(sheet, piece.plan.over);
+        let mut sheet = sheet.moved(piece.plan.over);
         let register = self.vocabulary().register();
         let mut composed = sheet.score(register);
         let asked_key = intent.key;
@@ -191,7 +167,7 @@ impl Player {
         if let (Some(key), true) = (request.controls.key.and(asked_key), composed.keys.is_empty()) {
             composed.keys.push((Ticks::ZERO, key));
         }
-        sheet.chords = in_key_of(&composed, &sheet);
+        sheet.follow(&composed);
         let key = composed.keys.first().map(|(_, key)| *key).or_else(|| find_key(composed.pitched_notes()));
         let flats = key.is_some_and(|key| key.fifths() < 0);
         let from = piece.plan.melody;
@@ -206,8 +182,7 @@ impl Player {
                 composed.parts.truncate(if second.is_some_and(plays_chords) { 2 } else { 1 });
                 let mut joined = prompt.join(&composed, Ticks(from.into()));
                 if prompt.score().chords.is_empty() {
-                    let fine = joined.ticks_per_quarter;
-                    joined.chords = rescaled(sheet.symbols(0, flats), fine);
+                    joined.chords = sheet.symbols_in(joined.ticks_per_quarter, flats);
                 }
                 joined
             }
@@ -249,7 +224,7 @@ impl Player {
         let named = key.or(score.keys.first().map(|(_, key)| *key)).or_else(|| find_key(score.pitched_notes()));
         let flats = named.is_some_and(|key| key.fifths() < 0);
         let compose = |piece: &Piece<'_>| {
-            let sheet = moved(piece.spot.cursor.sheet(), over);
+            let sheet = piece.spot.cursor.sheet().moved(over);
             let mut remarks = piece.plan.remarks.clone();
             let mut joined = score.clone();
             match sheet.accompaniment(self.vocabulary().register()) {
@@ -260,18 +235,11 @@ impl Player {
                 }
                 None => remarks.push("the model found no chord: try another seed".to_owned()),
             }
-            let fine = joined.ticks_per_quarter;
-            joined.chords = rescaled(sheet.symbols(0, flats), fine);
+            joined.chords = sheet.symbols_in(joined.ticks_per_quarter, flats);
             Composition::new(joined, remarks)
         };
         Ok(pieces.iter().map(compose).collect())
     }
-}
-
-/// A bar, cut where the prompt ends.
-fn bar_until(bar: &cantus_score::Bar, end: Ticks) -> cantus_score::Bar {
-    let length = if bar.end() > end { end - bar.start } else { bar.length };
-    cantus_score::Bar { length: length.max(Ticks(1)), ..*bar }
 }
 
 /// The chord that is asked for at a beat; none during an upbeat. The first `before` bars are not counted.
@@ -280,35 +248,6 @@ fn asked(progression: &Progression, beat: &Beat, before: usize, all: &[Beat]) ->
     let first = all.partition_point(|other| other.bar < beat.bar);
     let count = all[first..].iter().take_while(|other| other.bar == beat.bar).count();
     progression.at(bar, beat.number, count)
-}
-
-/// The chords of a sheet whose score was moved to another key.
-fn in_key_of(composed: &Score, sheet: &LeadSheet) -> Vec<Option<Chord>> {
-    let before = sheet.chords.iter().flatten().next();
-    let after = composed.chords.iter().find_map(|(_, symbol)| Chord::named(symbol));
-    let by = before.zip(after).map_or(0, |(before, after)| i32::from(after.root()) - i32::from(before.root()));
-    sheet.chords.iter().map(|chord| chord.map(|chord| chord.transposed(by))).collect()
-}
-
-/// A sheet moved by semitones; what would leave the range of pitches stays.
-fn moved(mut sheet: LeadSheet, semitones: i32) -> LeadSheet {
-    sheet.chords.iter_mut().flatten().for_each(|chord| *chord = chord.transposed(semitones));
-    sheet.melody.iter_mut().for_each(|tone| tone.pitch = tone.pitch.transposed(semitones).unwrap_or(tone.pitch));
-    sheet
-}
-
-/// Symbols at times of the grid in other ticks.
-fn rescaled(symbols: Vec<(Ticks, String)>, fine: TicksPerQuarter) -> Vec<(Ticks, String)> {
-    symbols.into_iter().map(|(at, symbol)| (at.rescale(GRID, fine), symbol)).collect()
-}
-
-/// Whether a part plays chords: three notes or more in half of its onsets at least.
-fn plays_chords(part: &Part) -> bool {
-    let mut onsets = (0, 0);
-    for chord in part.notes.chunk_by(|a, b| a.onset == b.onset) {
-        onsets = (onsets.0 + 1, onsets.1 + usize::from(chord.len() > 2));
-    }
-    onsets.0 > 0 && 2 * onsets.1 >= onsets.0
 }
 
 /// A piece that is being written.
@@ -405,19 +344,8 @@ impl Composer for Player {
 
     fn describe(&self) -> Vec<(String, String)> {
         let vocabulary = self.vocabulary();
-        let (low, high) = vocabulary.heard_range();
-        let chords = vocabulary.qualities().iter().map(|quality| format!("C{}", quality.suffix()));
-        let meters: std::collections::BTreeSet<String> =
-            vocabulary.bars().iter().map(|kind| kind.meter.to_string()).collect();
-        [
-            ("network", self.model.describe()),
-            ("vocabulary", format!("{} tokens", vocabulary.len())),
-            ("melody", format!("{low} to {high}")),
-            ("chords", chords.collect::<Vec<String>>().join(" ")),
-            ("metres", meters.into_iter().collect::<Vec<String>>().join(" ")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        let network = [("network", self.model.describe()), ("vocabulary", format!("{} tokens", vocabulary.len()))];
+        network.into_iter().chain(vocabulary.describe()).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {

@@ -3,6 +3,7 @@
 
 use super::cursor::{Cursor, Expected};
 use super::words::{Layer, Token};
+use cantus_model::likeness::{alike, likest};
 
 /// What stood at an earlier place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Likeness {
                 let (chords, number) = (&cursor.chords, cursor.beats[beat].number);
                 let like = |k: usize| {
                     let behind = (1..=BACK.min(k)).take_while(|back| chords[k - back] == chords[beat - back]).count();
-                    (Token::Chord(chords[k]), behind, alike(&self.below, k, beat))
+                    (Token::Chord(chords[k]), behind, alike(&self.below, k, beat, ON))
                 };
                 best(last(beat.min(chords.len())).filter(|k| cursor.beats[*k].number == number).map(like))
             }
@@ -102,7 +103,7 @@ impl Likeness {
                 let like = |k: usize| {
                     let behind = (1..=BACK.min(k)).take_while(|back| drums[k - back] == drums[here - back]).count();
                     let beat_there = bar(k) + (beat - bar(here).min(beat));
-                    (Token::Strokes(drums[k]), behind, alike(&self.below, beat_there, beat))
+                    (Token::Strokes(drums[k]), behind, alike(&self.below, beat_there, beat, ON))
                 };
                 let is_like = |k: &usize| steps[*k].number == steps[here].number;
                 best(before_in_bars(steps, here).filter(is_like).take(MOST / 8).map(like))
@@ -194,30 +195,10 @@ fn before_in_bars(steps: &[super::song::Step], here: usize) -> impl Iterator<Ite
     })
 }
 
-/// For how many beats a row is the same from two of them on.
-fn alike<T: PartialEq>(row: &[T], a: usize, b: usize) -> usize {
-    let (Some(one), Some(other)) = (row.get(a..), row.get(b..)) else { return 0 };
-    one.iter().zip(other).take(ON).take_while(|(a, b)| a == b).count()
-}
-
-/// The likest of candidates and the likest that has another token, of equals the first.
+/// What is told of the likest of candidates, [`likest`].
 fn best(candidates: impl Iterator<Item = (Token, usize, usize)>) -> Vec<Candidate> {
-    let mut found: Vec<(Token, usize, usize)> = Vec::with_capacity(3);
-    for next in candidates {
-        let score = |(_, behind, ahead): &(Token, usize, usize)| behind + ahead;
-        if let Some(same) = found.iter_mut().find(|known| known.0 == next.0) {
-            if score(&next) > score(same) {
-                *same = next;
-            }
-        } else {
-            found.push(next);
-        }
-        // The likest first; of equals the earlier found.
-        found.sort_by_key(|known| std::cmp::Reverse(score(known)));
-        found.truncate(2);
-    }
     let told = |(token, behind, ahead)| Candidate { token, behind: class(behind), ahead: class(ahead) };
-    found.into_iter().map(told).collect()
+    likest(candidates).into_iter().map(told).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod writing;
 use super::song::Song;
 use super::words::{Layer, Words};
 use super::{SPEC, Stack};
-use cantus_encoding::lead_sheet::{GRID, LeadSheet, beats};
+use cantus_encoding::lead_sheet::{GRID, LeadSheet, bar, plays_chords};
 use cantus_encoding::note_chord::BarKind;
 use cantus_model::band::join;
 use cantus_model::tokens::TokenModel;
@@ -13,7 +13,7 @@ use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Intent, Judge, ModelError, ModelFile, Progress, Prompt,
     Request, Rng, Sampling, Writes, Written, accentuate, alone, home, together,
 };
-use cantus_score::{Bars, Chord, Meter, Part, Score, Ticks, TicksPerQuarter, Unpitched, counted, find_key};
+use cantus_score::{Meter, Part, Score, Ticks, Unpitched, counted, find_key};
 use writing::Piece;
 
 /// The sampling that pieces are composed with unless told otherwise.
@@ -72,7 +72,7 @@ impl Player {
             |layer: &Layer| asked.as_ref().is_none_or(|asked| *layer == Layer::Melody || asked.contains(layer));
         let layers = || Layer::ALL.into_iter().filter(|layer| self.words().has(*layer));
         let mut plan = Plan::default();
-        let (mut meter, mut bars) = (intent.meter().unwrap_or(self.usual_meter()), request.bars());
+        let (mut meter, mut bars) = (intent.meter().unwrap_or(self.words().sheet.usual_meter()), request.bars());
         if let Some(prompt) = request.prompt() {
             plan = self.heard(prompt);
             // Drums go on where there are some.
@@ -83,20 +83,11 @@ impl Player {
         } else {
             plan.layers = layers().filter(is_asked).collect();
             let pickup = intent.opening.and_then(|opening| opening.pickup);
-            let on_grid = |pickup: BarKind| BarKind { steps: steps_of(pickup.meter).max(1), ..pickup };
+            let on_grid = |pickup: BarKind| BarKind { steps: bar(pickup.meter).steps.max(1), ..pickup };
             plan.song.sheet.bars.extend(pickup.map(on_grid));
         }
-        let whole = BarKind { steps: steps_of(meter), meter };
-        plan.song.sheet.bars.extend(std::iter::repeat_n(whole, bars));
+        plan.song.sheet.bars.extend(std::iter::repeat_n(bar(meter), bars));
         Ok(plan)
-    }
-
-    /// The metre of most of the corpus's kinds of bars; 4/4 where it is among them.
-    fn usual_meter(&self) -> Meter {
-        let bars = self.words().sheet.bars();
-        let is_common = |kind: &&BarKind| kind.meter == Meter::COMMON;
-        let usual = bars.iter().find(is_common).or(bars.iter().max_by_key(|kind| kind.steps));
-        usual.map_or(Meter::COMMON, |kind| kind.meter)
     }
 
     /// A prompt as the network hears it.
@@ -104,22 +95,9 @@ impl Player {
         let kept = prompt.score();
         let end = prompt.end_in(kept);
         let (at_home, over) = home(kept);
-        let mut sheet = LeadSheet::until(&at_home, end);
-        // The bars to the prompt's end, where the last one is cut short.
-        let end = end.rescale(kept.ticks_per_quarter, GRID);
-        let changes: Vec<(Ticks, Meter)> =
-            kept.meters.iter().map(|(at, meter)| (at.rescale(kept.ticks_per_quarter, GRID), *meter)).collect();
-        let until = |bar: cantus_score::Bar| {
-            let length = if bar.end() > end { end - bar.start } else { bar.length };
-            BarKind::of(&cantus_score::Bar { length: length.max(Ticks(1)), ..bar }, GRID)
-        };
-        sheet.bars = Bars::new(&changes, GRID, end).map(until).collect();
-        let steps = sheet.end();
-        sheet.chords.resize(beats(&sheet.bars).len(), None);
-        sheet.melody.retain(|tone| tone.onset < steps);
-        sheet.melody.iter_mut().for_each(|tone| tone.length = tone.length.min(steps - tone.onset).max(1));
-        let known = self.words().sheet.bars();
-        let strange_bars = sheet.bars.iter().any(|kind| known[self.words().sheet.bar_index(*kind)] != *kind);
+        let mut sheet = LeadSheet::cut(&at_home, end);
+        let melody = sheet.end();
+        let strange_bars = !self.words().sheet.knows_bars(&sheet.bars);
         let mut remarks = Vec::new();
         if self.words().sheet.say(&mut sheet) || strange_bars {
             remarks.push(Prompt::HEARD_NEAREST.to_owned());
@@ -127,7 +105,7 @@ impl Player {
         let mut song = Song { sheet, ..Song::default() };
         song.hear_drums(&at_home);
         let (chords, drums) = (song.sheet.chords.len(), song.drums.len());
-        Plan { song, melody: steps, chords, drums, over, remarks, ..Plan::default() }
+        Plan { song, melody, chords, drums, over, remarks, ..Plan::default() }
     }
 
     /// A piece for each generator.
@@ -151,7 +129,7 @@ impl Player {
     /// A written piece as music.
     fn composition(&self, piece: &Piece<'_>, intent: Intent<'_>, request: &Request) -> Composition {
         let mut song = piece.song();
-        song.sheet = moved(song.sheet, piece.plan.over);
+        song.sheet = song.sheet.moved(piece.plan.over);
         let register = self.words().sheet.register();
         let mut composed = song.sheet.score(register);
         let (low, high) = self.model.grammar.range;
@@ -160,7 +138,7 @@ impl Player {
         if let (Some(key), true) = (intent.key.and(request.controls.key), composed.keys.is_empty()) {
             composed.keys.push((Ticks::ZERO, key));
         }
-        song.sheet.chords = in_key_of(&composed, &song.sheet);
+        song.sheet.follow(&composed);
         let key = composed.keys.first().map(|(_, key)| *key).or_else(|| find_key(composed.pitched_notes()));
         let flats = key.is_some_and(|key| key.fifths() < 0);
         let from = piece.plan.melody;
@@ -176,7 +154,7 @@ impl Player {
                 composed.parts.truncate(if second.is_some_and(plays_chords) { 2 } else { 1 });
                 let mut joined = prompt.join(&composed, Ticks(from.into()));
                 if prompt.score().chords.is_empty() && has_chords {
-                    joined.chords = rescaled(song.sheet.symbols(0, flats), joined.ticks_per_quarter);
+                    joined.chords = song.sheet.symbols_in(joined.ticks_per_quarter, flats);
                 }
                 joined
             }
@@ -208,7 +186,7 @@ impl Player {
         let compose = |piece: &Piece<'_>| {
             let Plan { over, chords, drums, .. } = piece.plan;
             let mut song = piece.song();
-            song.sheet = moved(song.sheet, over);
+            song.sheet = song.sheet.moved(over);
             let (mut joined, mut remarks) = (score.clone(), piece.plan.remarks.clone());
             let writes = |layer: Layer, given: usize| given == 0 && piece.plan.layers.contains(&layer);
             let mut parts = Vec::new();
@@ -228,7 +206,7 @@ impl Player {
                 joined = with;
                 remarks.extend(remark);
                 if layer == Layer::Chords {
-                    joined.chords = rescaled(song.sheet.symbols(0, flats), joined.ticks_per_quarter);
+                    joined.chords = song.sheet.symbols_in(joined.ticks_per_quarter, flats);
                 }
             }
             Composition::new(joined, remarks)
@@ -304,40 +282,6 @@ fn add_drums(score: &mut Score, song: &Song, prompt: Option<&Prompt>, from: u32)
     }
 }
 
-/// A bar of a metre in steps of the grid.
-fn steps_of(meter: Meter) -> u16 {
-    u16::try_from(meter.bar(GRID).0).unwrap_or(u16::MAX)
-}
-
-/// The chords of a sheet whose score was moved to another key.
-fn in_key_of(composed: &Score, sheet: &LeadSheet) -> Vec<Option<Chord>> {
-    let before = sheet.chords.iter().flatten().next();
-    let after = composed.chords.iter().find_map(|(_, symbol)| Chord::named(symbol));
-    let by = before.zip(after).map_or(0, |(before, after)| i32::from(after.root()) - i32::from(before.root()));
-    sheet.chords.iter().map(|chord| chord.map(|chord| chord.transposed(by))).collect()
-}
-
-/// A sheet moved by semitones; what would leave the range of pitches stays.
-fn moved(mut sheet: LeadSheet, semitones: i32) -> LeadSheet {
-    sheet.chords.iter_mut().flatten().for_each(|chord| *chord = chord.transposed(semitones));
-    sheet.melody.iter_mut().for_each(|tone| tone.pitch = tone.pitch.transposed(semitones).unwrap_or(tone.pitch));
-    sheet
-}
-
-/// Symbols at times of the grid in other ticks.
-fn rescaled(symbols: Vec<(Ticks, String)>, fine: TicksPerQuarter) -> Vec<(Ticks, String)> {
-    symbols.into_iter().map(|(at, symbol)| (at.rescale(GRID, fine), symbol)).collect()
-}
-
-/// Whether a part plays chords: three notes or more in half of its onsets at least.
-fn plays_chords(part: &Part) -> bool {
-    let mut onsets = (0, 0);
-    for chord in part.notes.chunk_by(|a, b| a.onset == b.onset) {
-        onsets = (onsets.0 + 1, onsets.1 + usize::from(chord.len() > 2));
-    }
-    onsets.0 > 0 && 2 * onsets.1 >= onsets.0
-}
-
 impl Composer for Player {
     fn spec(&self) -> &'static ComposerSpec {
         &SPEC
@@ -349,21 +293,13 @@ impl Composer for Player {
 
     fn describe(&self) -> Vec<(String, String)> {
         let sheet = &self.words().sheet;
-        let (low, high) = sheet.heard_range();
-        let chords = sheet.qualities().iter().map(|quality| format!("C{}", quality.suffix()));
-        let meters: std::collections::BTreeSet<String> =
-            sheet.bars().iter().map(|kind| kind.meter.to_string()).collect();
         let layers = Layer::ALL.into_iter().filter(|layer| self.words().has(*layer)).map(Layer::name);
-        [
+        let network = [
             ("network", self.model.describe()),
             ("vocabulary", counted(self.words().len(), "token")),
             ("layers", layers.collect::<Vec<_>>().join(", ")),
-            ("melody", format!("{low} to {high}")),
-            ("chords", chords.collect::<Vec<String>>().join(" ")),
-            ("metres", meters.into_iter().collect::<Vec<String>>().join(" ")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        ];
+        network.into_iter().chain(sheet.describe()).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {

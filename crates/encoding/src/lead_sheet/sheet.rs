@@ -2,7 +2,9 @@
 
 use super::GRID;
 use crate::note_chord::BarKind;
-use cantus_score::{Bars, Chord, Meter, Note, Part, Pitch, Score, Ticks, Velocity, melody_line, quantize};
+use cantus_score::{
+    Bar, Bars, Chord, Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity, melody_line, quantize,
+};
 use std::collections::BTreeSet;
 
 /// A note of the melody.
@@ -88,6 +90,43 @@ impl LeadSheet {
         LeadSheet { bars, chords, melody }
     }
 
+    /// The same up to a time in the score's ticks, with a last bar that is cut short there, and a chord or none for each beat.
+    pub fn cut(score: &Score, end: Ticks) -> LeadSheet {
+        let mut sheet = LeadSheet::until(score, end);
+        let on_grid = |at: Ticks| at.rescale(score.ticks_per_quarter, GRID);
+        let end = on_grid(end);
+        let changes: Vec<(Ticks, Meter)> = score.meters.iter().map(|(at, meter)| (on_grid(*at), *meter)).collect();
+        let until = |bar: Bar| {
+            let length = if bar.end() > end { end - bar.start } else { bar.length };
+            BarKind::of(&Bar { length: length.max(Ticks(1)), ..bar }, GRID)
+        };
+        sheet.bars = Bars::new(&changes, GRID, end).map(until).collect();
+        let steps = sheet.end();
+        sheet.chords.resize(beats(&sheet.bars).len(), None);
+        sheet.melody.retain(|tone| tone.onset < steps);
+        sheet.melody.iter_mut().for_each(|tone| tone.length = tone.length.min(steps - tone.onset).max(1));
+        sheet
+    }
+
+    /// Moved by semitones; what would leave the range of pitches stays.
+    pub fn moved(mut self, semitones: i32) -> LeadSheet {
+        self.move_chords(semitones);
+        self.melody.iter_mut().for_each(|tone| tone.pitch = tone.pitch.transposed(semitones).unwrap_or(tone.pitch));
+        self
+    }
+
+    fn move_chords(&mut self, semitones: i32) {
+        self.chords.iter_mut().flatten().for_each(|chord| *chord = chord.transposed(semitones));
+    }
+
+    /// Moves the chords as far as those of its score were, by the first symbol.
+    pub fn follow(&mut self, moved: &Score) {
+        let before = self.chords.iter().flatten().next();
+        let after = moved.chords.iter().find_map(|(_, symbol)| Chord::named(symbol));
+        let by = before.zip(after).map_or(0, |(before, after)| i32::from(after.root()) - i32::from(before.root()));
+        self.move_chords(by);
+    }
+
     /// When the last bar ends, in steps.
     pub fn end(&self) -> u32 {
         self.bars.iter().map(|kind| u32::from(kind.steps)).sum()
@@ -131,6 +170,11 @@ impl LeadSheet {
         later.filter_map(symbol).collect()
     }
 
+    /// All of them in other ticks.
+    pub fn symbols_in(&self, fine: TicksPerQuarter, flats: bool) -> Vec<(Ticks, String)> {
+        self.symbols(0, flats).into_iter().map(|(at, symbol)| (at.rescale(GRID, fine), symbol)).collect()
+    }
+
     /// A part that plays the chords: each until the next, struck again in each bar; its root from `register` on, the other tones above it, and an
     /// octave higher where they would lie too low to be heard apart and the melody is higher still. `None` where there are none.
     pub fn accompaniment(&self, register: Pitch) -> Option<Part> {
@@ -158,6 +202,20 @@ impl LeadSheet {
         notes.sort_unstable();
         (!notes.is_empty()).then(|| Part { channel: 1, name: Some("Chords".to_owned()), notes, ..Part::default() })
     }
+}
+
+/// A whole bar of a metre.
+pub fn bar(meter: Meter) -> BarKind {
+    BarKind { steps: u16::try_from(meter.bar(GRID).0).unwrap_or(u16::MAX), meter }
+}
+
+/// Whether a part plays chords: three notes or more in half of its onsets at least.
+pub fn plays_chords(part: &Part) -> bool {
+    let mut onsets = (0, 0);
+    for chord in part.notes.chunk_by(|a, b| a.onset == b.onset) {
+        onsets = (onsets.0 + 1, onsets.1 + usize::from(chord.len() > 2));
+    }
+    onsets.0 > 0 && 2 * onsets.1 >= onsets.0
 }
 
 /// Tones closer to one another than a fifth are a rumble below E3 (52): what arrangers call low interval limits.

@@ -159,6 +159,30 @@ impl Vocabulary {
         self.heard
     }
 
+    /// The metre of the longest of the corpus's kinds of bars; 4/4 where it is among them.
+    pub fn usual_meter(&self) -> Meter {
+        let is_common = |kind: &&BarKind| kind.meter == Meter::COMMON;
+        let usual = self.bars.iter().find(is_common).or(self.bars.iter().max_by_key(|kind| kind.steps));
+        usual.map_or(Meter::COMMON, |kind| kind.meter)
+    }
+
+    /// Whether these kinds of bars are all known.
+    pub fn knows_bars(&self, bars: &[BarKind]) -> bool {
+        bars.iter().all(|kind| self.bars[self.bar_index(*kind)] == *kind)
+    }
+
+    /// What it holds, for people: the melody's range, chords, metres.
+    pub fn describe(&self) -> [(&'static str, String); 3] {
+        let (low, high) = self.heard;
+        let chords: Vec<String> = self.qualities.iter().map(|quality| format!("C{}", quality.suffix())).collect();
+        let meters: BTreeSet<String> = self.bars.iter().map(|kind| kind.meter.to_string()).collect();
+        [
+            ("melody", format!("{low} to {high}")),
+            ("chords", chords.join(" ")),
+            ("metres", meters.into_iter().collect::<Vec<String>>().join(" ")),
+        ]
+    }
+
     /// Where the octave of the chords' roots begins.
     pub fn register(&self) -> Pitch {
         self.register
