@@ -16,6 +16,8 @@ let source;
 let address = "";
 let startedAt = 0;
 let position = 0;
+/** From where it is to sound as soon as its sound is there; nothing where it is not to. @type {number | null} */
+let due = null;
 let volume = 1;
 /** The parts that are heard, by their numbers; all where it is null. @type {number[] | null} */
 let heard = null;
@@ -30,6 +32,8 @@ export const watch = (/** @type {() => void} */ then) => watchers.add(then);
 const tell = () => watchers.forEach((then) => then());
 
 export const isPlaying = () => source !== undefined;
+/** Whether it sounds, or will as soon as it can. */
+export const isOn = () => isPlaying() || due !== null;
 export const current = () => address;
 
 export function now() {
@@ -52,7 +56,7 @@ export async function load(/** @type {string} */ of, play = false, how = /** @ty
   silence();
   address = of;
   [buffer, heard, loop, asked] = [undefined, null, null, how];
-  position = 0;
+  [position, due] = [0, null];
   setVolume(volume);
   tell();
   if (play) await start();
@@ -81,9 +85,23 @@ async function fetchSound() {
 
 export async function start(from = position) {
   const of = address;
-  if (!buffer || buffered !== wanted()) await fetchSound();
-  if (!buffer || !context || !gain || address !== of) return;
-  await context.resume();
+  due = from;
+  tell();
+  try {
+    // What is asked for may change while it is fetched.
+    while (!buffer || buffered !== wanted()) {
+      await fetchSound();
+      if (due === null || address !== of) return;
+    }
+    await context?.resume();
+  } catch (error) {
+    if (address === of) due = null;
+    tell();
+    throw error;
+  }
+  if (!buffer || !context || !gain || due === null || address !== of) return;
+  from = due;
+  due = null;
   silence();
   source = context.createBufferSource();
   source.buffer = buffer;
@@ -107,16 +125,18 @@ export async function start(from = position) {
 export const sound = () => buffer;
 
 export function pause() {
+  due = null;
   silence();
   tell();
 }
 
-export const toggle = () => (isPlaying() ? pause() : start());
+export const toggle = () => (isOn() ? pause() : start());
 
 export function jump(/** @type {number} */ to) {
   if (isPlaying()) start(to);
   else {
     position = to;
+    if (due !== null) due = to;
     tell();
   }
 }
@@ -141,7 +161,11 @@ export async function hear(/** @type {number[] | null} */ parts) {
 /** What sounds is heard in another way, from where `place` leads from the moment that was reached. */
 export async function playAs(/** @type {Record<string, string>} */ how, place = (/** @type {number} */ at) => at) {
   asked = how;
-  if (!isPlaying()) position = place(position);
+  if (!isPlaying()) {
+    position = place(position);
+    if (due !== null) due = place(due);
+    tell();
+  }
   await anew(place);
 }
 

@@ -148,9 +148,11 @@ async function hearAnew() {
   if (!stand.address) return;
   link();
   const { address } = stand;
+  const wish = $("playing").value;
+  const notes = wish === "" ? stand.written : await played(address);
+  // Another has been asked for since.
+  if (stand.address !== address || wish !== $("playing").value) return;
   const before = stand.heard.bars;
-  const notes = $("playing").value === "" ? stand.written : await played(address);
-  if (stand.address !== address) return;
   if (notes !== stand.heard) hear(notes);
   roll.hush(parts.silent());
   if (!onStand()) return;
@@ -180,7 +182,7 @@ function follow() {
     if (drawing) requestAnimationFrame(frame);
   };
   player.watch(() => {
-    const playing = player.isPlaying() && onStand();
+    const playing = player.isOn() && onStand();
     $("play").setAttribute("aria-pressed", String(playing));
     $("play").setAttribute("aria-label", playing ? "Pause" : "Play");
     if (!drawing) frame();

@@ -40,6 +40,9 @@ fn keys_lead_bar_by_bar_and_change_the_size() {
                 assert!((at - to).abs() < 1e-3, "{place} {key}: {at}, not {to}");
             }
         }
+        // Whoever presses a second time before the sound is there hears nothing.
+        let twice = "import('/player.js').then(async (player) => { const due = player.load(player.current(), true); player.toggle(); await due; return player.isPlaying(); })";
+        assert_eq!(browser.eval(twice), false);
         // Elsewhere the same keys mean what they always mean.
         browser.eval("document.querySelector('#volume').focus()");
         browser.press("End");
@@ -196,6 +199,9 @@ fn a_pianist_plays_the_piece_from_the_place_that_was_reached() {
         browser.wait(&format!("{AT}.then((at) => Math.abs(at - {fourth}) < 0.001)"));
         browser.choose("#playing", "");
         assert_eq!(browser.eval("document.querySelector('#get-midi').search"), "");
+        browser.wait(&format!("{AT}.then((at) => Math.abs(at - {}) < 0.001)", written[4]));
+        let shown = "Number(document.querySelector('#position').value)";
+        browser.wait(&format!("Math.abs({shown} - {}) < 0.02", written[4]));
     });
 }
 
