@@ -18,6 +18,10 @@ let bars = /** @type {Mark[]} */ ([]);
 let sounding = /** @type {Element[]} */ ([]);
 /** @type {[number, number] | null} */
 let passage = null;
+/** From when on what is played stands where, in seconds, as if each repeat were played once; nothing where nothing is repeated. @type {[number, number][]} */
+let paper = [];
+/** What of the piece was reached. */
+let reached = 0;
 
 /** Starts the engraver, so that it is ready when the first score comes. */
 export function prepare() {
@@ -115,9 +119,22 @@ export function forget() {
   $("score").replaceChildren();
 }
 
-/** The seconds at which the first and the last note begin of what also stands in the training music. */
-export function setPassage(/** @type {[number, number] | null} */ seconds) {
-  passage = seconds;
+/** Of the piece that comes: the seconds at which the first and the last note begin of what also stands in the training music, and where it stands on paper. */
+export function tell(/** @type {[number, number] | null} */ seconds, /** @type {[number, number][]} */ stretches) {
+  [passage, paper, reached] = [seconds, stretches, 0];
+}
+
+/** Where on paper that stands which is played then. */
+function onPaper(/** @type {number} */ at) {
+  const [from, printed] = paper.findLast(([from]) => from <= at + 0.001) ?? [0, 0];
+  return printed + at - from;
+}
+
+/** When that is played which stands there: once, or each time through a repeat. */
+function played(/** @type {number} */ place) {
+  if (paper.length === 0) return [place];
+  const within = (/** @type {number} */ at, /** @type {number} */ number) => paper[number][0] <= at + 0.001 && at < (paper[number + 1]?.[0] ?? Infinity) - 0.001;
+  return paper.map(([from, printed]) => from + place - printed).filter(within);
 }
 
 function markPassage() {
@@ -127,7 +144,7 @@ function markPassage() {
   const melody = new Map();
   const height = (/** @type {Element} */ of) => (of.querySelector(".notehead") ?? of).getBoundingClientRect().top;
   for (const { from, of } of notes) {
-    if (from < first - 0.01 || from > last + 0.01) continue;
+    if (!played(from).some((at) => first - 0.01 <= at && at <= last + 0.01)) continue;
     const before = melody.get(from);
     if (!before || height(of) < height(before)) melody.set(from, of);
   }
@@ -135,7 +152,9 @@ function markPassage() {
 }
 
 /** Marks what sounds, and keeps it in sight. */
-export function follow(/** @type {number} */ at) {
+export function follow(/** @type {number} */ moment) {
+  reached = moment;
+  const at = onPaper(moment);
   for (const of of sounding) of.classList.remove("sounding");
   sounding = player.isPlaying() ? notes.filter((mark) => mark.from <= at && at < mark.to).map((mark) => mark.of) : [];
   for (const of of sounding) of.classList.add("sounding");
@@ -146,7 +165,7 @@ export function follow(/** @type {number} */ at) {
   if (box.top < frame.top - 2 || box.bottom > frame.bottom + 2) place.scrollTop += box.top - frame.top - 8;
 }
 
-/** A click leads to the note, or to the bar, where it falls. */
+/** A click leads to the note, or to the bar, where it falls; where that is played several times, to the nearest. */
 export function openScore(/** @type {(seconds: number) => void} */ jump) {
   $("score").addEventListener("click", (/** @type {MouseEvent} */ event) => {
     const at = /** @type {Element} */ (event.target).closest(".note");
@@ -155,7 +174,9 @@ export function openScore(/** @type {(seconds: number) => void} */ jump) {
       return box.left <= event.clientX && event.clientX <= box.right && box.top <= event.clientY && event.clientY <= box.bottom;
     };
     const mark = notes.find((mark) => mark.of === at) ?? bars.find(within);
-    if (mark) jump(mark.from);
+    if (!mark) return;
+    const [nearest] = played(mark.from).toSorted((a, b) => Math.abs(a - reached) - Math.abs(b - reached));
+    if (nearest !== undefined) jump(nearest);
   });
 }
 

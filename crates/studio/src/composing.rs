@@ -4,7 +4,7 @@
 //! was interrupted is simply fulfilled again.
 
 use crate::library::{Originality, Passage, Piece};
-use crate::{Shared, StudioError, make_folder, manifests, now};
+use crate::{Shared, StudioError, make_folder, manifests, now, rendering};
 use cantus_formats::midi;
 use cantus_model::{ComposeError, Sampling};
 use cantus_score::Score;
@@ -334,7 +334,7 @@ fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
         originality,
         origin: settings,
     };
-    shared.library.add(piece.clone(), &midi::write(score)?)?;
+    shared.library.add(piece.clone(), &midi::write(score)?, rendering::sheet(score).as_deref())?;
     Ok(piece)
 }
 

@@ -18,6 +18,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The extension of a manifest whose piece was deleted.
 const DELETED: &str = "deleted";
 
+/// What the score of a piece is called that says more than its MIDI file.
+const SHEET: &str = "musicxml";
+
 /// The best rating; 0 is none.
 pub const BEST_RATING: u8 = 5;
 
@@ -118,12 +121,20 @@ impl Library {
         fs::read(self.path(&piece.id, "mid"))
     }
 
+    /// Its score as MusicXML, where there is more on paper than MIDI has a place for: chord symbols, repeats, slurs.
+    pub fn sheet(&self, piece: &Piece) -> Option<Vec<u8>> {
+        fs::read(self.path(&piece.id, SHEET)).ok()
+    }
+
     fn path(&self, id: &str, extension: &str) -> PathBuf {
         self.pieces_path.join(format!("{id}.{extension}"))
     }
 
-    pub fn add(&self, piece: Piece, midi: &[u8]) -> Result<(), RunFolderError> {
+    pub fn add(&self, piece: Piece, midi: &[u8], sheet: Option<&[u8]>) -> Result<(), RunFolderError> {
         write_atomically(&self.path(&piece.id, "mid"), |file| file.write_all(midi))?;
+        if let Some(sheet) = sheet {
+            write_atomically(&self.path(&piece.id, SHEET), |file| file.write_all(sheet))?;
+        }
         self.write(&piece)?;
         self.shelf().pieces.insert(piece.id.clone(), piece);
         Ok(())
@@ -173,8 +184,8 @@ fn empty(pieces: &Path) -> std::io::Result<()> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == DELETED) {
             // Notes first: whatever ends the program now, the next start finds the rest.
-            let notes = fs::remove_file(path.with_extension("mid"));
-            if notes.is_ok() || !path.with_extension("mid").exists() {
+            let notes = ["mid", SHEET].map(|extension| path.with_extension(extension));
+            if notes.iter().all(|path| fs::remove_file(path).is_ok() || !path.exists()) {
                 fs::remove_file(path)?;
             }
         }

@@ -5,7 +5,7 @@ use crate::Shared;
 use crate::composing::chain;
 use crate::error::{ApiError, json};
 use crate::library::{BEST_RATING, Piece};
-use crate::rendering::{self, Playing, Wanted, tame};
+use crate::rendering::{self, Kept, Playing, Wanted, tame};
 use crate::sources;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -83,7 +83,8 @@ pub async fn in_form(
             choir: piece.choir,
             playing: heard.played.map(|strength| Playing { strength, seed: piece.origin.seed }),
         };
-        rendering::render(&midi, &piece.title, &wanted)
+        let sheet = shared.library.sheet(&piece);
+        rendering::render(Kept { midi: &midi, sheet: sheet.as_deref() }, &piece.title, &wanted)
     })
     .await
 }
@@ -109,7 +110,7 @@ pub async fn blend(
             choir: false,
             playing: heard.played.map(|strength| Playing { strength, seed: first.origin.seed }),
         };
-        rendering::render(&midi, &title, &wanted)
+        rendering::render(Kept { midi: &midi, sheet: None }, &title, &wanted)
     })
     .await
 }
@@ -192,6 +193,9 @@ pub async fn export(State(shared): Studio) -> Answer {
             let Ok(midi) = shared.library.midi(&piece) else { continue };
             let name = free_name(&piece, &mut taken);
             put(format!("{name}.mid"), &rendering::with_title(midi, &piece.title))?;
+            if let Some(sheet) = shared.library.sheet(&piece) {
+                put(format!("{name}.musicxml"), &rendering::sheet_with_title(sheet, &piece.title))?;
+            }
             put(format!("{name}.json"), &serde_json::to_vec_pretty(&piece).unwrap_or_default())?;
         }
         Ok(archive.finish().map_err(ApiError::internal)?.into_inner())

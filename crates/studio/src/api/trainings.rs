@@ -3,7 +3,7 @@
 use super::{Answer, FILE_LIMIT, FileName, Studio, a_name, aside, file_of, parse};
 use crate::error::{ApiError, json};
 use crate::reading::Reads;
-use crate::rendering::{self, Playing, Wanted};
+use crate::rendering::{self, Kept, Playing, Wanted};
 use crate::trainings::{Order, Sample, TrainingError};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -151,7 +151,7 @@ pub async fn sample(
             choir,
             playing: played.map(|strength| Playing { strength, seed: 1 }),
         };
-        rendering::render(&midi, &name, &wanted)
+        rendering::render(Kept { midi: &midi, sheet: None }, &name, &wanted)
     })
     .await
 }

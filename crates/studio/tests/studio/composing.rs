@@ -57,6 +57,29 @@ fn a_piece_in_every_form() {
 }
 
 #[test]
+fn what_is_repeated_stands_once_on_paper() {
+    let folder = tempfile::tempdir().unwrap();
+    let studio = open(folder.path());
+    let piece = compose(&studio, &json!({ "model": "folk", "bars": 16, "seed": 1 }));
+    let played = midi::read(&form(&studio, &piece, "midi").body, &Limits::default()).unwrap().score;
+    for (name, format, sign) in [("musicxml", Format::MusicXml, "<repeat "), ("abc", Format::Abc, ":|")] {
+        let written = form(&studio, &piece, name).body;
+        assert!(String::from_utf8(written.clone()).unwrap().contains(sign), "{name}");
+        let score = read(format, &written, &Limits::default()).unwrap().swap_remove(0).reading.unwrap().score;
+        assert_eq!(score.note_count(), played.note_count(), "{name}");
+        assert_eq!(score.repeats.len(), 1, "{name}");
+    }
+    // The second time through is read where the first one was.
+    let notes = form(&studio, &piece, "notes").json();
+    let paper = notes["paper"].as_array().unwrap();
+    assert_eq!((&paper[0], &paper[1][1]), (&json!([0.0, 0.0]), &json!(0.0)));
+    assert_eq!(paper[1][0].as_f64().unwrap() * 2.0, paper[2][0].as_f64().unwrap());
+    assert!(exported(&studio).iter().any(|name| name.ends_with(".musicxml")));
+    let plain = compose(&studio, &json!({ "bars": 2, "seed": 1 }));
+    assert_eq!(form(&studio, &plain, "notes").json()["paper"], json!([]));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let studio = open(folder.path());

@@ -206,6 +206,35 @@ fn a_pianist_plays_the_piece_from_the_place_that_was_reached() {
 }
 
 #[test]
+fn a_repeat_is_followed_each_time_through() {
+    with_page(|browser, _, _| {
+        browser.wait("document.querySelector('#model').options.length > 2");
+        browser.choose("#model", "folk");
+        browser.fill("#seed", "1");
+        browser.fill("#bars", "16");
+        compose(browser);
+        browser.press(" ");
+        browser.wait(&format!("{PLAYS}.then((plays) => !plays)"));
+        let drawn = "document.querySelectorAll('#score .measure').length";
+        browser.wait(&format!("{drawn} > 0"));
+        let played = bars(browser).len() as u64 - 1;
+        let printed = browser.eval(drawn).as_u64().unwrap();
+        assert!(printed * 2 <= played + 2, "{printed} of {played} bars");
+        let paper = "fetch(document.querySelector('#get-midi').pathname.replace(/midi$/, 'notes')).then((answer) => answer.json()).then((notes) => notes.paper[1][0])";
+        let again = browser.eval(paper).as_f64().unwrap();
+        browser.eval(&format!("import('/player.js').then((player) => player.jump({again} + 0.05))"));
+        browser.press(" ");
+        let first = "document.querySelector('#score .note')";
+        browser.wait(&format!("{first}.classList.contains('sounding')"));
+        browser.press(" ");
+        browser.wait(&format!("{PLAYS}.then((plays) => !plays)"));
+        // A click leads to the time through that is on.
+        browser.eval(&format!("{first}.dispatchEvent(new MouseEvent('click', {{ bubbles: true }}))"));
+        browser.wait(&format!("{AT}.then((at) => Math.abs(at - {again}) < 0.01)"));
+    });
+}
+
+#[test]
 fn a_slider_leads_from_one_piece_to_another() {
     with_page(|browser, studio, _| {
         browser.fill("#bars", "4");
