@@ -238,8 +238,8 @@ impl<'a> Bars<'a> {
 /// The upbeat of a piece that lasts until `end`: how long it is, and the metre of the bars that it leads to.
 ///
 /// An upbeat is a first bar that the same metre, named once more, cuts short; or a first metre that holds for one bar only, which is
-/// shorter than those of the next and counts the same notes or finer ones, as sequencers write it. A bar that is longer than half of the
-/// next one is believed to be an upbeat only where its metre never comes again: 5/8, 8/8, 5/8 are metres that change.
+/// shorter than those of the next, as sequencers write it. A bar that is not shorter than half of the next one is believed to be an upbeat
+/// only where it counts the same notes or finer ones, and its metre never comes again: 5/8, 8/8, 5/8 are metres that change.
 pub fn upbeat(changes: &[(Ticks, Meter)], per_quarter: TicksPerQuarter, end: Ticks) -> Option<(Ticks, Meter)> {
     let mut bars = Bars::new(changes, per_quarter, end);
     let (first, second) = (bars.next()?, bars.next()?);
@@ -250,7 +250,8 @@ pub fn upbeat(changes: &[(Ticks, Meter)], per_quarter: TicksPerQuarter, end: Tic
     let comes_again =
         || changes.iter().skip_while(|(at, _)| *at <= second.start).any(|(_, meter)| *meter == first.meter);
     let is_upbeat = first.meter == second.meter
-        || first.meter.denominator() >= second.meter.denominator() && (2 * first.length.0 < whole.0 || !comes_again());
+        || 2 * first.length.0 < whole.0
+        || first.meter.denominator() >= second.meter.denominator() && !comes_again();
     is_upbeat.then_some((first.length, second.meter))
 }
 
@@ -364,6 +365,7 @@ mod tests {
         assert_eq!(found(&[(0, "1/8"), (240, "6/8")]), some(240, "6/8"));
         assert_eq!(found(&[(0, "2/4"), (960, "3/4")]), some(960, "3/4"));
         assert_eq!(found(&[(0, "1/4"), (482, "4/4"), (3842, "1/4")]), some(480, "4/4"));
+        assert_eq!(found(&[(0, "1/4"), (480, "6/8")]), some(480, "6/8"));
         assert_eq!(found(&[(480, "4/4")]), some(480, "4/4"));
         // Whole bars, metres that change, longer notes, and a metre of two bars.
         assert_eq!(found(&[(0, "6/8"), (1440, "6/8")]), None);

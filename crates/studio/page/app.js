@@ -8,6 +8,7 @@ import { openCompose } from "./compose.js";
 import { openTrain } from "./train.js";
 import { openLibrary } from "./library.js";
 import { openStand } from "./stand.js";
+import { openVary } from "./vary.js";
 
 const views = ["compose", "train", "library"];
 
@@ -35,6 +36,7 @@ addEventListener("keydown", (event) => {
 
 openStand();
 openBlend();
+openVary();
 openCompose();
 openTrain();
 openLibrary();

@@ -1,5 +1,6 @@
 //! The routes. `openapi.json` describes them; a test holds the two together.
 
+mod codes;
 mod pieces;
 mod trainings;
 
@@ -46,7 +47,10 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/pieces/{id}/restore", post(pieces::restore))
         .route("/api/pieces/{id}/source", get(pieces::source))
         .route("/api/pieces/{id}/{form}", get(pieces::in_form))
-        .route("/api/pieces/{id}/blends/{other}/{at}/{form}", get(pieces::blend))
+        .route("/api/pieces/{id}/blends/{other}/{at}", post(codes::keep_blend))
+        .route("/api/pieces/{id}/blends/{other}/{at}/{form}", get(codes::blend))
+        .route("/api/pieces/{id}/variations/{steps}", post(codes::keep_variation))
+        .route("/api/pieces/{id}/variations/{steps}/{form}", get(codes::variation))
         .route("/api/library.zip", get(pieces::export))
         .route("/api/trainings", get(trainings::list).post(trainings::create))
         .route("/api/trainings/{id}", get(trainings::get).patch(trainings::rename).delete(trainings::delete))

@@ -4,9 +4,10 @@
 //! was interrupted is simply fulfilled again.
 
 use crate::library::{Originality, Passage, Piece};
+use crate::models::Entry;
 use crate::{Shared, StudioError, make_folder, manifests, now, rendering};
 use cantus_formats::midi;
-use cantus_model::{ComposeError, Sampling};
+use cantus_model::{ComposeError, Composition, Sampling};
 use cantus_score::Score;
 use cantus_training::run_folder::{RunFolderError, write_atomically};
 use cantus_workshop::{self as workshop, ArrangementOrigin, LoadError, Model, PromptOrigin, Provenance};
@@ -75,18 +76,14 @@ impl Order {
     /// All that its piece follows from.
     pub fn settings(&self, model: &Model) -> Provenance {
         let usual = model.usual_sampling();
+        let sampling = Sampling { temperature: self.temperature.unwrap_or(usual.temperature), ..usual };
         Provenance {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            model: model.name.clone(),
-            model_sha256: model.digest.clone(),
-            seed: self.seed.unwrap_or_default(),
-            bars: self.bars,
-            sampling: Sampling { temperature: self.temperature.unwrap_or(usual.temperature), ..usual },
             tempo: self.tempo,
             form: self.form.clone(),
             controls: self.controls.clone(),
             prompt: self.prompt.clone(),
             arrangement: self.arrangement.clone(),
+            ..Provenance::new(model, self.seed.unwrap_or_default(), self.bars, sampling)
         }
     }
 }
@@ -316,11 +313,22 @@ fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
     let mut composition = composed.into_iter().nth(number).ok_or(ComposeError::Stopped)?;
     settings.seed = seeds[number];
     composition.remarks.extend(best.map(|best| best.to_string()));
+    keep(shared, job.id.clone(), (entry, model), composition, settings)
+}
+
+/// Keeps a composition in the library as the piece `id`.
+pub fn keep(
+    shared: &Shared,
+    id: String,
+    (entry, model): (Entry, &Model),
+    composition: Composition,
+    origin: Provenance,
+) -> Result<Piece, Unfulfilled> {
     let score = &composition.score;
-    let is_given = order.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
+    let is_given = origin.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);
     let originality = originality(model, score, is_given);
     let piece = Piece {
-        id: job.id.clone(),
+        id,
         created: now(),
         title: score.title.clone().unwrap_or_default(),
         model: entry.title,
@@ -332,7 +340,7 @@ fn fulfil(shared: &Shared, job: &Job) -> Result<Piece, Unfulfilled> {
         rating: 0,
         remarks: composition.remarks,
         originality,
-        origin: settings,
+        origin,
     };
     shared.library.add(piece.clone(), &midi::write(score)?, rendering::sheet(score).as_deref())?;
     Ok(piece)

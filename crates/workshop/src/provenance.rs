@@ -1,5 +1,6 @@
 //! How a piece came to be, written into its file, so that it can be made again.
 
+use crate::Model;
 use cantus_model::{Cell, ComposeError, Given, Length, Prompt, Request, Sampling};
 use cantus_score::Score;
 use serde::de::DeserializeOwned;
@@ -102,6 +103,23 @@ pub struct PromptOrigin {
 }
 
 impl Provenance {
+    /// Of a piece by `model` of which nothing else was asked for.
+    pub fn new(model: &Model, seed: u64, bars: usize, sampling: Sampling) -> Provenance {
+        Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: model.name.clone(),
+            model_sha256: model.digest.clone(),
+            seed,
+            bars,
+            sampling,
+            tempo: None,
+            form: None,
+            controls: BTreeMap::new(),
+            prompt: None,
+            arrangement: None,
+        }
+    }
+
     /// What was asked for of controls: their names, and in which words.
     pub fn asked(&self) -> impl Iterator<Item = (&str, &str)> {
         let form = self.form.iter().map(|form| ("form", form.as_str()));

@@ -278,18 +278,13 @@ fn settle(
         ("cadences", arguments.cadences.map(|quarters| quarters.to_string())),
         ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),
     ];
+    let seed = arguments.seed.unwrap_or_else(workshop::fresh_seed);
     Ok(Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: model.name.clone(),
-        model_sha256: model.digest.clone(),
-        seed: arguments.seed.unwrap_or_else(workshop::fresh_seed),
-        bars,
-        sampling,
         tempo: arguments.tempo,
-        form: None,
         controls: controls.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect(),
         prompt,
         arrangement,
+        ..Provenance::new(model, seed, bars, sampling)
     })
 }
 

@@ -82,17 +82,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let again = arguments.again.iter().map(|cell| cell.of(&score, model.composer.spec())).collect::<Result<_>>()?;
     let cadences = arguments.cadences.map(|quarters| quarters.to_string());
+    let seed = arguments.seed.unwrap_or_else(workshop::fresh_seed);
     let settings = Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: model.name.clone(),
-        model_sha256: model.digest.clone(),
-        seed: arguments.seed.unwrap_or_else(workshop::fresh_seed),
-        bars: score.bar_count(),
-        sampling,
-        tempo: None,
-        form: None,
         controls: cadences.map(|quarters| ("cadences".to_owned(), quarters)).into_iter().collect(),
-        prompt: None,
         arrangement: Some(ArrangementOrigin {
             sha256: digest(&bytes),
             voices,
@@ -100,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             again,
             joined: false,
         }),
+        ..Provenance::new(&model, seed, score.bar_count(), sampling)
     };
     let playing = arguments.sound.load(&outputs.formats)?;
     let is_melody_given = settings.arrangement.as_ref().is_some_and(ArrangementOrigin::has_melody);

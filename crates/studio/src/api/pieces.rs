@@ -2,7 +2,6 @@
 
 use super::{Answer, Studio, a_name, aside, parse};
 use crate::Shared;
-use crate::composing::chain;
 use crate::error::{ApiError, json};
 use crate::library::{BEST_RATING, Piece};
 use crate::rendering::{self, Kept, Playing, Wanted, tame};
@@ -11,14 +10,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cantus_formats::{Limits, midi};
-use cantus_model::digest;
-use cantus_model::latent::{BLENDING, Way};
-use cantus_workshop as workshop;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::io::{Cursor, Write};
-use std::ops::ControlFlow;
 
 pub async fn list(State(shared): Studio) -> Response {
     json(StatusCode::OK, &shared.library.list())
@@ -50,8 +44,21 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// A form of something that is called so, of which no bar is somebody else's; whoever plays it does so by this seed.
+    pub fn wanted<'a>(&'a self, form: &'a str, title: &'a str, parts: Option<&'a [usize]>, seed: u64) -> Wanted<'a> {
+        Wanted {
+            form,
+            title: Some(title),
+            bars_kept: 0,
+            parts,
+            sound: self.sound.as_deref(),
+            choir: false,
+            playing: self.played.map(|strength| Playing { strength, seed }),
+        }
+    }
+
     /// The parts by their numbers.
-    fn parts(&self) -> Result<Option<Vec<usize>>, ApiError> {
+    pub fn parts(&self) -> Result<Option<Vec<usize>>, ApiError> {
         let Some(parts) = &self.parts else { return Ok(None) };
         let numbers = parts.split(',').map(|part| part.parse().ok()).collect::<Option<Vec<usize>>>();
         let wrong = || ApiError::bad_request("name parts by their numbers, from 0, with commas between");
@@ -60,7 +67,7 @@ impl Heard {
 }
 
 /// A piece of the library, and its file.
-fn found(shared: &Shared, id: &str) -> Result<(Piece, Vec<u8>), ApiError> {
+pub fn found(shared: &Shared, id: &str) -> Result<(Piece, Vec<u8>), ApiError> {
     let piece = shared.library.get(id).ok_or_else(|| ApiError::not_found("piece"))?;
     let midi = shared.library.midi(&piece).map_err(|_| ApiError::not_found("piece"))?;
     Ok((piece, midi))
@@ -75,57 +82,14 @@ pub async fn in_form(
     aside(move || {
         let (piece, midi) = found(&shared, &id)?;
         let wanted = Wanted {
-            form: &form,
-            title: Some(&piece.title),
             bars_kept: piece.origin.prompt.as_ref().map_or(0, |prompt| prompt.bars),
-            parts: parts.as_deref(),
-            sound: heard.sound.as_deref(),
             choir: piece.choir,
-            playing: heard.played.map(|strength| Playing { strength, seed: piece.origin.seed }),
+            ..heard.wanted(&form, &piece.title, parts.as_deref(), piece.origin.seed)
         };
         let sheet = shared.library.sheet(&piece);
         rendering::render(Kept { midi: &midi, sheet: sheet.as_deref() }, &piece.title, &wanted)
     })
     .await
-}
-
-/// What lies between two pieces: 0 is the first of them, 1 the second.
-pub async fn blend(
-    State(shared): Studio,
-    Path((id, other, at, form)): Path<(String, String, String, String)>,
-    Query(heard): Query<Heard>,
-) -> Answer {
-    let parts = heard.parts()?;
-    let at: f64 = at.parse().map_err(|_| ApiError::bad_request(format!("`{at}` is no number from 0 to 1")))?;
-    aside(move || {
-        let ((first, a), (second, b)) = (found(&shared, &id)?, found(&shared, &other)?);
-        let title = format!("Between {} and {}", first.title, second.title);
-        let midi = blended(&shared, [&a, &b], at, first.origin.seed)?;
-        let wanted = Wanted {
-            form: &form,
-            title: Some(&title),
-            bars_kept: 0,
-            parts: parts.as_deref(),
-            sound: heard.sound.as_deref(),
-            choir: false,
-            playing: heard.played.map(|strength| Playing { strength, seed: first.origin.seed }),
-        };
-        rendering::render(Kept { midi: &midi, sheet: None }, &title, &wanted)
-    })
-    .await
-}
-
-/// The file of what lies between two files.
-fn blended(shared: &Shared, files: [&[u8]; 2], at: f64, seed: u64) -> Result<Vec<u8>, ApiError> {
-    let score = |file| midi::read(file, &Limits::default()).map(|read| read.score).map_err(ApiError::internal);
-    let [first, second] = [score(files[0])?, score(files[1])?];
-    let entry = shared.models.find(shared, workshop::TUNES).ok_or_else(|| ApiError::not_found("model"))?;
-    let model = shared.models.load(&entry).map_err(ApiError::internal)?;
-    let digests = files.map(digest);
-    let on = &mut |_| ControlFlow::Continue(());
-    let found = workshop::blend(&model, ([&first, &second], &digests), Way::At(at), BLENDING, seed, on);
-    let (composition, _) = found.map_err(|error| ApiError::bad_request(chain(&error)))?;
-    midi::write(&composition.score).map_err(ApiError::internal)
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 use serde_json::{Value, json};
 
 #[track_caller]
-fn compose(studio: &Open, order: &Value) -> Value {
+pub fn compose(studio: &Open, order: &Value) -> Value {
     let job = studio.post("/api/compositions", order).expect(202).json();
     let path = format!("/api/pieces/{}", job["id"].as_str().unwrap());
     let failed = |answer: &Answer| {

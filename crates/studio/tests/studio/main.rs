@@ -2,6 +2,7 @@
 
 mod browser;
 mod client;
+mod codes;
 mod composing;
 mod generated;
 mod page;
