@@ -34,13 +34,13 @@ async function hear(/** @type {string[]} */ way, /** @type {string} */ name) {
 /** The buttons: what they are variations of, then each of them. */
 function show() {
   const on = steps()?.join();
-  const button = (/** @type {string[]} */ way, /** @type {string} */ name, /** @type {string} */ label) => {
+  const button = (/** @type {string[]} */ way, /** @type {string} */ name, label = name) => {
     const button = element("button", { type: "button", className: "quiet", textContent: name, "aria-label": label, "aria-pressed": way.join() === on });
     button.onclick = () => attempt(() => hear(way, name));
     return button;
   };
   const of = children.map((child, number) => button([...parent, child], LETTERS[number], `Variation ${LETTERS[number]}`));
-  const before = button(parent, parent.length === 0 ? "the piece" : "the one before", "What they are variations of");
+  const before = button(parent, parent.length === 0 ? "the piece" : "the one before");
   $("variations").replaceChildren(...(children.length > 0 ? [before, ...of] : []));
 }
 

@@ -236,6 +236,9 @@ fn every_view_is_open_to_everyone_and_fits() {
         browser.choose_files("#music-files", &music(folder));
         browser.wait("document.querySelector('#training .start .primary:not(:disabled)')");
         studio.wait("/api/pieces", |answer| answer.json().as_array().unwrap().len() == 2);
+        browser.click("nav a[href='#compose']");
+        browser.click("#vary button");
+        browser.wait("document.querySelectorAll('#variations button').length === 9");
         for scheme in ["light", "dark"] {
             for window in WINDOWS {
                 browser.look(window, scheme);
