@@ -2,9 +2,9 @@
 
 use crate::Usage;
 use crate::files::LimitArguments;
-use crate::terminal::bar;
+use crate::terminal::{bar, printable};
 use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, survey};
-use cantus_score::{Reading, TicksPerQuarter};
+use cantus_score::{Reading, TicksPerQuarter, counted};
 use miette::{IntoDiagnostic, Result, miette};
 use std::path::Path;
 
@@ -74,11 +74,11 @@ impl ReadingArguments {
     }
 }
 
-/// The music of a folder or file, with a bar of how far reading is.
+/// The music of a folder or file, with a bar of how far reading is. What was left out, and what its readers had to say, goes to `warnings`.
 ///
 /// # Errors
 /// Where nothing of it can be used: why.
-pub fn music(folder: &Path, options: &Options) -> Result<Corpus> {
+pub fn music(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<Corpus> {
     let progress = bar(0, "reading {wide_bar} {pos}/{len}");
     let read = survey(folder, options, &mut |at| {
         progress.set_length(at.total as u64);
@@ -91,6 +91,13 @@ pub fn music(folder: &Path, options: &Options) -> Result<Corpus> {
     };
     if corpus.pieces.is_empty() {
         return Err(miette!("no file of `{}` can be used; look at why:\n{}", folder.display(), corpus.report));
+    }
+    let name = printable(&folder.display().to_string());
+    for (reason, count) in &corpus.report.totals.refused {
+        warnings.push(format!("{name}: {} left out ({reason})", counted(*count, "file")));
+    }
+    for (file, _) in corpus.report.used() {
+        warnings.extend(file.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
     }
     Ok(corpus)
 }

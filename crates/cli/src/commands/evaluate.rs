@@ -143,7 +143,7 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
     };
     let mut options = options(what, arguments, model.as_ref())?;
     let mut warnings = Vec::new();
-    let corpus = read(&arguments.corpus, &options, &mut warnings)?;
+    let corpus = music(&arguments.corpus, &options, &mut warnings)?;
     // A benchmark file has a grid of its own.
     let own = scores(&corpus)?;
     options.grid = own.first().map(|(_, score)| score.ticks_per_quarter).or(options.grid);
@@ -168,7 +168,7 @@ fn look_at(what: &str, arguments: &Arguments, write: &dyn Fn(&Report, Pictures<'
             }
             None => whole(compositions(model, arguments, &options, &mut warnings)?),
         },
-        None => whole(scores(&read(Path::new(what), &options, &mut warnings)?)?),
+        None => whole(scores(&music(Path::new(what), &options, &mut warnings)?)?),
     };
     // Copies are looked for in whatever may have been learnt from.
     let (indexed, kept) = (of(&|learnt| learnt != Learnt::Kept), of(&|learnt| learnt == Learnt::Kept));
@@ -272,19 +272,6 @@ fn options(what: &str, arguments: &Arguments, model: Option<&Model>) -> Result<O
         }
         None => Options::lenient(),
     })
-}
-
-/// The music of a folder or file; what its readers had to say goes to `warnings`.
-fn read(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<Corpus> {
-    let corpus = music(folder, options)?;
-    let name = printable(&folder.display().to_string());
-    for (reason, count) in &corpus.report.totals.refused {
-        warnings.push(format!("{name}: {} left out ({reason})", counted(*count, "file")));
-    }
-    for (file, _) in corpus.report.used() {
-        warnings.extend(file.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
-    }
-    Ok(corpus)
 }
 
 /// The model's pieces, on the corpus' grid, named by their seeds.

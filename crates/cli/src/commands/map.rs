@@ -42,7 +42,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     // Every part, and drums: pieces are heard from the page.
     let options = arguments.reading.over(Options { reading: Some(Reading::Parts), ..Options::lenient() })?;
-    let mut pieces = pieces_of(&arguments.folder, &options)?;
+    let mut warnings = Vec::new();
+    let mut pieces = pieces_of(&arguments.folder, &options, &mut warnings)?;
     let all = pieces.len();
     let every = all.div_ceil(MOST_PIECES).max(1);
     pieces = pieces.into_iter().step_by(every).collect();
@@ -51,8 +52,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let known = pieces.len();
     for path in &arguments.beside {
-        pieces.extend(pieces_of(path, &options)?);
+        pieces.extend(pieces_of(path, &options, &mut warnings)?);
     }
+    warnings.iter().for_each(note);
     let folders: Vec<Option<String>> =
         pieces.iter().enumerate().map(|(k, (path, _))| (k < known).then(|| folder_of(path))).collect();
     let folders: Vec<Option<&str>> = folders.iter().map(Option::as_deref).collect();
@@ -95,10 +97,11 @@ fn folder_of(path: &str) -> String {
     path.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned()
 }
 
-/// The pieces of a folder or file with their paths, in order of these.
-fn pieces_of(path: &Path, options: &Options) -> Result<Vec<(String, Score)>> {
+/// The pieces of a folder or file with their paths, in order of these; what was left out goes to `warnings`.
+fn pieces_of(path: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<Vec<(String, Score)>> {
     let read = |piece: &Piece| Ok((printable(&piece.path), piece.score().into_diagnostic()?));
-    let mut pieces: Vec<(String, Score)> = music(path, options)?.pieces.iter().map(read).collect::<Result<_>>()?;
+    let corpus = music(path, options, warnings)?;
+    let mut pieces: Vec<(String, Score)> = corpus.pieces.iter().map(read).collect::<Result<_>>()?;
     pieces.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(pieces)
 }

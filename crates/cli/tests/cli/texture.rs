@@ -1,4 +1,4 @@
-//! `cantus texture`, and the motifs that `cantus inspect` finds.
+//! What needs no model: `cantus texture`, `cantus map`, and the motifs that `cantus inspect` finds.
 
 use crate::common::{bytes, cantus, folder, names, piece, save, score};
 use cantus_score::Score;
@@ -51,4 +51,23 @@ fn motifs_that_come_again_are_told_and_drawn() {
     cantus(place, &["inspect", "tune.abc", "--plot", "motifs.svg"]).fine();
     let picture = String::from_utf8(bytes(place, "motifs.svg")).unwrap();
     assert!(picture.starts_with("<svg") && picture.contains("moved along the scale: "), "{picture}");
+}
+
+#[test]
+fn a_map_says_what_it_leaves_out_and_marks_what_is_beside() {
+    let folder = folder();
+    let place = folder.path();
+    for (k, name) in ["music/a/1.mid", "music/a/2.mid", "music/b/3.mid", "music/b/4.mid", "mine.mid"].iter().enumerate()
+    {
+        std::fs::create_dir_all(place.join(name).parent().unwrap()).unwrap();
+        save(&piece(k as u64 + 1), &place.join(name));
+    }
+    std::fs::write(place.join("music/broken.mid"), "no music").unwrap();
+    let run = cantus(place, &["map", "music", "mine.mid", "--json"]);
+    assert!(run.err.contains("music: 1 file left out (unreadable)"), "{}", run.err);
+    let told: serde_json::Value = serde_json::from_str(&run.fine()).unwrap();
+    let folders: Vec<_> = told["pieces"].as_array().unwrap().iter().map(|piece| piece["folder"].as_str()).collect();
+    assert_eq!(folders, [Some("a"), Some("a"), Some("b"), Some("b"), None]);
+    let page = String::from_utf8(bytes(place, "map.html")).unwrap();
+    assert!(page.contains("5 pieces of 2 folders") || page.contains("4 pieces of 2 folders"), "{}", &page[..2000]);
 }
