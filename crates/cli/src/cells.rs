@@ -39,21 +39,21 @@ impl FromStr for CellText {
 }
 
 impl CellText {
-    /// The same in numbers, of a piece that a composer works around.
+    /// The same in numbers, of a piece that a composer works around: of one part, or of all that are meant.
     ///
     /// # Errors
     /// A part that the piece does not have.
-    pub fn of(&self, score: &Score, composer: &ComposerSpec) -> Result<AgainOrigin> {
-        let number = |name: &String| {
-            let is_choir = !composer.reads.contains(&Reading::Parts);
-            let found = if is_choir { voice(name) } else { part(name, score) };
-            found.ok_or_else(|| {
-                let known = if is_choir { VOICES.join(", ") } else { parts(score) };
-                let what = if is_choir { "voice" } else { "part of the piece" };
-                Usage(format!("`{name}` is no {what}: there are {known}, or their numbers, from 1"))
-            })
-        };
-        Ok(AgainOrigin { voice: self.part.as_ref().map(number).transpose()?, bars: self.bars })
+    pub fn of(&self, score: &Score, composer: &ComposerSpec) -> Result<Vec<AgainOrigin>> {
+        let bars = self.bars;
+        let Some(name) = &self.part else { return Ok(vec![AgainOrigin { voice: None, bars }]) };
+        let is_choir = !composer.reads.contains(&Reading::Parts);
+        let found = if is_choir { voice(name).into_iter().collect() } else { named(name, score) };
+        if found.is_empty() {
+            let known = if is_choir { VOICES.join(", ") } else { parts(score) };
+            let what = if is_choir { "voice" } else { "part of the piece" };
+            return Err(Usage(format!("`{name}` is no {what}: there are {known}, or their numbers, from 1")).into());
+        }
+        Ok(found.into_iter().map(|voice| AgainOrigin { voice: Some(voice), bars }).collect())
     }
 }
 
@@ -79,21 +79,31 @@ fn voice(name: &str) -> Option<usize> {
 /// What one part plays by itself is a melody, and the rest.
 const LINES: [&str; 2] = ["melody", "accompaniment"];
 
-/// The part of a name, a number, an instrument; of a choir without names the voice.
-fn part(name: &str, score: &Score) -> Option<usize> {
+/// The parts of a name, a number, an instrument; of a choir without names the voice.
+fn named(name: &str, score: &Score) -> Vec<usize> {
     let wanted = name.to_lowercase();
     if score.parts.len() == 1 {
-        return LINES.iter().position(|line| *line == wanted).or_else(|| numbered(name, LINES.len()));
+        let line = LINES.iter().position(|line| *line == wanted).or_else(|| numbered(name, LINES.len()));
+        return line.into_iter().collect();
     }
-    let of = |is: &dyn Fn(&cantus_score::Part) -> bool| score.parts.iter().position(is);
-    let named = of(&|part| part.name.as_ref().is_some_and(|name| name.trim().to_lowercase() == wanted));
-    let bass = || bass_of(&score.parts).filter(|_| wanted == "bass");
-    let plays = || {
-        let player: Player = name.parse().ok()?;
-        of(&|part| part.drums && player.drums || !part.drums && player.programs.contains(&part.program()))
+    let of = |is: &dyn Fn(&cantus_score::Part) -> bool| -> Vec<usize> {
+        (0..score.parts.len()).filter(|part| is(&score.parts[*part])).collect()
     };
-    let sings = || VOICES.iter().position(|voice| *voice == wanted).filter(|_| score.parts.len() == VOICES.len());
-    named.or_else(|| numbered(name, score.parts.len())).or_else(bass).or_else(plays).or_else(sings)
+    let called = || of(&|part| part.name.as_ref().is_some_and(|name| name.trim().to_lowercase() == wanted));
+    let number = || numbered(name, score.parts.len()).into_iter().collect();
+    let bass = || bass_of(&score.parts).filter(|_| wanted == "bass").into_iter().collect();
+    let plays = || match name.parse::<Player>() {
+        Ok(player) => {
+            of(&|part| part.drums && player.drums || !part.drums && player.programs.contains(&part.program()))
+        }
+        Err(_) => Vec::new(),
+    };
+    let sings = || {
+        let voice = VOICES.iter().position(|voice| *voice == wanted);
+        voice.filter(|_| score.parts.len() == VOICES.len()).into_iter().collect()
+    };
+    let ways: [&dyn Fn() -> Vec<usize>; 5] = [&called, &number, &bass, &plays, &sings];
+    ways.iter().map(|way| way()).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 /// The parts of a piece by name.
@@ -142,7 +152,7 @@ mod tests {
         score
     }
 
-    fn origin(text: &str, score: &Score, composer: &str) -> Result<AgainOrigin> {
+    fn origin(text: &str, score: &Score, composer: &str) -> Result<Vec<AgainOrigin>> {
         let text: CellText = text.parse().unwrap();
         text.of(score, registry::find(composer).unwrap())
     }
@@ -150,13 +160,19 @@ mod tests {
     #[test]
     fn parts_are_named_numbered_or_told_by_what_they_play() {
         let found = |text: &str| origin(text, &band(), "notes").unwrap();
-        let cell = |voice: Option<usize>, bars: Option<(usize, usize)>| AgainOrigin { voice, bars };
+        let cell = |voice: Option<usize>, bars: Option<(usize, usize)>| vec![AgainOrigin { voice, bars }];
         assert_eq!(found("5-8"), cell(None, Some((5, 8))));
         assert_eq!(found("lead:5"), cell(Some(0), Some((5, 5))));
         assert_eq!(found("Bass:1-2"), cell(Some(1), Some((1, 2))));
         assert_eq!(found("piano"), cell(Some(2), None));
         assert_eq!(found("drums:3-4"), cell(Some(3), Some((3, 4))));
         assert_eq!(found("2:3-4"), cell(Some(1), Some((3, 4))));
+        // Who plays with two parts is meant with both.
+        let mut two = band();
+        two.parts.push(Part { name: Some("Hi-hat".to_owned()), ..Part::of_drums() });
+        let both = [3, 4].map(|voice| AgainOrigin { voice: Some(voice), bars: Some((3, 4)) });
+        assert_eq!(origin("drums:3-4", &two, "notes").unwrap(), both);
+        assert_eq!(origin("hi-hat:3-4", &two, "notes").unwrap(), both[1..]);
         let refused = origin("flute:1", &band(), "notes").unwrap_err().to_string();
         assert!(refused.contains("`flute` is no part") && refused.contains("Lead, Fingered Bass"), "{refused}");
         // A choir has its four voices, however the file names its parts.
@@ -171,7 +187,7 @@ mod tests {
     fn cells_are_written_as_they_are_read() {
         let again = [("5-8", "5-8"), ("bass:1", "2:1"), ("2:3-4", "2:3-4"), ("drums", "4:all"), ("4:all", "4:all")];
         for (text, expected) in again {
-            assert_eq!(cells(&[origin(text, &band(), "notes").unwrap()]), expected);
+            assert_eq!(cells(&origin(text, &band(), "notes").unwrap()), expected);
         }
     }
 }

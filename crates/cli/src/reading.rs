@@ -8,6 +8,9 @@ use cantus_score::{Reading, TicksPerQuarter, counted};
 use miette::{IntoDiagnostic, Result, miette};
 use std::path::Path;
 
+/// So many remarks on files are told one by one.
+const MOST_TOLD: usize = 5;
+
 /// Reading options, for commands that read folders of music.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Reading")]
@@ -96,8 +99,14 @@ pub fn music(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Re
     for (reason, count) in &corpus.report.totals.refused {
         warnings.push(format!("{name}: {} left out ({reason})", counted(*count, "file")));
     }
-    for (file, _) in corpus.report.used() {
-        warnings.extend(file.warnings.iter().map(|warning| printable(&format!("{}: {warning}", file.path))));
+    let all = corpus.report.used().flat_map(|(file, _)| file.warnings.iter().map(|warning| (&file.path, warning)));
+    let told = all.map(|(path, warning)| printable(&format!("{path}: {warning}")));
+    let before = warnings.len();
+    warnings.extend(told);
+    let more = (warnings.len() - before).saturating_sub(MOST_TOLD);
+    if more > 1 {
+        warnings.truncate(before + MOST_TOLD);
+        warnings.push(format!("{name}: {more} more remarks of this kind: `cantus inspect` sums them up"));
     }
     Ok(corpus)
 }

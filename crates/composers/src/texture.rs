@@ -44,6 +44,14 @@ pub enum TextureError {
     /// Nothing to be like.
     #[error("there is no note to be like: it holds {0}")]
     Silent(Unpitched),
+    /// A piece without a bar in the metre of the others.
+    #[error("piece {number} has no bar in {meter}, the metre of the others: leave it out, or give it by itself")]
+    OtherMeter {
+        /// Which one, from 1.
+        number: usize,
+        /// The metre.
+        meter: Meter,
+    },
     /// Too few whole bars of one metre.
     #[error("there is only {} in {meter}, the metre it is mostly in; two are needed to be like", counted(*bars, "bar"))]
     TooShort {
@@ -186,7 +194,11 @@ impl Pieces {
                 });
                 all.extend(part.notes.iter().map(|note| (at, *note)));
             }
-            bars.push(score.bars().take(MOST_COUNTED).filter(is_main).collect());
+            let own: Vec<Bar> = score.bars().take(MOST_COUNTED).filter(is_main).collect();
+            if own.is_empty() {
+                return Err(TextureError::OtherMeter { number: bars.len() + 1, meter });
+            }
+            bars.push(own);
             notes.push((all, score.end().0.min(MOST_COUNTED as u64 * MOST_STEPS)));
         }
         let first = &scores[0];

@@ -10,7 +10,7 @@ use crate::accompaniment::Accompaniment;
 use crate::listener::Listener;
 use crate::originality::{HeldOut, Index, Originality};
 use crate::{Comparison, FIGURES, Statistics, Summary};
-use cantus_score::Score;
+use cantus_score::{Score, counted};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ const FINDINGS: usize = 8;
 /// A difference of means of more corpus' standard deviations than this is worth a word: half of the pieces' spread (J. Cohen, "Statistical
 /// Power Analysis for the Behavioral Sciences", 1988, calls it a medium effect).
 const FAR: f64 = 0.5;
+/// Fewer pieces than this say little of what is usual.
+const FEW: usize = 5;
 /// An overlap of distributions under this is worth a word.
 const OTHER: f64 = 0.75;
 /// The first figures are notes and bars: how long a piece is was asked for, and is no finding.
@@ -268,7 +270,9 @@ impl Report {
                 ));
             }
         }
-        if findings.is_empty() {
+        if findings.is_empty() && pieces < FEW {
+            findings.push(format!("nothing stands out, of which {} can say little", counted(pieces, "piece")));
+        } else if findings.is_empty() {
             findings.push(
                 "in every statistic the pieces are about as far from the corpus as its own pieces are from one another"
                     .to_owned(),

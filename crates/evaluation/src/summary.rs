@@ -75,14 +75,16 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// How far this mean lies from that of `reference`, in standard deviations of the reference's pieces; `None` where either has fewer
-    /// than two pieces, or the distance is within three standard errors and may be chance.
+    /// How far this mean lies from that of `reference`, in standard deviations of the reference's pieces; `None` where there is none, or the
+    /// reference has fewer than two pieces, or the distance is within three standard errors and may be chance. One piece is taken to vary
+    /// as the reference's do.
     pub fn difference(&self, reference: &Spread) -> Option<f64> {
-        if self.pieces < 2 || reference.pieces < 2 {
+        if self.pieces == 0 || reference.pieces < 2 {
             return None;
         }
         let distance = self.mean - reference.mean;
-        let errors = (self.std.powi(2) / self.pieces as f64 + reference.std.powi(2) / reference.pieces as f64).sqrt();
+        let std = if self.pieces == 1 { reference.std } else { self.std };
+        let errors = (std.powi(2) / self.pieces as f64 + reference.std.powi(2) / reference.pieces as f64).sqrt();
         (distance.abs() > 3.0 * errors).then(|| distance / reference.std.max(f64::MIN_POSITIVE))
     }
 
@@ -246,6 +248,8 @@ mod tests {
         assert_eq!(spread(100, 9.0, 1.0).difference(&corpus), Some(-0.5));
         assert_eq!(spread(4, 9.0, 2.0).difference(&corpus), None, "four pieces may differ so much by chance");
         assert_eq!(spread(1, 13.0, 0.0).difference(&corpus), None);
+        assert_eq!(spread(1, 20.0, 0.0).difference(&corpus), Some(5.0), "one piece may be far off, too");
+        assert_eq!(spread(0, 20.0, 0.0).difference(&corpus), None);
     }
 
     #[test]

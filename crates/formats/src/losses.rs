@@ -1,7 +1,7 @@
 //! What a format has no place for.
 
 use crate::{Format, abc, midi, musicxml};
-use cantus_score::{Part, Score, Velocity, counted};
+use cantus_score::{Part, Pitch, Score, Velocity, counted};
 
 /// What of `score` a file of this format will not hold, beside its notes: `MIDI has no place for 3 slurs, 1 fermata`. `None` where nothing
 /// is lost. Sound and pictures hold what is heard and seen, and are not asked.
@@ -31,14 +31,33 @@ pub fn losses(format: Format, score: &Score) -> Option<String> {
         (is_gone(&|part| part.controls.len()), "controllers"),
     ];
     let playing = playing.into_iter().filter(|(is_gone, _)| *is_gone).map(|(_, name)| name.to_owned());
-    let named: Vec<String> = signs.chain(playing).collect();
+    let moved = moved(score, &kept);
+    let time = (moved > 0).then(|| format!("the exact time of {}", counted(moved, "note")));
+    let named: Vec<String> = signs.chain(playing).chain(time).collect();
     (!named.is_empty()).then(|| format!("{format} has no place for {}", named.join(", ")))
+}
+
+/// How many notes do not begin where they did.
+fn moved(score: &Score, kept: &Score) -> usize {
+    let ticks = |score: &Score| u128::from(score.ticks_per_quarter.get());
+    // In units of both scores at once.
+    let places = |of: &Score, by: u128| -> Vec<(u128, Pitch)> {
+        let mut places: Vec<_> = of.notes().map(|note| (u128::from(note.onset.0) * by, note.pitch)).collect();
+        places.sort_unstable();
+        places
+    };
+    let mut there = places(kept, ticks(score)).into_iter().peekable();
+    let is_gone = move |place: &(u128, Pitch)| {
+        while there.next_if(|other| other < place).is_some() {}
+        there.next_if_eq(place).is_none()
+    };
+    places(score, ticks(kept)).into_iter().filter(is_gone).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cantus_score::{Lyric, Note, PedalSpan, Pitch, Slur, Ticks, TicksPerQuarter};
+    use cantus_score::{Lyric, Note, PedalSpan, Slur, Ticks, TicksPerQuarter};
 
     #[test]
     fn what_is_lost_is_named() {
@@ -66,5 +85,12 @@ mod tests {
         part.pedal = vec![PedalSpan { down: Ticks(0), up: Ticks(8) }];
         score.chords.clear();
         assert_eq!(said(&score), [None, None, Some("ABC has no place for loudness, pedal".to_owned()), None]);
+        // What was played stands on paper where it was meant.
+        let mut played = Score::new(TicksPerQuarter::DEFAULT);
+        let at = |k: u64| Note { onset: Ticks(240 * k + 7 * k % 23), duration: Ticks(211), ..note(0, 80) };
+        played.parts.push(Part { notes: (0..16).map(at).collect(), ..Part::default() });
+        let [midi, paper, ..] = said(&played);
+        assert_eq!(midi, None);
+        assert!(paper.is_some_and(|said| said.contains("the exact time of")), "MusicXML");
     }
 }

@@ -1,5 +1,6 @@
 //! A stretch of a score, and the silence before its music.
 
+use crate::meter::late;
 use crate::{Score, Ticks};
 
 /// Changes in order of time from `from` on, moved to the front: of those that come to stand at one moment the last holds.
@@ -55,6 +56,11 @@ impl Score {
         let changes = self.meters.iter().copied().take_while(|(at, _)| *at <= first);
         for (at, next) in changes.map(|(at, meter)| (at, Some(meter))).chain([(first, None)]) {
             let (length, span) = (meter.bar(self.ticks_per_quarter).0.max(1), (at - start).0);
+            if start == Ticks::ZERO && at <= late(self.ticks_per_quarter) {
+                // It belongs to the beginning.
+                meter = next.unwrap_or(meter);
+                continue;
+            }
             // A change of metre ends a bar wherever it stands; the first note ends none.
             let whole = if next.is_some() { span.div_ceil(length) } else { span / length };
             bars += whole;
@@ -91,6 +97,16 @@ mod tests {
         assert_eq!(meters, [(0, "3/4".to_owned()), (24, "2/4".to_owned())]);
         assert_eq!(rest.parts[0].program(), Program::new(40).unwrap());
         assert_eq!(rest.parts[0].pedal, [PedalSpan { down: Ticks(0), up: Ticks(4) }]);
+    }
+
+    #[test]
+    fn a_metre_that_is_named_late_makes_no_bar_of_silence() {
+        let mut piece = score(&[1, 481], &[(1, "3/4")]);
+        piece.ticks_per_quarter = TicksPerQuarter::DEFAULT;
+        assert_eq!(piece.silent_bars(), (0, Ticks(0)));
+        piece.parts[0].notes.remove(0);
+        piece.parts[0].notes[0].onset = Ticks(2 * 1440 + 1);
+        assert_eq!(piece.silent_bars(), (2, Ticks(2880)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use drums::{names_drums, names_pitches};
 pub use grid::{GridReport, quantize};
 pub use harmony::{find_chords, progression_of, with_chords};
 pub use instruments::{Player, PlayerError, Players};
-pub use line::{Outer, melody_line, melody_of, outer_line};
+pub use line::{Outer, melody_line, melody_line_within, melody_of, outer_line};
 pub use meter::{Bar, Bars, Key, KeyError, Meter, MeterError, Mode, named_meters, upbeat};
 pub use note::{Note, Pitch, PitchError, RangeError, Velocity};
 pub use part::{Control, Lyric, Part, PedalSpan, Program, Slur};

@@ -264,7 +264,7 @@ pub fn named_meters(changes: &[(Ticks, Meter)], per_quarter: TicksPerQuarter, en
 
 /// How late, at most, a change of metre may come that belongs to the bar line before it. In ticks coarser than 64th notes there is
 /// nothing to forgive.
-fn late(per_quarter: TicksPerQuarter) -> Ticks {
+pub(crate) fn late(per_quarter: TicksPerQuarter) -> Ticks {
     Ticks(u64::from(per_quarter.get().saturating_sub(1) / 16))
 }
 

@@ -383,6 +383,11 @@ impl<'a> Training<'a> {
         })
     }
 
+    /// What is learnt when the training is over, in time of its own.
+    pub fn afterwards(&self) -> Option<String> {
+        self.trainable.finishing(&self.trainable.save())
+    }
+
     /// Lets the best model learn what is learnt when a training is over. Who stops that can go on with it.
     fn finish(
         &mut self,

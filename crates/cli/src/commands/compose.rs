@@ -255,7 +255,7 @@ fn settle(
                 sha256: sha256.clone(),
                 voices: Vec::new(),
                 bars: Vec::new(),
-                again: again.collect::<Result<_>>()?,
+                again: again.collect::<Result<Vec<_>>>()?.concat(),
                 joined: false,
             })
         }

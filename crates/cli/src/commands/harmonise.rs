@@ -80,7 +80,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         [] if arguments.keep.is_empty() && arguments.again.is_empty() => vec![0],
         voices => voices.iter().map(|voice| *voice as usize).collect(),
     };
-    let again = arguments.again.iter().map(|cell| cell.of(&score, model.composer.spec())).collect::<Result<_>>()?;
+    let again = arguments.again.iter().map(|cell| cell.of(&score, model.composer.spec()));
+    let again = again.collect::<Result<Vec<_>>>()?.concat();
     let cadences = arguments.cadences.map(|quarters| quarters.to_string());
     let seed = arguments.seed.unwrap_or_else(workshop::fresh_seed);
     let settings = Provenance {

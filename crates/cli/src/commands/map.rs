@@ -78,14 +78,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Map { width, height, neighbours, torn, .. } = &found;
     let percent = |share: f64| format!("{:.0}%", 100.0 * share);
     say(format!("{}: {} on {width} x {height} cells", arguments.output.display(), counted(names.len(), "piece")))?;
-    say(format!(
-        "the nearest neighbours name a piece's folder in {} of the pieces ({} in all dimensions, {} on two principal components, {} by chance); {} have neighbours elsewhere",
-        percent(neighbours.of_map),
-        percent(neighbours.of_all),
-        percent(neighbours.of_plane),
-        percent(neighbours.by_chance),
-        percent(*torn),
-    ))?;
+    let mut names_of_folders: Vec<&str> = folders.iter().flatten().copied().collect();
+    names_of_folders.dedup();
+    // Of one folder there is nothing to tell apart.
+    let torn = (names_of_folders.len() > 1).then_some(torn);
+    if let Some(torn) = torn {
+        say(format!(
+            "the nearest neighbours name a piece's folder in {} of the pieces ({} in all dimensions, {} on two principal components, {} by chance); {} have neighbours elsewhere",
+            percent(neighbours.of_map),
+            percent(neighbours.of_all),
+            percent(neighbours.of_plane),
+            percent(neighbours.by_chance),
+            percent(*torn),
+        ))?;
+    }
     for (Track { name, .. }, (x, y)) in tracks.iter().zip(&found.cells).skip(known) {
         say(format!("{name}: column {}, row {}", x + 1, y + 1))?;
     }

@@ -374,7 +374,7 @@ impl Units {
 fn observe(training: Training<'_>, units: Units, arguments: &Arguments, stop: &AtomicBool) -> Result<Outcome> {
     let json = arguments.json;
     let progress = bar(1000, "{prefix} {wide_bar} {msg}");
-    let mut estimate = Estimate::default();
+    let mut estimate = Estimate { afterwards: training.afterwards(), ..Estimate::default() };
     let outcome = training.run(stop, &mut |event| {
         if let Some(words) = estimate.after(&event).filter(|_| !json) {
             progress.suspend(|| say(words).unwrap_or_default());
@@ -391,6 +391,8 @@ struct Estimate {
     /// When the first step was done, and which of its epoch it was.
     first: Option<(Instant, u64)>,
     is_told: bool,
+    /// What is learnt at its end, in time of its own.
+    afterwards: Option<String>,
 }
 
 impl Estimate {
@@ -411,9 +413,10 @@ impl Estimate {
         self.is_told = true;
         let epoch = seconds / (step - first) as f64 * *of as f64;
         Some(format!(
-            "an epoch takes about {} on this machine, the whole training at most {}; it ends sooner where validation stands still",
+            "an epoch takes about {} on this machine, the whole training at most {}; it ends sooner where validation stands still{}",
             duration(epoch),
-            duration(*seconds_left)
+            duration(*seconds_left),
+            self.afterwards.as_ref().map_or_else(String::new, |what| format!(". Then, in time of its own: {what}"))
         ))
     }
 }

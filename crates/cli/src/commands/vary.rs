@@ -17,8 +17,8 @@ use std::path::PathBuf;
 
 /// Write variations of a tune: other notes for the same bars, near enough to be heard as the tune.
 ///
-/// Every two bars of a melody have a code; beside it there are others, which the model writes out. With --amount 0 it is the tune itself. Of music for
-/// several voices the melody is taken.
+/// Every two bars of a melody have a code; beside it there are others, which the model writes out. Of music for several voices the melody is taken.
+/// With --amount 0 the piece stays as it is.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The tune (MIDI, MusicXML or ABC)

@@ -53,6 +53,12 @@ fn drums_get_a_bass_and_a_bass_gets_drums_without_any_model_named() {
     let bass = &made.parts[1];
     assert!(!bass.drums && bass.program() == Program::new(38).unwrap() && bass.notes.len() >= 2, "{bass:?}");
     assert!(bass.channel != made.parts[0].channel && made.keys[0].1.to_string() == "E minor");
+    // What a drum loop says of its key means nothing.
+    let mut keyed = without(band(4, 28), false);
+    keyed.keys.push((Ticks::ZERO, "C".parse().unwrap()));
+    save(&keyed, &folder.path().join("keyed.mid"));
+    ask(&["keyed.mid", "--seed", "1", "--key", "Em", "-o", "k.mid"]).fine();
+    assert_eq!(score(folder.path(), "k.mid").keys[0].1.to_string(), "E minor");
     ask(&["drums.mid", "--seed", "2", "--key", "Em", "--program", "38", "-o", "b.mid"]).fine();
     assert_eq!(bytes(folder.path(), "a-2.mid"), bytes(folder.path(), "b.mid"));
     // The other way.

@@ -384,6 +384,20 @@ fn a_piece_is_written_to_chords_between_the_keys_that_are_asked_for() {
     assert!(low >= "C3".parse().unwrap() && high <= "C6".parse().unwrap(), "{low}-{high}");
     cantus(folder.path(), &["compose", "--like", "piece.musicxml", "-o", "again.musicxml"]).fine();
     assert!(bytes(folder.path(), "piece.musicxml") == bytes(folder.path(), "again.musicxml"));
+    // Whose register is asked for plays, where the corpus has such a band; else it is said.
+    let register = "bass: E1-G2, celesta: C3-C6";
+    let band = ["compose", "-m", "band", "--bars", "4", "--register", register, "--seed", "2", "-o", "band.mid"];
+    let run = cantus(folder.path(), &band);
+    if run.code == Some(0) {
+        assert!(run.err.contains("no celesta plays in this piece"), "{}", run.err);
+    }
+    let band = ["compose", "-m", "band", "--bars", "4", "--register", "bass: E1-G2", "--seed", "2", "-o", "band.mid"];
+    let out = cantus(folder.path(), &band);
+    assert!(!out.err.contains("plays in this piece"), "{}", out.err);
+    let written = score(folder.path(), "band.mid");
+    assert!(written.parts.iter().any(|part| (32..40).contains(&part.program().get())), "{written:?}");
+    let refused = cantus(folder.path(), &["compose", "--style", "chopin"]).failed(1);
+    assert!(refused.contains("this model cannot be asked for a style"), "{refused}");
     let refused = cantus(folder.path(), &["compose", "--register", "C6-C3"]).failed(2);
     assert!(refused.contains("C6-C3"), "{refused}");
 }

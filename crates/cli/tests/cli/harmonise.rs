@@ -140,3 +140,22 @@ fn a_form_is_followed_told_and_repeated() {
     assert!(refused.contains("density") && refused.contains("notes"), "{refused}");
     cantus(folder.path(), &["compose", "--form", "A-B"]).failed(2);
 }
+
+#[test]
+fn a_melody_that_is_finer_than_the_grid_stays_note_for_note() {
+    let folder = folder();
+    let tune = "X:1\nM:2/4\nL:1/8\nK:G\nB3/2A/ G2|B3/4A/4G B3/2A/|(3GAB d2|B3/4A/4G/A/ G2|\n";
+    std::fs::write(folder.path().join("tune.abc"), tune).unwrap();
+    cantus(folder.path(), &["render", "tune.abc", "-o", "tune.mid"]).fine();
+    cantus(folder.path(), &["harmonise", "tune.abc", "--seed", "1", "-o", "h.mid"]).fine();
+    let places = |score: &Score| notes(score, 0).iter().map(|note| (note.0, note.2)).collect::<Vec<_>>();
+    let given = score(folder.path(), "tune.mid");
+    assert_eq!(places(&score(folder.path(), "h.mid")), places(&given));
+    // So do the bars that a variation keeps, and no note of it runs into the next.
+    cantus(folder.path(), &["vary", "tune.mid", "--again", "4", "--amount", "0.9", "--seed", "2", "-o", "v.mid"])
+        .fine();
+    let varied = score(folder.path(), "v.mid");
+    let kept = |score: &Score| places(score).into_iter().filter(|place| place.0 < 6.0).collect::<Vec<_>>();
+    assert_eq!(kept(&varied), kept(&given));
+    assert!(notes(&varied, 0).windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0 + 1e-9));
+}

@@ -233,3 +233,11 @@ fn where_a_model_looks_is_said_and_drawn() {
     ];
     contains(&cantus(folder.path(), &compose).fine(), &["5 bars in 4/4"]);
 }
+
+#[test]
+fn a_zip_is_said_to_be_one() {
+    let folder = folder();
+    std::fs::write(folder.path().join("music.zip"), b"PK\x03\x04 and so on").unwrap();
+    let said = cantus(folder.path(), &["inspect", "music.zip"]).failed(1);
+    assert!(said.contains("it is a zip archive; unpack it"), "{said}");
+}

@@ -25,6 +25,9 @@ fn a_texture_is_written_at_once_and_the_same_again() {
     assert!(names(place).contains(&"texture-2.mid".to_owned()));
     let said = cantus(place, &["texture", "mine.mid", "--bars", "0"]).failed(2);
     assert!(said.contains("0 bars cannot be written; ask for 1 to 1000"), "{said}");
+    std::fs::write(place.join("jig.abc"), "X:1\nM:6/8\nL:1/8\nK:D\nABc def|agf edc|ABc def|d3 d3|\n").unwrap();
+    let said = cantus(place, &["texture", "mine.mid", "jig.abc"]).failed(1);
+    assert!(said.contains("piece 2 has no bar in 4/4, the metre of the others"), "{said}");
     save(&Score::new(piece(1).ticks_per_quarter), &place.join("empty.mid"));
     let said = cantus(place, &["texture", "empty.mid"]).failed(1);
     assert!(said.contains("no note"), "{said}");

@@ -26,6 +26,8 @@ use rayon::prelude::*;
 
 /// The program of a fingered electric bass.
 const FINGERED: u8 = 33;
+/// The lowest string of a bass of five, B0.
+const LOWEST: u8 = 23;
 
 /// A trained network, ready to judge and to compose.
 pub(super) struct Accompanist {
@@ -308,7 +310,9 @@ impl Accompanist {
 
     /// The lowest note of a bass that begins with nothing.
     fn register(&self, style: Option<usize>, tonic: Option<u8>, rng: &mut Rng) -> Pitch {
-        self.section.of_style(style).registers().draw(tonic, &mut derive(rng.next_u64(), "register", &[]))
+        let drawn = self.section.of_style(style).registers().draw(tonic, &mut derive(rng.next_u64(), "register", &[]));
+        // Files have basses that no string has.
+        if drawn.get() < LOWEST { drawn.transposed(12).unwrap_or(drawn) } else { drawn }
     }
 
     /// The program that plays what is written: the one asked for, or as often as the corpus has each.

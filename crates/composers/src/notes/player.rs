@@ -37,6 +37,8 @@ use rand_chacha::rand_core::Rng as _;
 /// Stretches of a bar that are varied each for itself where a section comes again so, and the share of them that is composed anew.
 const FORM_STRETCHES: usize = 8;
 const ANEW: f32 = 0.4;
+/// So often is something written anew where a part that played there fell silent.
+const FILLINGS: usize = 4;
 
 /// A trained network, ready to compose.
 #[derive(Debug)]
@@ -134,7 +136,7 @@ impl NoteComposer {
 
     /// What a request asks for, and what is drawn for it.
     pub(super) fn begin(&self, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
-        let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
+        let Opening { notes, starts, heard, grid, meter, mut remarks } = self.open(request);
         let (style, usual, intent) = self.manner(request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let first = starts.len();
@@ -149,10 +151,14 @@ impl NoteComposer {
         // Who is asked for plays; else the prompt's instruments go on, and a new piece has those of one of the corpus.
         let playing: Vec<u8> = match &request.controls.instruments {
             Some(players) => players.iter().map(|player| self.instrument(player)).collect::<Result<_, _>>()?,
-            None if notes.is_empty() => usual.ensembles[below(rng, usual.ensembles.len())].clone(),
+            None if notes.is_empty() => {
+                let able = self.ensembles_with(usual, request.controls.register.as_ref());
+                able[below(rng, able.len())].clone()
+            }
             None => notes.iter().map(|note| note.instrument).collect(),
         };
         let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
+        remarks.extend(self.absent(playing, request.controls.register.as_ref()));
         let clock = self.clock();
         let form = self.form_of(usual, request, (&bars, first), rng)?;
         let upbeat = first - request.prompt().map_or(0, Prompt::bars);
@@ -241,14 +247,26 @@ impl NoteComposer {
         progress: Progress<'_>,
     ) -> Result<Composition, ComposeError> {
         let filling = Filling::of(self, given)?;
-        let begun = self.begin_around(&filling, request, rng)?;
-        let task = Task::of(&begun, &request.sampling).around(&filling);
-        let (written, verdict) = self.write(&task, rng, progress)?;
-        let mut given = filling.given.iter().map(Event::order).peekable();
-        // What is given comes in its own order among what is new.
-        let is_new = |note: &&Event| given.next_if_eq(&note.order()).is_none();
-        let new: Vec<Event> = written.notes().iter().filter(is_new).copied().collect();
-        Ok(Composition { score: filling.joined(&new, self), remarks: begun.remarks, verdict })
+        let mut tries = FILLINGS;
+        loop {
+            tries -= 1;
+            let begun = self.begin_around(&filling, request, rng)?;
+            let task = Task::of(&begun, &request.sampling).around(&filling);
+            let (written, verdict) = self.write(&task, rng, progress)?;
+            let mut given = filling.given.iter().map(Event::order).peekable();
+            // What is given comes in its own order among what is new.
+            let is_new = |note: &&Event| given.next_if_eq(&note.order()).is_none();
+            let new: Vec<Event> = written.notes().iter().filter(is_new).copied().collect();
+            let score = filling.joined(&new, self);
+            // A part that played there is not to fall silent by chance.
+            let silent = filling.silenced(&score);
+            if silent.is_empty() || tries == 0 {
+                let mut remarks = begun.remarks;
+                let of = |name: String| format!("the model wrote nothing for {name} there: try another seed");
+                remarks.extend(silent.into_iter().map(of));
+                return Ok(Composition { score, remarks, verdict });
+            }
+        }
     }
 
     /// The instrument that somebody asks for: of several that will do the one that plays in most pieces.
@@ -507,7 +525,7 @@ impl Composer for NoteComposer {
         let mut composed = composed.before(Ticks(bars as u64 * steps.ticks));
         intent.finish(&mut composed, aims.range(|number| self.is_drums(number)).unwrap_or(self.pitches()));
         for part in composed.parts.iter_mut().filter(|part| !part.drums) {
-            let range = aims.ranges().zip(self.instrument_of(part)).map(|(all, number)| all[usize::from(number)]);
+            let range = aims.register().zip(self.instrument_of(part)).map(|(all, number)| all[usize::from(number)]);
             let keys = range.map(|(low, high, _)| [low, high].map(Pitch::try_from));
             if let Some([Ok(low), Ok(high)]) = keys {
                 fold(part, low, high);

@@ -165,11 +165,11 @@ impl<'a> View<'a> {
                 keys = (1u128 << last.pitch) - 1;
             }
         }
-        if self.vocabulary.is_drums(instrument) {
-            return keys;
-        }
         if let Some((low, high, _)) = self.ranges.map(|ranges| ranges[usize::from(instrument)]) {
             keys &= all(usize::from(high) + 1) & !all(usize::from(low));
+        }
+        if self.vocabulary.is_drums(instrument) {
+            return keys;
         }
         let there = keys;
         for note in self.latest().filter(|note| note.instrument == instrument && note.end() > onset) {

@@ -19,6 +19,10 @@ const SPREAD: f64 = 0.15;
 const SHARE: f64 = 0.4;
 /// A gap is played so many times slower or faster at most.
 const MOST: f64 = 3.0;
+/// A key stays down so many seconds longer than written at most, where it is played as by a player, and so many seconds at least: learnt
+/// lengths are ratios, which of long notes make a drone and of short ones nothing that can be heard.
+const LINGERING: f64 = 1.0;
+const SHORTEST: f64 = 0.05;
 /// From this strength on the pedal is played.
 const PEDALLED: f64 = 0.25;
 /// Seconds on each side in which written loudness is a matter of the phrase, not of the note.
@@ -80,7 +84,7 @@ pub(super) fn render(
             let note = &mut score.parts[part].notes[k];
             let (onset, end) = (clock.seconds(note.onset.0 as f64), clock.seconds(note.end().0 as f64));
             let begins = if spread == 0.0 { note.onset } else { clock.ticks((onset + spread).max(0.0)) };
-            let held = if is_keyboard { (end - onset) * (strength * played.length[n]).exp() } else { end - onset };
+            let held = if is_keyboard { held(end - onset, played.length[n], strength) } else { end - onset };
             let ends = clock.ticks(clock.seconds(begins.0 as f64) + held).max(begins + Ticks(1));
             moved[part].insert((note.onset, note.pitch.get()), begins);
             *note = Note { onset: begins, duration: ends - begins, velocity: velocities[n], ..*note };
@@ -113,6 +117,12 @@ const HARPSICHORD: u8 = 6;
 fn is_keyboard(part: &Part) -> bool {
     let program: Program = part.program();
     program.is_piano() || (16..=20).contains(&program.get())
+}
+
+/// Seconds that a note is held which is written so many seconds long.
+fn held(written: f64, longer: f64, strength: f64) -> f64 {
+    let most = written + strength * LINGERING;
+    (written * (strength * longer).exp()).min(most).max(written.min(SHORTEST))
 }
 
 /// For each chord how many times slower than written the gap before it is, so that the piece lasts as long as it is written, on the whole
@@ -312,4 +322,20 @@ fn pedal(moves: &[Moves], seconds: &[f64], clock: &Clock, end: Ticks) -> Vec<Ped
         }
     }
     spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::held;
+
+    #[test]
+    fn long_notes_do_not_become_drones_and_short_ones_stay_audible() {
+        assert!((held(0.5, 0.4, 1.0) - 0.5 * 0.4f64.exp()).abs() < 1e-12);
+        for strength in [0.7, 1.0, 2.0] {
+            assert_eq!(held(2.4, 3.0, strength), 2.4 + strength);
+            assert_eq!(held(0.5, -6.0, strength), 0.05);
+            assert_eq!(held(0.02, -6.0, strength), 0.02);
+        }
+        assert_eq!(held(2.4, 3.0, 0.0), 2.4);
+    }
 }

@@ -42,7 +42,7 @@ pub enum MidiError {
     #[error("the file is empty")]
     Empty,
     /// No MIDI header where one could be.
-    #[error("this is not a MIDI file: no `MThd` header (it begins with `{}`)", start.escape_ascii())]
+    #[error("this is not a MIDI file: {}", what_begins(start))]
     NotMidi {
         /// The first bytes of the file, at most 8.
         start: Vec<u8>,
@@ -227,6 +227,14 @@ fn melodic_drums(parts: usize) -> String {
         format!("a part on channel 10 looks like a melody: it was read as drums, {said}")
     } else {
         format!("{parts} parts on channel 10 look like melodies: they were read as drums, {said}")
+    }
+}
+
+/// What a file is that begins so, in words.
+fn what_begins(start: &[u8]) -> String {
+    match start {
+        [b'P', b'K', 3, 4, ..] => "it is a zip archive; unpack it, and name the folder or the files".to_owned(),
+        _ => format!("no `MThd` header (it begins with `{}`)", start.escape_ascii()),
     }
 }
 

@@ -68,8 +68,10 @@ pub fn join(score: &Score, written: Part, grid: TicksPerQuarter, key: Option<Key
     };
     part.name = part.name.map(|name| free_name(&joined, name));
     joined.parts.push(part);
-    if let (Some(key), true) = (key, joined.keys.is_empty()) {
-        joined.keys.push((Ticks::ZERO, key));
+    // Of music without pitches a file's key means nothing.
+    let has_key = !score.keys.is_empty() && score.pitched_notes().next().is_some();
+    if let Some(key) = key.filter(|_| !has_key) {
+        joined.keys = vec![(Ticks::ZERO, key)];
     }
     (joined, remark)
 }

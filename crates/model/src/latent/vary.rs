@@ -4,9 +4,9 @@ use super::{Aspect, Coded, Latent, Sketch, melody_only};
 use crate::{ComposeError, Composition, Progress, Rng, Sampling};
 use cantus_encoding::melody_steps::{HOLD, MelodySteps};
 use cantus_nn::random::normal;
-use cantus_score::{Note, Part, Score, Ticks, melody_line, melody_of};
+use cantus_score::{Note, Part, Score, Ticks, Velocity, melody_line_within, melody_of};
 use std::collections::BTreeMap;
-use std::ops::{Range, RangeInclusive};
+use std::ops::{Bound, Range, RangeInclusive};
 
 /// How far a variation goes unless told otherwise.
 pub const AMOUNT: f64 = 0.3;
@@ -115,8 +115,8 @@ struct Tune<'p> {
     touched: Vec<bool>,
     /// From the first of these to the last.
     span: Range<usize>,
-    /// The piece's notes by where and what they are on the grid.
-    notes: BTreeMap<(Ticks, u8), Note>,
+    /// The piece's notes as they are written, by the step of the grid that each falls on: several may fall on one.
+    notes: BTreeMap<Ticks, Vec<Note>>,
 }
 
 impl<'p> Tune<'p> {
@@ -128,8 +128,10 @@ impl<'p> Tune<'p> {
         let start = touched.iter().position(|is| *is).unwrap_or(0);
         let end = touched.iter().rposition(|is| *is).map_or(0, |last| last + 1);
         let grid = latent.grid();
-        let place = |note: &Note| (note.onset.rescale(piece.ticks_per_quarter, grid), note.pitch.get());
-        let notes = melody_line(piece).into_iter().map(|note| (place(&note), note)).collect();
+        let mut notes: BTreeMap<Ticks, Vec<Note>> = BTreeMap::new();
+        for note in melody_line_within(piece, grid) {
+            notes.entry(note.onset.rescale(piece.ticks_per_quarter, grid)).or_default().push(note);
+        }
         Tune { latent, coded, piece, touched, span: start..end.max(start), notes }
     }
 
@@ -197,29 +199,43 @@ impl<'p> Tune<'p> {
         if all == 0 { 1.0 } else { same as f64 / all as f64 }
     }
 
-    /// As music: what is as it was is as it was in the piece, to the tick.
+    /// As music: what is as it was is as it was in the piece, to the tick, with all that is finer than the grid.
     fn score(&self, melody: &MelodySteps) -> Score {
         let grid = self.latent.grid();
-        let fine = self.piece.ticks_per_quarter.common(grid);
+        let (from, fine) = (self.piece.ticks_per_quarter, self.piece.ticks_per_quarter.common(grid));
         let mut score = self.piece.rescaled(fine);
         let own: BTreeMap<Ticks, Note> = self.coded.melody.notes().into_iter().map(|note| (note.onset, note)).collect();
-        let (from, to) = (self.piece.ticks_per_quarter, fine);
-        let note = |note: Note| {
-            let pitch = note.pitch.transposed(self.coded.over).unwrap_or(note.pitch);
-            let own = own.get(&note.onset).filter(|own| own.pitch == note.pitch);
-            let (mut onset, mut end) = (note.onset.rescale(grid, fine), note.end().rescale(grid, fine));
-            let mut velocity = self.velocity(note.onset);
-            if let (Some(own), Some(exact)) = (own, self.notes.get(&(note.onset, pitch.get()))) {
-                (onset, velocity) = (exact.onset.rescale(from, to), exact.velocity);
-                // Before what is varied a note may last longer or less.
-                if own.duration == note.duration {
-                    end = exact.end().rescale(from, to);
+        let exact = |note: &Note| {
+            let (onset, end) = (note.onset.rescale(from, fine), note.end().rescale(from, fine));
+            Note { onset, duration: (end - onset).max(Ticks(1)), ..*note }
+        };
+        let mut notes: Vec<Note> = Vec::new();
+        for note in melody.notes() {
+            let same = own.get(&note.onset).filter(|own| own.pitch == note.pitch);
+            let until = own.range((Bound::Excluded(note.onset), Bound::Unbounded)).next().map(|(next, _)| *next);
+            // What stands in the piece in the place of this note: itself, and what the grid had no room for.
+            let within = (Bound::Included(note.onset), until.map_or(Bound::Unbounded, Bound::Excluded));
+            let mut written = self.notes.range(within).flat_map(|(_, notes)| notes).map(exact);
+            match same {
+                Some(own) if own.duration == note.duration => notes.extend(written),
+                same => {
+                    let pitch = note.pitch.transposed(self.coded.over).unwrap_or(note.pitch);
+                    let end = note.end().rescale(grid, fine);
+                    // Before what is varied a note may last longer or less.
+                    let first = written.next().filter(|first| same.is_some() && first.pitch == pitch);
+                    let onset = first.map_or(note.onset.rescale(grid, fine), |first| first.onset);
+                    let velocity = first.map_or_else(|| self.velocity(note.onset), |first| first.velocity);
+                    notes.push(Note { onset, pitch, duration: end.max(onset + Ticks(1)) - onset, velocity });
                 }
             }
-            Note { onset, pitch, duration: (end - onset).max(Ticks(1)), velocity }
-        };
-        let mut notes: Vec<Note> = melody.notes().into_iter().map(note).collect();
+        }
         notes.sort_unstable();
+        // One line: each note ends where the next begins.
+        for k in 1..notes.len() {
+            let next = notes[k].onset;
+            notes[k - 1].duration = notes[k - 1].duration.min(next - notes[k - 1].onset);
+        }
+        notes.retain(|note| note.duration > Ticks::ZERO);
         let pitched = self.piece.parts.iter().filter(|part| !part.drums && !part.notes.is_empty()).collect();
         let of =
             melody_of(pitched).first().map(|part| (part.name.clone(), part.port, part.channel, part.programs.clone()));
@@ -234,10 +250,8 @@ impl<'p> Tune<'p> {
     }
 
     /// As loud as the note of the piece that sounds then, or the last one before.
-    fn velocity(&self, at: Ticks) -> cantus_score::Velocity {
-        self.notes
-            .range(..=(at, u8::MAX))
-            .next_back()
-            .map_or(cantus_score::Velocity::DEFAULT, |(_, note)| note.velocity)
+    fn velocity(&self, at: Ticks) -> Velocity {
+        let last = self.notes.range(..=at).next_back().and_then(|(_, notes)| notes.last());
+        last.map_or(Velocity::DEFAULT, |note| note.velocity)
     }
 }

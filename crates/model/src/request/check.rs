@@ -21,7 +21,7 @@ impl Request {
             if control == Control::Seconds {
                 return Err(ComposeError::Seconds { able });
             }
-            if spec.controls.contains(&control) && !matches!(control, Control::Style | Control::Form) {
+            if spec.controls.contains(&control) && control != Control::Form {
                 return Err(ComposeError::Lacking { control: control.noun() });
             }
             return Err(ComposeError::Control { composer: spec.id, control: control.noun(), able });

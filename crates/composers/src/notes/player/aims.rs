@@ -10,7 +10,7 @@ use crate::notes::texture::LOOK;
 use crate::notes::usual::Usual;
 use cantus_encoding::note_events::Clock;
 use cantus_model::{ComposeError, Request};
-use cantus_score::{Bar, Chord, Key, Mode, Pitch, Progression, Registers, find_key};
+use cantus_score::{Bar, Chord, Key, Mode, Pitch, Player, Progression, Registers, find_key};
 
 /// By how much a key is less likely that is not of the chord: where the chord begins, on a beat, between beats; nats.
 const STRANGE: [f32; 3] = [8.0, 5.0, 2.5];
@@ -51,7 +51,9 @@ pub(super) struct Aims {
     /// The mean level of loudness, and how many levels there are.
     level: Option<(f64, f64)>,
     /// For each instrument its lowest and its highest key, and how many keys it strikes at once at most.
-    ranges: Option<Vec<(u8, u8, u8)>>,
+    ranges: Vec<(u8, u8, u8)>,
+    /// Whether a register is asked for.
+    is_register: bool,
 }
 
 impl Aims {
@@ -79,7 +81,11 @@ impl Aims {
             key: controls.key.or(register.and(drawn)).filter(|_| controls.chords.is_none() && request.given.is_none()),
             is_firm: controls.density.or(controls.polyphony).is_some(),
             level,
-            ranges: register.map(|asked| registers(composer, usual, asked)).transpose()?,
+            ranges: match register {
+                Some(asked) => registers(composer, usual, asked)?,
+                None => audible(composer, usual),
+            },
+            is_register: register.is_some(),
         })
     }
 
@@ -105,14 +111,19 @@ impl Aims {
         self.chords.iter().map(move |(from, chord)| (*from, symbol(*chord)))
     }
 
-    /// For each instrument its lowest and its highest key, where a register is asked for.
-    pub fn ranges(&self) -> Option<&[(u8, u8, u8)]> {
-        self.ranges.as_deref()
+    /// For each instrument its lowest and its highest key, and how many keys it strikes at once at most.
+    pub fn ranges(&self) -> &[(u8, u8, u8)] {
+        &self.ranges
+    }
+
+    /// The same, where a register is asked for.
+    pub fn register(&self) -> Option<&[(u8, u8, u8)]> {
+        self.is_register.then_some(&self.ranges[..])
     }
 
     /// The lowest and the highest key of all, where a register is asked for.
     pub fn range(&self, is_drums: impl Fn(u8) -> bool) -> Option<(u8, u8)> {
-        let pitched = (0u8..).zip(self.ranges.as_ref()?).filter(|(number, _)| !is_drums(*number));
+        let pitched = (0u8..).zip(self.register()?).filter(|(number, _)| !is_drums(*number));
         Some(pitched.fold((127, 0), |(low, high), (_, range)| (low.min(range.0), high.max(range.1))))
     }
 
@@ -245,9 +256,19 @@ fn heard(past: &Past, from: u32, to: u32, is_drums: &impl Fn(u8) -> bool) -> Opt
     Chord::nearest(&classes, (lowest < u8::MAX).then_some(lowest % 12))
 }
 
+/// For each instrument the keys that it has in the corpus, but for those that nobody hears as pitches: files have some such, as noises.
+fn audible(composer: &NoteComposer, usual: &Usual) -> Vec<(u8, u8, u8)> {
+    let (lowest, _) = Pitch::PIANO;
+    let range = |(number, (low, high, most)): (u8, &(u8, u8, u8))| {
+        let has_pitch = !composer.is_drums(number) && *high >= lowest.get().saturating_add(KEYS);
+        (if has_pitch { (*low).max(lowest.get()) } else { *low }, *high, *most)
+    };
+    (0..).zip(&usual.ranges).map(range).collect()
+}
+
 /// For each instrument its lowest and its highest key, of those that are asked for.
 fn registers(composer: &NoteComposer, usual: &Usual, asked: &Registers) -> Result<Vec<(u8, u8, u8)>, ComposeError> {
-    let mut ranges = usual.ranges.clone();
+    let mut ranges = audible(composer, usual);
     // What is said of one instrument goes before what is said of all.
     let (all, own): (Vec<_>, Vec<_>) = asked.iter().partition(|(player, _)| player.is_none());
     for (player, range) in all.into_iter().chain(own) {
@@ -275,4 +296,23 @@ fn registers(composer: &NoteComposer, usual: &Usual, asked: &Registers) -> Resul
         }
     }
     Ok(ranges)
+}
+
+impl NoteComposer {
+    /// Who may play together: of the corpus's ensembles those that have most of the players whose register is asked for.
+    pub(super) fn ensembles_with<'u>(&self, usual: &'u Usual, register: Option<&Registers>) -> Vec<&'u Vec<u8>> {
+        let players = register.into_iter().flat_map(Registers::iter).filter_map(|(player, _)| player);
+        let named: Vec<Vec<u8>> = players.map(|player| self.instruments_of(player)).collect();
+        let has = |playing: &Vec<u8>| named.iter().filter(|able| able.iter().any(|one| playing.contains(one))).count();
+        let most = usual.ensembles.iter().map(has).max().unwrap_or(0);
+        usual.ensembles.iter().filter(|playing| has(playing) == most).collect()
+    }
+
+    /// Says whose register was asked for in vain.
+    pub(super) fn absent(&self, playing: u128, register: Option<&Registers>) -> Vec<String> {
+        let plays = |player: &&Player| self.instruments_of(player).iter().any(|number| playing >> number & 1 == 1);
+        let players = register.into_iter().flat_map(Registers::iter).filter_map(|(player, _)| player);
+        let absent = players.filter(|player| !plays(player));
+        absent.map(|player| format!("no {player} plays in this piece: `--instruments` says who does")).collect()
+    }
 }

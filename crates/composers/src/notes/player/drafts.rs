@@ -267,7 +267,7 @@ impl NoteComposer {
         let texture = past.texture(time).map(|texture| (texture, aims.is_firm()));
         let pacing = texture.map(|texture| Pacing::of(past, texture, since, self.clock(), is_drums));
         let louder = aims.louder(past, task.begun.heard, is_drums);
-        let ranges = aims.ranges().unwrap_or(&task.begun.usual.ranges);
+        let ranges = aims.ranges();
         Tilts { past, pacing: pacing.unwrap_or_default(), ranges, aims, louder }
     }
 
@@ -283,7 +283,7 @@ impl NoteComposer {
     ) -> Result<Option<(Event, f64)>, ComposeError> {
         let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
         view.playing = playing;
-        view.ranges = task.begun.aims.ranges();
+        view.ranges = Some(task.begun.aims.ranges());
         view.open(draft.past.notes().len());
         if draft.looping.is_due(&task.begun.usual.loops) {
             view.forget();

@@ -18,6 +18,8 @@ const HEARD_BARS: usize = 2;
 const SELDOM: usize = 8;
 /// Later steps than this are one: what a file says of times is not believed beyond it.
 const LATEST: u64 = u32::MAX as u64 / 4;
+/// A part that plays one note at a time has two only where each other one lies further away than so many semitones.
+const BUSY: u32 = 36;
 /// Voices of a piece of a single part: its highest line, and the rest.
 const LINES: usize = 2;
 
@@ -39,6 +41,10 @@ pub(super) struct Filling {
     parts: Vec<Vec<usize>>,
     /// The middle key of each part, and its middle loudness.
     middles: Vec<(u8, Velocity)>,
+    /// Whether each part plays one note at a time.
+    lines: Vec<bool>,
+    /// Whether something stood in each part where it is written anew.
+    stood: Vec<bool>,
     /// A line that all else stays under: onsets, ends, keys.
     line: Vec<(u32, u32, u8)>,
     /// When nothing more is heard.
@@ -74,6 +80,8 @@ impl Filling {
                 before.iter().filter(|n| asked.has(voice_of(k, n), number(bar_of(n.onset)))).copied().collect();
             forget(part, &before);
         }
+        let stood = source.parts.iter().zip(&kept.parts).map(|(was, is)| was.notes.len() > is.notes.len()).collect();
+        let lines = source.parts.iter().map(Part::is_one_line).collect();
         let is_wanted = |part: usize, bar: usize| {
             if is_single {
                 (0..LINES).any(|voice| !asked.has(voice, number(bar)))
@@ -137,7 +145,7 @@ impl Filling {
         });
         let (middles, given) = (middles.collect(), composer.heard(&kept).0);
         let (written, end) = (wanted.iter().fold(0, |all, wanted| all | wanted), heard as u32);
-        Ok(Filling { given, all, kept, bars, ticks, wanted, written, parts, middles, line, end, remarks })
+        Ok(Filling { given, all, kept, bars, ticks, wanted, written, parts, middles, lines, stood, line, end, remarks })
     }
 
     /// The number of the first bar in which something is written.
@@ -183,9 +191,8 @@ impl Filling {
             Clock::Seconds => self.tick_at(step),
         };
         let given: Vec<Vec<Note>> = score.parts.iter().map(|part| part.notes.clone()).collect();
-        for event in new {
-            let bar = self.bars.partition_point(|bar| bar.start.0 <= u64::from(event.onset)).saturating_sub(1);
-            let part = self.part_for(event, bar, composer).unwrap_or_else(|| {
+        for (event, part) in new.iter().zip(self.parts_for(new, composer)) {
+            let part = part.unwrap_or_else(|| {
                 let is_same = |part: &Part| composer.instrument_of(part) == Some(event.instrument);
                 let more = &score.parts[given.len()..];
                 more.iter().position(is_same).map_or_else(|| score.parts.len(), |k| given.len() + k)
@@ -218,11 +225,44 @@ impl Filling {
         SELDOM * (self.all.len() - self.given.len().min(self.all.len())) < self.all.len()
     }
 
-    /// The part that a note belongs to: of those written in its bar for its instrument that whose notes lie nearest.
-    fn part_for(&self, event: &Event, bar: usize, composer: &NoteComposer) -> Option<usize> {
-        let able = self.parts.get(bar)?.iter().copied();
-        let able = able.filter(|part| composer.instrument_of(&self.kept.parts[*part]) == Some(event.instrument));
-        able.min_by_key(|part| self.middles[*part].0.abs_diff(event.pitch))
+    /// The parts that had notes where something was to be written, and have none there now.
+    pub fn silenced(&self, score: &Score) -> Vec<String> {
+        let parts = self.kept.parts.iter().zip(&score.parts).zip(&self.stood);
+        let silent = parts.filter(|((kept, is), stood)| **stood && is.notes.len() == kept.notes.len());
+        let name = |part: &Part| match part.name.as_ref().filter(|name| !name.trim().is_empty()) {
+            Some(name) => name.trim().to_owned(),
+            None => named(&Instrument::of(part)).to_owned(),
+        };
+        silent.map(|((kept, _), _)| name(kept)).collect()
+    }
+
+    /// The part that each note belongs to, of those written in its bar for its instrument: notes that begin together are sung from the
+    /// highest part down, each by the one whose notes lie nearest, and a part that plays one note at a time has one.
+    fn parts_for(&self, new: &[Event], composer: &NoteComposer) -> Vec<Option<usize>> {
+        let mut found = vec![None; new.len()];
+        // Until when each part sounds.
+        let mut until = vec![0u32; self.kept.parts.len()];
+        let mut order: Vec<usize> = (0..new.len()).collect();
+        order.sort_by_key(|k| (new[*k].onset, new[*k].instrument, std::cmp::Reverse(new[*k].pitch)));
+        for chord in order.chunk_by(|a, b| (new[*a].onset, new[*a].instrument) == (new[*b].onset, new[*b].instrument)) {
+            let Event { onset, instrument, .. } = new[chord[0]];
+            let bar = self.bars.partition_point(|bar| bar.start.0 <= u64::from(onset)).saturating_sub(1);
+            let able = self.parts.get(bar).into_iter().flatten().copied();
+            let plays = |part: &usize| composer.instrument_of(&self.kept.parts[*part]) == Some(instrument);
+            let mut able: Vec<usize> = able.filter(plays).collect();
+            able.sort_by_key(|part| std::cmp::Reverse(self.middles[*part].0));
+            let away = |k: usize, part: usize| u32::from(self.middles[part].0.abs_diff(new[chord[k]].pitch));
+            let busy = |part: usize| if self.lines[part] && until[part] > onset { BUSY } else { 0 };
+            let choice = downwards(chord.len(), able.len(), |k, part, again| {
+                let part = able[part];
+                away(k, part) + busy(part) + if again && self.lines[part] { BUSY } else { 0 }
+            });
+            for (k, part) in chord.iter().zip(choice) {
+                found[*k] = Some(able[part]);
+                until[able[part]] = until[able[part]].max(onset + new[*k].length);
+            }
+        }
+        found
     }
 
     /// The tick of a step of music as it was played, within its bar.
@@ -232,6 +272,34 @@ impl Filling {
         let share = (u64::from(step) - steps.start.0) as f64 / steps.length.0.max(1) as f64;
         ticks.start + Ticks((share * ticks.length.0 as f64).round() as u64)
     }
+}
+
+/// For each of so many things one of so many places, each not before the last one's, so that their costs are least together: `cost(thing,
+/// place, whether the thing before has the same place)`. Nothing where there is no place.
+fn downwards(things: usize, places: usize, cost: impl Fn(usize, usize, bool) -> u32) -> Vec<usize> {
+    if places == 0 {
+        return Vec::new();
+    }
+    // What the first things cost at least, the last of them at each place, and where the one before it is.
+    let mut least: Vec<Vec<(u32, usize)>> = Vec::with_capacity(things);
+    for thing in 0..things {
+        let row = (0..places).map(|place| match thing.checked_sub(1) {
+            None => (cost(thing, place, false), place),
+            Some(before) => {
+                let ways = (0..=place).map(|last| (least[before][last].0 + cost(thing, place, last == place), last));
+                ways.min().unwrap_or_default()
+            }
+        });
+        let row = row.collect();
+        least.push(row);
+    }
+    let mut place = (0..places).min_by_key(|place| least.last().map_or(0, |row| row[*place].0)).unwrap_or(0);
+    let mut found = vec![0; things];
+    for thing in (0..things).rev() {
+        found[thing] = place;
+        place = least[thing][place].1;
+    }
+    found
 }
 
 /// Takes away what belongs to notes that have gone: syllables, slurs.
@@ -281,5 +349,27 @@ impl NoteComposer {
         };
         let (events, adjustments) = encode(&read, &self.vocabulary);
         (events.notes, !adjustments.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::downwards;
+
+    #[test]
+    fn each_has_a_place_below_the_last_one_where_there_is_one() {
+        let (voices, keys) = ([72u32, 65, 58, 48], [70u32, 60, 50]);
+        let cost = |keys: &'static [u32]| {
+            move |k: usize, voice: usize, again: bool| keys[k].abs_diff(voices[voice]) + if again { 36 } else { 0 }
+        };
+        static ALL: [u32; 3] = [70, 60, 50];
+        static CLOSE: [u32; 3] = [64, 60, 57];
+        static MORE: [u32; 5] = [70, 67, 64, 60, 50];
+        assert_eq!((downwards(3, 4, cost(&ALL)), keys), (vec![0, 2, 3], ALL));
+        assert_eq!(downwards(3, 4, cost(&CLOSE)), [0, 1, 2]);
+        let five = downwards(5, 4, cost(&MORE));
+        assert!(five.is_sorted() && (0..4).all(|voice| five.contains(&voice)), "{five:?}");
+        assert_eq!(downwards(3, 0, cost(&ALL)), [0usize; 0]);
+        assert_eq!(downwards(0, 4, cost(&ALL)), [0usize; 0]);
     }
 }
