@@ -19,7 +19,7 @@ const SELDOM: usize = 8;
 /// Later steps than this are one: what a file says of times is not believed beyond it.
 const LATEST: u64 = u32::MAX as u64 / 4;
 /// A part that plays one note at a time has two only where each other one lies further away than so many semitones.
-const BUSY: u32 = 36;
+const BUSY: u32 = 18;
 /// Voices of a piece of a single part: its highest line, and the rest.
 const LINES: usize = 2;
 
@@ -360,7 +360,7 @@ mod tests {
     fn each_has_a_place_below_the_last_one_where_there_is_one() {
         let (voices, keys) = ([72u32, 65, 58, 48], [70u32, 60, 50]);
         let cost = |keys: &'static [u32]| {
-            move |k: usize, voice: usize, again: bool| keys[k].abs_diff(voices[voice]) + if again { 36 } else { 0 }
+            move |k: usize, voice: usize, again: bool| keys[k].abs_diff(voices[voice]) + if again { super::BUSY } else { 0 }
         };
         static ALL: [u32; 3] = [70, 60, 50];
         static CLOSE: [u32; 3] = [64, 60, 57];
