@@ -10,7 +10,7 @@
 //! eight, in which chance moves what is chosen (Gumbel's noise), takes the place of the greedy choice, which goes in a circle; no unit comes more than twice unless a form says so.
 //!
 //! It ranks: its figures are of a softmax among candidates, and no likelihood of notes. Its music *is* the corpus: no note is new, and what is said
-//! of its originality says so.
+//! of its originality says so. A model holds the melodies of its corpus: who gives it away gives them away.
 //!
 //! Cost: the default has 0.5 million parameters; a step on 24 tunes of 16 units takes about 0.2 s of one core.
 

@@ -4,7 +4,7 @@
 //! accidentals, or at the pitch at which they stand in the piece.
 
 use cantus_encoding::bar_bags::Bag;
-use cantus_encoding::melody_steps::{HOLD, HIGHEST, LOWEST, MelodySteps, OUTCOMES, SILENCE, grid_of, steps_of};
+use cantus_encoding::melody_steps::{HIGHEST, HOLD, LOWEST, MelodySteps, OUTCOMES, SILENCE, grid_of, steps_of};
 use cantus_model::home;
 use cantus_score::{Score, TicksPerQuarter};
 use rayon::prelude::*;
@@ -84,7 +84,8 @@ fn in_common(theme: &[(usize, u8)], other: &[(usize, u8)]) -> (f64, i32) {
         }
     }
     let semitones = |k: usize| k as i32 - OUTCOMES as i32;
-    let best = (0..counts.len()).max_by_key(|k| (counts[*k], std::cmp::Reverse(semitones(*k).abs()))).unwrap_or(OUTCOMES);
+    let best =
+        (0..counts.len()).max_by_key(|k| (counts[*k], std::cmp::Reverse(semitones(*k).abs()))).unwrap_or(OUTCOMES);
     (2.0 * counts[best] as f64 / (theme.len() + other.len()).max(1) as f64, semitones(best))
 }
 

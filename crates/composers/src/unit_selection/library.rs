@@ -201,7 +201,8 @@ impl From<&Tune> for Stored {
     fn from(tune: &Tune) -> Stored {
         let mut numbers: Vec<(u32, u16)> = Vec::new();
         for number in &tune.numbers {
-            match numbers.last_mut().filter(|(first, count)| first + u32::from(*count) == *number && *count < u16::MAX) {
+            match numbers.last_mut().filter(|(first, count)| first + u32::from(*count) == *number && *count < u16::MAX)
+            {
                 Some((_, count)) => *count += 1,
                 None => numbers.push((*number, 1)),
             }

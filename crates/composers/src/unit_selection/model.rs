@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::{SPEC, TUNES};
 use cantus_encoding::bar_bags::WIDTH;
 use cantus_model::melodies::Melodies;
-use cantus_model::{Habits, ModelError, ModelFile, Rng, Sampling, checkpoint, derive, layers, said};
+use cantus_model::{Evaluation, Habits, ModelError, ModelFile, Rng, Sampling, checkpoint, derive, layers, said};
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_nn::random::{below, mix};
 use cantus_score::TicksPerQuarter;
@@ -63,6 +63,18 @@ pub(super) struct Ranked {
     pub counted: f64,
 }
 
+/// What was found of a tune, as figures.
+pub(super) fn figures(quarters: f64, ranked: &[Ranked]) -> Evaluation {
+    Evaluation {
+        nats: ranked.iter().map(|found| found.nats).sum(),
+        tokens: ranked.len() as f64,
+        quarters,
+        correct: ranked.iter().filter(|found| found.rank == 1).count() as f64,
+        // Nothing of it is nats of notes.
+        beside: None,
+    }
+}
+
 /// The library as a model file has it.
 ///
 /// # Errors
@@ -81,8 +93,7 @@ pub(super) fn library(file: &ModelFile, bars: usize, grid: TicksPerQuarter) -> R
 
 impl Model {
     pub(super) fn load(file: &ModelFile) -> Result<Model, ModelError> {
-        let settings =
-            Settings::read(&file.header.settings).map_err(|problem| ModelError::Metadata { problem })?;
+        let settings = Settings::read(&file.header.settings).map_err(|problem| ModelError::Metadata { problem })?;
         let melodies = Melodies::read(&file.header, SPEC.encoding)?;
         let grid = melodies.steps()?;
         let library = library(file, settings.bars, grid)?;
@@ -230,8 +241,7 @@ impl Model {
                 let others = self.drawn(unit, digest, at);
                 let other = |id: &u32| &self.library.units[*id as usize];
                 // The right one comes last: of equals the first is taken.
-                let mut fits: Vec<f32> =
-                    others.iter().map(|id| self.fit(&state, other(id), self.point(*id))).collect();
+                let mut fits: Vec<f32> = others.iter().map(|id| self.fit(&state, other(id), self.point(*id))).collect();
                 fits.push(self.fit(&state, unit, point(at)));
                 let say = |unit: &Unit| self.joins.say(last.join, unit.join, false).iter().sum::<f32>();
                 let counted: Vec<f32> = others.iter().map(|id| say(other(id))).chain([say(unit)]).collect();

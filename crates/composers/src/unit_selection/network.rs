@@ -169,9 +169,8 @@ impl Batch {
             let own = &heard.units;
             let whole = library.of_tunes[row.segment.piece].len();
             let relation = |past: usize, candidate: usize, is_counted: bool| -> Relation {
-                let said = past
-                    .checked_sub(1)
-                    .map(|last| joins.say(units[own[last]].join, units[candidate].join, is_counted));
+                let said =
+                    past.checked_sub(1).map(|last| joins.say(units[own[last]].join, units[candidate].join, is_counted));
                 relate(past, heard.recalled[past], said.unwrap_or_default(), |at| likeness[own[at]][candidate])
             };
             for (t, last) in row.segment.tokens.clone().enumerate() {
@@ -223,9 +222,8 @@ impl Network {
     ) -> (Tensor<1>, Figures) {
         let device = self.output.weight.device();
         let key = |layer: u64| Some(MaskKey { seed: masks.seed, step: masks.step, layer });
-        let tensor = |values: Vec<f32>, shape: [usize; 2]| {
-            Tensor::<2>::from_data(TensorData::new(values, shape), &device)
-        };
+        let tensor =
+            |values: Vec<f32>, shape: [usize; 2]| Tensor::<2>::from_data(TensorData::new(values, shape), &device);
         let (units, asked, size) = (batch.units.len(), batch.asked.len(), batch.last.len());
         let embedding = settings.embedding;
         let mut bags = vec![0.0; units * WIDTH];
@@ -233,8 +231,8 @@ impl Network {
             library.units[*unit as usize].bag.add_to(row);
         }
         let bags = tensor(bags, [units, WIDTH]) * SCALE;
-        let points = self.encode[1]
-            .forward(relu(self.encode[0].forward(dropout(bags.clone(), settings.input_dropout, key(0)))));
+        let points =
+            self.encode[1].forward(relu(self.encode[0].forward(dropout(bags.clone(), settings.input_dropout, key(0)))));
         let again = self.decode[1].forward(relu(self.decode[0].forward(points.clone())));
         let wrong = (again - bags).powi_scalar(2).sum() * (1.0 / (SCALE * SCALE * units as f32));
         let place = self.places[0].forward(&batch.places[0]) + self.places[1].forward(&batch.places[1]);

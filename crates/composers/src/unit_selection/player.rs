@@ -1,9 +1,8 @@
 //! Judging, and what a trained network says of itself. Composing is in `writing.rs`.
 
 use super::library::Tune;
-use super::model::{CANDIDATES, Model};
+use super::model::{CANDIDATES, Model, figures};
 use super::settings::Settings;
-use super::trainer::figures;
 use super::{SAMPLING, SPEC};
 use cantus_model::melodies::Beginning;
 use cantus_model::{
@@ -78,9 +77,14 @@ impl Composer for Player {
         [
             (
                 "network",
-                format!("an autoencoder {coder}-{embedding}-{coder}, an LSTM layer of {hidden}, {parameters} parameters"),
+                format!(
+                    "an autoencoder {coder}-{embedding}-{coder}, an LSTM layer of {hidden}, {parameters} parameters"
+                ),
             ),
-            ("library", format!("{units} different units of {bars} bars, out of {tunes} pieces; its music is made of these")),
+            (
+                "library",
+                format!("{units} different units of {bars} bars, out of {tunes} pieces; its music is made of these, and this file holds their melodies"),
+            ),
             ("grid", format!("{} steps to a quarter note", self.model.grid.get())),
             ("pitches", format!("{} to {}", pitch(low), pitch(high))),
             ("metres", melodies.meters.iter().map(String::as_str).collect::<Vec<_>>().join(" ")),

@@ -229,9 +229,7 @@ fn a_piece_is_made_of_bars_of_the_library_each_unit_twice_at_most() {
 #[test]
 fn the_beam_gives_the_same_piece_for_the_same_seed_and_the_best_one_without_chance() {
     let file = learnt(60).save();
-    let asked = |temperature| {
-        Request::new(24, Sampling { temperature, top_k: 0, top_p: 1.0 })
-    };
+    let asked = |temperature| Request::new(24, Sampling { temperature, top_k: 0, top_p: 1.0 });
     let music = |temperature, seed| compose(&file, &asked(temperature), seed).score;
     assert_eq!(music(1.0, 1), music(1.0, 1));
     assert_ne!(music(1.0, 1), music(1.0, 2));
@@ -287,12 +285,11 @@ fn chunks_are_cut_at_sections_and_where_what_is_given_ends() {
 fn a_tune_comes_back_out_of_a_model_file() {
     let mut piece = tune(&[1, 2, 3], 2);
     piece.parts[0].notes.iter_mut().for_each(|note| note.onset += Ticks(4));
-    piece.parts[0].notes.insert(
-        0,
-        Note { onset: Ticks(0), pitch: Pitch::C4, duration: Ticks(3), velocity: Velocity::DEFAULT },
-    );
+    piece.parts[0]
+        .notes
+        .insert(0, Note { onset: Ticks(0), pitch: Pitch::C4, duration: Ticks(3), velocity: Velocity::DEFAULT });
     piece.meters = vec![(Ticks(0), "1/4".parse().unwrap()), (Ticks(4), "4/4".parse().unwrap())];
-    piece.printed = vec![(Ticks(0), 0), (Ticks(4), 1), (Ticks(36), 1)];
+    piece.printed = [0, 4, 20, 36, 52, 68].map(Ticks).into_iter().zip([0, 1, 2, 1, 2, 3]).collect();
     // A note that is longer than one event can say.
     piece.parts[0].notes.last_mut().unwrap().duration = Ticks(200);
     let before = Tune::of("x/\"y\" 1.mid", &piece, FOUR);
@@ -311,10 +308,9 @@ fn an_upbeat_comes_from_the_tune_whose_first_bars_follow_it() {
         let mut piece = tune(&pairs(seed), 0);
         piece.parts[0].notes.iter_mut().for_each(|note| note.onset += Ticks(4));
         let pitch = Pitch::try_from(60 + seed as u8).unwrap();
-        piece.parts[0].notes.insert(
-            0,
-            Note { onset: Ticks(0), pitch, duration: Ticks(4), velocity: Velocity::DEFAULT },
-        );
+        piece.parts[0]
+            .notes
+            .insert(0, Note { onset: Ticks(0), pitch, duration: Ticks(4), velocity: Velocity::DEFAULT });
         piece.meters = vec![(Ticks(0), "1/4".parse().unwrap()), (Ticks(4), "4/4".parse().unwrap())];
         piece
     };

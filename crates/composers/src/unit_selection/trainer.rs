@@ -2,7 +2,7 @@
 
 use super::joins::Joins;
 use super::library::{Library, Stored, Tune};
-use super::model::{Model, Ranked};
+use super::model::{Model, Ranked, figures};
 use super::network::{Batch, Masks, Network};
 use super::player::{Player, protocol};
 use super::settings::Settings;
@@ -51,7 +51,8 @@ impl UnitTrainer {
         let valid = Library::of(&set.valid, grid, settings.bars);
         for (side, what) in [(&library, "training"), (&valid, "validation")] {
             if side.transitions() == 0 {
-                let problem = format!("no {what} piece has two units of {} bars; take fewer (--set bars=1)", settings.bars);
+                let problem =
+                    format!("no {what} piece has two units of {} bars; take fewer (--set bars=1)", settings.bars);
                 return Err(CreateError::Unsuitable { composer: SPEC.id, problem });
             }
         }
@@ -107,18 +108,6 @@ fn plan(library: &Library, settings: &Settings, seed: u64, epoch: u64) -> Plan {
     Plan::new(epoch, segments, settings.batch, settings.window, &mut rng)
 }
 
-/// What was found of a tune, as figures.
-pub(super) fn figures(quarters: f64, ranked: &[Ranked]) -> Evaluation {
-    Evaluation {
-        nats: ranked.iter().map(|found| found.nats).sum(),
-        tokens: ranked.len() as f64,
-        quarters,
-        correct: ranked.iter().filter(|found| found.rank == 1).count() as f64,
-        // Nothing of it is nats of notes.
-        beside: None,
-    }
-}
-
 impl Trainable for UnitTrainer {
     fn spec(&self) -> &'static ComposerSpec {
         &SPEC
@@ -158,9 +147,9 @@ impl Trainable for UnitTrainer {
         let batch = Batch::gather(&self.library, &self.joins, &rows, self.settings.candidates, &mut rng);
         let masks = Masks { seed: self.seed, step: (at.epoch << 32) | at.step };
         let (settings, library) = (&self.settings, &self.library);
-        let (figures, report) = self.learner.step(&rows, learning_rate, |network, states| {
-            network.loss(settings, library, &batch, states, masks)
-        });
+        let (figures, report) = self
+            .learner
+            .step(&rows, learning_rate, |network, states| network.loss(settings, library, &batch, states, masks));
         StepReport {
             batch: Evaluation { beside: None, ..Evaluation::of_batch(figures, batch.quarters) },
             gradient_norm: report.gradient_norm,
@@ -177,10 +166,13 @@ impl Trainable for UnitTrainer {
     fn baselines(&self) -> Vec<Baseline> {
         let found: Vec<Ranked> = self.ranked().into_iter().flat_map(|(_, ranked)| ranked).collect();
         let mean = |nats: fn(&Ranked) -> f64| found.iter().map(nats).sum::<f64>() / found.len() as f64;
-        vec![
+        let mut baselines = vec![
             Baseline { name: "all candidates alike".to_owned(), nats_per_token: mean(|found| (found.of as f64).ln()) },
             Baseline { name: "counted joins".to_owned(), nats_per_token: mean(|found| found.counted) },
-        ]
+        ];
+        // Counts of a small corpus are worse than none.
+        baselines.sort_by(|a, b| b.nats_per_token.total_cmp(&a.nats_per_token));
+        baselines
     }
 
     fn save(&self) -> ModelFile {

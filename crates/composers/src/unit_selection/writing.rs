@@ -166,9 +166,7 @@ impl Desk<'_> {
         let (library, length) = (&self.model.library, chunk.bars.len());
         let kinds = &self.bars[chunk.bars.clone()];
         let offsets = |any: bool| 0..=if any { self.model.settings.bars - length } else { 0 };
-        let ends = |id: u32, offset: usize| {
-            !chunk.ends || library.units[id as usize].begins_in(offset + length - 1)
-        };
+        let ends = |id: u32, offset: usize| !chunk.ends || library.units[id as usize].begins_in(offset + length - 1);
         for is_any in [false, true] {
             let alike = library.of_shape.iter().flat_map(|(bars, ids)| {
                 let fits = offsets(is_any).filter(|offset| bars[*offset..].starts_with(kinds)).collect::<Vec<usize>>();
@@ -251,9 +249,9 @@ impl Desk<'_> {
                 (Some(tune), (id, 0))
             }
         };
-        let upbeat = tune.filter(|_| has_upbeat).map(|tune| {
-            (tune, library.tunes[tune].melody.steps[library.tunes[tune].steps(&(0..1))].to_vec())
-        });
+        let upbeat = tune
+            .filter(|_| has_upbeat)
+            .map(|tune| (tune, library.tunes[tune].melody.steps[library.tunes[tune].steps(&(0..1))].to_vec()));
         self.take(&mut draft, Choice::Unit { id, offset }, &mut Scratch::new());
         Ok((upbeat, draft))
     }

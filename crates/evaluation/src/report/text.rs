@@ -18,7 +18,7 @@ impl Report {
         let mut text = self.verdict();
         // Writing to a string cannot fail.
         for likelihood in &self.likelihood {
-            let _ = writeln!(text, "\nLikelihood of {}", likelihood.words());
+            let _ = writeln!(text, "\n{} {}", likelihood.heading(), likelihood.words());
         }
         text.push_str(&self.accompaniment());
         let _ = writeln!(text, "\n{}", self.copies());
@@ -39,7 +39,7 @@ impl Report {
             let _ = writeln!(text, "{words}");
         };
         for likelihood in &self.likelihood {
-            line(format!("\nLikelihood of {}", likelihood.words()));
+            line(format!("\n{} {}", likelihood.heading(), likelihood.words()));
         }
         if self.accompaniment.is_some() {
             line(self.accompaniment());
@@ -217,6 +217,10 @@ pub fn table(reports: &[Report]) -> String {
 }
 
 impl LikelihoodLine {
+    fn heading(&self) -> &'static str {
+        if self.ranks.is_some() { "Ranks of" } else { "Likelihood of" }
+    }
+
     pub(super) fn words(&self) -> String {
         let LikelihoodLine { unit, kind, protocol, .. } = self;
         let adjusted = match self.adjusted {

@@ -42,5 +42,7 @@ pub fn theme(arguments: &Arguments, path: &Path) -> Result<()> {
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     say(format!("Of {} most like {}:\n", counted(pieces.len(), "piece"), printable(&path.display().to_string())))?;
     say(columns(&rows).trim_end())?;
-    say("\nNotes alike: those at the same place with the same pitch, in the best transposition (semitones). Counts: pitches, intervals, places, lengths.")
+    say(
+        "\nNotes alike: those at the same place with the same pitch, in the best transposition (semitones). Counts: pitches, intervals, places, lengths.",
+    )
 }
