@@ -7,7 +7,8 @@
 //! Departures: units are moved into the key without accidentals, in which all candidates stand, since in the source those in other keys give themselves
 //! away. How well two units join is said by counts with back-off (`joins.rs`), whose weight the LSTM decides, as it decides that of a candidate's likeness
 //! to the units 1, 2, 3, 4 and 8 before and to what followed when the past was like the present: tunes come again. Autoencoder and LSTM learn together. A beam of
-//! eight, in which chance moves what is chosen (Gumbel's noise), takes the place of the greedy choice, which goes in a circle; no unit comes more than twice unless a form says so.
+//! eight, in which chance moves what is chosen (Gumbel's noise), takes the place of the greedy choice, which goes in a circle; no unit comes more than twice unless a form says so, and no more
+//! than two follow one another as in their tune where there is another choice.
 //!
 //! It ranks: its figures are of a softmax among candidates, and no likelihood of notes. Its music *is* the corpus: no note is new, and what is said
 //! of its originality says so. A model holds the melodies of its corpus: who gives it away gives them away.

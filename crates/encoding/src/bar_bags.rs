@@ -83,7 +83,8 @@ impl Bag {
                 std::cmp::Ordering::Greater => _ = theirs.next(),
                 std::cmp::Ordering::Equal => {
                     sum += x * y;
-                    (ours.next(), theirs.next());
+                    ours.next();
+                    theirs.next();
                 }
             }
         }

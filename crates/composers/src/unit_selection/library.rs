@@ -7,7 +7,7 @@ use cantus_encoding::note_chord::BarKind;
 use cantus_model::{Pieces, home};
 use cantus_score::{Score, TicksPerQuarter};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 /// The longest bar that is kept, in steps.
@@ -134,6 +134,8 @@ pub(super) struct Library {
     pub places: Vec<(usize, usize)>,
     /// The units of each tune, in their order.
     pub of_tunes: Vec<Vec<u32>>,
+    /// Which unit follows which in a tune.
+    pub follows: HashSet<(u32, u32)>,
     /// The units that have the same bars.
     pub of_shape: BTreeMap<Vec<BarKind>, Vec<u32>>,
 }
@@ -144,6 +146,7 @@ impl Library {
             units: Vec::new(),
             places: Vec::new(),
             of_tunes: Vec::with_capacity(tunes.len()),
+            follows: HashSet::new(),
             of_shape: BTreeMap::new(),
             tunes,
         };
@@ -160,6 +163,7 @@ impl Library {
                 }
                 own.push(id);
             }
+            library.follows.extend(own.windows(2).map(|pair| (pair[0], pair[1])));
             library.of_tunes.push(own);
         }
         library

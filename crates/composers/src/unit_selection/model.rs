@@ -19,6 +19,9 @@ pub(super) const CANDIDATES: usize = 50;
 /// Units that are encoded at once.
 const TOGETHER: usize = 256;
 
+/// A unit of the library, from one of its bars on.
+pub(super) type Candidate = (u32, usize);
+
 /// A trained network.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -185,15 +188,14 @@ impl Model {
     pub(super) fn likeliest(
         &self,
         state: &State,
-        candidates: &[(u32, usize)],
+        candidates: &[Candidate],
         sampling: &Sampling,
-    ) -> Vec<((u32, usize), f64)> {
-        let fit = |candidate: &(u32, usize)| {
+    ) -> Vec<(Candidate, f64)> {
+        let fit = |candidate: &Candidate| {
             let unit = &self.library.units[candidate.0 as usize];
             (*candidate, f64::from(self.fit(state, unit, self.point(candidate.0))))
         };
-        let mut found: Vec<((u32, usize), f64)> =
-            candidates.iter().map(fit).filter(|(_, fit)| fit.is_finite()).collect();
+        let mut found: Vec<(Candidate, f64)> = candidates.iter().map(fit).filter(|(_, fit)| fit.is_finite()).collect();
         found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let Some(highest) = found.first().map(|(_, fit)| *fit) else { return found };
         let sum = found.iter().map(|(_, fit)| (fit - highest).exp()).sum::<f64>().ln() + highest;

@@ -166,7 +166,7 @@ fn the_softmax_over_candidates_sums_to_one() {
     assert_eq!(few, all[..5]);
     let nucleus = model.likeliest(&state, &candidates, &Sampling { top_p: 0.5, ..Sampling::default() });
     let covered: f64 = nucleus.iter().map(|(_, nats)| (-nats).exp()).sum();
-    assert!(covered >= 0.5 && covered + (nucleus[0].1 * -1.0).exp() < 1.5 && nucleus.len() < all.len());
+    assert!(covered >= 0.5 && covered - (-nucleus.last().unwrap().1).exp() < 0.5);
 }
 
 /// What learning computes of a batch is what judging computes unit by unit.

@@ -2,7 +2,7 @@
 
 use super::layout::{Chunk, Filling, layout};
 use super::library::Unit;
-use super::model::{Model, State};
+use super::model::{Candidate, Model, State};
 use super::player::Player;
 use cantus_encoding::melody_steps::{HOLD, MelodySteps, SILENCE, steps_of};
 use cantus_encoding::note_chord::BarKind;
@@ -17,8 +17,13 @@ use std::collections::HashMap;
 const BEAM: usize = 8;
 /// A unit is chosen so often at most, unless the library is too small for the piece.
 const MOST_USES: usize = 2;
+/// Units of one tune as they follow one another there, at most, where there is another choice: or one tune would be told from end to end.
+const MOST_QUOTED: usize = 2;
 /// Units so much alike are nearly the same.
 const TWINS: f32 = 0.93;
+
+/// An upbeat: the tune that it is of, and its steps.
+type Upbeat = (usize, Vec<u8>);
 
 /// What a chunk is filled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +167,7 @@ impl Desk<'_> {
     }
 
     /// Units that may stand in a chunk, each from a bar on: those of the same bars, or, where there are none, all.
-    fn candidates(&self, chunk: &Chunk) -> Vec<(u32, usize)> {
+    fn candidates(&self, chunk: &Chunk) -> Vec<Candidate> {
         let (library, length) = (&self.model.library, chunk.bars.len());
         let kinds = &self.bars[chunk.bars.clone()];
         let offsets = |any: bool| 0..=if any { self.model.settings.bars - length } else { 0 };
@@ -172,7 +177,7 @@ impl Desk<'_> {
                 let fits = offsets(is_any).filter(|offset| bars[*offset..].starts_with(kinds)).collect::<Vec<usize>>();
                 ids.iter().flat_map(move |id| fits.clone().into_iter().map(move |offset| (*id, offset)))
             });
-            let found: Vec<(u32, usize)> = alike.filter(|(id, offset)| ends(*id, *offset)).collect();
+            let found: Vec<Candidate> = alike.filter(|(id, offset)| ends(*id, *offset)).collect();
             if !found.is_empty() {
                 return found;
             }
@@ -225,7 +230,7 @@ impl Desk<'_> {
     }
 
     /// How a piece begins: the upbeat, with where it is from, and the draft after its first chunk. A piece that begins with nothing begins as one of the corpus.
-    fn open(&self, has_upbeat: bool, rng: &mut Rng) -> Result<(Option<(usize, Vec<u8>)>, Draft), ComposeError> {
+    fn open(&self, has_upbeat: bool, rng: &mut Rng) -> Result<(Option<Upbeat>, Draft), ComposeError> {
         let library = &self.model.library;
         let mut draft = Draft { choices: Vec::new(), used: Vec::new(), state: self.model.start(), score: 0.0 };
         let Some(first) = self.chunks.first().filter(|chunk| chunk.filling == Filling::New) else {
@@ -268,7 +273,7 @@ impl Desk<'_> {
         self.chunks[..begun].iter().try_for_each(&mut told)?;
         let anew = self.chunks.iter().filter(|chunk| chunk.filling == Filling::New).count();
         let mut drafts = vec![first];
-        let mut lists: HashMap<(Vec<BarKind>, bool), Vec<(u32, usize)>> = HashMap::new();
+        let mut lists: HashMap<(Vec<BarKind>, bool), Vec<Candidate>> = HashMap::new();
         for (at, chunk) in self.chunks.iter().enumerate().skip(begun) {
             match chunk.filling {
                 Filling::Given => drafts.iter_mut().for_each(|draft| self.take(draft, Choice::Given(at), &mut scratch)),
@@ -295,22 +300,26 @@ impl Desk<'_> {
     fn grow(
         &self,
         drafts: &[Draft],
-        candidates: &[(u32, usize)],
+        candidates: &[Candidate],
         most: usize,
         rng: &mut Rng,
         scratch: &mut Scratch,
     ) -> Result<Vec<Draft>, ComposeError> {
         let Sampling { temperature, .. } = self.sampling;
-        let mut grown: Vec<(f64, usize, (u32, usize))> = Vec::new();
+        let mut grown: Vec<(f64, usize, Candidate)> = Vec::new();
         for (number, draft) in drafts.iter().enumerate() {
             let counts = counts(&draft.used);
             let is_fresh = |(id, _): &&(u32, usize)| counts.get(id).is_none_or(|count| *count < most);
-            let fresh: Vec<(u32, usize)> = candidates.iter().filter(is_fresh).copied().collect();
+            let fresh: Vec<Candidate> = candidates.iter().filter(is_fresh).copied().collect();
             let open = if fresh.is_empty() { candidates } else { &fresh };
             let mut likeliest = self.model.likeliest(&draft.state, open, &self.sampling);
-            let is_other = |(candidate, _): &((u32, usize), f64)| self.twins(&draft.used, candidate.0) < most;
+            let is_other = |(candidate, _): &(Candidate, f64)| self.twins(&draft.used, candidate.0) < most;
             if likeliest.iter().any(is_other) {
                 likeliest.retain(is_other);
+            }
+            let is_away = |(candidate, _): &(Candidate, f64)| !self.quotes_on(draft, candidate.0);
+            if likeliest.iter().any(is_away) {
+                likeliest.retain(is_away);
             }
             for (candidate, nats) in likeliest {
                 let noise = -(-(1.0 - uniform_f64(rng)).ln()).max(f64::MIN_POSITIVE).ln();
@@ -322,12 +331,23 @@ impl Desk<'_> {
         if grown.is_empty() {
             return Err(ComposeError::NoToken);
         }
-        let take = |(score, number, (id, offset)): (f64, usize, (u32, usize))| {
+        let take = |(score, number, (id, offset)): (f64, usize, Candidate)| {
             let mut draft = Draft { score, ..drafts[number].clone() };
             self.take(&mut draft, Choice::Unit { id, offset }, scratch);
             draft
         };
         Ok(grown.into_iter().map(take).collect())
+    }
+
+    /// Whether a tune would go on longer than it may.
+    fn quotes_on(&self, draft: &Draft, id: u32) -> bool {
+        let units = draft.choices.iter().rev().map_while(|choice| match choice {
+            Choice::Unit { id, .. } => Some(*id),
+            Choice::Given(_) => None,
+        });
+        let units: Vec<u32> = std::iter::once(id).chain(units).collect();
+        let quoted = units.windows(2).take_while(|pair| self.model.library.follows.contains(&(pair[1], pair[0])));
+        quoted.count() >= MOST_QUOTED
     }
 
     /// How many units that were chosen are nearly the same as this one: editions of a tune differ in a note.
@@ -338,7 +358,7 @@ impl Desk<'_> {
     }
 
     /// The steps of the whole piece, and where each bar of it is from.
-    fn assemble(&self, draft: &Draft, upbeat: Option<(usize, Vec<u8>)>) -> (Vec<u8>, Vec<Option<String>>) {
+    fn assemble(&self, draft: &Draft, upbeat: Option<Upbeat>) -> (Vec<u8>, Vec<Option<String>>) {
         let library = &self.model.library;
         let whole = steps_of(&self.bars, &(0..self.bars.len())).end;
         let mut steps = self.given.to_vec();
