@@ -11,13 +11,13 @@ fn a_collage_says_of_each_bar_where_it_is_from() {
     let small = ["--set", "hidden=24", "--set", "embedding=16", "--set", "coder=32", "--set", "candidates=32"];
     let out = cantus(folder.path(), &[&train[..], &small].concat()).fine();
     assert!(out.contains("among 50") && out.contains("nats/section (ranking among candidates)"), "{out}");
-    assert!(!out.contains("copying"), "a collage is no illness: {out}");
+    assert!(!out.contains("copying: "), "a collage is no illness: {out}");
     let compose = ["compose", "-m", "run", "--seed", "1", "--bars", "8", "-o", "a.mid", "-o", "a.musicxml"];
     let out = cantus(folder.path(), &[&compose[..], &["--sources"]].concat()).fine();
     let told: Vec<&str> = out.lines().filter(|line| line.trim_start().starts_with("bar ")).collect();
     assert_eq!(told.len(), 8, "{out}");
     assert!(told.iter().all(|line| line.contains(".mid:")), "{out}");
-    assert!(out.contains("100% of its 8-note runs are found there"), "{out}");
+    assert!(out.contains("more than real pieces have in common"), "originality says so: {out}");
     let json = cantus(folder.path(), &[&compose[..], &["--sources", "--json"]].concat()).fine();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let first = json["sources"][0].as_array().unwrap();
