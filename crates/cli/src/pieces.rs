@@ -1,11 +1,11 @@
 //! How pieces are asked for, and what is said of those that were composed.
 
 use crate::Usage;
-use crate::terminal::{self, command, say};
+use crate::terminal::{self, command, printable, say, table};
 use cantus_evaluation::originality::Sketch;
 use cantus_formats::Format;
 use cantus_model::{Composition, Sampling};
-use cantus_score::{Meter, Score, counted};
+use cantus_score::{Bar, Lyric, Meter, Score, counted};
 use cantus_workshop::{Model, Provenance, Standing};
 use miette::Result;
 use std::ffi::OsStr;
@@ -48,6 +48,8 @@ pub struct Told<'a> {
     pub standing: Option<&'a Standing>,
     /// What the reader of the given music had to say: told already, but for JSON.
     pub warnings: &'a [String],
+    /// Whether it is told where each bar is from.
+    pub sources: bool,
 }
 
 /// What `model` can say about copies in a composition, whose melody may be what was given.
@@ -63,7 +65,7 @@ pub fn report(json: bool, origin: &Provenance, composition: &Composition, told: 
     if json {
         let line = serde_json::json!({
             "files": told.written, "origin": origin, "notes": score.note_count(), "seconds": seconds,
-            "remarks": composition.remarks, "warnings": told.warnings, "standing": told.standing,
+            "sources": told.sources.then(|| sources(score)), "remarks": composition.remarks, "warnings": told.warnings, "standing": told.standing,
             "originality": told.originality.as_ref().map(|(sentence, found)| {
                 serde_json::json!({
                     "sentence": sentence, "melody": found.melody, "longest": found.longest, "place": found.place,
@@ -83,7 +85,24 @@ pub fn report(json: bool, origin: &Provenance, composition: &Composition, told: 
         origin.seed
     ))?;
     told.standing.map_or(Ok(()), say)?;
-    told.originality.map_or(Ok(()), |(sentence, _)| say(sentence))
+    told.originality.map_or(Ok(()), |(sentence, _)| say(sentence))?;
+    if told.sources {
+        let row = |(bar, words): (usize, String)| (format!("bar {bar}"), printable(&words));
+        let rows: Vec<(String, String)> = sources(score).into_iter().map(row).collect();
+        say(if rows.is_empty() { "The model does not say where its bars are from.".to_owned() } else { table(&rows) })?;
+    }
+    Ok(())
+}
+
+/// Where each bar is from: the words that a composer has written under it, of bars as they are numbered on paper.
+fn sources(score: &Score) -> Vec<(usize, String)> {
+    let words: Vec<&Lyric> = score.parts.iter().flat_map(|part| &part.lyrics).collect();
+    let under = |bar: Bar| {
+        let within = words.iter().filter(|word| (bar.start..bar.end()).contains(&word.at));
+        within.map(|word| word.text.as_str()).collect::<Vec<&str>>().join(" ")
+    };
+    let bars = score.numbered_bars().map(|(number, bar)| (number, under(bar)));
+    bars.filter(|(_, words)| !words.is_empty()).collect()
 }
 
 /// `16 bars in 4/4`; of several metres the bars of each, in the order in which they first come: `3 bars in 5/8, 5 in 2/4`. An upbeat is

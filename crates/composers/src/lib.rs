@@ -26,3 +26,4 @@ mod rnn_dbn;
 mod rnn_rbm;
 mod song_from_pi;
 pub mod texture;
+mod unit_selection;

@@ -3,7 +3,7 @@
 use crate::{
     abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames, memory,
     music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn, rnn_rbm,
-    song_from_pi,
+    song_from_pi, unit_selection,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -29,6 +29,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &music_vae::SPEC,
     &bachprop::SPEC,
     &hrnn::SPEC,
+    &unit_selection::SPEC,
     &patterns::SPEC,
 ];
 

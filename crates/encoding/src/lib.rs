@@ -4,6 +4,7 @@
 //! Scores come quantised: one tick is one step of the grid ([`cantus_score::quantize`]), or of a performance ([`cantus_score::performed`]).
 
 pub mod abc_tune;
+pub mod bar_bags;
 pub mod lead_sheet;
 pub mod melody_steps;
 pub mod note_chord;

@@ -86,6 +86,9 @@ pub struct LikelihoodLine {
     /// What pitches are worth where the rhythm is given, of models that can be given one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given_rhythm: Option<GivenRhythm>,
+    /// Where the right one stands, of models that rank candidates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<Ranks>,
     /// Each piece that was asked of.
     pub by_piece: Vec<PieceLikelihood>,
 }
@@ -97,6 +100,19 @@ pub struct Estimate {
     pub draws: usize,
     /// Nats per quarter note, all quarters alike.
     pub nats_per_quarter: f64,
+}
+
+/// Where the right one stands among its candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ranks {
+    /// Its mean rank, 1 being the best.
+    pub mean: f64,
+    /// The share of those that the piece has not had before, and of these the share that is right, and the mean rank.
+    pub new: f64,
+    /// 0-1; not a number where nothing is new.
+    pub right_of_new: f64,
+    /// 1 being the best.
+    pub mean_of_new: f64,
 }
 
 /// What pitches are worth where it is given when notes begin and end. It stands in no column of other figures.

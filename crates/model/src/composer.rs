@@ -244,6 +244,11 @@ pub trait Composer: Send + Sync {
         &[]
     }
 
+    /// Whether its music is made of bars of its corpus, so that a copy is what was asked for and no fault.
+    fn quotes(&self) -> bool {
+        false
+    }
+
     /// The most bars that it writes at once.
     fn most_bars(&self) -> usize {
         MOST_BARS

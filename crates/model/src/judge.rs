@@ -25,6 +25,11 @@ pub trait Judge: Sync {
         None
     }
 
+    /// Where the right one stood among its candidates, of each thing that is predicted in a piece; none where it is not candidates that are judged.
+    fn ranks(&self, _piece: &Score) -> Vec<Rank> {
+        Vec::new()
+    }
+
     /// Draws of an estimate.
     fn draws(&self) -> usize {
         0
@@ -39,6 +44,15 @@ pub struct Conditional {
     pub nats: f64,
     /// Notes that they are of.
     pub notes: f64,
+}
+
+/// Where the right one stood among its candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// 1 where it was the first choice.
+    pub rank: usize,
+    /// Whether the piece has not had the same before: what comes again is easier to tell.
+    pub is_new: bool,
 }
 
 /// A piece under a model.

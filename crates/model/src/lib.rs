@@ -53,7 +53,7 @@ pub use file::{
 pub use form::{Form, FormError, Recall, Section};
 pub use habits::{Habits, Intent, Opening};
 pub use joined::{Expected, Joined, Writes, WritesError, Written};
-pub use judge::{Conditional, Judge, Judgement, Moment};
+pub use judge::{Conditional, Judge, Judgement, Moment, Rank};
 pub use keys::{fold, home, over_home};
 pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes, said};
 pub use pieces::{PieceError, Pieces, Shelf};

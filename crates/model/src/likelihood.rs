@@ -17,6 +17,8 @@ pub enum Kind {
     PseudoLikelihood,
     /// A loss that is no likelihood.
     Surrogate,
+    /// The probability of the right one among a few candidates that were drawn: exact among these, and no likelihood of music.
+    Ranking,
 }
 
 impl std::fmt::Display for Kind {
@@ -27,6 +29,7 @@ impl std::fmt::Display for Kind {
             Kind::Estimate => "estimate",
             Kind::PseudoLikelihood => "pseudo-likelihood",
             Kind::Surrogate => "surrogate",
+            Kind::Ranking => "ranking among candidates",
         })
     }
 }
@@ -44,6 +47,8 @@ pub enum Unit {
     Note,
     /// A voice at one step of the grid.
     Site,
+    /// Some bars at once.
+    Section,
 }
 
 impl std::fmt::Display for Unit {
@@ -53,6 +58,7 @@ impl std::fmt::Display for Unit {
             Unit::Frame => "frame",
             Unit::Note => "note",
             Unit::Site => "site",
+            Unit::Section => "section",
         })
     }
 }

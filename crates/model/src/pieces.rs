@@ -40,6 +40,11 @@ pub trait Shelf: fmt::Debug + Send + Sync {
     fn style(&self, _number: usize) -> Option<&str> {
         None
     }
+
+    /// What the piece of a number is called, where it is a file.
+    fn name(&self, _number: usize) -> Option<&str> {
+        None
+    }
 }
 
 impl Shelf for Vec<Score> {
@@ -107,6 +112,11 @@ impl Pieces {
         self.shelf.style(number)
     }
 
+    /// What the piece of a number is called: its path in the corpus, where it is a file.
+    pub fn name(&self, number: usize) -> Option<&str> {
+        self.shelf.name(number)
+    }
+
     /// The style of each piece: its number among those named, where it is one of them.
     pub fn styles_of(&self, named: &[String]) -> Vec<Option<usize>> {
         (0..self.len()).map(|number| named.iter().position(|style| self.style(number) == Some(style))).collect()
@@ -151,6 +161,10 @@ impl Shelf for Chosen {
 
     fn style(&self, number: usize) -> Option<&str> {
         self.shelf.style(self.numbers[number])
+    }
+
+    fn name(&self, number: usize) -> Option<&str> {
+        self.shelf.name(self.numbers[number])
     }
 }
 

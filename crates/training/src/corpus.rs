@@ -26,6 +26,10 @@ impl Shelf for Kept {
     fn style(&self, number: usize) -> Option<&str> {
         folders(&self.pieces[number]).nth(self.shared)
     }
+
+    fn name(&self, number: usize) -> Option<&str> {
+        Some(&self.pieces[number].path)
+    }
 }
 
 /// The folders on the way to a piece, the outermost first.

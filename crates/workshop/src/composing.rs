@@ -74,7 +74,7 @@ pub fn compose(
 
 /// The pieces of these generators. One that shares more with the music that `model` learnt from than real pieces do, or is heard in another key
 /// than is asked for (a minor one's relative, say), is written anew, by the same generator going on; the last of some tries stands. Where
-/// something is given, that may be known music: nothing is written anew.
+/// something is given, that may be known music, and where a composer quotes its corpus, that is what it is for: nothing is written anew.
 ///
 /// # Errors
 /// [`ComposeError`]; [`ComposeError::Stopped`] where `progress` broke it off.
@@ -86,7 +86,8 @@ pub fn write(
 ) -> Result<Vec<Composition>, ComposeError> {
     let composer = model.composer.as_ref();
     let mut pieces = registry::compose(composer, request, rngs, progress)?;
-    let learnt = if request.given.is_none() { model.learnt() } else { Vec::new() };
+    let is_original = request.given.is_none() && !composer.quotes();
+    let learnt = if is_original { model.learnt() } else { Vec::new() };
     // Chords have a key of their own.
     let key = request.controls.key.filter(|_| request.given.is_none() && request.controls.chords.is_none());
     let is_unwanted = |score: &Score| key.is_some_and(|key| !is_heard_in(score, key)) || is_copied(&learnt, score);

@@ -8,6 +8,7 @@ mod best;
 mod codes;
 mod composing;
 mod files;
+mod finding;
 mod folder;
 mod listening;
 mod models;
@@ -25,6 +26,7 @@ pub use cantus_composers::proofreading::{BarProof, Change, Exam, Mended, Proof};
 pub use codes::{CodeOrigin, Done, blend, vary};
 pub use composing::{BARS, PROMPT_BARS, compose, fresh_seed, request, silence, tempo, write};
 pub use files::{ReadError, read};
+pub use finding::{FoundBars, find};
 pub use folder::{Gathered, gather, reading_of};
 pub use listening::{Ear, PROOFREADER, SchoolingError, ear, examine, gather_music, proofreader_settings, teach};
 pub use models::{

@@ -178,7 +178,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         // The melody, where there is one, is the file's own.
         let originality = originality(&model, &composition.score, score.pitched_notes().next().is_some());
         let warnings = [&warnings[..], &files::losses(&outputs.formats, &composition.score)].concat();
-        let told = Told { written: &written, originality, standing: None, warnings: &warnings };
+        let told = Told { written: &written, originality, standing: None, warnings: &warnings, sources: false };
         report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, told)?;
         pieces.extend(written);
     }

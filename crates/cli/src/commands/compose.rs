@@ -113,6 +113,9 @@ pub struct Arguments {
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "cadences", "chords", "write", "rhythm_of", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
     like: Option<PathBuf>,
+    /// Say of each bar where it is from, with models that know: the file and the bar (unit_selection), or the rule (patterns:lesson)
+    #[arg(long)]
+    sources: bool,
     /// Say what was written as JSON
     #[arg(long)]
     json: bool,
@@ -181,7 +184,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             arguments.json,
             &origin,
             composition,
-            Told { written: &written, originality, standing, warnings: &warnings },
+            Told { written: &written, originality, standing, warnings: &warnings, sources: arguments.sources },
         )?;
         files.extend(written);
         Ok(())

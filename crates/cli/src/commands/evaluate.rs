@@ -10,11 +10,11 @@ use crate::terminal::{bar, note, printable, say};
 use cantus_corpus::{Corpus, Options, Split, prepare};
 use cantus_evaluation::originality::Digest;
 use cantus_evaluation::picture::self_similarity;
-use cantus_evaluation::report::{self, Estimate, GivenRhythm, LikelihoodLine, Picture, PieceLikelihood, Report};
+use cantus_evaluation::report::{self, Estimate, GivenRhythm, LikelihoodLine, Picture, PieceLikelihood, Ranks, Report};
 use cantus_evaluation::structure::{Feature, SelfSimilarity};
 use cantus_formats::Format;
 use cantus_formats::svg::{Roll, piano_roll};
-use cantus_model::{Conditional, Evaluation, Judgement, Request, Rng, Unit, seeded};
+use cantus_model::{Conditional, Evaluation, Judgement, Rank, Request, Rng, Unit, seeded};
 use cantus_score::{Score, counted};
 use cantus_training::RunDescription;
 use cantus_training::run_folder::RunFiles;
@@ -360,8 +360,20 @@ fn likelihood(
             let (nats, notes) = pitches.iter().fold((0.0, 0.0), |(nats, notes), of| (nats + of.nats, notes + of.notes));
             GivenRhythm { nats_per_note: nats / notes, nats_per_quarter: nats / all.quarters }
         }),
+        ranks: ranks(&chosen.par_iter().flat_map(|piece| judge.ranks(piece.score)).collect::<Vec<Rank>>()),
         by_piece: chosen.iter().zip(&judged).map(|(piece, judgement)| of_piece(piece, judgement)).collect(),
     }]
+}
+
+fn ranks(found: &[Rank]) -> Option<Ranks> {
+    let mean = |of: &mut dyn Iterator<Item = f64>, count: usize| of.sum::<f64>() / count as f64;
+    let new: Vec<usize> = found.iter().filter(|found| found.is_new).map(|found| found.rank).collect();
+    (!found.is_empty()).then(|| Ranks {
+        mean: mean(&mut found.iter().map(|found| found.rank as f64), found.len()),
+        new: new.len() as f64 / found.len() as f64,
+        right_of_new: mean(&mut new.iter().map(|rank| f64::from(u8::from(*rank == 1))), new.len()),
+        mean_of_new: mean(&mut new.iter().map(|rank| *rank as f64), new.len()),
+    })
 }
 
 fn of_piece(piece: &report::Piece<'_>, judgement: &Judgement) -> PieceLikelihood {

@@ -123,7 +123,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             files::write_score(path, &composition.score, &playing, &Roll::default())?;
         }
         let originality = originality(&model, &composition.score, is_melody_given);
-        let told = Told { written: &written, originality, standing: None, warnings: &warnings };
+        let told = Told { written: &written, originality, standing: None, warnings: &warnings, sources: false };
         report(arguments.json, &Provenance { seed, ..settings.clone() }, &composition, told)?;
         pieces.extend(written);
     }

@@ -1,5 +1,6 @@
 //! `cantus inspect`: what something is.
 
+mod finding;
 mod music;
 
 use crate::Usage;
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// Draw what a model shows of itself (where its attention goes, say), or the motifs of a music file that come again, to this file
     #[arg(long, value_name = "SVG")]
     plot: Option<PathBuf>,
+    /// List the bars of a folder that are most like the melody of this file: exact and near turns first, in any key, then by counts; no model is needed
+    #[arg(long, value_name = "THEME", conflicts_with_all = ["composer", "plot", "verbose"])]
+    find: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -38,6 +42,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(theme) = &arguments.find {
+        return finding::theme(arguments, theme);
+    }
     let path = &arguments.what;
     let is_model = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
     // A folder of music is looked at itself, whatever is built in under its name.

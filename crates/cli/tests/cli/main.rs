@@ -2,6 +2,7 @@
 
 mod accompany;
 mod codes;
+mod collage;
 mod common;
 mod compose;
 mod doctor;

@@ -48,6 +48,7 @@ fn the_text_has_every_section() {
         protocol: "all frames".to_owned(),
         estimate: None,
         given_rhythm: Some(GivenRhythm { nats_per_note: 1.75, nats_per_quarter: 4.5 }),
+        ranks: None,
         by_piece: Vec::new(),
     });
     let text = report.full();
@@ -97,6 +98,7 @@ fn several_sets_stand_in_one_table() {
         protocol: format!("all {unit}s"),
         estimate: None,
         given_rhythm: None,
+        ranks: None,
         by_piece: Vec::new(),
     };
     let mut reports = [report(), report(), report()];
@@ -126,6 +128,22 @@ fn several_sets_stand_in_one_table() {
     assert_eq!(rows[0][4..], ["in its own unit", "pseudo-likelihood"]);
     assert_eq!(rows[2][4..], ["6.250 (surrogate)", "1.250 per frame", "-"]);
     assert_eq!(rows[3][3..], ["1 of 3", "-", "-", "1.250 per site"]);
+    // So has the right one of a few, and is told in its own words.
+    let ranks = Some(Ranks { mean: 2.5, new: 0.25, right_of_new: 0.4, mean_of_new: 5.75 });
+    let ranking =
+        LikelihoodLine { ranks, nats_per_quarter_of_notes: None, ..line("section", "ranking among candidates") };
+    let words = ranking.words();
+    assert!(
+        words.contains("mean rank 2.50")
+            && words.contains("of the 25% that the piece has not had before 40.0% right, mean rank 5.75"),
+        "{words}"
+    );
+    assert!(!words.contains("quarter"), "{words}");
+    reports[2].likelihood = vec![ranking];
+    let text = table(&reports);
+    assert!(text.lines().next().unwrap().trim().ends_with("ranking among candidates"), "{text}");
+    let cells = text.lines().nth(3).unwrap().split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+    assert_eq!(cells.collect::<Vec<&str>>()[3..], ["1 of 3", "-", "-", "1.250 per section"]);
     reports[2].likelihood.clear();
     reports[1].likelihood = vec![line("token", "exact")];
     assert!(!table(&reports).contains("do not compare"), "{}", table(&reports));

@@ -1,6 +1,6 @@
 //! The report for a terminal: in short, in full, and several models in one table.
 
-use super::{Estimate, GivenRhythm, LENGTHS_ASKED_FOR, LikelihoodLine, Report};
+use super::{Estimate, GivenRhythm, LENGTHS_ASKED_FOR, LikelihoodLine, Ranks, Report};
 use crate::originality::{LENGTHS, Originality, Range};
 use crate::summary::lines;
 use crate::{FIGURES, side_by_side};
@@ -18,7 +18,7 @@ impl Report {
         let mut text = self.verdict();
         // Writing to a string cannot fail.
         for likelihood in &self.likelihood {
-            let _ = writeln!(text, "\nLikelihood of {}", likelihood.words());
+            let _ = writeln!(text, "\n{} {}", likelihood.heading(), likelihood.words());
         }
         text.push_str(&self.accompaniment());
         let _ = writeln!(text, "\n{}", self.copies());
@@ -39,7 +39,7 @@ impl Report {
             let _ = writeln!(text, "{words}");
         };
         for likelihood in &self.likelihood {
-            line(format!("\nLikelihood of {}", likelihood.words()));
+            line(format!("\n{} {}", likelihood.heading(), likelihood.words()));
         }
         if self.accompaniment.is_some() {
             line(self.accompaniment());
@@ -156,15 +156,16 @@ impl Report {
     }
 }
 
-/// A kind of likelihood that never stands in a column with another.
-const PSEUDO: &str = "pseudo-likelihood";
+/// Kinds of figures that never stand in a column with another.
+const APART: [&str; 2] = ["pseudo-likelihood", "ranking among candidates"];
 
 /// Several sets beside one corpus, a line each, and what the columns mean. Lines end with a line break.
 pub fn table(reports: &[Report]) -> String {
     let mut head = vec!["", "told from real", "overlap", "copies", "nats per quarter of the notes", "in its own unit"];
-    let is_pseudo = |line: &&LikelihoodLine| line.kind == PSEUDO;
-    let has_pseudo = reports.iter().filter_map(|report| report.likelihood.first()).any(|line| is_pseudo(&line));
-    head.extend(has_pseudo.then_some(PSEUDO));
+    let first = |report: &'_ Report| report.likelihood.first().map(|line| line.kind.clone());
+    let apart: Vec<&str> =
+        APART.into_iter().filter(|kind| reports.iter().any(|report| first(report).as_deref() == Some(kind))).collect();
+    head.extend(&apart);
     let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
     for report in reports {
         let likelihood = report.likelihood.first();
@@ -181,8 +182,8 @@ pub fn table(reports: &[Report]) -> String {
             ),
         ];
         let own = |line: &LikelihoodLine| format!("{:.3} per {}", line.nats_per_token, line.unit);
-        row.push(or_none(likelihood.filter(|line| !is_pseudo(line)).map(own)));
-        row.extend(has_pseudo.then(|| or_none(likelihood.filter(is_pseudo).map(own))));
+        row.push(or_none(likelihood.filter(|line| !APART.contains(&&line.kind[..])).map(own)));
+        row.extend(apart.iter().map(|kind| or_none(likelihood.filter(|line| line.kind == *kind).map(own))));
         rows.push(row);
     }
     let mut text = lines(&rows);
@@ -216,7 +217,11 @@ pub fn table(reports: &[Report]) -> String {
 }
 
 impl LikelihoodLine {
-    fn words(&self) -> String {
+    fn heading(&self) -> &'static str {
+        if self.ranks.is_some() { "Ranks of" } else { "Likelihood of" }
+    }
+
+    pub(super) fn words(&self) -> String {
         let LikelihoodLine { unit, kind, protocol, .. } = self;
         let adjusted = match self.adjusted {
             0 => String::new(),
@@ -229,6 +234,17 @@ impl LikelihoodLine {
             format!("\n  pitches where the rhythm is given: {nats_per_note:.3} nats a note, {nats_per_quarter:.3} per quarter note")
         });
         let of = if self.count < self.of { format!("{} of {}", self.count, self.of) } else { self.count.to_string() };
+        if let Some(Ranks { mean, new, right_of_new, mean_of_new }) = self.ranks {
+            return format!(
+                "the next {unit} in {} ({of}{adjusted}): {:.1}% right, mean rank {mean:.2}, {:.3} nats per {unit}\n  of the {:.0}% that the piece has not \
+                 had before {:.1}% right, mean rank {mean_of_new:.2}\n  {kind}; {protocol}",
+                self.pieces,
+                100.0 * self.accuracy,
+                self.nats_per_token,
+                100.0 * new,
+                100.0 * right_of_new,
+            );
+        }
         format!(
             "{} ({of}{adjusted}): {:.3} nats per {unit}, {:.3} per quarter note{}, {:.1}% right; every piece alike {:.3} nats per {unit}\n  \
              {kind}; {protocol}{estimate}{pitches}",

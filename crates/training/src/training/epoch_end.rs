@@ -85,7 +85,9 @@ impl Training<'_> {
         let rng = |k: u64| -> Rng { derive(seed, "trial", &[steps, k]) };
         let usual = composer.default_sampling();
         let trial = self.doctor.trial(composer, usual, rng);
-        let findings = self.doctor.findings(&trial);
+        let mut findings = self.doctor.findings(&trial);
+        // Who is made of its corpus does not fall ill of it.
+        findings.copying = findings.copying.filter(|_| !composer.quotes());
         let mut looked = Looked { trial, may_be_kept: true, warmer: None, copies: findings.copying.is_some() };
         let acts = self.description.doctor;
         let mut say = |illness, text: String, done: String| {

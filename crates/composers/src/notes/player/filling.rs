@@ -360,7 +360,9 @@ mod tests {
     fn each_has_a_place_below_the_last_one_where_there_is_one() {
         let (voices, keys) = ([72u32, 65, 58, 48], [70u32, 60, 50]);
         let cost = |keys: &'static [u32]| {
-            move |k: usize, voice: usize, again: bool| keys[k].abs_diff(voices[voice]) + if again { super::BUSY } else { 0 }
+            move |k: usize, voice: usize, again: bool| {
+                keys[k].abs_diff(voices[voice]) + if again { super::BUSY } else { 0 }
+            }
         };
         static ALL: [u32; 3] = [70, 60, 50];
         static CLOSE: [u32; 3] = [64, 60, 57];
