@@ -313,5 +313,5 @@ fn styles_are_told_apart_and_asked_for() {
     // Without folders there is nothing to ask for.
     let plain = trained("bass", 1, &[]).composer();
     let refused = joined(plain.as_ref(), alone(piece(0), true), &[("style", "calm")], 1).unwrap_err();
-    assert!(matches!(refused, ComposeError::Control { .. }), "{refused}");
+    assert!(matches!(refused, ComposeError::Lacking { control: "style" }), "{refused}");
 }

@@ -136,7 +136,7 @@ impl NoteComposer {
 
     /// What a request asks for, and what is drawn for it.
     pub(super) fn begin(&self, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
-        let Opening { notes, starts, heard, grid, meter, mut remarks } = self.open(request);
+        let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
         let (style, usual, intent) = self.manner(request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let first = starts.len();
@@ -158,7 +158,6 @@ impl NoteComposer {
             None => notes.iter().map(|note| note.instrument).collect(),
         };
         let playing = playing.into_iter().fold(0u128, |playing, instrument| playing | 1 << instrument);
-        remarks.extend(self.absent(playing, request.controls.register.as_ref()));
         let clock = self.clock();
         let form = self.form_of(usual, request, (&bars, first), rng)?;
         let upbeat = first - request.prompt().map_or(0, Prompt::bars);
@@ -506,7 +505,7 @@ impl Composer for NoteComposer {
         }
         let begun = self.begin(request, rng)?;
         let (written, verdict) = self.write(&Task::of(&begun, &request.sampling), rng, progress)?;
-        let Begun { past, given, heard, first, grid, meter, mut intent, aims, remarks, .. } = begun;
+        let Begun { past, given, heard, first, grid, meter, mut intent, aims, mut remarks, .. } = begun;
         let mut written = written.notes()[given..].to_vec();
         written.iter_mut().for_each(|note| note.onset -= heard);
         let (bars, steps) = (past.bars().len() - first, BarSteps::new(grid, meter));
@@ -531,6 +530,7 @@ impl Composer for NoteComposer {
                 fold(part, low, high);
             }
         }
+        remarks.extend(self.absent(&composed, request.controls.register.as_ref()));
         let score = match request.prompt() {
             Some(prompt) => prompt.join(&composed, Ticks::ZERO),
             None => composed,

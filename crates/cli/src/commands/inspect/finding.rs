@@ -16,9 +16,10 @@ const MOST_FOUND: usize = 10;
 
 pub fn theme(arguments: &Arguments, path: &Path) -> Result<()> {
     let (theme, _) = files::read_music(path, &arguments.reading.limits.over(Limits::default()))?;
-    theme.warnings.iter().for_each(note);
+    let mut warnings = theme.warnings;
     let usual = Options { reading: Some(Reading::Parts), ..Options::lenient() };
-    let corpus = music(&arguments.what, &arguments.reading.over(usual)?)?;
+    let corpus = music(&arguments.what, &arguments.reading.over(usual)?, &mut warnings)?;
+    warnings.iter().for_each(note);
     let read = |piece: &Piece| Ok((piece.path.clone(), piece.score().into_diagnostic()?));
     let pieces: Vec<(String, Score)> = corpus.pieces.iter().map(read).collect::<Result<_>>()?;
     let (silent, from) = theme.score.silent_bars();

@@ -10,7 +10,7 @@ use crate::notes::texture::LOOK;
 use crate::notes::usual::Usual;
 use cantus_encoding::note_events::Clock;
 use cantus_model::{ComposeError, Request};
-use cantus_score::{Bar, Chord, Key, Mode, Pitch, Player, Progression, Registers, find_key};
+use cantus_score::{Bar, Chord, Key, Mode, Pitch, Player, Progression, Registers, Score, find_key};
 
 /// By how much a key is less likely that is not of the chord: where the chord begins, on a beat, between beats; nats.
 const STRANGE: [f32; 3] = [8.0, 5.0, 2.5];
@@ -309,8 +309,9 @@ impl NoteComposer {
     }
 
     /// Says whose register was asked for in vain.
-    pub(super) fn absent(&self, playing: u128, register: Option<&Registers>) -> Vec<String> {
-        let plays = |player: &&Player| self.instruments_of(player).iter().any(|number| playing >> number & 1 == 1);
+    pub(super) fn absent(&self, written: &Score, register: Option<&Registers>) -> Vec<String> {
+        let playing: Vec<u8> = written.parts.iter().filter_map(|part| self.instrument_of(part)).collect();
+        let plays = |player: &&Player| self.instruments_of(player).iter().any(|number| playing.contains(number));
         let players = register.into_iter().flat_map(Registers::iter).filter_map(|(player, _)| player);
         let absent = players.filter(|player| !plays(player));
         absent.map(|player| format!("no {player} plays in this piece: `--instruments` says who does")).collect()
