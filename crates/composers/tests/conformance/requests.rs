@@ -13,11 +13,33 @@ fn composer(subject: &Subject) -> Box<dyn Composer> {
     subject.composer(1, 0)
 }
 
-/// The notes of a piece that begin in these bars of 16 ticks, numbered from 1, in ticks of `per_quarter` 4.
+/// The notes of a piece that begin in these bars of four quarters, numbered from 1, in ticks of `FINE` to a quarter.
 fn notes_in(score: &Score, bars: std::ops::RangeInclusive<u64>) -> BTreeSet<(u64, u8)> {
-    let fine = u64::from(score.ticks_per_quarter.get());
-    let place = |note: &Note| (note.onset.0 * 4 / fine, note.pitch.get());
-    score.notes().map(place).filter(|(onset, _)| bars.contains(&(onset / 16 + 1))).collect()
+    let ticks = u64::from(score.ticks_per_quarter.get());
+    let place = |note: &Note| (note.onset.0 * u64::from(FINE) / ticks, note.pitch.get());
+    score.notes().map(place).filter(|(onset, _)| bars.contains(&(onset / u64::from(4 * FINE) + 1))).collect()
+}
+
+/// Finer than the grid of any composer.
+const FINE: u32 = 96;
+
+/// The same piece, in whose second bar each note of a quarter gives its last 32nd to another one.
+fn finer(piece: &Score) -> Score {
+    let mut fine = piece.rescaled(cantus_score::TicksPerQuarter::new(FINE).unwrap());
+    let short = Ticks(u64::from(FINE / 8));
+    let bar = Ticks(u64::from(4 * FINE))..Ticks(u64::from(8 * FINE));
+    for part in &mut fine.parts {
+        let is_split = |note: &&mut Note| bar.contains(&note.onset) && note.duration == Ticks(FINE.into());
+        let split = |note: &mut Note| {
+            note.duration = note.duration - short;
+            Note { onset: note.end(), pitch: note.pitch.transposed(1).unwrap(), duration: short, ..*note }
+        };
+        let more: Vec<Note> = part.notes.iter_mut().filter(is_split).map(split).collect();
+        assert!(!more.is_empty());
+        part.notes.extend(more);
+        part.notes.sort_unstable();
+    }
+    fine
 }
 
 /// Where music is played and not counted, its length may be asked for in seconds; elsewhere those that can are named.
@@ -68,12 +90,19 @@ fn what_is_given_stays_note_for_note() {
         let found = compose(composer.as_ref(), &rest, 2).unwrap().score;
         assert_eq!(found.bar_count(), bars);
         assert_eq!(notes_in(&found, 1..=3), notes_in(&source, 1..=3));
+        let fine = finer(&source);
+        let rest = Request::around(Given::new(fine.clone(), vec![Cell::bars(1..=3)]).unwrap(), Sampling::default());
+        let found = compose(composer.as_ref(), &rest, 2).unwrap().score;
+        assert_eq!(notes_in(&found, 1..=3), notes_in(&fine, 1..=3));
         let last = source.bars().last().unwrap();
         let cells = vec![Cell::bars(2..=2), Cell { voice: Some(0), bars: Some(4..=4) }];
         let asked = Request::around(Given::new(source.clone(), cells).unwrap(), Sampling::default());
         match (compose(composer.as_ref(), &asked, 3), subject.spec.around.contains(&Around::Cells)) {
             (Ok(found), true) => {
                 assert_eq!(notes_in(&found.score, 2..=2), notes_in(&source, 2..=2));
+                let around = Given::new(fine.clone(), vec![Cell::bars(2..=2)]).unwrap();
+                let around = compose(composer.as_ref(), &Request::around(around, Sampling::default()), 3).unwrap();
+                assert_eq!(notes_in(&around.score, 2..=2), notes_in(&fine, 2..=2));
                 let line: BTreeSet<u8> = notes_in(&source, 4..=4).into_iter().map(|(_, pitch)| pitch).collect();
                 let found_line: BTreeSet<u8> =
                     notes_in(&found.score, 4..=4).into_iter().map(|(_, pitch)| pitch).collect();
