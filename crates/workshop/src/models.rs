@@ -73,7 +73,7 @@ pub static BUILT_IN: &[BuiltIn] = &[
     style!("beethoven", "Piano after Beethoven", Some(0.69)),
     style!("mozart", "Piano after Mozart", Some(0.58)),
     style!("drums", "Drums", None),
-    style!("band", "A rock band with drums", Some(0.75)),
+    style!("band", "A rock band with drums", Some(0.76)),
     style!("bass", "A bass to given drums", None),
     style!("beat", "Drums to a given bass", None),
     style!("arranger", "Chords and drums to a tune", None),
