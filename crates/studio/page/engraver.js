@@ -6,7 +6,10 @@ import { VerovioToolkit } from "./verovio/verovio.mjs";
 /** @type {any} */
 let toolkit;
 
-/** Notes with the seconds between which they sound, and bars with those at which they begin. */
+/** What is played again has a name of its own, made of that of what stands on paper. */
+const onPaper = (/** @type {string} */ id) => id.replace(/-rend\d+$/, "");
+
+/** Notes with the seconds between which they sound, and bars with those at which they begin: each time through a repeat. */
 function marks() {
   const [notes, bars] = [[], []].map((list) => /** @type {any[]} */ (list));
   const sounding = new Map();
@@ -16,11 +19,11 @@ function marks() {
       if (note) note.to = tstamp / 1000;
     }
     for (const id of on) {
-      const note = { id, from: tstamp / 1000, to: Infinity };
+      const note = { id: onPaper(id), from: tstamp / 1000, to: Infinity };
       sounding.set(id, note);
       notes.push(note);
     }
-    if (measureOn) bars.push({ id: measureOn, from: tstamp / 1000 });
+    if (measureOn) bars.push({ id: onPaper(measureOn), from: tstamp / 1000 });
   }
   return { notes, bars };
 }

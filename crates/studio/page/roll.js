@@ -2,7 +2,7 @@
 
 const LEAST_PER_SECOND = 44;
 
-/** @typedef {{ seconds: number, bars: number[], paper: [number, number][], prompt_end: number, notes: number[][], parts: import("./parts.js").Part[] }} Notes */
+/** @typedef {{ seconds: number, bars: number[], prompt_end: number, notes: number[][], parts: import("./parts.js").Part[] }} Notes */
 
 /** Colours of parts; those beyond begin again. */
 const COLOURS = [0, 1, 2, 3, 4, 5, 6, 7].map((number) => `--part-${number}`);

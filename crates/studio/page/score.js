@@ -18,8 +18,6 @@ let bars = /** @type {Mark[]} */ ([]);
 let sounding = /** @type {Element[]} */ ([]);
 /** @type {[number, number] | null} */
 let passage = null;
-/** From when on what is played stands where, in seconds, as if each repeat were played once; nothing where nothing is repeated. @type {[number, number][]} */
-let paper = [];
 /** What of the piece was reached. */
 let reached = 0;
 
@@ -72,7 +70,8 @@ function draw(/** @type {any} */ answer) {
   notes = marks(answer.notes);
   bars = marks(answer.bars);
   drawing.setAttribute("role", "img");
-  drawing.setAttribute("aria-label", `Score: ${bars.length} bars, ${notes.length} notes`);
+  const printed = (/** @type {Mark[]} */ marks) => new Set(marks.map(({ of }) => of)).size;
+  drawing.setAttribute("aria-label", `Score: ${printed(bars)} bars, ${printed(notes)} notes`);
   sounding = [];
   markPassage();
   place.scrollTop = 0;
@@ -119,22 +118,9 @@ export function forget() {
   $("score").replaceChildren();
 }
 
-/** Of the piece that comes: the seconds at which the first and the last note begin of what also stands in the training music, and where it stands on paper. */
-export function tell(/** @type {[number, number] | null} */ seconds, /** @type {[number, number][]} */ stretches) {
-  [passage, paper, reached] = [seconds, stretches, 0];
-}
-
-/** Where on paper that stands which is played then. */
-function onPaper(/** @type {number} */ at) {
-  const [from, printed] = paper.findLast(([from]) => from <= at + 0.001) ?? [0, 0];
-  return printed + at - from;
-}
-
-/** When that is played which stands there: once, or each time through a repeat. */
-function played(/** @type {number} */ place) {
-  if (paper.length === 0) return [place];
-  const within = (/** @type {number} */ at, /** @type {number} */ number) => paper[number][0] <= at + 0.001 && at < (paper[number + 1]?.[0] ?? Infinity) - 0.001;
-  return paper.map(([from, printed]) => from + place - printed).filter(within);
+/** The seconds at which the first and the last note begin of what also stands in the training music. */
+export function setPassage(/** @type {[number, number] | null} */ seconds) {
+  passage = seconds;
 }
 
 function markPassage() {
@@ -144,7 +130,7 @@ function markPassage() {
   const melody = new Map();
   const height = (/** @type {Element} */ of) => (of.querySelector(".notehead") ?? of).getBoundingClientRect().top;
   for (const { from, of } of notes) {
-    if (!played(from).some((at) => first - 0.01 <= at && at <= last + 0.01)) continue;
+    if (from < first - 0.01 || from > last + 0.01) continue;
     const before = melody.get(from);
     if (!before || height(of) < height(before)) melody.set(from, of);
   }
@@ -152,9 +138,8 @@ function markPassage() {
 }
 
 /** Marks what sounds, and keeps it in sight. */
-export function follow(/** @type {number} */ moment) {
-  reached = moment;
-  const at = onPaper(moment);
+export function follow(/** @type {number} */ at) {
+  reached = at;
   for (const of of sounding) of.classList.remove("sounding");
   sounding = player.isPlaying() ? notes.filter((mark) => mark.from <= at && at < mark.to).map((mark) => mark.of) : [];
   for (const of of sounding) of.classList.add("sounding");
@@ -173,10 +158,9 @@ export function openScore(/** @type {(seconds: number) => void} */ jump) {
       const box = of.getBoundingClientRect();
       return box.left <= event.clientX && event.clientX <= box.right && box.top <= event.clientY && event.clientY <= box.bottom;
     };
-    const mark = notes.find((mark) => mark.of === at) ?? bars.find(within);
-    if (!mark) return;
-    const [nearest] = played(mark.from).toSorted((a, b) => Math.abs(a - reached) - Math.abs(b - reached));
-    if (nearest !== undefined) jump(nearest);
+    const found = notes.filter((mark) => mark.of === at);
+    const [nearest] = (found.length > 0 ? found : bars.filter(within)).toSorted((a, b) => Math.abs(a.from - reached) - Math.abs(b.from - reached));
+    if (nearest) jump(nearest.from);
   });
 }
 

@@ -11,7 +11,7 @@ import * as transport from "./transport.js";
 /** @typedef {import("./roll.js").Notes} Notes */
 
 /** @type {Notes} */
-const NOTHING = { seconds: 0, bars: [0], paper: [], prompt_end: 0, notes: [], parts: [] };
+const NOTHING = { seconds: 0, bars: [0], prompt_end: 0, notes: [], parts: [] };
 
 /** @type {Roll} */
 let roll;
@@ -47,7 +47,7 @@ export async function place(/** @type {string} */ address, /** @type {string} */
   // Whoever pressed Compose presses Space next, to stop or to hear: not to compose again.
   if (play && document.activeElement?.closest(".go")) $("play").focus({ preventScroll: true });
   score.forget();
-  score.tell(passage, notes.paper);
+  score.setPassage(passage);
   // Sound first: the score may come while it plays.
   await player.load(address, false, asked());
   await transport.loopAgain();

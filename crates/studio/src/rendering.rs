@@ -83,17 +83,15 @@ pub fn render(Kept { midi: file, sheet }: Kept<'_>, name: &str, wanted: &Wanted<
     let sound = wanted.sound()?;
     let mut score = midi::read(file, &Limits::default()).map_err(ApiError::internal)?.score;
     // What is played freely stands nowhere on paper.
-    let sheet = sheet.filter(|_| wanted.playing.is_none());
-    let sheet = sheet.and_then(|sheet| musicxml::read(sheet, &Limits::default()).ok());
-    let paper = sheet.as_ref().map(|sheet| on_paper(&sheet.score)).unwrap_or_default();
-    if let (Some(sheet), "musicxml" | "abc") = (sheet, wanted.form) {
+    let sheet = sheet.filter(|_| wanted.playing.is_none() && matches!(wanted.form, "musicxml" | "abc"));
+    if let Some(Ok(sheet)) = sheet.map(|sheet| musicxml::read(sheet, &Limits::default())) {
         score = sheet.score;
     }
     if let Some(playing) = wanted.playing {
         score = played(&score, playing)?;
     }
     if wanted.form == "notes" {
-        return Ok(json(StatusCode::OK, &Notes::of(&score, paper, wanted)));
+        return Ok(json(StatusCode::OK, &Notes::of(&score, wanted)));
     }
     let (format, media_type) = form(wanted.form).ok_or_else(|| ApiError::not_found("form of a piece"))?;
     if let Some(parts) = wanted.parts {
@@ -184,8 +182,6 @@ struct Notes {
     seconds: f64,
     /// Where each bar begins, and where the last one ends.
     bars: Vec<f64>,
-    /// Where it stands on paper: see [`on_paper`].
-    paper: Vec<(f64, f64)>,
     /// The number of the first: 0 where it is an upbeat.
     first_bar: usize,
     /// Where the prompt ends; 0 without one.
@@ -198,36 +194,6 @@ struct Notes {
     choir: bool,
 }
 
-/// From when on what is played stands where, were the score played as it is printed, each repeat once: pairs of seconds. None where nothing
-/// is repeated.
-fn on_paper(score: &Score) -> Vec<(f64, f64)> {
-    let tempo = score.tempo_map();
-    let mut stretches = Vec::new();
-    // How much is played, and how much of it is printed.
-    let (mut at, mut printed) = (0.0, 0.0);
-    for repeat in &score.repeats {
-        let begins = printed + tempo.seconds(repeat.start()) - at;
-        stretches.push((at, printed));
-        printed = begins;
-        let ends = repeat.passes.iter().skip(1).map(|pass| pass.start).chain([repeat.end]);
-        for (number, (pass, end)) in repeat.passes.iter().zip(ends).enumerate() {
-            let [start, ending, end] = [pass.start, pass.ending, end].map(|at| tempo.seconds(at));
-            stretches.push((start, begins));
-            printed += if number == 0 { ending - start } else { 0.0 };
-            stretches.push((ending, printed));
-            printed += end - ending;
-        }
-        at = tempo.seconds(repeat.end);
-    }
-    if !stretches.is_empty() {
-        stretches.push((at, printed));
-    }
-    // What begins together with the next lasts no time.
-    let starts: Vec<f64> = stretches.iter().map(|stretch| stretch.0).collect();
-    let next = starts.into_iter().skip(1).chain([f64::INFINITY]);
-    stretches.into_iter().zip(next).filter(|(stretch, next)| stretch.0 < *next).map(|(stretch, _)| stretch).collect()
-}
-
 /// A part.
 #[derive(Serialize)]
 struct PartLine {
@@ -236,7 +202,7 @@ struct PartLine {
 }
 
 impl Notes {
-    fn of(score: &Score, paper: Vec<(f64, f64)>, wanted: &Wanted) -> Notes {
+    fn of(score: &Score, wanted: &Wanted) -> Notes {
         let bars_kept = wanted.bars_kept;
         let tempo = score.tempo_map();
         let seconds = |at: Ticks| (tempo.seconds(at) * 1e4).round() / 1e4;
@@ -259,6 +225,6 @@ impl Notes {
         };
         let parts = score.parts.iter().enumerate().map(name).collect();
         let first_bar = score.first_bar();
-        Notes { seconds: seconds(score.end()), bars, paper, first_bar, prompt_end, notes, parts, choir: wanted.choir }
+        Notes { seconds: seconds(score.end()), bars, first_bar, prompt_end, notes, parts, choir: wanted.choir }
     }
 }

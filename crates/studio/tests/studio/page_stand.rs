@@ -211,7 +211,7 @@ fn a_repeat_is_followed_each_time_through() {
         browser.wait("document.querySelector('#model').options.length > 2");
         browser.choose("#model", "folk");
         browser.fill("#seed", "1");
-        browser.fill("#bars", "16");
+        browser.fill("#bars", "32");
         compose(browser);
         browser.press(" ");
         browser.wait(&format!("{PLAYS}.then((plays) => !plays)"));
@@ -219,9 +219,11 @@ fn a_repeat_is_followed_each_time_through() {
         browser.wait(&format!("{drawn} > 0"));
         let played = bars(browser).len() as u64 - 1;
         let printed = browser.eval(drawn).as_u64().unwrap();
-        assert!(printed * 2 <= played + 2, "{printed} of {played} bars");
-        let paper = "fetch(document.querySelector('#get-midi').pathname.replace(/midi$/, 'notes')).then((answer) => answer.json()).then((notes) => notes.paper[1][0])";
-        let again = browser.eval(paper).as_f64().unwrap();
+        assert!(printed * 2 <= played + 4, "{printed} of {played} bars");
+        let starts = bars(browser);
+        // Two strains as long as one another, each twice, whose upbeats are in their last bars.
+        let whole = *starts.last().unwrap();
+        let again = (whole - starts[1]) / 4.0;
         browser.eval(&format!("import('/player.js').then((player) => player.jump({again} + 0.05))"));
         browser.press(" ");
         let first = "document.querySelector('#score .note')";
@@ -231,6 +233,10 @@ fn a_repeat_is_followed_each_time_through() {
         // A click leads to the time through that is on.
         browser.eval(&format!("{first}.dispatchEvent(new MouseEvent('click', {{ bubbles: true }}))"));
         browser.wait(&format!("{AT}.then((at) => Math.abs(at - {again}) < 0.01)"));
+        // What comes after a repeat stands where it is played, too.
+        browser.eval(&format!("import('/player.js').then((player) => player.jump({whole} - 0.2))"));
+        browser.eval("[...document.querySelectorAll('#score .note')].at(-1).dispatchEvent(new MouseEvent('click', { bubbles: true }))");
+        browser.wait(&format!("{AT}.then((at) => at > {whole} * 0.95)"));
     });
 }
 
