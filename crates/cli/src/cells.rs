@@ -111,12 +111,7 @@ fn parts(score: &Score) -> String {
     if score.parts.len() == 1 {
         return LINES.join(", ");
     }
-    let name = |part: &cantus_score::Part| match part.name.as_ref().filter(|name| !name.trim().is_empty()) {
-        Some(name) => name.trim().to_owned(),
-        None if part.drums => "drums".to_owned(),
-        None => part.program().name().to_owned(),
-    };
-    score.parts.iter().map(name).collect::<Vec<_>>().join(", ")
+    score.parts.iter().map(cantus_score::Part::title).collect::<Vec<_>>().join(", ")
 }
 
 /// `5` or `1-4` again.

@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::files::LimitArguments;
 use crate::terminal::{bar, printable};
 use cantus_corpus::{Corpus, CorpusError, MeterFilter, Options, Parts, survey};
-use cantus_score::{Reading, TicksPerQuarter, counted};
+use cantus_score::{Reading, Score, TicksPerQuarter, counted};
 use miette::{IntoDiagnostic, Result, miette};
 use std::path::Path;
 
@@ -109,4 +109,13 @@ pub fn music(folder: &Path, options: &Options, warnings: &mut Vec<String>) -> Re
         warnings.push(format!("{name}: {more} more remarks of this kind: `cantus inspect` sums them up"));
     }
     Ok(corpus)
+}
+
+/// The pieces of a corpus with their names.
+///
+/// # Errors
+/// Where one cannot be read back.
+pub fn scores(corpus: &Corpus) -> Result<Vec<(String, Score)>> {
+    let all = corpus.pieces.iter().map(|piece| Ok((printable(&piece.path), piece.score().into_diagnostic()?)));
+    all.collect()
 }

@@ -33,7 +33,7 @@ mod tests;
 use cantus_encoding::voice_lines::{self, SYMBOLS};
 use cantus_model::checks::{positive, share, within};
 use cantus_model::choir::Choir;
-use cantus_model::{Around, ComposerSpec, Configuration, Control, Sizes, TrainingSet};
+use cantus_model::{Around, CheckedSettings, ComposerSpec, Configuration, Control, Sizes, TrainingSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -153,21 +153,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Out of a list.
-    ///
-    /// # Errors
-    /// What is wrong.
-    fn read(settings: &cantus_model::Settings) -> Result<Settings, String> {
-        let read: Settings = serde_json::from_value(settings.clone()).map_err(|error| error.to_string())?;
-        read.check()?;
-        Ok(read)
-    }
-
-    fn write(&self) -> cantus_model::Settings {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
+impl CheckedSettings for Settings {
     fn check(&self) -> Result<(), String> {
         within("hidden", self.hidden, 1, 4096)?;
         within("layers", self.layers, 1, 16)?;

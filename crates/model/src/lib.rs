@@ -61,7 +61,7 @@ pub use prompt::{Prompt, merged_on_grid};
 pub use repertoire::{Numbering, Reader, Repertoire};
 pub use request::{Around, Cell, Control, Controls, Given, Length, Request};
 pub use sampling::{Sampling, SamplingError};
-pub use settings::Settings;
+pub use settings::{CheckedSettings, Settings};
 pub use surprise::Surprise;
 pub use trainable::{Regime, Schedule, StepAt, StepReport, Trainable};
 pub use training_set::{CreateError, TrainingSet};

@@ -6,6 +6,30 @@ use serde::de::DeserializeOwned;
 /// A composer's settings, as JSON: a named configuration with a person's changes on top.
 pub type Settings = serde_json::Value;
 
+/// Settings of a composer that shares them with no family.
+pub trait CheckedSettings: Serialize + DeserializeOwned {
+    /// Whether they make sense.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn check(&self) -> Result<(), String>;
+
+    /// Out of a list.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn read(settings: &Settings) -> Result<Self, String> {
+        let read: Self = serde_json::from_value(settings.clone()).map_err(|error| error.to_string())?;
+        read.check()?;
+        Ok(read)
+    }
+
+    /// As a list again.
+    fn write(&self) -> Settings {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
 /// The shared settings and a composer's own; each key belongs to one of the two.
 pub(crate) fn divide<Shared, Own>(settings: &Settings) -> Result<(Shared, Own), String>
 where

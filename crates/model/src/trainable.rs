@@ -96,6 +96,11 @@ pub trait Trainable: Send {
         None
     }
 
+    /// What is learnt when the training is over, in time of its own: [`Trainable::finishing`] of the network as it is.
+    fn afterwards(&self) -> Option<String> {
+        self.finishing(&self.save())
+    }
+
     /// The model that is kept of a training that is over: what shows in whole compositions alone is learnt now, and put into it. `None`
     /// where there is nothing more to learn, the model was finished before, or `stop` was set meanwhile. It changes no
     /// likelihood. `progress` is told how much of it is done, 0-1.

@@ -2,6 +2,7 @@
 
 use crate::meter::late;
 use crate::{Score, Ticks};
+use std::borrow::Cow;
 
 /// Changes in order of time from `from` on, moved to the front: of those that come to stand at one moment the last holds.
 fn moved<T: Clone>(changes: &mut Vec<(Ticks, T)>, from: Ticks) {
@@ -46,6 +47,12 @@ impl Score {
             part.pedal.iter_mut().for_each(|span| (span.down, span.up) = (span.down - from, span.up - from));
         }
         score
+    }
+
+    /// The score without the whole bars of silence before its first note.
+    pub fn sounding(&self) -> Cow<'_, Score> {
+        let (silent, from) = self.silent_bars();
+        if silent > 0 { Cow::Owned(self.after(from)) } else { Cow::Borrowed(self) }
     }
 
     /// How many whole bars there are before the first note, and where they end. Counted, not walked: a file may have millions of them.

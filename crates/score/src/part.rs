@@ -133,6 +133,15 @@ impl Part {
         several * 10 <= onsets
     }
 
+    /// What a person calls it: its name, or what plays it.
+    pub fn title(&self) -> &str {
+        match self.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+            Some(name) => name,
+            None if self.drums => "drums",
+            None => self.program().name(),
+        }
+    }
+
     /// The mean of its pitches; 0 without a note.
     pub fn mean_pitch(&self) -> f64 {
         let sum: f64 = self.notes.iter().map(|note| f64::from(note.pitch.get())).sum();

@@ -41,7 +41,7 @@ pub fn measure(spec: &ComposerSpec, configuration: &str, corpus: &Corpus, seed: 
         }
         set.check_whole()?;
         let seconds_a_step = begun.elapsed().as_secs_f64() / f64::from(done);
-        let afterwards = trainable.finishing(&trainable.save());
+        let afterwards = trainable.afterwards();
         Ok(Estimate { seconds_an_epoch: seconds_a_step * steps as f64, afterwards })
     })
 }

@@ -55,6 +55,11 @@ pub struct Playing {
 }
 
 impl Wanted<'_> {
+    /// Whether it is wanted on paper. What is played freely stands nowhere there.
+    pub fn is_on_paper(&self) -> bool {
+        self.playing.is_none() && matches!(self.form, "musicxml" | "abc")
+    }
+
     /// What plays it.
     fn sound(&self) -> Result<Sound, ApiError> {
         let name = self.sound.unwrap_or(if self.choir { "choir" } else { "built-in" });
@@ -68,7 +73,7 @@ impl Wanted<'_> {
 pub struct Kept<'a> {
     /// Its MIDI file.
     pub midi: &'a [u8],
-    /// Its score, where [`sheet`] made one.
+    /// Its score, where [`sheet`] made one and it is wanted on paper.
     pub sheet: Option<&'a [u8]>,
 }
 
@@ -81,12 +86,10 @@ pub fn sheet(score: &Score) -> Option<Vec<u8>> {
 /// A piece in one of its forms, to be called `name`. Takes a while for sound.
 pub fn render(Kept { midi: file, sheet }: Kept<'_>, name: &str, wanted: &Wanted<'_>) -> Result<Response, ApiError> {
     let sound = wanted.sound()?;
-    let mut score = midi::read(file, &Limits::default()).map_err(ApiError::internal)?.score;
-    // What is played freely stands nowhere on paper.
-    let sheet = sheet.filter(|_| wanted.playing.is_none() && matches!(wanted.form, "musicxml" | "abc"));
-    if let Some(Ok(sheet)) = sheet.map(|sheet| musicxml::read(sheet, &Limits::default())) {
-        score = sheet.score;
-    }
+    let mut score = match sheet.map(|sheet| musicxml::read(sheet, &Limits::default())) {
+        Some(Ok(sheet)) => sheet.score,
+        _ => midi::read(file, &Limits::default()).map_err(ApiError::internal)?.score,
+    };
     if let Some(playing) = wanted.playing {
         score = played(&score, playing)?;
     }

@@ -385,7 +385,7 @@ impl<'a> Training<'a> {
 
     /// What is learnt when the training is over, in time of its own.
     pub fn afterwards(&self) -> Option<String> {
-        self.trainable.finishing(&self.trainable.save())
+        self.trainable.afterwards()
     }
 
     /// Lets the best model learn what is learnt when a training is over. Who stops that can go on with it.

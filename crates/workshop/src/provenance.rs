@@ -136,9 +136,7 @@ impl Provenance {
             request.controls.set(name, text).map_err(|problem| ComposeError::Unreadable { problem })?;
         }
         if let (Some(PromptOrigin { bars, .. }), Some(score)) = (&self.prompt, given) {
-            let (silent, from) = score.silent_bars();
-            let sounding = (silent > 0).then(|| score.after(from));
-            request.given = Some(Given::beginning(Prompt::new(sounding.as_ref().unwrap_or(score), *bars)?));
+            request.given = Some(Given::beginning(Prompt::new(&score.sounding(), *bars)?));
         } else if let (Some(ArrangementOrigin { joined: true, .. }), Some(score)) = (&self.arrangement, given) {
             request.given = Some(Given::parts(score.clone())?);
             request.length = Length::AsGiven;

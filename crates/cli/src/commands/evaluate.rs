@@ -5,7 +5,7 @@ mod joint;
 use self::joint::{Joint, write_to};
 use crate::Usage;
 use crate::files;
-use crate::reading::{ReadingArguments, music};
+use crate::reading::{ReadingArguments, music, scores};
 use crate::terminal::{bar, note, printable, say};
 use cantus_corpus::{Corpus, Options, Split, prepare};
 use cantus_evaluation::originality::Digest;
@@ -237,12 +237,6 @@ fn learnt(model: &Model, corpus: &Corpus, scores: &[(String, Score)]) -> Result<
         }
     };
     Ok(corpus.pieces.par_iter().zip(scores).map(of).collect())
-}
-
-/// The pieces of a corpus with their names.
-fn scores(corpus: &Corpus) -> Result<Vec<(String, Score)>> {
-    let all = corpus.pieces.iter().map(|piece| Ok((printable(&piece.path), piece.score().into_diagnostic()?)));
-    all.collect()
 }
 
 fn form(path: &Path) -> Result<Form> {

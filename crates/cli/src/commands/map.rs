@@ -2,12 +2,12 @@
 
 use crate::Usage;
 use crate::files;
-use crate::reading::{ReadingArguments, music};
+use crate::reading::{ReadingArguments, music, scores};
 use crate::terminal::{bar, note, printable, say};
-use cantus_corpus::{Options, Piece};
+use cantus_corpus::Options;
 use cantus_evaluation::map::{Map, Track, map, page};
 use cantus_score::{Reading, Score, counted};
-use miette::{IntoDiagnostic, Result};
+use miette::Result;
 use std::path::{Path, PathBuf};
 
 /// So many pieces are laid out: of more every so many.
@@ -78,11 +78,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Map { width, height, neighbours, torn, .. } = &found;
     let percent = |share: f64| format!("{:.0}%", 100.0 * share);
     say(format!("{}: {} on {width} x {height} cells", arguments.output.display(), counted(names.len(), "piece")))?;
-    let mut names_of_folders: Vec<&str> = folders.iter().flatten().copied().collect();
-    names_of_folders.dedup();
     // Of one folder there is nothing to tell apart.
-    let torn = (names_of_folders.len() > 1).then_some(torn);
-    if let Some(torn) = torn {
+    if folders[..known].windows(2).any(|pair| pair[0] != pair[1]) {
         say(format!(
             "the nearest neighbours name a piece's folder in {} of the pieces ({} in all dimensions, {} on two principal components, {} by chance); {} have neighbours elsewhere",
             percent(neighbours.of_map),
@@ -105,9 +102,7 @@ fn folder_of(path: &str) -> String {
 
 /// The pieces of a folder or file with their paths, in order of these; what was left out goes to `warnings`.
 fn pieces_of(path: &Path, options: &Options, warnings: &mut Vec<String>) -> Result<Vec<(String, Score)>> {
-    let read = |piece: &Piece| Ok((printable(&piece.path), piece.score().into_diagnostic()?));
-    let corpus = music(path, options, warnings)?;
-    let mut pieces: Vec<(String, Score)> = corpus.pieces.iter().map(read).collect::<Result<_>>()?;
+    let mut pieces = scores(&music(path, options, warnings)?)?;
     pieces.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(pieces)
 }

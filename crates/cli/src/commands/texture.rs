@@ -56,8 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for file in &arguments.files {
         let (Music { score, warnings: told }, bytes) = files::read_music(file, &limits)?;
         // What comes before the first note is not like the piece.
-        let (silent, from) = score.silent_bars();
-        pieces.push(if silent > 0 { score.after(from) } else { score });
+        pieces.push(score.sounding().into_owned());
         like.push(digest(&bytes));
         warnings.extend(told);
     }

@@ -5,7 +5,9 @@ use super::pieces::{BEGUN, PLACES, Piece, Place, beginning, forbid_pitch, forbid
 use super::settings::Settings;
 use super::{DECISIONS, SPEC};
 use cantus_encoding::note_triple::{GRID, Triple, Vocabulary};
-use cantus_model::{Evaluation, Habits, Judgement, ModelError, ModelFile, Moment, checkpoint, layers, said};
+use cantus_model::{
+    CheckedSettings, Evaluation, Habits, Judgement, ModelError, ModelFile, Moment, checkpoint, layers, said,
+};
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::{Score, Ticks};
 

@@ -1,5 +1,6 @@
 //! Settings.
 
+use cantus_model::CheckedSettings;
 use cantus_model::checks::{at_most, positive, share, within};
 use cantus_nn::precision::Precision;
 use serde::{Deserialize, Serialize};
@@ -75,20 +76,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Out of a list.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub(super) fn read(settings: &cantus_model::Settings) -> Result<Settings, String> {
-        let read: Settings = serde_json::from_value(settings.clone()).map_err(|error| error.to_string())?;
-        read.check()?;
-        Ok(read)
-    }
-
-    pub(super) fn write(&self) -> cantus_model::Settings {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
     /// From how many of the layers a decision is made.
     pub(super) fn hears(&self, decision: usize) -> usize {
         if self.ladder && decision < 2 { self.layers.min(decision + 1) } else { self.layers }
@@ -104,7 +91,9 @@ impl Settings {
         let below = if layer == 0 { self.embedding } else { self.hidden };
         below + if self.reads_note(layer) { self.embedding } else { 0 }
     }
+}
 
+impl CheckedSettings for Settings {
     fn check(&self) -> Result<(), String> {
         within("embedding", self.embedding, 1, 4096)?;
         within("hidden", self.hidden, 1, 8192)?;

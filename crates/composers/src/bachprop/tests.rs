@@ -5,7 +5,9 @@ use burn::tensor::Device;
 use cantus_encoding::note_triple::{GRID, Triple, Vocabulary};
 use cantus_model::learner::Recurrent;
 use cantus_model::plan::{Row, Segment};
-use cantus_model::{ModelFile, Request, Sampling, StepAt, Trainable, TrainingSet, checkpoint, derive, seeded};
+use cantus_model::{
+    CheckedSettings, ModelFile, Request, Sampling, StepAt, Trainable, TrainingSet, checkpoint, derive, seeded,
+};
 use cantus_nn::lstm::LstmState;
 use cantus_score::{Meter, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
 use serde_json::{Value, json};

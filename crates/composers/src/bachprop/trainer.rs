@@ -13,8 +13,8 @@ use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row};
 use cantus_model::transplant::Classes;
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Repertoire,
-    Schedule, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint, ngram,
+    Baseline, CheckedSettings, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile,
+    Regime, Repertoire, Schedule, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint, ngram,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;

@@ -12,8 +12,8 @@ use cantus_encoding::voice_lines;
 use cantus_encoding::voices::VOICES;
 use cantus_model::choir::{Choir, is_same};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Judge, Judgement, Kind, Length, ModelError,
-    ModelFile, Moment, Progress, Request, Rng, Sampling, checkpoint,
+    CheckedSettings, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Habits, Judge, Judgement, Kind,
+    Length, ModelError, ModelFile, Moment, Progress, Request, Rng, Sampling, checkpoint,
 };
 use cantus_nn::cross_entropy::argmax;
 use cantus_score::{Score, Ticks};

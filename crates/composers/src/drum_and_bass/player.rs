@@ -13,8 +13,8 @@ use super::settings::Settings;
 use burn::tensor::Device;
 use cantus_model::frames::{FrameFigure, evaluation};
 use cantus_model::{
-    ComposeError, Composer, ComposerSpec, Composition, Evaluation, Expected, Habits, Joined, Judge, Judgement, Kind,
-    ModelError, ModelFile, Moment, Progress, Request, Rng, Sampling, checkpoint, seeded,
+    CheckedSettings, ComposeError, Composer, ComposerSpec, Composition, Evaluation, Expected, Habits, Joined, Judge,
+    Judgement, Kind, ModelError, ModelFile, Moment, Progress, Request, Rng, Sampling, checkpoint, seeded,
 };
 use cantus_nn::params::values_of;
 use cantus_nn::random::normal;

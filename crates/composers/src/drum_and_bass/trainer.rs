@@ -10,8 +10,8 @@ use super::settings::Settings;
 use burn::tensor::Device;
 use cantus_model::learner::Learner;
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Numbering, Pieces,
-    Regime, Repertoire, Rng, Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, CheckedSettings, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile,
+    Numbering, Pieces, Regime, Repertoire, Rng, Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;

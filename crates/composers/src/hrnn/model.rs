@@ -6,7 +6,7 @@ use super::stored::Stored;
 use super::tune::{AGREED, BEATS, Frame, LOOKS, Looking, OF_BAR, PLACES, Rhythms, Tune};
 use cantus_encoding::melody_steps::OUTCOMES;
 use cantus_model::melodies::{BEGINNING, READ};
-use cantus_model::{Evaluation, Habits, ModelError, ModelFile, checkpoint, layers, said};
+use cantus_model::{CheckedSettings, Evaluation, Habits, ModelError, ModelFile, checkpoint, layers, said};
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::TicksPerQuarter;
 

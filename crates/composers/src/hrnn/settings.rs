@@ -1,5 +1,6 @@
 //! Settings.
 
+use cantus_model::CheckedSettings;
 use cantus_model::Kind;
 use cantus_model::checks::{at_most, positive, share, within};
 use cantus_nn::precision::Precision;
@@ -76,25 +77,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Out of a list.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub(super) fn read(settings: &cantus_model::Settings) -> Result<Settings, String> {
-        let read: Settings = serde_json::from_value(settings.clone()).map_err(|error| error.to_string())?;
-        read.check()?;
-        Ok(read)
-    }
-
-    pub(super) fn write(&self) -> cantus_model::Settings {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
     /// What kind of figure its nats are: with profiles those of one way to say the notes, where there may be others.
     pub(super) fn kind(&self) -> Kind {
         if self.bar_profiles + self.beat_profiles == 0 { Kind::Exact } else { Kind::LowerBound }
     }
+}
 
+impl CheckedSettings for Settings {
     fn check(&self) -> Result<(), String> {
         within("bar", self.bar, 0, 8192)?;
         within("beat", self.beat, 0, 8192)?;

@@ -10,7 +10,7 @@ use cantus_encoding::note_chord::BarKind;
 use cantus_model::learner::Recurrent;
 use cantus_model::melodies::BEGINNING;
 use cantus_model::plan::{Row, Segment};
-use cantus_model::{ModelFile, Request, Sampling, StepAt, Trainable, TrainingSet, derive, seeded};
+use cantus_model::{CheckedSettings, ModelFile, Request, Sampling, StepAt, Trainable, TrainingSet, derive, seeded};
 use cantus_score::{Meter, Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;

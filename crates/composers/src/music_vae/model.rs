@@ -8,7 +8,7 @@ use super::tune::{HEARD, Heard, PLACES, SLOTS};
 use cantus_encoding::melody_steps::OUTCOMES;
 use cantus_model::latent::Code;
 use cantus_model::melodies::{BEGINNING, Melodies, READ};
-use cantus_model::{Habits, ModelError, ModelFile, checkpoint, layers};
+use cantus_model::{CheckedSettings, Habits, ModelError, ModelFile, checkpoint, layers};
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_score::TicksPerQuarter;
 

@@ -1,5 +1,6 @@
 //! Settings.
 
+use cantus_model::CheckedSettings;
 use cantus_model::Kind;
 use cantus_model::checks::{at_most, positive, share, within};
 use cantus_nn::precision::Precision;
@@ -79,20 +80,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Out of a list.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub(super) fn read(settings: &cantus_model::Settings) -> Result<Settings, String> {
-        let read: Settings = serde_json::from_value(settings.clone()).map_err(|error| error.to_string())?;
-        read.check()?;
-        Ok(read)
-    }
-
-    pub(super) fn write(&self) -> cantus_model::Settings {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
     /// What kind of figure that is.
     pub(super) fn kind(&self) -> Kind {
         match self.code {
@@ -101,7 +88,9 @@ impl Settings {
             _ => Kind::Surrogate,
         }
     }
+}
 
+impl CheckedSettings for Settings {
     fn check(&self) -> Result<(), String> {
         within("code", self.code, 0, 1024)?;
         within("embedding", self.embedding, 1, 4096)?;

@@ -13,7 +13,7 @@ use cantus_encoding::note_chord::BarKind;
 use cantus_model::latent::{Latent, Sketch};
 use cantus_model::learner::Recurrent;
 use cantus_model::melodies::BEGINNING;
-use cantus_model::{Sampling, StepAt, Trainable, TrainingSet, seeded};
+use cantus_model::{CheckedSettings, Sampling, StepAt, Trainable, TrainingSet, seeded};
 use cantus_nn::gaussian::{Use, divergence};
 use cantus_nn::params::values_of;
 use cantus_score::{Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};

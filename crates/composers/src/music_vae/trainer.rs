@@ -13,8 +13,8 @@ use cantus_model::learner::Learner;
 use cantus_model::melodies::{MOST_COUNTED, Melodies, baselines};
 use cantus_model::plan::{Plan, Row};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Repertoire,
-    Schedule, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, CheckedSettings, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile,
+    Regime, Repertoire, Schedule, StepAt, StepReport, TensorData, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::gaussian::Use;
 use cantus_nn::optimizer::{Optimizer, Rule};

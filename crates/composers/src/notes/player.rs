@@ -261,7 +261,7 @@ impl NoteComposer {
             let silent = filling.silenced(&score);
             if silent.is_empty() || tries == 0 {
                 let mut remarks = begun.remarks;
-                let of = |name: String| format!("the model wrote nothing for {name} there: try another seed");
+                let of = |name: &str| format!("the model wrote nothing for {name} there: try another seed");
                 remarks.extend(silent.into_iter().map(of));
                 return Ok(Composition { score, remarks, verdict });
             }

@@ -8,7 +8,9 @@ use super::settings::Settings;
 use super::{SPEC, TUNES};
 use cantus_encoding::bar_bags::WIDTH;
 use cantus_model::melodies::Melodies;
-use cantus_model::{Evaluation, Habits, ModelError, ModelFile, Rng, Sampling, checkpoint, derive, layers, said};
+use cantus_model::{
+    CheckedSettings, Evaluation, Habits, ModelError, ModelFile, Rng, Sampling, checkpoint, derive, layers, said,
+};
 use cantus_nn::inference::{Dense, Lookup, LstmCell, Scratch};
 use cantus_nn::random::{below, mix};
 use cantus_score::TicksPerQuarter;

@@ -1,5 +1,6 @@
 //! Settings.
 
+use cantus_model::CheckedSettings;
 use cantus_model::checks::{at_most, positive, share, within};
 use cantus_nn::precision::Precision;
 use serde::{Deserialize, Serialize};
@@ -71,21 +72,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Out of a list.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub(super) fn read(settings: &cantus_model::Settings) -> Result<Settings, String> {
-        let read: Settings = serde_json::from_value(settings.clone()).map_err(|error| error.to_string())?;
-        read.check()?;
-        Ok(read)
-    }
-
-    pub(super) fn write(&self) -> cantus_model::Settings {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
+impl CheckedSettings for Settings {
     fn check(&self) -> Result<(), String> {
         within("bars", self.bars, 1, 8)?;
         within("coder", self.coder, 1, 8192)?;

@@ -10,7 +10,8 @@ use cantus_encoding::melody_steps::{MelodySteps, SILENCE};
 use cantus_model::learner::Recurrent;
 use cantus_model::plan::{Row, Segment};
 use cantus_model::{
-    Composition, Form, ModelFile, Pieces, Request, Sampling, Shelf, StepAt, Trainable, TrainingSet, derive, seeded,
+    CheckedSettings, Composition, Form, ModelFile, Pieces, Request, Sampling, Shelf, StepAt, Trainable, TrainingSet,
+    derive, seeded,
 };
 use cantus_nn::inference::Scratch;
 use cantus_score::{Note, Part, Pitch, Score, Tempo, Ticks, TicksPerQuarter, Velocity};

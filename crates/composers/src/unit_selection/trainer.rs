@@ -12,8 +12,8 @@ use cantus_model::learner::Learner;
 use cantus_model::melodies::Melodies;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
-    Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile, Regime, Schedule,
-    StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
+    Baseline, CheckedSettings, Composer, ComposerSpec, CreateError, Evaluation, Habits, Kind, ModelError, ModelFile,
+    Regime, Schedule, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
 };
 use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;

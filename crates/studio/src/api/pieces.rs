@@ -86,7 +86,7 @@ pub async fn in_form(
             choir: piece.choir,
             ..heard.wanted(&form, &piece.title, parts.as_deref(), piece.origin.seed)
         };
-        let sheet = shared.library.sheet(&piece);
+        let sheet = if wanted.is_on_paper() { shared.library.sheet(&piece) } else { None };
         rendering::render(Kept { midi: &midi, sheet: sheet.as_deref() }, &piece.title, &wanted)
     })
     .await

@@ -22,8 +22,7 @@ pub fn theme(arguments: &Arguments, path: &Path) -> Result<()> {
     warnings.iter().for_each(note);
     let read = |piece: &Piece| Ok((piece.path.clone(), piece.score().into_diagnostic()?));
     let pieces: Vec<(String, Score)> = corpus.pieces.iter().map(read).collect::<Result<_>>()?;
-    let (silent, from) = theme.score.silent_bars();
-    let theme = if silent > 0 { theme.score.after(from) } else { theme.score };
+    let theme = theme.score.sounding();
     let found = find(&theme, &pieces, MOST_FOUND);
     if found.is_empty() {
         let problem = if theme.pitched_notes().next().is_none() { "it has no melody" } else { "no piece is as long" };

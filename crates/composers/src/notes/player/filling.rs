@@ -226,14 +226,10 @@ impl Filling {
     }
 
     /// The parts that had notes where something was to be written, and have none there now.
-    pub fn silenced(&self, score: &Score) -> Vec<String> {
+    pub fn silenced(&self, score: &Score) -> Vec<&str> {
         let parts = self.kept.parts.iter().zip(&score.parts).zip(&self.stood);
         let silent = parts.filter(|((kept, is), stood)| **stood && is.notes.len() == kept.notes.len());
-        let name = |part: &Part| match part.name.as_ref().filter(|name| !name.trim().is_empty()) {
-            Some(name) => name.trim().to_owned(),
-            None => named(&Instrument::of(part)).to_owned(),
-        };
-        silent.map(|((kept, _), _)| name(kept)).collect()
+        silent.map(|((kept, _), _)| kept.title()).collect()
     }
 
     /// The part that each note belongs to, of those written in its bar for its instrument: notes that begin together are sung from the
