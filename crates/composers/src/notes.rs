@@ -59,6 +59,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
         Control::Seconds,
         Control::Instruments,
         Control::Style,
+        Control::Strength,
     ],
     configurations: &[Configuration {
         name: "default",

@@ -85,6 +85,7 @@ struct Own {
 
 /// What it writes, by name.
 const STYLES: [&str; 2] = ["song", "voices"];
+const VOICES: usize = 1;
 /// The melody's lowest and highest MIDI pitch.
 const MELODY: (i32, i32) = (60, 81);
 /// Keys with so many sharps or flats are drawn, and of three keys two are in major.
@@ -191,7 +192,7 @@ impl Rules {
             pulse,
             tempo,
             density: controls.density.map_or(0.5, |density| 0.05 + 0.9 * density as f32),
-            has_voices: controls.style.as_deref() == Some(STYLES[1]),
+            has_voices: self.styles_of(controls).draw(dice.rng) == Some(VOICES),
         }
     }
 

@@ -177,6 +177,10 @@ impl Pieces {
         if meter.bar(grid).0 > MOST_STEPS {
             return Err(TextureError::Meter { meter });
         }
+        let others = counts.values().sum::<usize>() - count;
+        if others > 0 {
+            remarks.push(format!("{} in other metres left out: it is like those in {meter}", counted(others, "bar")));
+        }
         let is_main = |bar: &Bar| bar.meter == meter && bar.length == meter.bar(grid);
         let mut players: Vec<(Player, Part)> = Vec::new();
         let (mut notes, mut bars) = (Vec::new(), Vec::new());

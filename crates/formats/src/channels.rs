@@ -3,8 +3,8 @@
 //! A channel has one instrument at a time, one volume, one bend and one pedal; a port has sixteen channels, of which the tenth
 //! is for drums. Every writer that names channels asks here, so that no two parts meet on one channel and change each other.
 
-use cantus_score::{Control, Part, PedalSpan, Program, Ticks};
-use std::collections::HashMap;
+use cantus_score::{Control, Note, Part, PedalSpan, Pitch, Program, Ticks};
+use std::collections::{BTreeMap, HashMap};
 use std::iter::Peekable;
 
 /// A channel of a port: channels of different ports are different channels.
@@ -35,18 +35,20 @@ impl Settings<'_> {
 ///
 /// Drums are on channel 9 of a port, which every reader and player takes for drums, and pitches never are. A part stays on its own
 /// port and channel where it can: where nobody sits, or somebody with the same programs, pedal, controllers and bends from
-/// beginning to end. Parts that cannot stay take the free channels of the first port, then share with one of the same settings,
+/// beginning to end, who never sounds a pitch while it does, which on one channel would be a note that ends too soon. Parts that cannot stay take the free channels of the first port, then share with one of the same settings,
 /// then open the next port. Parts keep their places if asked again.
 pub(crate) fn seats(parts: &[Part]) -> Vec<Option<Seat>> {
-    let mut taken: HashMap<Seat, Settings> = HashMap::new();
+    let mut taken: HashMap<Seat, (Settings, Sounding)> = HashMap::new();
     let mut of_settings: HashMap<Settings, Seat> = HashMap::new();
     let mut seats: Vec<Option<Seat>> = parts
         .iter()
         .map(|part| {
             let settings = Settings::of(part);
             let seat = wanted(part)?;
-            let mine = *taken.entry(seat).or_insert(settings) == settings;
+            let (theirs, sounding) = taken.entry(seat).or_insert_with(|| (settings, Sounding::default()));
+            let mine = *theirs == settings && !sounding.meets(part);
             if mine {
+                sounding.add(part);
                 of_settings.entry(settings).or_insert(seat);
             }
             mine.then_some(seat)
@@ -65,11 +67,34 @@ pub(crate) fn seats(parts: &[Part]) -> Vec<Option<Seat>> {
             None => alike,
         };
         if let Some(seat) = *seat {
-            taken.entry(seat).or_insert(settings);
+            taken.entry(seat).or_insert_with(|| (settings, Sounding::default())).1.add(part);
             of_settings.entry(settings).or_insert(seat);
         }
     }
     seats
+}
+
+/// What sounds on a channel: when notes of a pitch begin, and when each ends.
+#[derive(Default)]
+struct Sounding(BTreeMap<(Pitch, Ticks), Ticks>);
+
+impl Sounding {
+    /// Whether a part sounds a pitch while it sounds here.
+    fn meets(&self, part: &Part) -> bool {
+        let is_met = |note: &Note| {
+            let begun = self.0.range((note.pitch, Ticks::ZERO)..=(note.pitch, note.onset)).next_back();
+            let mut begins = self.0.range((note.pitch, note.onset)..(note.pitch, note.end().max(note.onset)));
+            begun.is_some_and(|(_, end)| *end > note.onset) || begins.next().is_some()
+        };
+        !part.drums && part.notes.iter().any(is_met)
+    }
+
+    fn add(&mut self, part: &Part) {
+        for note in &part.notes {
+            let end = self.0.entry((note.pitch, note.onset)).or_default();
+            *end = note.end().max(*end);
+        }
+    }
 }
 
 /// Where a part would like to be, or `None` where it cannot be.
@@ -93,6 +118,7 @@ fn free(is_for_it: fn(u8) -> bool) -> Peekable<impl Iterator<Item = Seat>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cantus_score::Velocity;
 
     fn part(port: u8, channel: u8, program: u8) -> Part {
         let programs = vec![(Ticks::ZERO, Program::new(program).unwrap())];
@@ -111,6 +137,28 @@ mod tests {
     fn parts_stay_where_they_can() {
         let parts = [part(0, 0, 73), part(1, 0, 58), part(0, 1, 68), part(0, 0, 73), drums(9, 0), drums(9, 0)];
         assert_eq!(places(&parts), [(0, 0), (1, 0), (0, 1), (0, 0), (0, 9), (0, 9)]);
+    }
+
+    #[test]
+    fn who_sounds_the_same_pitch_at_once_sits_apart() {
+        let singing = |notes: &[(u64, u64, u8)]| {
+            let note = |&(onset, duration, pitch): &(u64, u64, u8)| Note {
+                onset: Ticks(onset),
+                duration: Ticks(duration),
+                pitch: Pitch::try_from(pitch).unwrap(),
+                velocity: Velocity::DEFAULT,
+            };
+            Part { notes: notes.iter().map(note).collect(), ..part(0, 0, 40) }
+        };
+        let parts = [
+            singing(&[(0, 8, 60), (8, 8, 62)]),
+            // One after the other, and other pitches.
+            singing(&[(8, 8, 60), (0, 8, 64)]),
+            // Together with the first one's last.
+            singing(&[(12, 8, 62)]),
+            singing(&[(16, 8, 62)]),
+        ];
+        assert_eq!(places(&parts), [(0, 0), (0, 0), (0, 1), (0, 0)]);
     }
 
     #[test]

@@ -37,19 +37,20 @@ pub fn losses(format: Format, score: &Score) -> Option<String> {
     (!named.is_empty()).then(|| format!("{format} has no place for {}", named.join(", ")))
 }
 
-/// How many notes do not begin where they did.
+/// How many notes do not begin where they did, to half a tick of `score`: of tuplets its ticks say no more.
 fn moved(score: &Score, kept: &Score) -> usize {
     let ticks = |score: &Score| u128::from(score.ticks_per_quarter.get());
-    // In units of both scores at once.
-    let places = |of: &Score, by: u128| -> Vec<(u128, Pitch)> {
-        let mut places: Vec<_> = of.notes().map(|note| (u128::from(note.onset.0) * by, note.pitch)).collect();
+    // In halves of a unit of both scores at once.
+    let places = |of: &Score, by: u128| -> Vec<(Pitch, u128)> {
+        let mut places: Vec<_> = of.notes().map(|note| (note.pitch, 2 * u128::from(note.onset.0) * by)).collect();
         places.sort_unstable();
         places
     };
+    let half = ticks(kept);
     let mut there = places(kept, ticks(score)).into_iter().peekable();
-    let is_gone = move |place: &(u128, Pitch)| {
-        while there.next_if(|other| other < place).is_some() {}
-        there.next_if_eq(place).is_none()
+    let is_gone = move |(pitch, at): &(Pitch, u128)| {
+        while there.next_if(|other| *other < (*pitch, at.saturating_sub(half))).is_some() {}
+        there.next_if(|other| *other <= (*pitch, at + half)).is_none()
     };
     places(score, ticks(kept)).into_iter().filter(is_gone).count()
 }

@@ -416,9 +416,9 @@ fn a_song_is_written_like_this() {
 fn parts_with_different_programs_have_different_channels() {
     let mut score = Score::new(cantus_score::TicksPerQuarter::DEFAULT);
     let notes = vec![common::note(0, 60, 480, 80)];
-    for program in [73, 58, 73] {
+    for (program, pitch) in [(73, 60), (58, 60), (73, 64)] {
         let programs = vec![(Ticks::ZERO, Program::new(program).expect("a program"))];
-        score.parts.push(Part { programs, notes: notes.clone(), ..Part::default() });
+        score.parts.push(Part { programs, notes: vec![common::note(0, pitch, 480, 80)], ..Part::default() });
     }
     score.parts.push(Part { channel: 9, notes: notes.clone(), ..Part::default() });
     score.parts.push(Part { notes, channel: 3, name: Some("Drums".to_owned()), drums: true, ..Part::default() });

@@ -5,7 +5,7 @@ use crate::frames::JudgesFrames;
 use crate::latent::{Ability, Latent};
 use crate::{
     Around, ComposeError, Control, Controls, CorpusCard, CreateError, Expected, Header, Joined, Judge, ModelError,
-    ModelFile, Progress, Request, Rng, Sampling, Settings, TrainingSet,
+    ModelFile, Progress, Request, Rng, Sampling, Settings, Styles, TrainingSet,
 };
 use cantus_score::{Reading, Score};
 use serde::Serialize;
@@ -230,13 +230,14 @@ pub trait Composer: Send + Sync {
 
     /// Whether it can be asked for something: for a style only where it has some.
     fn can(&self, control: Control) -> bool {
-        let has_some = control != Control::Style || !self.styles().is_empty();
+        let has_some = !matches!(control, Control::Style | Control::Strength) || !self.styles().is_empty();
         self.spec().controls.contains(&control) && has_some && !self.lacks(control)
     }
 
-    /// The style that is asked for, by its number.
-    fn style_of(&self, controls: &Controls) -> Option<usize> {
-        self.styles().iter().position(|style| controls.style.as_ref() == Some(style))
+    /// The styles that are asked for.
+    fn styles_of(&self, controls: &Controls) -> Styles {
+        let asked = controls.style.as_ref().and_then(|text| Styles::read(text, self.styles()).ok());
+        asked.unwrap_or_default()
     }
 
     /// The styles that it tells apart, each a folder of its corpus: [`TrainingSet::styles`].

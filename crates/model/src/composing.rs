@@ -120,10 +120,16 @@ pub enum ComposeError {
         control: &'static str,
     },
     /// It has not learnt that style.
-    #[error("the model has no style `{style}`: it learnt {known}")]
+    #[error("the model has no style `{style}`: it learnt {known}{}", if style.contains('=') { "; how much of each is said as in haydn=0.7, chopin=0.3" } else { "" })]
     Style {
         /// What was asked for.
         style: String,
+        /// What there is.
+        known: String,
+    },
+    /// A strength of no style.
+    #[error("a strength is that of a style: say which of {known}")]
+    NoStyle {
         /// What there is.
         known: String,
     },

@@ -85,13 +85,22 @@ impl Habits {
 
 impl<'h> Intent<'h> {
     /// What is asked for by a request, and drawn where it leaves that open; nothing, and nothing is taken from `rng`, where a prompt says it
-    /// all or no habits are known.
+    /// all. Where no habits are known, as of benchmarks, which are chords on a grid, nothing is drawn: a key that is asked for still is.
     ///
     /// # Errors
-    /// [`ComposeError::Meter`], where a metre is asked for that the corpus never has.
+    /// [`ComposeError::Meter`], where a metre is asked for that the corpus never has; without habits that is any but the common one.
     pub fn of(habits: Option<&'h Habits>, request: &Request, rng: &mut Rng) -> Result<Intent<'h>, ComposeError> {
-        let known = habits.filter(|habits| request.prompt().is_none() && **habits != Habits::default());
-        let Some(habits) = known else { return Ok(Intent::default()) };
+        if request.prompt().is_some() {
+            return Ok(Intent::default());
+        }
+        let Some(habits) = habits.filter(|habits| **habits != Habits::default()) else {
+            return match request.controls.meter {
+                Some(meter) if meter != Meter::COMMON => {
+                    Err(ComposeError::Meter { meter, known: Meter::COMMON.to_string() })
+                }
+                _ => Ok(Intent { key: request.controls.key, ..Intent::default() }),
+            };
+        };
         let mut intent = habits.intent(rng);
         intent.key = request.controls.key.or(intent.key);
         if let Some(meter) = request.controls.meter.filter(|meter| intent.meter() != Some(*meter)) {

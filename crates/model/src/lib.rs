@@ -59,7 +59,7 @@ pub use likelihood::{Baseline, Evaluation, Kind, Likelihood, Unit, of_notes, sai
 pub use pieces::{PieceError, Pieces, Shelf};
 pub use prompt::{Prompt, merged_on_grid};
 pub use repertoire::{Numbering, Reader, Repertoire};
-pub use request::{Around, Cell, Control, Controls, Given, Length, Request};
+pub use request::{Around, Cell, Control, Controls, Given, Length, Request, Styles};
 pub use sampling::{Sampling, SamplingError};
 pub use settings::{CheckedSettings, Settings};
 pub use surprise::Surprise;

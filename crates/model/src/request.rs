@@ -11,9 +11,14 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 mod check;
+mod styles;
+
+pub use styles::Styles;
 
 /// So many quarter notes cadences may be apart.
 const MOST_QUARTERS: u32 = 1000;
+/// A style may be overdone so far.
+const STRONGEST: f64 = 3.0;
 
 /// What is asked of a composer.
 #[derive(Clone, Debug)]
@@ -242,6 +247,8 @@ pub enum Control {
     Program,
     /// In the style of which folder of the corpus.
     Style,
+    /// How far that style is overdone.
+    Strength,
     /// How far cadences are apart.
     Cadences,
     /// To which chords.
@@ -254,7 +261,7 @@ pub enum Control {
 
 impl Control {
     /// All of them.
-    pub const ALL: [Control; 16] = [
+    pub const ALL: [Control; 17] = [
         Control::Form,
         Control::Key,
         Control::Meter,
@@ -267,6 +274,7 @@ impl Control {
         Control::Instruments,
         Control::Program,
         Control::Style,
+        Control::Strength,
         Control::Cadences,
         Control::Chords,
         Control::Rhythm,
@@ -295,6 +303,7 @@ impl Control {
             Control::Instruments => "instruments",
             Control::Program => "program",
             Control::Style => "style",
+            Control::Strength => "strength",
             Control::Cadences => "cadences",
             Control::Chords => "chords",
             Control::Rhythm => "rhythm",
@@ -306,6 +315,7 @@ impl Control {
     pub const fn noun(self) -> &'static str {
         match self {
             Control::Seconds => "length in seconds",
+            Control::Strength => "strength of a style",
             Control::Instruments => "choice of instruments",
             Control::Cadences => "distance of cadences",
             Control::Chords => "row of chords",
@@ -329,6 +339,7 @@ impl Control {
             Control::Instruments => "Instruments",
             Control::Program => "Instrument",
             Control::Style => "Style",
+            Control::Strength => "Strength of it",
             Control::Cadences => "Cadences",
             Control::Chords => "Chords",
             Control::Rhythm => "Rhythm",
@@ -360,7 +371,8 @@ impl Control {
             Control::Program => {
                 "the instrument that plays what is written: a program of General MIDI, 0-127; 33 is a fingered bass"
             }
-            Control::Style => "in the style of which folder of the corpus: its name",
+            Control::Style => "in the style of which folder of the corpus: its name, or several: haydn=0.7, chopin=0.3",
+            Control::Strength => "how far the style is overdone: from 0, as the model has it, to 3; 1 is plainly heard",
             Control::Cadences => "how many quarter notes apart cadences are, each with a fermata: 8",
             Control::Chords => {
                 "the chords that it is written to, a bar each and again from the first: Am F C G; or Am F | C G7"
@@ -400,8 +412,10 @@ pub struct Controls {
     pub instruments: Option<Players>,
     /// Which instrument plays what is written.
     pub program: Option<Program>,
-    /// The folder of the corpus whose style is wanted: one of [`Composer::styles`](crate::Composer::styles).
+    /// In whose style, and how much of each: of [`Composer::styles`](crate::Composer::styles), as [`Styles::read`] has it.
     pub style: Option<String>,
+    /// How far that style is overdone: 0 is as the model has it.
+    pub strength: Option<f64>,
     /// How many quarter notes apart cadences are.
     pub cadences: Option<NonZeroU32>,
     /// The chords that are written to.
@@ -428,6 +442,7 @@ impl Controls {
             self.instruments.is_some(),
             self.program.is_some(),
             self.style.is_some(),
+            self.strength.is_some(),
             self.cadences.is_some(),
             self.chords.is_some(),
             self.rhythm.is_some(),
@@ -471,6 +486,11 @@ impl Controls {
                 self.program = Some(program.ok_or_else(|| format!("program `{text}`: give a number from 0 to 127"))?);
             }
             Control::Style => self.style = Some(text.trim().to_owned()),
+            Control::Strength => {
+                let strength = text.trim().parse().ok().filter(|strength| (0.0..=STRONGEST).contains(strength));
+                let wrong = || format!("strength `{text}`: give a number from 0 to {STRONGEST}");
+                self.strength = Some(strength.ok_or_else(wrong)?);
+            }
             Control::Cadences => {
                 let quarters = text.trim().parse().ok().filter(|quarters: &NonZeroU32| quarters.get() <= MOST_QUARTERS);
                 let wrong = || format!("cadences `{text}`: give a number of quarter notes from 1 to {MOST_QUARTERS}");

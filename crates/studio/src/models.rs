@@ -67,7 +67,7 @@ fn asked(composer: &str, corpus: &CorpusCard) -> (&'static [Around], Vec<Describ
     let can = |control: &&Control| match control {
         Control::Seconds => way.is_played(),
         Control::Instruments => way == Reading::Parts,
-        Control::Style => corpus.styles.len() > 1,
+        Control::Style | Control::Strength => corpus.styles.len() > 1,
         _ => true,
     };
     let described =

@@ -37,7 +37,8 @@ pub struct Arguments {
     /// The instrument of the new part, a program of General MIDI from 0 to 127 [default: as often as the corpus has each]
     #[arg(long, value_name = "PROGRAM", value_parser = clap::value_parser!(u8).range(0..=127))]
     program: Option<u8>,
-    /// In the style of which folder of the corpus, for models that learnt from folders [default: of any]
+    /// In the style of which folder of the corpus, for models that learnt from folders; of several (`rock=0.7, folk=0.3`) one is drawn
+    /// [default: of any]
     #[arg(long, visible_alias = "genre", value_name = "NAME")]
     style: Option<String>,
     /// Use the same seed to get the same part; by default a new seed is chosen and printed

@@ -81,9 +81,13 @@ pub struct Arguments {
     /// Who plays, of those that the model writes for, as in "piano, bass, drums" [default: as in one of the pieces learnt from]
     #[arg(long, value_name = "NAMES")]
     instruments: Option<String>,
-    /// In the style of which folder of the corpus, for models that learnt from folders [default: of any]
-    #[arg(long, value_name = "NAME")]
+    /// In the style of which folder of the corpus, for models that learnt from folders, or of several: `haydn=0.7, chopin=0.3` (`notes`
+    /// mixes them; others draw one of them) [default: of any]
+    #[arg(long, value_name = "NAMES")]
     style: Option<String>,
+    /// How far that style is overdone: 0 is as the model has it, 1 is plainly heard
+    #[arg(long, value_name = "0-3", requires = "style")]
+    strength: Option<String>,
     /// How many quarter notes apart cadences are, each with a fermata, for composers that are told [default: as phrases of the corpus]
     #[arg(long, value_name = "QUARTERS")]
     cadences: Option<NonZeroU32>,
@@ -111,7 +115,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "output")]
     force: bool,
     /// Recreate the piece stored in FILE (MIDI, MusicXML or ABC): same model, seed and settings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "cadences", "chords", "write", "rhythm_of", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "bars", "seconds", "form", "key", "meter", "density", "polyphony", "register", "velocity", "surprise", "instruments", "style", "strength", "cadences", "chords", "write", "rhythm_of", "temperature", "top_p", "top_k", "tempo", "prompt_bars", "count", "best"])]
     like: Option<PathBuf>,
     /// Say of each bar where it is from, with models that know: the file and the bar (unit_selection), or the rule (patterns:lesson)
     #[arg(long)]
@@ -278,6 +282,7 @@ fn settle(
         ("write", arguments.write.clone()),
         ("rhythm", arguments.rhythm_of.as_deref().map(|path| rhythm(path, arguments)).transpose()?),
         ("style", arguments.style.clone()),
+        ("strength", arguments.strength.clone()),
         ("cadences", arguments.cadences.map(|quarters| quarters.to_string())),
         ("seconds", arguments.seconds.map(|seconds| seconds.to_string())),
     ];

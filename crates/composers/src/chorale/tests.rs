@@ -418,3 +418,25 @@ fn the_beginning_comes_again_as_often_as_in_the_corpus() {
     assert!((0..10).all(|seed| !comes_again(&compose(&formed, seed))));
     assert_eq!(compose(&Request { length: cantus_model::Length::Bars(2), ..own }, 1).bars().count(), 2);
 }
+
+#[test]
+fn music_for_four_voices_is_told_from_a_tune_over_chords() {
+    let four = |move_alone: bool| {
+        let held = [72, 67, 64, 48];
+        let sung = (0..64u64).flat_map(|beat| {
+            let mut chord = held.map(|pitch| pitch + (beat % 3) as u8);
+            let first = chord;
+            // The tune goes on in eighths, and in music for voices a tenor at times does.
+            chord[0] += 2;
+            chord[2] += if move_alone && beat % 4 == 0 { 1 } else { 0 };
+            [first, first, chord, chord].map(self::chord)
+        });
+        voices::write(&sung.collect::<Vec<_>>(), TicksPerQuarter::new(4).unwrap(), |step, _| step % 4 == 0)
+    };
+    let is_made = |piece: Score| {
+        let set = TrainingSet { train: vec![piece].into(), ..TrainingSet::default() };
+        SPEC.is_made_for.unwrap()(&set)
+    };
+    assert!(is_made(four(true)));
+    assert!(!is_made(four(false)));
+}

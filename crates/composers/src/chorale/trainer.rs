@@ -23,7 +23,7 @@ use cantus_nn::optimizer::{Optimizer, Rule};
 use cantus_nn::params::count_parameters;
 use cantus_nn::random::{below, derive};
 use cantus_nn::suffix::SuffixIndex;
-use cantus_score::{Score, TicksPerQuarter};
+use cantus_score::{Note, Score, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ const OUTCOMES: usize = SPAN + 1;
 const FEW: f64 = 1.25;
 /// With as many it is music for four voices.
 const MANY: f64 = 3.2;
+/// The share of moves below the melody in which not all go on that music for voices has at the least: hymns 0.1, tunes over chords 0.
+const ALONE: f64 = 0.03;
 
 /// Chords of pieces that stay read, with what the network wants to know of them: some 700 bytes each.
 const MOST_READ: usize = 250_000;
@@ -260,9 +262,31 @@ impl ChoraleTrainer {
     }
 }
 
-/// Whether a corpus is music for four voices, most of the time.
+/// Whether a corpus is music for four voices, most of the time: not a tune over chords, whose notes all begin at once.
 pub(super) fn is_four_part(set: &TrainingSet) -> bool {
-    Census::of(set.all().map(|piece| voices::read(&piece))).voices() >= MANY
+    let is_many = Census::of(set.all().map(|piece| voices::read(&piece))).voices() >= MANY;
+    let moves = set.all().map(|piece| moves(&piece)).fold([0; 2], |all, piece| [all[0] + piece[0], all[1] + piece[1]]);
+    is_many && moves[0] as f64 >= ALONE * moves[1] as f64
+}
+
+/// Moments at which some, and not all, of what sounds below the highest note begins, and those at which anything of it does.
+fn moves(piece: &Score) -> [usize; 2] {
+    let mut notes: Vec<&Note> = piece.pitched_notes().collect();
+    notes.sort_unstable_by_key(|note| note.onset);
+    let (mut sounding, mut moves): (Vec<&Note>, [usize; 2]) = (Vec::new(), [0; 2]);
+    for moment in notes.chunk_by(|a, b| a.onset == b.onset) {
+        let now = moment[0].onset;
+        sounding.retain(|note| note.end() > now);
+        sounding.extend(moment);
+        let top = sounding.iter().map(|note| note.pitch).max();
+        let below = || sounding.iter().filter(|note| Some(note.pitch) != top);
+        let begun = below().filter(|note| note.onset == now).count();
+        if below().count() > 1 && begun > 0 {
+            moves[0] += usize::from(begun < below().count());
+            moves[1] += 1;
+        }
+    }
+    moves
 }
 
 /// What the head sees, `[T * B, F]`; the states move on. Dropout's masks follow from `seed` and `step`.

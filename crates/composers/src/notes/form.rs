@@ -71,7 +71,7 @@ impl Plans {
 
     /// How busy a piece of these bars is, as some piece of the corpus whose bars are as long, however long that is. Where a density or a
     /// polyphony is asked for, one of those about so busy and so full, from 0, the calmest and barest, to 1, the busiest and fullest.
-    pub fn draw_textures(&self, bars: &[Bar], asked: &Controls, rng: &mut Rng) -> Textures {
+    pub fn draw_textures(&self, bars: &[Bar], clock: Clock, asked: &Controls, rng: &mut Rng) -> Textures {
         let mut plans = self.alike(bars);
         let busy = asked.density.map(|place| self.value(place, Textures::busy));
         let full = asked.polyphony.map(|place| self.value(place, Textures::full));
@@ -85,7 +85,11 @@ impl Plans {
             plans.truncate((plans.len() / 10).max(3));
         }
         let drawn = plans.get(below(rng, plans.len().max(1))).map(|plan| plan.textures.clone()).unwrap_or_default();
-        drawn.moved(busy, full)
+        if busy.or(full).is_none() {
+            return drawn;
+        }
+        let end = bars.last().map_or(0, |bar| bar.end().0.min(u64::from(u32::MAX / 2)) as u32);
+        drawn.covering(end, clock).moved(busy, full)
     }
 
     /// The value that a measure of textures has at a place among all pieces, from 0, the least, to 1, the most.
@@ -298,7 +302,9 @@ pub(super) mod tests {
         let plans = Plans::of(&pieces.iter().collect::<Vec<_>>(), Clock::Beats(16));
         let drawn = |density: Option<f64>| -> Vec<f64> {
             let asked = Controls { density, ..Controls::default() };
-            let draw = |seed| plans.draw_textures(pieces[0].bars(), &asked, &mut cantus_model::seeded(seed)).busy();
+            let draw = |seed| {
+                plans.draw_textures(pieces[0].bars(), Clock::Beats(16), &asked, &mut cantus_model::seeded(seed)).busy()
+            };
             (0..40).map(draw).collect()
         };
         let mean = |density: Option<f64>| drawn(density).iter().sum::<f64>() / 40.0;

@@ -337,7 +337,12 @@ impl Layout {
         mark(18, pace, 1.0);
         mark(19, chords, 1.0);
         if self.styles > 0 {
-            mark(20, past.style().filter(|_| told.style).unwrap_or(self.styles), 1.0);
+            match past.styles().shares() {
+                shares if told.style && !shares.is_empty() => {
+                    shares.iter().for_each(|(style, share)| mark(20, *style, *share));
+                }
+                _ => mark(20, self.styles, 1.0),
+            }
         }
         mark(6, place.quarter, 1.0);
         mark(13, place.bar_quarters, 1.0);

@@ -3,6 +3,7 @@
 use super::lines::{LAGS, Lines, Place, Question};
 use super::texture::{LOOK, Texture, Textures};
 use cantus_encoding::note_events::{Clock, Event};
+use cantus_model::Styles;
 use cantus_nn::random::mix;
 use cantus_score::{Bar, Note, Pitch, Ticks, Velocity};
 use std::cmp::Reverse;
@@ -54,8 +55,8 @@ pub(super) struct Past {
     beyond: usize,
     /// How busy it is, or is to be; of none nobody says.
     textures: Textures,
-    /// Its style, or that which it is to have; of none nobody says.
-    style: Option<usize>,
+    /// Its style, or those which it is to have.
+    styles: Styles,
     /// How often each pitch class came before each note and after the last one; drums do not count.
     classes: Vec<[u32; 12]>,
 }
@@ -185,14 +186,14 @@ impl Past {
         Past { textures, ..self }
     }
 
-    /// The same piece, and its style.
-    pub fn in_style(self, style: Option<usize>) -> Past {
-        Past { style, ..self }
+    /// The same piece, and its style, or those which it is to have.
+    pub fn in_styles(self, styles: Styles) -> Past {
+        Past { styles, ..self }
     }
 
-    /// Its style, or that which it is to have, where somebody says.
-    pub fn style(&self) -> Option<usize> {
-        self.style
+    /// Its style, or those which it is to have, where somebody says.
+    pub fn styles(&self) -> &Styles {
+        &self.styles
     }
 
     /// How busy it is, stretch by stretch.

@@ -22,8 +22,8 @@ use cantus_model::critic::Critic;
 use cantus_model::frames::BarSteps;
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Control, Controls, Evaluation, Given, Habits, Intent, Judge,
-    Judgement, Kind, ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, checkpoint,
-    derive, fold, layers,
+    Judgement, Kind, ModelError, ModelFile, Moment, Progress, Prompt, Recall, Request, Rng, Sampling, Styles,
+    checkpoint, derive, fold, layers,
 };
 use cantus_nn::cascade::{CascadeScorer, NONE};
 use cantus_nn::inference::{LstmCell, Scratch};
@@ -137,7 +137,7 @@ impl NoteComposer {
     /// What a request asks for, and what is drawn for it.
     pub(super) fn begin(&self, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
         let Opening { notes, starts, heard, grid, meter, remarks } = self.open(request);
-        let (style, usual, intent) = self.manner(request, rng)?;
+        let (styles, usual, intent) = self.manner(request, rng)?;
         let meter = intent.meter().unwrap_or(meter);
         let first = starts.len();
         let bars = request.bars() - request.prompt().map_or(0, Prompt::bars);
@@ -165,12 +165,12 @@ impl NoteComposer {
         let form = form.where_alike(|from, to, source| aims.are_alike(from, source, to - from));
         // A piece is as busy as some piece of the corpus, stretch by stretch; what goes on from a prompt, as that is.
         let textures = if notes.is_empty() {
-            usual.forms.draw_textures(&bars, &request.controls, rng)
+            usual.forms.draw_textures(&bars, clock, &request.controls, rng)
         } else {
             Textures::of(&notes, heard, clock, |number| self.is_drums(number))
         };
         let closes = uniform(rng) < usual.closing;
-        let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures).in_style(style);
+        let past = Past::of(&notes, bars, clock, |k| self.is_drums(k)).with_textures(textures).in_styles(styles);
         let past = past.going_on(usual.bars.saturating_sub(request.bars()));
         let (given, surprise) = (notes.len(), request.controls.surprise);
         Ok(Begun {
@@ -183,6 +183,7 @@ impl NoteComposer {
             closes,
             aims,
             surprise,
+            strength: request.controls.strength,
             usual,
             grid,
             meter,
@@ -191,30 +192,31 @@ impl NoteComposer {
         })
     }
 
-    /// The style that is asked for, what is usual in it, and what is drawn of its habits.
-    fn manner(&self, request: &Request, rng: &mut Rng) -> Result<(Option<usize>, &Usual, Intent<'_>), ComposeError> {
-        let style = self.style_of(&request.controls);
-        let custom = style.and_then(|style| self.customs.get(style));
+    /// The styles that are asked for, what is usual in one of them, and what is drawn of its habits: a piece has one metre and one
+    /// ensemble, though its notes may be of several styles.
+    fn manner(&self, request: &Request, rng: &mut Rng) -> Result<(Styles, &Usual, Intent<'_>), ComposeError> {
+        let styles = self.styles_of(&request.controls);
+        let custom = styles.draw(rng).and_then(|style| self.customs.get(style));
         let habits = custom.map(|custom| &custom.habits).or(self.habits.as_ref());
-        Ok((style, custom.map_or(&self.usual, |custom| &custom.usual), Intent::of(habits, request, rng)?))
+        Ok((styles, custom.map_or(&self.usual, |custom| &custom.usual), Intent::of(habits, request, rng)?))
     }
 
     /// A piece of which some is to be written, as far as it is given before that.
     fn begin_around(&self, filling: &Filling, request: &Request, rng: &mut Rng) -> Result<Begun<'_>, ComposeError> {
-        let (style, usual, intent) = self.manner(request, rng)?;
+        let (styles, usual, intent) = self.manner(request, rng)?;
         let (clock, first) = (self.clock(), filling.first());
         let heard = filling.bars.get(first).map_or(0, |bar| bar.start.0 as u32);
         let playing = filling.all.iter().fold(0u128, |playing, note| playing | 1 << note.instrument);
         let playing = playing | filling.written;
         // What is written is as busy as what was there; where nothing was, as some piece of the corpus.
         let textures = if filling.is_new() {
-            usual.forms.draw_textures(&filling.bars, &Controls::default(), rng)
+            usual.forms.draw_textures(&filling.bars, clock, &Controls::default(), rng)
         } else {
             Textures::of(&filling.all, filling.end, clock, |number| self.is_drums(number))
         };
         let before: Vec<Event> = filling.given.iter().take_while(|note| note.onset < heard).copied().collect();
         let past = Past::of(&before, filling.bars.clone(), clock, |k| self.is_drums(k)).with_textures(textures);
-        let past = past.in_style(style).going_on(usual.bars.saturating_sub(filling.bars.len()));
+        let past = past.in_styles(styles).going_on(usual.bars.saturating_sub(filling.bars.len()));
         let closes = filling.has_last() && uniform(rng) < usual.closing;
         let (grid, meter) = (clock.ticks_per_quarter(), Meter::COMMON);
         let (form, remarks) = (Form::default(), filling.remarks.clone());
@@ -229,6 +231,7 @@ impl NoteComposer {
             closes,
             aims,
             surprise: request.controls.surprise,
+            strength: request.controls.strength,
             usual,
             grid,
             meter,
@@ -329,9 +332,9 @@ impl NoteComposer {
     }
 
     /// Reads the note before note `j`, and what is around it.
-    fn advance(&self, past: &Past, j: usize, memory: &mut Memory) {
+    fn advance(&self, past: &Past, j: usize, told: Told, memory: &mut Memory) {
         let Memory { input, layers, scratch } = memory;
-        self.layout.read(past, j, (0, Told::ALL), |number| self.is_drums(number), input);
+        self.layout.read(past, j, (0, told), |number| self.is_drums(number), input);
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = layers.split_at_mut(k);
             let x = below.last().map_or(&*input, |(h, _)| h);
@@ -375,6 +378,8 @@ pub(super) struct Begun<'h> {
     aims: Aims,
     /// Nats a note.
     surprise: Option<f64>,
+    /// How far its style is overdone.
+    strength: Option<f64>,
     /// What is usual in its style.
     pub usual: &'h Usual,
     grid: TicksPerQuarter,
@@ -415,7 +420,7 @@ impl Judge for NoteComposer {
         let (mut memory, mut deciding) = (self.memory(), self.head.deciding());
         let mut view = View::new(&self.vocabulary, &self.layout, &past, 0);
         for j in 0..events.notes.len() {
-            self.advance(&past, j, &mut memory);
+            self.advance(&past, j, Told::ALL, &mut memory);
             let (sight, open) = view.of_note(j);
             let before = figures.nats;
             figures.nats += open;

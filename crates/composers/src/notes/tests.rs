@@ -6,7 +6,7 @@ use super::past::Past;
 use super::view::View;
 use cantus_encoding::note_events::{Vocabulary, encode};
 use cantus_model::{
-    Cell, ComposeError, Composer, Given, ModelFile, Pieces, Precision, Prompt, Request, StepAt, TrainingSet,
+    Cell, ComposeError, Composer, Given, ModelFile, Pieces, Precision, Prompt, Request, StepAt, Styles, TrainingSet,
 };
 use cantus_nn::cascade::{NONE, Sight};
 use cantus_nn::random::{below, seeded};
@@ -358,15 +358,42 @@ fn a_style_is_told_and_has_habits_of_its_own() {
     // The network reads it where it is told, and only there.
     let vocabulary = Vocabulary::build(set.all(), Reading::Merged, false).unwrap();
     let (layout, past) = (Layout::new(&vocabulary, 2), read(&set.train.get(0), &vocabulary));
-    let row = |style: Option<usize>, told: Told| {
+    let reading = |styles: Styles, told: Told| {
         let mut row = vec![0.0; layout.inputs()];
-        layout.read(&past.clone().in_style(style), 3, (0, told), |number| vocabulary.is_drums(number), &mut row);
+        layout.read(&past.clone().in_styles(styles), 3, (0, told), |number| vocabulary.is_drums(number), &mut row);
         row
     };
+    let row = |style: Option<usize>, told: Told| reading(Styles::one(style), told);
     let untold = Told { style: false, ..Told::ALL };
     assert_ne!(row(Some(0), Told::ALL), row(Some(1), Told::ALL));
     assert_eq!(row(Some(0), untold), row(None, Told::ALL));
     assert_eq!(layout.inputs(), Layout::new(&vocabulary, 0).inputs() + 3);
+    // Of two styles it reads as much as is asked for.
+    let mixed = reading(Styles::read("low=3, high", composer.styles()).unwrap(), Told::ALL);
+    for ((mixed, high), low) in mixed.iter().zip(row(Some(0), Told::ALL)).zip(row(Some(1), Told::ALL)) {
+        assert!((mixed - (0.25 * high + 0.75 * low)).abs() < 1e-6);
+    }
+    // A piece has the metre of one of them.
+    let mut request = Request::new(4, composer.default_sampling());
+    request.controls.set("style", "low, high").unwrap();
+    let meters = (1..=12).map(|seed| made(composer.as_ref(), &request, seed).meters[0].1.to_string());
+    let meters = meters.collect::<std::collections::BTreeSet<String>>();
+    assert_eq!(Vec::from_iter(meters), ["3/4", "4/4"]);
+    // A style that is overdone by nothing is as it is, and otherwise another piece; a strength is of a style.
+    let overdone = |strength: &str| {
+        let mut request = Request::new(4, composer.default_sampling());
+        request.controls.set("style", "low").unwrap();
+        request.controls.set("strength", strength).unwrap();
+        made(composer.as_ref(), &request, 1)
+    };
+    request.controls.set("style", "low").unwrap();
+    assert_eq!(overdone("0"), made(composer.as_ref(), &request, 1));
+    assert_ne!(overdone("2"), overdone("0"));
+    request.controls.set("strength", "1").unwrap();
+    request.controls.style = None;
+    let refused = request.check(composer.as_ref(), &[&SPEC]).unwrap_err().to_string();
+    assert_eq!(refused, "a strength is that of a style: say which of high, low");
+    assert!(request.controls.set("strength", "4").is_err());
 }
 
 #[test]

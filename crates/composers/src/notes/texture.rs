@@ -29,6 +29,8 @@ pub(super) struct Texture {
     silent: u8,
     /// How many of [`ALL`] notes have a pitch, where drums play, too.
     pitched: Option<u8>,
+    /// What pace and chords are to be beyond their classes, in hundredths of one, where somebody asked for it.
+    beyond: [i8; 2],
 }
 
 /// Of so many notes a share is told.
@@ -45,14 +47,16 @@ enum Stored {
 impl From<Stored> for Texture {
     fn from(stored: Stored) -> Texture {
         match stored {
-            Stored::Band(pace, chords, silent, pitched) => Texture { pace, chords, silent, pitched: Some(pitched) },
-            Stored::Pitched(pace, chords, silent) => Texture { pace, chords, silent, pitched: None },
+            Stored::Band(pace, chords, silent, pitched) => {
+                Texture { pace, chords, silent, pitched: Some(pitched), beyond: [0; 2] }
+            }
+            Stored::Pitched(pace, chords, silent) => Texture { pace, chords, silent, pitched: None, beyond: [0; 2] },
         }
     }
 }
 
 impl From<Texture> for Stored {
-    fn from(Texture { pace, chords, silent, pitched }: Texture) -> Stored {
+    fn from(Texture { pace, chords, silent, pitched, .. }: Texture) -> Stored {
         match pitched {
             Some(pitched) => Stored::Band(pace, chords, silent, pitched),
             None => Stored::Pitched(pace, chords, silent),
@@ -110,10 +114,31 @@ impl Textures {
         let (busier, fuller) = (by(busy, self.busy()), by(full, self.full()));
         let (mut pace, mut chords) = (0.0, 0.0);
         for texture in &mut self.0 {
-            texture.pace = moved(texture.pace, busier, &mut pace);
-            texture.chords = moved(texture.chords, fuller, &mut chords);
+            let of_pace = moved(&mut texture.pace, busier, &mut pace);
+            let of_chords = moved(&mut texture.chords, fuller, &mut chords);
+            texture.beyond = [of_pace, of_chords];
         }
         self
+    }
+
+    /// The same for a piece of so many steps: what it has beyond that is left out, what is missing is as the last whole stretch.
+    #[must_use]
+    pub fn covering(self, end: u32, clock: Clock) -> Textures {
+        let stretches = end.div_ceil(STRETCH * clock.beat()).min(MOST as u32);
+        Textures((0..stretches).filter_map(|k| self.at(k * STRETCH * clock.beat(), clock)).collect())
+    }
+
+    /// Moments, and notes at them, that are to be between two times.
+    pub fn expected(&self, from: u32, to: u32, clock: Clock) -> [f64; 2] {
+        let length = STRETCH * clock.beat();
+        let mut expected = [0.0; 2];
+        for k in from / length..to.div_ceil(length) {
+            let Some(texture) = self.at(k * length, clock) else { continue };
+            let steps = ((k + 1) * length).min(to) - (k * length).max(from);
+            let moments = texture.moments() * f64::from(steps) / f64::from(clock.beat());
+            expected = [expected[0] + moments, expected[1] + moments * texture.notes()];
+        }
+        expected
     }
 
     /// The texture at a time, and when its stretch begins.
@@ -135,7 +160,7 @@ impl Textures {
 impl Texture {
     /// Moments to the beat.
     pub fn moments(self) -> f64 {
-        (f64::from(self.pace) / 2.0).exp2() / 8.0
+        ((f64::from(self.pace) + f64::from(self.beyond[0]) / 100.0) / 2.0).exp2() / 8.0
     }
 
     /// Beats of a stretch in which nothing with a pitch sounds.
@@ -150,7 +175,7 @@ impl Texture {
 
     /// Notes to a moment.
     pub fn notes(self) -> f64 {
-        (f64::from(self.chords) / 4.0).exp2()
+        ((f64::from(self.chords) + f64::from(self.beyond[1]) / 100.0) / 4.0).exp2()
     }
 
     /// Of so many notes at so many moments in so many beats.
@@ -158,16 +183,24 @@ impl Texture {
         // Half octaves above a moment in eight beats, quarters of one above a note to the moment.
         let class = |ratio: f64, steps: f64| (steps * ratio.log2()).round().clamp(0.0, CLASSES as f64 - 1.0) as u8;
         let pace = class(8.0 * moments as f64 / beats.max(0.25), 2.0);
-        Texture { pace, silent: 0, pitched: None, chords: class(notes as f64 / moments.max(1) as f64, 4.0) }
+        Texture {
+            pace,
+            silent: 0,
+            pitched: None,
+            beyond: [0; 2],
+            chords: class(notes as f64 / moments.max(1) as f64, 4.0),
+        }
     }
 }
 
-/// A class moved by a number of classes, to a whole one; what is missing so far is made up for.
-fn moved(class: u8, by: f64, missing: &mut f64) -> u8 {
+/// Moves a class by a number of classes, to a whole one; what is missing so far is made up for. Hundredths by which it was to be another.
+fn moved(class: &mut u8, by: f64, missing: &mut f64) -> i8 {
+    let exact = f64::from(*class) + by;
     *missing += by;
-    let whole = (f64::from(class) + *missing).round().clamp(0.0, CLASSES as f64 - 1.0);
-    *missing -= whole - f64::from(class);
-    whole as u8
+    let whole = (f64::from(*class) + *missing).round().clamp(0.0, CLASSES as f64 - 1.0);
+    *missing -= whole - f64::from(*class);
+    *class = whole as u8;
+    (100.0 * (exact - whole)).round().clamp(-100.0, 100.0) as i8
 }
 
 /// Whole beats between two times in which nothing with a pitch sounds.
@@ -209,6 +242,15 @@ mod tests {
         assert_eq!([quiet(3), quiet(20), quiet(39)], [Some((0, 0)), Some((64, 0)), Some((128, 8))]);
         assert!(textures.is_sound());
         assert_eq!(textures.at(0, clock).and_then(Texture::pitched), None, "there are no drums");
+        // Thirty-two eighths, and eight of the sixteen chords.
+        assert_eq!(textures.expected(0, 96, clock), [40.0, 64.0]);
+        // Classes are whole, and what they are to be beyond is kept: 8.3 and 6.3, where there were 8 and 6.
+        let moved = textures.clone().covering(128, clock).moved(Some(7.3), Some(4.0));
+        let classes = |beat: u32| moved.at(4 * beat, clock).map(|texture| (texture.pace, texture.chords));
+        assert_eq!([classes(0), classes(16), classes(32)], [Some((8, 0)), Some((7, 8)), Some((8, 0))]);
+        let moments = |beat: u32| moved.at(4 * beat, clock).map_or(0.0, Texture::moments);
+        assert!((moments(0) / (8.3f64 / 2.0).exp2() * 8.0 - 1.0).abs() < 0.01, "{}", moments(0));
+        assert!((moments(16) / (6.3f64 / 2.0).exp2() * 8.0 - 1.0).abs() < 0.01, "{}", moments(16));
         // Every fourth note of the eighths is a stroke.
         let mut band = notes.clone();
         band.iter_mut().take(32).step_by(4).for_each(|note| note.instrument = 1);

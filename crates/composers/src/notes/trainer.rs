@@ -18,8 +18,8 @@ use cantus_model::learner::Learner;
 use cantus_model::plan::{Plan, Row, Segment};
 use cantus_model::{
     Baseline, Composer, ComposerSpec, CreateError, Evaluation, Habits, Judge, Kind, ModelError, ModelFile, Pieces,
-    Reader, Regime, Repertoire, Schedule, Settings, StepAt, StepReport, Trainable, TrainingSet, Unit, checkpoint,
-    ngram,
+    Reader, Regime, Repertoire, Schedule, Settings, StepAt, StepReport, Styles, Trainable, TrainingSet, Unit,
+    checkpoint, ngram,
 };
 use cantus_nn::cascade::{NONE, Noise, Sight};
 use cantus_nn::dropout::MaskKey;
@@ -89,7 +89,9 @@ impl Reader for NoteReader {
         let is_drums = |number: u8| self.vocabulary.is_drums(number);
         let (clock, end) = (self.vocabulary.clock(), events.bars.last().map_or(0, |bar| bar.end().0 as u32));
         let textures = Textures::of(&events.notes, end, clock, is_drums);
-        Past::of(&events.notes, events.bars, clock, is_drums).with_textures(textures).in_style(outline.style)
+        Past::of(&events.notes, events.bars, clock, is_drums)
+            .with_textures(textures)
+            .in_styles(Styles::one(outline.style))
     }
 
     fn learnt(&self, past: Past) -> Past {
@@ -149,7 +151,8 @@ impl NoteTrainer {
         let optimizer = Optimizer::new(Rule::adam_w(settings.weight_decay as f32)).with_clipping(settings.clip as f32);
         let quarters = train.outlines().iter().fold(0.0, |quarters, piece| quarters + piece.quarters);
         let custom = |(number, style): (usize, &String)| {
-            let own: Vec<&Past> = pasts.iter().filter(|past| past.style() == Some(number)).collect();
+            let is_own = |past: &&Past| *past.styles() == Styles::one(Some(number));
+            let own: Vec<&Past> = pasts.iter().filter(is_own).collect();
             Customs { usual: Usual::of(&own, &vocabulary), habits: Habits::of(&set.of_style(style)) }
         };
         Ok(NoteTrainer {

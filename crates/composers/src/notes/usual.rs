@@ -176,7 +176,7 @@ mod tests {
             (16, 4, &[(50, 63, 1)][..], &[1][..])
         );
         let form = usual.forms.draw(&bars(4), 4, &mut seeded(1));
-        let textures = usual.forms.draw_textures(&bars(4), &Controls::default(), &mut seeded(1));
+        let textures = usual.forms.draw_textures(&bars(4), vocabulary.clock(), &Controls::default(), &mut seeded(1));
         assert_eq!(textures, Textures::of(pieces[0].notes(), 64, vocabulary.clock(), |_| false));
         assert_eq!(form, Form::new(&bars(4), 4, |bar, _| (bar == 2).then_some(0)));
         let longer: Vec<Bar> = bars(4).into_iter().map(|bar| Bar { length: Ticks(12), ..bar }).collect();

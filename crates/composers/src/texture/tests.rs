@@ -93,6 +93,13 @@ fn what_is_written_is_like_the_piece_and_is_not_the_piece() {
         let merged = cantus_score::merge_parts([part]);
         assert_eq!(merged.notes, part.notes);
     }
+    // Bars in another metre are left out, and that is said.
+    assert!(woven(&source, 8, 1).remarks.is_empty());
+    let mut mixed = source.clone();
+    mixed.meters = vec![(Ticks::ZERO, Meter::COMMON), (Ticks(16 * 12), "2/4".parse().unwrap())];
+    let Texture { score: written, remarks, .. } = woven(&mixed, 4, 1);
+    assert_eq!(written.meters, [(Ticks::ZERO, Meter::COMMON)]);
+    assert!(remarks.iter().any(|remark| remark.contains("8 bars in other metres left out")), "{remarks:?}");
     let again = woven(&source, 8, 1).score;
     assert_eq!((&again, again == woven(&source, 8, 2).score), (&score, false));
 }

@@ -15,6 +15,8 @@ const SPREAD: f64 = 0.025;
 const USUAL: [u64; 5] = [4, 8, 12, 16, 24];
 /// The share of onsets that what is usual holds: an ornament now and then is not usual.
 const NEARLY_ALL: f64 = 0.95;
+/// Of so many beats one that no note values name is an ornament, and of fewer it is how somebody plays.
+const OFTEN: usize = 5;
 /// So many bits of surprise that no onset needed the places that ends need: it is no chance.
 const SURPRISE: f64 = 20.0;
 
@@ -66,17 +68,19 @@ pub fn snap_meters(score: &Score) -> Vec<(Ticks, Meter)> {
 /// What is written stays as it is; what is played is moved to places of its beats ([`played`]). Ends are judged for themselves: many a
 /// line that stands on its beats has notes that last a little longer or shorter than they are written.
 pub fn snap_notes(score: &Score) -> Vec<Vec<Note>> {
-    let at = |ticks: Ticks| fine(ticks, score.ticks_per_quarter);
+    let (at, ticks) = (|at: Ticks| fine(at, score.ticks_per_quarter), u64::from(score.ticks_per_quarter.get()));
     let moved =
         |note: &Note| Note { onset: Ticks(at(note.onset)), duration: Ticks(at(note.end()) - at(note.onset)), ..*note };
     let mut parts: Vec<Vec<Note>> = score.parts.iter().map(|part| part.notes.iter().map(moved).collect()).collect();
-    let mut lines: Vec<Line> = parts.iter().map(|notes| Line::of(notes)).collect();
+    let mut lines: Vec<Line> = parts.iter().map(|notes| Line::of(notes, ticks)).collect();
     let all: f64 = lines.iter().map(|line| line.evidence).sum();
     lines.iter_mut().for_each(|line| line.decide(all));
     let ends: Vec<Ends> = parts.iter().zip(&lines).map(|(notes, line)| Ends::of(notes, line)).collect();
-    let is_exact = |(line, ends): (&Line, &Ends)| !line.is_played && line.beside == 0 && *ends == Ends::Written;
+    let is_exact = |(line, ends): (&Line, &Ends)| {
+        !line.is_played && line.raw.iter().all(|at| is_writable(*at)) && *ends == Ends::Written
+    };
     // Where nothing moves, beats need not be looked at.
-    let beats = if lines.iter().zip(&ends).all(is_exact) { Beats::default() } else { Beats::of(&lines) };
+    let beats = if lines.iter().zip(&ends).all(is_exact) { Beats::default() } else { Beats::of(&lines, ticks) };
     for ((notes, line), ends) in parts.iter_mut().zip(&mut lines).zip(ends) {
         line.place(&beats);
         notes.iter_mut().for_each(|note| *note = line.snap(note, &beats, ends));
@@ -95,8 +99,8 @@ struct Line {
     usual: u64,
     /// The share of them that these hold.
     share: f64,
-    /// How many no note value can name.
-    beside: usize,
+    /// How many beats have some that no note value can name, and how many there are.
+    beside: (usize, usize),
     /// By how many bits they are rather played than written.
     evidence: f64,
     /// How far from their places they lie if they are played.
@@ -105,13 +109,16 @@ struct Line {
 }
 
 impl Line {
-    fn of(notes: &[Note]) -> Line {
+    fn of(notes: &[Note], ticks: u64) -> Line {
         let mut raw: Vec<u64> = notes.iter().map(|note| note.onset.0).collect();
         raw.sort_unstable();
         raw.dedup();
         let places = places(raw.iter().copied());
-        let beside = raw.iter().filter(|at| !is_writable(**at)).count();
-        let (evidence, spread) = played::evidence(&raw, places);
+        let is_beside =
+            |beat: &[u64]| beat.iter().any(|at| !is_writable(*at)) && played::rounded_tuplet(beat, ticks).is_none();
+        let beats = played::beats(&raw).map(|(beat, _)| usize::from(is_beside(beat)));
+        let beside = beats.fold((0, 0), |(beside, all), is_beside| (beside + is_beside, all + 1));
+        let (evidence, spread) = played::evidence(&raw, places, ticks);
         let on = |usual: u64| raw.iter().filter(|at| usual.is_multiple_of(denominator(**at))).count() as f64;
         let share = |usual: u64| on(usual) / raw.len().max(1) as f64;
         let all = with_sixteenths(places);
@@ -122,8 +129,8 @@ impl Line {
 
     /// Whether it is played. A part that says too little for itself is as `all` parts together are.
     fn decide(&mut self, all: f64) {
-        // Times that no note value can name, and not one alone among many: nobody writes them.
-        let is_nameless = 20 * self.beside > self.raw.len();
+        // Times that no note value can name, and not a few among many: nobody writes them.
+        let is_nameless = OFTEN * self.beside.0 > self.beside.1;
         self.is_played = is_nameless || self.evidence >= ENOUGH || all >= ENOUGH && self.evidence > -ENOUGH;
     }
 
@@ -249,12 +256,16 @@ struct Beats {
 }
 
 impl Beats {
-    fn of(lines: &[Line]) -> Beats {
+    fn of(lines: &[Line], ticks: u64) -> Beats {
         let mut onsets: Vec<u64> = lines.iter().flat_map(|line| &line.raw).copied().collect();
         onsets.sort_unstable();
         onsets.dedup();
         let spread = lines.iter().filter(|line| line.is_played).map(|line| line.spread).fold(SPREAD, f64::max);
-        let divisions = played::beats(&onsets).map(|beat| (played::beat_of(beat.0[0]), best_division(beat, spread)));
+        let divisions = played::beats(&onsets).map(|beat| {
+            let is_nameless = beat.0.iter().any(|at| !is_writable(*at));
+            let tuplet = is_nameless.then(|| played::rounded_tuplet(beat.0, ticks)).flatten();
+            (played::beat_of(beat.0[0]), tuplet.unwrap_or_else(|| best_division(beat, spread)))
+        });
         Beats { divisions: divisions.collect() }
     }
 
@@ -360,6 +371,34 @@ mod tests {
         }
         // Eighths before rests.
         assert_eq!(placed(480, (0..16).map(|k| (480 * k, 228))), (0..16).map(|k| (16 * k, 8)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_tuplet_that_ticks_only_round_is_one_and_moves_nothing_else() {
+        // Eighths and rests of a sixteenth before sixteenths, and one beat of five, six, seven ... notes; an ornament no tuplet names.
+        for (count, ticks) in [5, 6, 7, 9, 10, 11, 14].into_iter().flat_map(|count| [(count, 480), (count, 960)]) {
+            let beats = (0..40u64).flat_map(|beat| {
+                let onsets: Vec<(u64, u64)> = match beat {
+                    21 => (0..count).map(|k| ((k * ticks + count / 2) / count, ticks / count)).collect(),
+                    _ => vec![(0, ticks / 2), (ticks / 4 * 3, ticks / 4)],
+                };
+                onsets.into_iter().map(move |(at, length)| (ticks * beat + at, length))
+            });
+            let of_beat = |beat: u64| {
+                let found = placed(ticks as u32, beats.clone()).into_iter();
+                found.filter(|(at, _)| at / 16 == beat).map(|(at, length)| (at % 16, length)).collect::<Vec<_>>()
+            };
+            for beat in (0..40).filter(|beat| *beat != 21) {
+                assert_eq!(of_beat(beat), [(0, 8), (12, 4)], "{count} of {ticks} at {beat}");
+            }
+            if QUARTER.is_multiple_of(count) {
+                assert_eq!(
+                    of_beat(21),
+                    (0..count).map(|k| (16 * k / count, 16 / count)).collect::<Vec<_>>(),
+                    "{count}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -31,6 +31,10 @@ const WRITTEN: [(u64, f64); 16] = [
 ];
 /// How far from their places, in quarters, onsets usually lie that are played: a machine with a human touch, a pianist, a beginner.
 const SPREADS: [f64; 3] = [0.0125, 0.025, 0.05];
+/// What a beat of written music costs, in bits, that no division names: an ornament that was played out, say.
+const NAMELESS: f64 = 10.0;
+/// From so many ticks to the quarter on, tuplets that do not divide them are rounded by so little that they are told from all else.
+const FINEST: u64 = 240;
 /// What it costs, in bits, that two onsets become one.
 const MERGED: f64 = 6.0;
 /// So many bits of evidence are believed.
@@ -41,9 +45,29 @@ pub fn beat_of(at: u64) -> u64 {
     (at + QUARTER / 24) / QUARTER
 }
 
+/// Whether an onset is a place of a quarter in so many parts. Of a tuplet that does not divide the `ticks` of a quarter the nearest ones are
+/// meant, as of seven notes in 480 ticks.
+fn is_place(onset: u64, division: u64, ticks: u64) -> bool {
+    let step = QUARTER / division;
+    let off = (onset % step).min(step - onset % step);
+    // Half a tick, and the half of a unit that it was rounded by.
+    off == 0 || is_rounded(division, ticks) && 2 * off * ticks <= QUARTER + ticks
+}
+
+fn is_rounded(division: u64, ticks: u64) -> bool {
+    ticks >= FINEST && !ticks.is_multiple_of(division)
+}
+
+/// The simplest tuplet whose places, rounded to ticks, the onsets of a beat are.
+pub fn rounded_tuplet(beat: &[u64], ticks: u64) -> Option<u64> {
+    let mut tuplets = WRITTEN.iter().map(|(division, _)| *division).filter(|division| is_rounded(*division, ticks));
+    tuplets.find(|division| beat.iter().all(|onset| is_place(*onset, *division, ticks)))
+}
+
 /// By how many bits it is shorter to say `onsets` as played than as written (negative: longer), and how far from their places they
-/// usually lie. In order, each once, in [`super::RESOLUTION`]; `places` equally distant places of a quarter hold them all.
-pub fn evidence(onsets: &[u64], places: u64) -> (f64, f64) {
+/// usually lie. In order, each once, in [`super::RESOLUTION`]; `places` equally distant places of a quarter hold them all, out of so many
+/// `ticks`.
+pub fn evidence(onsets: &[u64], places: u64, ticks: u64) -> (f64, f64) {
     // Between places as far apart as these there is nothing to play: a bit for each that meets one of them.
     if places <= 4 {
         return (-(onsets.len() as f64), SPREADS[0]);
@@ -59,10 +83,10 @@ pub fn evidence(onsets: &[u64], places: u64) -> (f64, f64) {
         (-reach..=reach).map(weight).sum::<f64>().log2()
     });
     for (beat, after) in beats(onsets) {
-        let exact = |division: u64| beat.iter().all(|onset| (onset * division).is_multiple_of(QUARTER));
+        let exact = |division: u64| beat.iter().all(|onset| is_place(*onset, division, ticks));
         let plain = WRITTEN.iter().filter(|(division, _)| exact(*division));
         let plain = plain.map(|(division, cost)| cost + beat.len() as f64 * (*division as f64).log2());
-        written += plain.fold(f64::INFINITY, f64::min);
+        written += plain.fold(NAMELESS + beat.len() as f64 * (places as f64).log2(), f64::min);
         for ((total, spread), share) in played.iter_mut().zip(SPREADS).zip(shares) {
             let divisions = SIMPLE.iter().map(|&(division, cost)| cost + misses((beat, after), division, spread));
             *total += divisions.fold(f64::INFINITY, f64::min) + share * beat.len() as f64;
@@ -103,7 +127,7 @@ mod tests {
     /// Onsets in ticks of so many to the quarter.
     fn bits(ticks: u64, onsets: impl IntoIterator<Item = u64>) -> f64 {
         let onsets: Vec<u64> = onsets.into_iter().map(|onset| onset * QUARTER / ticks).collect();
-        evidence(&onsets, ticks).0
+        evidence(&onsets, ticks, ticks).0
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::seeded;
+use crate::{Sampling, seeded};
 use cantus_score::{Note, Part, Pitch, TicksPerQuarter, Velocity, find_key};
 
 /// A scale in quarters, `by` semitones above C, at this tempo, in these metres.
@@ -101,6 +101,27 @@ fn keys_are_as_frequent_as_in_the_corpus_whatever_mode_is_written() {
     for (key, expected) in [("G major", 300), ("A major", 500), ("A minor", 200)] {
         assert!(counts[key].abs_diff(expected) < 50, "{counts:?}");
     }
+}
+
+#[test]
+fn where_nothing_is_known_a_key_can_be_asked_for_and_another_metre_cannot() {
+    let rng = &mut seeded(1);
+    let mut request = Request::new(4, Sampling::default());
+    request.controls.set("key", "Eb").unwrap();
+    request.controls.set("meter", "4/4").unwrap();
+    for habits in [None, Some(&Habits::default())] {
+        let intent = Intent::of(habits, &request, rng).unwrap();
+        assert_eq!((intent.key, intent.meter(), intent.tempo), (request.controls.key, None, None));
+        let mut score = piece(0, 90.0, &[(16, "4/4")]);
+        intent.finish(&mut score, (0, 127));
+        assert_eq!(
+            (find_key_in(Mode::Major, score.notes()), score.keys[0].1),
+            (request.controls.key, request.controls.key.unwrap())
+        );
+    }
+    request.controls.set("meter", "3/4").unwrap();
+    let refused = Intent::of(None, &request, rng).unwrap_err().to_string();
+    assert_eq!(refused, "the model's music is never in 3/4; it is in 4/4");
 }
 
 #[test]

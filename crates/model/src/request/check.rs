@@ -1,6 +1,6 @@
 //! Whether a composer can do what is asked of it: the one place that says so.
 
-use super::{Control, Given, Length, Request};
+use super::{Control, Given, Length, Request, Styles};
 use crate::{Around, ComposeError, Composer, ComposerSpec};
 
 impl Request {
@@ -26,13 +26,16 @@ impl Request {
             }
             return Err(ComposeError::Control { composer: spec.id, control: control.noun(), able });
         }
-        if let Some(style) = self.controls.style.as_ref().filter(|style| !composer.styles().contains(style)) {
-            return Err(ComposeError::Style { style: style.clone(), known: composer.styles().join(", ") });
+        if let Some(Err(style)) = self.controls.style.as_ref().map(|text| Styles::read(text, composer.styles())) {
+            return Err(ComposeError::Style { style, known: composer.styles().join(", ") });
+        }
+        if self.controls.strength.is_some() && self.controls.style.is_none() {
+            return Err(ComposeError::NoStyle { known: composer.styles().join(", ") });
         }
         let joins = self.given.as_ref().is_some_and(Given::is_to_be_joined);
         let is_open = |control: &Control| match control {
             Control::Form | Control::Seconds | Control::Chords => self.length != Length::AsGiven,
-            Control::Style | Control::Cadences => true,
+            Control::Style | Control::Strength | Control::Cadences => true,
             Control::Surprise => !joins,
             // Drums have no key.
             Control::Key | Control::Program | Control::Write => joins,

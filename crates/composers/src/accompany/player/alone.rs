@@ -29,7 +29,7 @@ impl Accompanist {
         progress: Progress<'_>,
     ) -> Result<Composition, ComposeError> {
         let prompt = request.prompt();
-        let (grid, style) = (self.section.grid(), self.style_of(&request.controls));
+        let (grid, style) = (self.section.grid(), self.styles_of(&request.controls).draw(rng));
         let section = self.section.of_style(style);
         let intent = Intent::of(self.habits.as_ref(), request, rng)?;
         let before = prompt.and_then(|prompt| prompt.score().bars().last()).map(|bar| bar.meter);

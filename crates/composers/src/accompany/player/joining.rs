@@ -26,7 +26,7 @@ impl Accompanist {
         let (grid, rest) = (self.section.grid(), self.settings.own.rest);
         let (coarse, band, mut remarks) = given_to(self.writes(), score, grid)?;
         let (starts, steps) = bar_starts(&coarse);
-        let style = self.style_of(controls);
+        let style = self.styles_of(controls).draw(rng);
         let asked = controls.key.map(|key| key.tonic());
         let tonic = asked.or_else(|| tonic(&coarse, &band));
         let low = match self.writes() {

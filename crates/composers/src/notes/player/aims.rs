@@ -46,8 +46,8 @@ pub(super) struct Aims {
     end: u32,
     /// The key.
     key: Option<Key>,
-    /// Whether it is asked for how busy it is, or how full.
-    is_firm: bool,
+    /// Whether it is asked for how busy it is, and how full.
+    firm: [bool; 2],
     /// The mean level of loudness, and how many levels there are.
     level: Option<(f64, f64)>,
     /// For each instrument its lowest and its highest key, and how many keys it strikes at once at most.
@@ -79,7 +79,7 @@ impl Aims {
             end: bars.last().map_or(0, |bar| bar.end().0.min(u64::from(u32::MAX / 2)) as u32),
             // A piece that is to lie between two keys cannot be moved to its key once it is written. Chords have their own.
             key: controls.key.or(register.and(drawn)).filter(|_| controls.chords.is_none() && request.given.is_none()),
-            is_firm: controls.density.or(controls.polyphony).is_some(),
+            firm: [controls.density.is_some(), controls.polyphony.is_some()],
             level,
             ranges: match register {
                 Some(asked) => registers(composer, usual, asked)?,
@@ -89,9 +89,9 @@ impl Aims {
         })
     }
 
-    /// Whether it is asked for how busy it is, or how full.
-    pub fn is_firm(&self) -> bool {
-        self.is_firm
+    /// Whether it is asked for how busy it is, and how full.
+    pub fn firm(&self) -> [bool; 2] {
+        self.firm
     }
 
     /// Whether it is written to chords.

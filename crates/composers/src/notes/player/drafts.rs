@@ -1,13 +1,13 @@
 //! Writing note by note: one draft, or, where there is a critic, several at once.
 
-use super::drawing::{Limits, Pen, Tilts};
+use super::drawing::{Desk, Limits, Pen, Tilts};
 use super::filling::Filling;
 use super::pacing::Pacing;
 use super::{Begun, Memory, NoteComposer};
 use crate::notes::closing::closes;
 use crate::notes::critic::Hearing;
 use crate::notes::form;
-use crate::notes::layout::choice;
+use crate::notes::layout::{Told, choice};
 use crate::notes::loops::Looping;
 use crate::notes::past::Past;
 use crate::notes::texture::silent;
@@ -15,7 +15,7 @@ use crate::notes::view::View;
 use cantus_encoding::note_events::Event;
 use cantus_model::drafts::{self, BREACH, Draft};
 use cantus_model::{ComposeError, Progress, Rng, Sampling, Surprise};
-use cantus_nn::cascade::{Deciding, NONE};
+use cantus_nn::cascade::NONE;
 use cantus_nn::random::derive;
 use rand_chacha::rand_core::Rng as _;
 use rayon::prelude::*;
@@ -28,6 +28,8 @@ const OPEN: f64 = -8.0;
 const DRAFTS: usize = 16;
 /// What a given note weighs at the least, however strange it is after what was written; a logarithm.
 const STRANGEST: f64 = -12.0;
+/// What the network is told where it is not told the style.
+const UNTOLD: Told = Told { style: false, ..Told::ALL };
 /// Bars without an onset that may follow one another.
 const EMPTY_BARS: usize = 1;
 
@@ -73,6 +75,8 @@ impl<'a> Task<'a> {
 #[derive(Clone)]
 struct Written {
     memory: Memory,
+    /// What the network holds of it where it is not told the style, which is to be overdone.
+    untold: Option<Memory>,
     past: Past,
     looping: Looping,
     hearing: Option<Hearing>,
@@ -108,10 +112,16 @@ impl NoteComposer {
     ) -> Result<(Past, Option<f64>), ComposeError> {
         let critic = self.critic.as_ref().filter(|_| task.sampling.temperature > 0.0);
         let mut memory = self.memory();
-        (0..task.begun.past.notes().len()).for_each(|j| self.advance(&task.begun.past, j, &mut memory));
+        let strength = task.begun.strength.filter(|strength| *strength > 0.0);
+        let mut untold = strength.map(|_| self.memory());
+        for j in 0..task.begun.past.notes().len() {
+            self.advance(&task.begun.past, j, Told::ALL, &mut memory);
+            untold.iter_mut().for_each(|memory| self.advance(&task.begun.past, j, UNTOLD, memory));
+        }
         let clock = self.vocabulary.clock();
         let first = Written {
             memory,
+            untold,
             past: task.begun.past.clone(),
             looping: Looping::default(),
             hearing: critic.map(|_| Hearing::new(clock)),
@@ -126,15 +136,15 @@ impl NoteComposer {
         let is_weighed = critic.is_some() || is_heard && task.sampling.temperature > 0.0;
         let count = if is_weighed { DRAFTS } else { 1 };
         let mut drafts = vec![first; count];
-        let mut desks = vec![self.head.deciding(); drafts.len()];
+        let mut desks = vec![Desk::new(&self.head, strength); drafts.len()];
         let (end, beat) = (task.end(), clock.beat());
         let last_bar = task.begins(task.begun.past.bars().len().saturating_sub(1));
         let mut time = task.begun.heard;
         while time < end {
             time = time.saturating_add(beat).min(end);
             let chances: Vec<u64> = drafts.iter().map(|_| rng.next_u64()).collect();
-            let go_on = |((draft, deciding), chance): ((&mut Written, &mut Deciding<'_>), u64)| {
-                self.go_on(draft, time, task, deciding, &mut derive(chance, "draft", &[]))
+            let go_on = |((draft, desk), chance): ((&mut Written, &mut Desk<'_>), u64)| {
+                self.go_on(draft, time, task, desk, &mut derive(chance, "draft", &[]))
             };
             drafts.par_iter_mut().zip(&mut desks).zip(chances).try_for_each(go_on)?;
             // How the piece ends is told at its end alone: until then all drafts of the last bar go on.
@@ -156,15 +166,16 @@ impl NoteComposer {
         draft: &mut Written,
         time: u32,
         task: &Task<'_>,
-        deciding: &mut Deciding<'_>,
+        desk: &mut Desk<'_>,
         rng: &mut Rng,
     ) -> Result<(), ComposeError> {
         while !draft.is_done && draft.past.notes().last().is_none_or(|last| last.onset < time) {
             let j = draft.past.notes().len();
-            self.advance(&draft.past, j, &mut draft.memory);
+            self.advance(&draft.past, j, Told::ALL, &mut draft.memory);
+            draft.untold.iter_mut().for_each(|memory| self.advance(&draft.past, j, UNTOLD, memory));
             let next = match task.filling {
-                Some(filling) => self.fill(draft, (task, filling), deciding, rng)?,
-                None => self.next(draft, task, deciding, rng)?.map(|(note, nats)| Next::Written { note, nats }),
+                Some(filling) => self.fill(draft, (task, filling), desk, rng)?,
+                None => self.next(draft, task, desk, rng)?.map(|(note, nats)| Next::Written { note, nats }),
             };
             match next {
                 Some(Next::Written { note, nats }) => {
@@ -176,7 +187,7 @@ impl NoteComposer {
                 Some(Next::Given { note, is_among }) => {
                     draft.past.push(note, self.is_drums(note.instrument));
                     draft.read += 1;
-                    draft.breach += self.evidence(draft, is_among, deciding);
+                    draft.breach += self.evidence(draft, is_among, desk);
                 }
                 None => draft.is_done = true,
             }
@@ -212,7 +223,7 @@ impl NoteComposer {
         &self,
         draft: &Written,
         task: &Task<'_>,
-        deciding: &mut Deciding<'_>,
+        desk: &mut Desk<'_>,
         rng: &mut Rng,
     ) -> Result<Option<(Event, Option<f64>)>, ComposeError> {
         let notes = draft.past.notes();
@@ -242,7 +253,7 @@ impl NoteComposer {
             // After a long rest that comes again the next bar at the latest.
             let latest = if from < latest { latest } else { task.begins(draft.past.bar_at(from) + 1) };
             let limits = Limits { from, latest: latest.min(end), may_end, end, ceiling: &|_| u8::MAX, tilts };
-            let drawn = self.draw_after(draft, (task, task.begun.playing), deciding, &limits, rng)?;
+            let drawn = self.draw_after(draft, (task, task.begun.playing), desk, &limits, rng)?;
             let Some((note, nats)) = drawn else { return Ok(None) };
             match task.begun.form.next(&draft.past, note.onset, 0) {
                 form::Next::Free(at) if at == note.onset => return Ok(Some((note, Some(nats)))),
@@ -264,7 +275,7 @@ impl NoteComposer {
     fn tilts<'a>(&self, past: &'a Past, task: &'a Task<'_>, time: u32, since: u32) -> Tilts<'a> {
         let is_drums = |number: u8| self.is_drums(number);
         let aims = &task.begun.aims;
-        let texture = past.texture(time).map(|texture| (texture, aims.is_firm()));
+        let texture = past.texture(time).map(|texture| (texture, aims.firm()));
         let pacing = texture.map(|texture| Pacing::of(past, texture, since, self.clock(), is_drums));
         let louder = aims.louder(past, task.begun.heard, is_drums);
         let ranges = aims.ranges();
@@ -277,7 +288,7 @@ impl NoteComposer {
         &self,
         draft: &Written,
         (task, playing): (&Task<'_>, u128),
-        deciding: &mut Deciding<'_>,
+        desk: &mut Desk<'_>,
         limits: &Limits<'_>,
         rng: &mut Rng,
     ) -> Result<Option<(Event, f64)>, ComposeError> {
@@ -288,9 +299,9 @@ impl NoteComposer {
         if draft.looping.is_due(&task.begun.usual.loops) {
             view.forget();
         }
-        deciding.open(draft.memory.features());
+        desk.open(&draft.memory, draft.untold.as_ref());
         let sampling = draft.surprise.map_or(*task.sampling, |surprise| surprise.over(task.sampling));
-        let mut pen = Pen { deciding, sampling, rng, nats: 0.0 };
+        let mut pen = Pen { desk, sampling, rng, nats: 0.0 };
         Ok(self.draw(&mut view, &mut pen, limits)?.map(|note| (note, pen.nats)))
     }
 
@@ -300,7 +311,7 @@ impl NoteComposer {
         &self,
         draft: &Written,
         (task, filling): (&Task<'_>, &Filling),
-        deciding: &mut Deciding<'_>,
+        desk: &mut Desk<'_>,
         rng: &mut Rng,
     ) -> Result<Option<Next>, ComposeError> {
         let notes = draft.past.notes();
@@ -328,7 +339,7 @@ impl NoteComposer {
                 break;
             }
             let limits = Limits { from, latest, may_end, end: until, ceiling: &ceiling, tilts };
-            let Some((note, nats)) = self.draw_after(draft, (task, playing), deciding, &limits, rng)? else { break };
+            let Some((note, nats)) = self.draw_after(draft, (task, playing), desk, &limits, rng)? else { break };
             if given.is_some_and(|given| given.order() <= note.order()) {
                 break;
             }
@@ -342,18 +353,18 @@ impl NoteComposer {
 
     /// How likely the last note, which is given, is after what was written: the logarithm. `is_among` what is written, when it comes is no
     /// matter: something that is not given may come before it.
-    fn evidence(&self, draft: &Written, is_among: bool, deciding: &mut Deciding<'_>) -> f64 {
+    fn evidence(&self, draft: &Written, is_among: bool, desk: &mut Desk<'_>) -> f64 {
         let mut view = View::new(&self.vocabulary, &self.layout, &draft.past, 0);
         let (sight, _) = view.of_note(draft.past.notes().len() - 1);
-        deciding.open(draft.memory.features());
+        desk.open(&draft.memory, draft.untold.as_ref());
         let mut sum = 0.0;
         for v in (0..choice::COUNT).filter(|v| sight.targets[*v] != NONE) {
             let target = sight.targets[v];
-            let own = deciding.probabilities(v, &sight, None)[usize::from(target)];
+            let own = desk.logarithms(v, &sight)[usize::from(target)];
             if !is_among || v >= choice::PITCH {
-                sum += f64::from(own).ln();
+                sum += f64::from(own);
             }
-            deciding.choose(v, &sight, target);
+            desk.choose(v, &sight, target);
         }
         sum.max(STRANGEST)
     }

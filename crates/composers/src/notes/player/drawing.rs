@@ -1,14 +1,14 @@
 //! Drawing a note, choice after choice.
 
-use super::NoteComposer;
 use super::aims::Aims;
 use super::pacing::Pacing;
+use super::{Memory, NoteComposer};
 use crate::notes::layout::choice;
 use crate::notes::past::Past;
 use crate::notes::view::{View, all};
 use cantus_encoding::note_events::{Event, join, number_of, split, spread_of};
 use cantus_model::{ComposeError, Rng, Sampling};
-use cantus_nn::cascade::Deciding;
+use cantus_nn::cascade::{CascadeScorer, Deciding, Sight};
 use cantus_nn::random::below;
 
 /// When the next note may begin.
@@ -137,9 +137,60 @@ impl NoteComposer {
     }
 }
 
+/// What the network says of one choice after another, where it is told the style, and, where that is to be overdone, where it is not.
+///
+/// Of each class then `p(class | style)^(1 + strength) / p(class)^strength`: J. Ho and T. Salimans, Classifier-Free Diffusion Guidance, 2022,
+/// arXiv:2207.12598v1, equation 6, with probabilities in the place of scores.
+#[derive(Clone)]
+pub(super) struct Desk<'n> {
+    told: Deciding<'n>,
+    untold: Option<(Deciding<'n>, f32)>,
+}
+
+impl<'n> Desk<'n> {
+    /// `strength`: how far the style is to be overdone.
+    pub fn new(head: &'n CascadeScorer, strength: Option<f64>) -> Desk<'n> {
+        let untold = strength.map(|strength| (head.deciding(), strength as f32));
+        Desk { told: head.deciding(), untold }
+    }
+
+    /// Begins a note, with what the network holds of the piece, told the style and untold.
+    pub fn open(&mut self, told: &Memory, untold: Option<&Memory>) {
+        self.told.open(told.features());
+        if let (Some((deciding, _)), Some(memory)) = (&mut self.untold, untold) {
+            deciding.open(memory.features());
+        }
+    }
+
+    /// The logarithms of the classes' probabilities.
+    pub fn logarithms(&mut self, v: usize, sight: &Sight) -> Vec<f32> {
+        let told = self.told.probabilities(v, sight, None);
+        match &mut self.untold {
+            None => told.iter().map(|p| p.ln()).collect(),
+            Some((deciding, strength)) => {
+                let plain = deciding.probabilities(v, sight, None);
+                let overdone = |(p, plain): (&f32, &f32)| match *p > 0.0 {
+                    true => p.ln() + *strength * (p / plain.max(f32::MIN_POSITIVE)).ln(),
+                    false => f32::NEG_INFINITY,
+                };
+                let logits: Vec<f32> = told.iter().zip(plain).map(overdone).collect();
+                let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let all = most + logits.iter().map(|z| (z - most).exp()).sum::<f32>().ln();
+                logits.into_iter().map(|z| z - all).collect()
+            }
+        }
+    }
+
+    /// Takes a class and goes on.
+    pub fn choose(&mut self, v: usize, sight: &Sight, class: u8) {
+        self.told.choose(v, sight, class);
+        self.untold.iter_mut().for_each(|(deciding, _)| deciding.choose(v, sight, class));
+    }
+}
+
 /// Draws choice after choice.
 pub(super) struct Pen<'d, 'n> {
-    pub deciding: &'d mut Deciding<'n>,
+    pub desk: &'d mut Desk<'n>,
     pub sampling: Sampling,
     pub rng: &'d mut Rng,
     /// How many nats the choices were worth to the network, however they were drawn.
@@ -154,14 +205,14 @@ impl Pen<'_, '_> {
 
     /// The same, where the logarithms of the classes' probabilities become more by some number.
     fn weigh(&mut self, v: usize, view: &View<'_>, more: impl Fn(usize) -> f32) -> Result<u8, ComposeError> {
-        let probabilities = self.deciding.probabilities(v, &view.sight, None);
-        let logits: Vec<f32> = probabilities.iter().enumerate().map(|(class, p)| p.ln() + more(class)).collect();
+        let logarithms = self.desk.logarithms(v, &view.sight);
+        let logits: Vec<f32> = logarithms.iter().enumerate().map(|(class, z)| z + more(class)).collect();
         if logits.iter().any(|z| z.is_nan()) {
             return Err(ComposeError::NoToken);
         }
         let class = self.sampling.draw(&logits, self.rng).ok_or(ComposeError::NoToken)? as u8;
-        self.nats -= f64::from(probabilities[usize::from(class)].max(f32::MIN_POSITIVE)).ln();
-        self.deciding.choose(v, &view.sight, class);
+        self.nats -= f64::from(logarithms[usize::from(class)].max(f32::MIN_POSITIVE.ln()));
+        self.desk.choose(v, &view.sight, class);
         Ok(class)
     }
 }

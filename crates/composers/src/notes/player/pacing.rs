@@ -10,9 +10,11 @@ use cantus_encoding::note_events::Clock;
 /// Beats that are looked back on, and the fewest that say anything.
 const BACK: f64 = 8.0;
 const FEWEST: f64 = 2.0;
-/// Nats a beat by which what comes later is less likely, for each e-fold by which too little happens; and where somebody asked for it.
+/// Nats a beat by which what comes later is less likely, for each e-fold by which too little happens; where somebody asked for it; and then
+/// for each e-fold by which all of the piece so far has too few moments, too few notes at them.
 const FORCE: f64 = 1.5;
 const FIRM: f64 = 4.0;
+const SO_FAR: [f64; 2] = [20.0, 40.0];
 /// Further off than so many e-folds is no further off.
 const FURTHEST: f64 = 1.0;
 
@@ -28,16 +30,15 @@ pub(super) struct Pacing {
 }
 
 impl Pacing {
-    /// For what comes after the last note of a piece, which is to be of a texture, firmly where somebody asked for it; what it has before
-    /// `from` does not count.
+    /// For what comes after the last note of a piece, which is to be of a texture, firmly where somebody asked for its moments, for the
+    /// notes at them; what it has before `from` does not count.
     pub fn of(
         past: &Past,
-        (texture, is_firm): (Texture, bool),
+        (texture, firm): (Texture, [bool; 2]),
         from: u32,
         clock: Clock,
         is_drums: impl Fn(u8) -> bool,
     ) -> Pacing {
-        let force = if is_firm { FIRM } else { FORCE };
         let Some(now) = past.notes().last().map(|note| note.onset) else { return Pacing::default() };
         let beat = f64::from(clock.beat());
         let since = f64::from(now.saturating_sub(from)) / beat;
@@ -46,23 +47,27 @@ impl Pacing {
         }
         let span = since.min(BACK);
         let begin = now - (span * beat) as u32;
-        let inside = past.notes().iter().rev().take_while(|note| note.onset > begin);
-        let (mut notes, mut moments, mut strokes, mut last) = (0.0, 0.0, 0.0, u32::MAX);
-        for note in inside {
-            notes += 1.0;
-            strokes += f64::from(u8::from(is_drums(note.instrument)));
-            if note.onset != last {
-                (moments, last) = (moments + 1.0, note.onset);
+        let Heard { notes, moments, strokes } = Heard::since(past, begin, &is_drums);
+        let off = |wanted: f64, found: f64| (wanted / found).ln().clamp(-FURTHEST, FURTHEST);
+        let force = firm.map(|is_firm| if is_firm { FIRM } else { FORCE });
+        let mut later = force[0] * off(texture.moments(), moments / span);
+        let mut same = force[1] * off(texture.notes(), notes / moments);
+        if firm != [false; 2] {
+            let all = Heard::since(past, from, &is_drums);
+            let [expected, at_them] = past.textures().expected(from, now, clock);
+            if firm[0] {
+                later += SO_FAR[0] * off(expected.max(1.0), all.moments);
+            }
+            if firm[1] {
+                same += SO_FAR[1] * off(at_them / expected, all.notes / all.moments);
             }
         }
-        let off = |wanted: f64, found: f64| (wanted / found).ln().clamp(-FURTHEST, FURTHEST);
-        let later = force * off(texture.moments(), moments / span);
         // A note of the same moment neither hastens nor waits: it stands as the usual next moment does.
         let usual = (1.0 / texture.moments()).min(1.0);
         // Shares as odds; a note more of either kind, so that there are any.
         let odds = |pitched: f64| (pitched * notes + 1.0) / ((1.0 - pitched) * notes + 1.0);
         let pitched = texture.pitched().map_or(0.0, |wanted| FORCE * off(odds(wanted), odds(1.0 - strokes / notes)));
-        Pacing { later, same: force * off(texture.notes(), notes / moments) - later * usual, pitched }
+        Pacing { later, same: same - later * usual, pitched }
     }
 
     /// What the logarithm of the probability of an instrument becomes more by.
@@ -73,6 +78,28 @@ impl Pacing {
     /// What the logarithm of the probability of a moment so many beats later becomes more by; of the same moment where it is none.
     pub fn weigh(&self, beats: Option<f64>) -> f32 {
         beats.map_or(self.same, |beats| -self.later * beats.min(4.0)) as f32
+    }
+}
+
+/// What begins after a time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    notes: f64,
+    moments: f64,
+    strokes: f64,
+}
+
+impl Heard {
+    fn since(past: &Past, time: u32, is_drums: impl Fn(u8) -> bool) -> Heard {
+        let (mut heard, mut last) = (Heard::default(), u32::MAX);
+        for note in past.notes().iter().rev().take_while(|note| note.onset > time) {
+            heard.notes += 1.0;
+            heard.strokes += f64::from(u8::from(is_drums(note.instrument)));
+            if note.onset != last {
+                (heard.moments, last) = (heard.moments + 1.0, note.onset);
+            }
+        }
+        heard
     }
 }
 
@@ -102,7 +129,7 @@ mod tests {
         let wanted = |notes: &[Event]| Textures::of(notes, 64, clock, is_drums).at(0, clock).unwrap();
         let pacing = |notes: &[Event], texture: Texture| {
             let bars = vec![Bar { start: Ticks(0), length: Ticks(64), meter: Meter::COMMON }];
-            Pacing::of(&Past::of(notes, bars, clock, is_drums), (texture, false), 0, clock, is_drums)
+            Pacing::of(&Past::of(notes, bars, clock, is_drums), (texture, [false; 2]), 0, clock, is_drums)
         };
         let (half, seldom) = (eighths(16, 2), eighths(16, 8));
         let (as_wanted, more, fewer) =
