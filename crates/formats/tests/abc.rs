@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_signs_never_panic(body in "([A-Ga-gzxZy0-9/|:\\[\\]()'\",><&^_= !+{}%.~OS*\r-]|\n(K|M|L|Q|V|P|w|T|C|N|U|\\+):|\n%%MIDI (program|channel|transpose|drummap) |!(D\\.[CS]\\.|fine|coda|segno|trill)!|\"(Am|Fine)\"|\\[K:bass\\]){0,200}") {
+    fn arbitrary_signs_never_panic(body in "([A-Ga-gzxZy0-9/|:\\[\\]()'\",><&^_= !+{}%.~OS*\r-]|\n(K|M|L|Q|V|P|w|T|C|N|U|m|\\+):|\n%%MIDI (program|channel|transpose|drummap) |!(D\\.[CS]\\.|fine|coda|segno|trill)!|\"(Am|Fine)\"|\\[K:bass\\]){0,200}") {
         check_any_text(&format!("X:1\nM:3/4\nP:A2(AB)9\nK:Eb\n{body}"));
     }
 
@@ -224,6 +224,12 @@ fn notes_lengths_and_octaves() {
         [(0, 1, 60), (1, 1, 62), (2, 1, 64), (3, 1, 65), (4, 2, 67), (6, 1, 69)]
     );
     assert_eq!(body("c4 B4 & C8 | D"), [(0, 8, 60), (0, 4, 72), (4, 4, 71), (8, 1, 62)]);
+}
+
+#[test]
+fn macros_are_played_as_what_they_stand_for() {
+    let (notes, oddities) = tune("X:1\nL:1/8\nm: ~G2 = AG\nK:C\n~G2 C | z ~G2\n");
+    assert_eq!((notes, oddities), (vec![(0, 1, 69), (1, 1, 67), (2, 1, 60), (4, 1, 69), (5, 1, 67)], Vec::new()));
 }
 
 #[test]

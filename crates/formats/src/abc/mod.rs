@@ -15,6 +15,7 @@ mod fields;
 mod jumps;
 mod keys;
 mod lyrics;
+mod macros;
 mod music;
 mod ornaments;
 mod placed;

@@ -31,7 +31,7 @@ pub(super) fn read_tune(
         // Before the first tune only fields and directives mean something; the rest is free text.
         tune.place = (line.number, 1);
         match field_of(line.text) {
-            Some((name @ ('M' | 'L' | 'Q' | 'U' | 'C' | 'Z'), text)) => {
+            Some((name @ ('M' | 'L' | 'Q' | 'U' | 'C' | 'Z' | 'm'), text)) => {
                 header_field(&mut tune, name, text)?;
             }
             Some(('I', text)) => directive(&mut tune, text),
@@ -86,7 +86,8 @@ pub(super) fn read_tune(
                     tune.in_header = false;
                 }
                 before = ' ';
-                music::Line::new(&mut tune, line.text).read(&body_field)?;
+                let text = tune.macros.expand(line.text);
+                music::Line::new(&mut tune, &text).read(&body_field)?;
             }
         }
     }
@@ -164,6 +165,7 @@ fn body_field(tune: &mut Tune, name: char, text: &str) -> Result<(), AbcError> {
         'T' | 'C' | 'Z' | 'N' | 'W' => said(tune, name, &plain(text)),
         'w' => tune.voice().sung.words(&plain(text)),
         'I' => directive(tune, text),
+        'm' if tune.has_room(text) => tune.macros.define(text),
         'U' => {
             if let Some((letter, name)) = text.split_once('=')
                 && let Some(letter) = letter.trim().chars().next()

@@ -3,6 +3,7 @@
 use super::fields::Metre;
 use super::keys::{Signature, Staff};
 use super::lyrics::Sung;
+use super::macros::Macros;
 use super::slurs::Slurs;
 use super::{AbcError, Oddity, TICKS, Warning};
 use crate::Limits;
@@ -54,6 +55,7 @@ pub struct Tune<'a> {
     pub decorations: HashSet<String>,
     /// What letters stand for (`U:`); those of the standard are not here.
     pub symbols: HashMap<char, String>,
+    pub macros: Macros,
     pub note_count: usize,
     pub warnings: Vec<Warning>,
     pub warnings_dropped: usize,
@@ -317,6 +319,7 @@ impl<'a> Tune<'a> {
             drum_map: HashMap::new(),
             decorations: HashSet::new(),
             symbols: HashMap::new(),
+            macros: Macros::default(),
             note_count: 0,
             warnings: Vec::new(),
             warnings_dropped: 0,

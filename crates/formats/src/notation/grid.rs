@@ -7,8 +7,8 @@ use super::played::{self, ENOUGH, SIMPLE};
 use super::{QUARTER, RESOLUTION, gcd};
 use cantus_score::{Meter, Note, Score, Ticks, TicksPerQuarter};
 
-/// Parts of a quarter note that note values and tuplets of 3, 5 and 7 can name.
-const WRITABLE: [u64; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48];
+/// Parts of a quarter note that note values and tuplets of 3, 5, 7 and 9 can name.
+const WRITABLE: [u64; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 48];
 /// How far from their places, in quarters, onsets lie that no note value can name, where nothing more is known.
 const SPREAD: f64 = 0.025;
 /// The parts of a quarter that most music knows, the simpler first; all with sixteenths.
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn what_tuplets_can_name_is_fine() {
         for (at, writable) in [(0, true), (1680 + 560, true), (336, true), (240, true), (35, true), (112, false)] {
-            assert_eq!(is_writable(2 * at), writable, "{at}");
+            assert_eq!(is_writable(6 * at), writable, "{at}");
         }
         assert_eq!(nearest(Ticks(490), TicksPerQuarter::DEFAULT, 8), QUARTER);
     }

@@ -29,8 +29,8 @@ use cantus_score::{
     named_meters, upbeat,
 };
 
-/// Ticks per quarter inside this module: 2^5 for notes down to 128ths, and tuplets of 3, 5 and 7.
-pub(crate) const RESOLUTION: u32 = 3360;
+/// Ticks per quarter inside this module: 2^5 for notes down to 128ths, and tuplets of 3, 5, 7 and 9.
+pub(crate) const RESOLUTION: u32 = 10_080;
 /// The same as a span of time.
 pub(crate) const QUARTER: u64 = RESOLUTION as u64;
 /// More bars than this are a mistake: no piece has them, and an empty bar costs memory as well.

@@ -11,7 +11,7 @@ use super::QUARTER;
 /// What a beat of a performance is divided into, and what each division costs in bits.
 pub const SIMPLE: [(u64, f64); 6] = [(1, 1.0), (2, 1.5), (4, 2.0), (3, 3.0), (8, 4.0), (6, 4.0)];
 /// The same for written music, which may have any tuplet.
-const WRITTEN: [(u64, f64); 16] = [
+const WRITTEN: [(u64, f64); 18] = [
     (1, 1.0),
     (2, 1.5),
     (4, 2.0),
@@ -22,10 +22,12 @@ const WRITTEN: [(u64, f64); 16] = [
     (12, 6.0),
     (16, 6.0),
     (7, 7.0),
+    (9, 8.0),
     (10, 8.0),
     (24, 8.0),
     (32, 8.0),
     (14, 9.0),
+    (18, 10.0),
     (20, 9.0),
     (28, 10.0),
 ];

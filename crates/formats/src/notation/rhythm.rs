@@ -311,7 +311,7 @@ impl Inside {
         // Over a beat, a tuplet is believed where its notes are plain ones; within a beat they may be divided twice.
         let depth = if self.length > QUARTER { 2 } else { 4 };
         let fits = |actual: &u64| self.times.iter().all(|at| (at * actual * depth).is_multiple_of(self.length));
-        [3, 5, 7].into_iter().find(fits)
+        [3, 5, 7, 9].into_iter().find(fits)
     }
 
     /// Notes of equal length that reach every boundary.
