@@ -5,8 +5,8 @@
 //! noise. `minibatch` adds what was meant to mend that: T. Salimans et al., Improved Techniques for Training GANs, 2016, arXiv:1606.03498v1, section
 //! 3.2; the losses are I. Goodfellow et al., Generative Adversarial Nets, 2014, arXiv:1406.2661v1, with the generator's `-ln D`.
 //!
-//! Departures: the thirteenth cell says that nothing begins; a piece of any metre is read as steps, 128 at every 64th; the drawn average of the generator; a
-//! note lasts until something else begins, a quarter at most.
+//! Departures: the thirteenth cell says that nothing begins; a piece of any metre is read as steps, 128 at every 64th; the drawn average of the generator; cells begin
+//! where they just sound; a note lasts until something else begins, a quarter at most.
 //!
 //! There is no likelihood. `notes` does all that it does, and better.
 //!
@@ -226,7 +226,9 @@ impl Duel for Notebook {
 
     fn generator(&self, own: &Own, rng: &mut Rng, device: &Device) -> Generator {
         let hidden = Linear::new(own.noise, own.hidden, rng, device);
-        Generator { hidden, output: Linear::new(own.hidden, LENGTH * CELLS, rng, device) }
+        // Before anything is learnt each cell is as likely to sound as not.
+        let bias = vec![Self::THRESHOLD; LENGTH * CELLS];
+        Generator { hidden, output: Linear::with_bias(own.hidden, &bias, rng, device) }
     }
 
     fn critic(&self, own: &Own, rng: &mut Rng, device: &Device) -> Judge {

@@ -35,7 +35,7 @@ use cantus_score::Reading;
 
 /// Makes any configuration small enough for a test.
 const TINY: &str =
-    r#"{"width":8,"noise":6,"batch":8,"epoch_steps":6,"critic_steps":2,"averaging":0.5,"learning_rate":0.01}"#;
+    r#"{"width":16,"noise":6,"batch":8,"epoch_steps":6,"critic_steps":2,"averaging":0.5,"learning_rate":0.01}"#;
 const SIZES: Sizes = Sizes { small: r#"{"width":32}"#, large: r#"{"width":128,"learning_rate":0.0005}"# };
 
 /// The registry's entry.

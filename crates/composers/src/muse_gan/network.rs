@@ -82,7 +82,9 @@ impl Generator {
         let own = own.iter().map(|_| Trunk::new(noise, 2 * width, private, rng, device)).collect();
         let head = |cells: usize, rng: &mut Rng| Head {
             steps: Linear::new(heard, BEATS * width, rng, device),
-            cells: Linear::with_bias(width, &vec![SILENT; cells], rng, device),
+            // As wide a spread of logits whatever the number of cells.
+            cells: Linear::with_bias(width, &vec![SILENT; cells], rng, device)
+                .scaled(((width + cells) as f32 / (2 * width) as f32).sqrt(), device),
         };
         Generator { common, own, heads: layout.tracks().iter().map(|track| head(track.width(), rng)).collect() }
     }

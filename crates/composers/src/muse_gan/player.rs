@@ -74,7 +74,8 @@ impl Composer for Player {
             (
                 "network",
                 format!(
-                    "a generator for each track, {width} channels a step, out of noise: {kind}, {noise} numbers that stay and {noise} for the bars; {} parameters",
+                    "a generator for each track, {width} channels a step, out of noise: {kind}, {noise} numbers that stay and as many for the bars; \
+                     {} parameters",
                     self.drawing.parameters
                 ),
             ),
