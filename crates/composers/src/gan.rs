@@ -20,6 +20,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
 use cantus_encoding::octave_roll::PitchClasses;
 use cantus_encoding::phrases::{GRID, Phrase, STEPS};
+use cantus_encoding::piano_roll::MOST_STEPS;
 use cantus_model::adversarial::{AdversarialTrainer, Duel};
 use cantus_model::checks::within;
 use cantus_model::{Around, ComposerSpec, Configuration, Control, CreateError, Rng, TrainingSet, merged_on_grid};
@@ -184,12 +185,10 @@ impl Duel for Notebook {
 
     fn phrases(&self, piece: &Score) -> Vec<Phrase> {
         let merged = merged_on_grid(piece, GRID);
-        let mut frames: Vec<PitchClasses> = Vec::new();
-        for note in merged.pitched_notes().filter(|note| note.onset.0 < cantus_encoding::piano_roll::MOST_STEPS) {
-            let step = note.onset.0 as usize;
-            frames.resize(frames.len().max(step + 1), PitchClasses::NONE);
-            let bits = frames[step].bits() | 1 << note.pitch.class();
-            frames[step] = PitchClasses::from_bits(bits).unwrap_or(PitchClasses::NONE);
+        let mut frames = vec![PitchClasses::NONE; merged.end().0.min(MOST_STEPS) as usize];
+        for note in merged.pitched_notes() {
+            let Some(frame) = frames.get_mut(note.onset.0 as usize) else { break };
+            *frame = PitchClasses::from_bits(frame.bits() | 1 << note.pitch.class()).unwrap_or_default();
         }
         let starts = (0..frames.len()).step_by(EVERY).take_while(|start| *start == 0 || start + LENGTH <= frames.len());
         let phrase = |start: usize| {
