@@ -1,9 +1,9 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, hrnn, lead_sheet, lstm, lstm_frames, memory,
-    music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn, rnn_rbm,
-    song_from_pi, unit_selection,
+    abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, gan, hrnn, lead_sheet, lstm, lstm_frames, memory,
+    muse_gan, music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn,
+    rnn_rbm, song_from_pi, unit_selection,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -30,6 +30,8 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &bachprop::SPEC,
     &hrnn::SPEC,
     &unit_selection::SPEC,
+    &muse_gan::SPEC,
+    &gan::SPEC,
     &patterns::SPEC,
 ];
 

@@ -13,6 +13,7 @@ pub mod note_stream;
 pub mod note_triple;
 pub mod octave_roll;
 pub mod performance;
+pub mod phrases;
 pub mod piano_roll;
 pub mod pitch_class_chord;
 pub mod rhythm_section;

@@ -5,6 +5,7 @@
 //! - [`originality`]: what of a piece also stands in the training music, where, and whether that is more than real pieces share.
 //! - [`Comparison`]: a set against a set, by distances within and between them.
 //! - [`accompaniment`]: what is written to given parts, beside what players wrote to them.
+//! - [`tracks`]: bands track by track: silence, crumbs, and how far apart two tracks lie in harmony.
 //! - [`listener`]: how well a machine tells one set from another by excerpts; [`regression`], by which it learns.
 //! - [`report::Report`]: all of it together, for a terminal, as JSON, and as a page.
 //! - [`picture`]: the figures as SVG. [`map`]: pieces laid out so that those that are alike lie near one another.
@@ -26,6 +27,7 @@ pub mod report;
 mod statistics;
 pub mod structure;
 mod summary;
+pub mod tracks;
 
 pub use comparison::Comparison;
 pub use statistics::{Histogram, Statistics, pitch_entropy, pitch_in_scale_rate};

@@ -9,6 +9,7 @@ pub use text::table;
 use crate::accompaniment::Accompaniment;
 use crate::listener::Listener;
 use crate::originality::{HeldOut, Index, Originality};
+use crate::tracks::Tracks;
 use crate::{Comparison, FIGURES, Statistics, Summary};
 use cantus_score::{Score, counted};
 use rayon::prelude::*;
@@ -154,6 +155,8 @@ pub struct Report {
     pub likelihood: Vec<LikelihoodLine>,
     /// What a part is like that a model wrote to given ones, where it does.
     pub accompaniment: Option<Accompaniment>,
+    /// The tracks of the corpus, and of the set, where both have bands.
+    pub tracks: Option<(Tracks, Tracks)>,
     /// What the corpus is like.
     pub corpus_summary: Summary,
     /// What the set is like.
@@ -190,6 +193,10 @@ pub struct PieceReport {
     pub is_copied: bool,
 }
 
+fn scores_of<'p>(pieces: &[Piece<'p>]) -> Vec<&'p Score> {
+    pieces.iter().map(|piece| piece.score).collect()
+}
+
 impl Report {
     /// Looks at `set` beside `corpus`.
     ///
@@ -200,11 +207,10 @@ impl Report {
         };
         let all: Vec<Piece<'a>> = corpus.learnt.iter().chain(corpus.kept).copied().collect();
         let (real, ours) = (statistics(&all), statistics(set));
-        let scores = |pieces: &[Piece<'a>]| pieces.iter().map(|piece| piece.score).collect::<Vec<&Score>>();
         let heard = if corpus.kept.len() >= ENOUGH_KEPT { corpus.kept } else { &all };
-        let listener = Listener::of(&scores(heard), &set.iter().map(|piece| piece.score).collect::<Vec<&Score>>());
+        let listener = Listener::of(&scores_of(heard), &scores_of(set));
         let index = Index::new(corpus.learnt.iter().map(|piece| (piece.name, piece.score)));
-        let left_out = index.check_real(&scores(corpus.learnt), &scores(corpus.kept), HELD_OUT);
+        let left_out = index.check_real(&scores_of(corpus.learnt), &scores_of(corpus.kept), HELD_OUT);
         let held_out = HeldOut::of(&left_out);
         let found: Vec<Originality> = set.par_iter().map(|piece| index.check(piece.written)).collect();
         let comparison = Comparison::of(&real, &ours);
@@ -221,6 +227,7 @@ impl Report {
             set: name.to_owned(),
             likelihood: Vec::new(),
             accompaniment: None,
+            tracks: Tracks::of(&scores_of(&all)).zip(Tracks::of(&scores_of(set))),
             corpus_summary,
             set_summary,
             comparison,

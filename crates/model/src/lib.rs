@@ -5,6 +5,7 @@
 //! [`Trainable`] learns, [`Judge`] says how likely music is, [`Autoregressive`] predicts token by token. Here, too, is what all of them share: the model file, the
 //! sampler, the prompt, the baselines.
 
+pub mod adversarial;
 mod autoregressive;
 pub mod band;
 pub mod checkpoint;

@@ -19,6 +19,8 @@ pub enum Kind {
     Surrogate,
     /// The probability of the right one among a few candidates that were drawn: exact among these, and no likelihood of music.
     Ranking,
+    /// No likelihood at all: a distance between statistics of what is drawn and of what is real.
+    None,
 }
 
 impl std::fmt::Display for Kind {
@@ -30,7 +32,15 @@ impl std::fmt::Display for Kind {
             Kind::PseudoLikelihood => "pseudo-likelihood",
             Kind::Surrogate => "surrogate",
             Kind::Ranking => "ranking among candidates",
+            Kind::None => "distance of statistics, no likelihood",
         })
+    }
+}
+
+impl Kind {
+    /// What a figure is in: `nats per token`, say; a distance is no nats, and only so far `apart`.
+    pub fn measure(self, unit: Unit) -> String {
+        if self == Kind::None { "apart".to_owned() } else { format!("nats per {unit}") }
     }
 }
 

@@ -85,6 +85,12 @@ pub trait Trainable: Send {
         None
     }
 
+    /// How different from one another phrases are that it draws: their mean distance over that of real ones, 1 where both are as different; `None` where
+    /// it is not by drawing that it learns, and cannot collapse so.
+    fn diversity(&self) -> Option<f64> {
+        None
+    }
+
     /// What simpler models give to the validation tokens, the weakest first: two at least.
     fn baselines(&self) -> Vec<Baseline>;
 

@@ -62,6 +62,8 @@ pub enum Illness {
     OneNoteLoop,
     /// Codes that say nothing of their pieces.
     SilentCode,
+    /// What is drawn is much the same whatever it is drawn out of.
+    Sameness,
 }
 
 impl std::fmt::Display for Illness {
@@ -73,6 +75,7 @@ impl std::fmt::Display for Illness {
             Illness::Copying => "copying",
             Illness::OneNoteLoop => "one-note loop",
             Illness::SilentCode => "collapsed code",
+            Illness::Sameness => "mode collapse",
         })
     }
 }
@@ -113,6 +116,21 @@ pub(crate) fn silence(code: &CodeUse, epochs: u64) -> Option<String> {
         format!(
             "{active} of the {size} numbers of a code say something, {nats:.1} nats: the network writes without them; make them cheaper (--set beta=0.2) or \
              some of them free (--set free_nats=0.5)"
+        )
+    })
+}
+
+/// Drawn phrases that differ by less than this share of what real ones do are one phrase.
+const ALIKE: f64 = 0.5;
+
+/// What is wrong with drawn phrases that differ so much from one another, beside real ones, after so many epochs, in words: the mode collapse of a
+/// generator (T. Salimans et al., Improved Techniques for Training GANs, 2016, arXiv:1606.03498v1, section 3.2).
+pub(crate) fn sameness(diversity: f64, epochs: u64) -> Option<String> {
+    (epochs >= SPOKEN && diversity < ALIKE).then(|| {
+        format!(
+            "drawn phrases differ by {:.0}% of what real ones do: the generator draws much the same whatever the noise; a critic that learns more between \
+             its steps (--set critic_steps=10) or another seed may help",
+            100.0 * diversity
         )
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::doctor::{Remark, Trial};
 use crate::schedule::Bounds;
-use cantus_model::{Baseline, CorpusCard, Evaluation, Kind, Settings, Unit};
+use cantus_model::{Baseline, CorpusCard, Evaluation, Kind, Settings, Unit, of_notes};
 use serde::{Deserialize, Serialize};
 
 /// A run, as `run.json` keeps it: all that is needed to begin it again.
@@ -56,6 +56,7 @@ impl RunDescription {
     pub fn loss(&self) -> String {
         match self.likelihood {
             Kind::Exact => format!("loss (nats per {})", self.unit),
+            Kind::None => Kind::None.to_string(),
             kind => format!("loss (nats per {}, {kind})", self.unit),
         }
     }
@@ -76,6 +77,22 @@ pub struct Figures {
     /// Share of tokens predicted right, 0-1.
     #[serde(deserialize_with = "number_or_nan")]
     pub accuracy: f64,
+}
+
+impl Figures {
+    /// In words, as figures of that kind: `1.234 nats per token, 4.321 per quarter note (exact), 56.7% right`.
+    pub fn told(&self, kind: Kind, unit: Unit) -> String {
+        let told = format!("{:.3} {}", self.nats_per_token, kind.measure(unit));
+        if kind == Kind::None {
+            return format!("{told} ({kind})");
+        }
+        format!(
+            "{told}, {:.3} per quarter note{} ({kind}), {:.1}% right",
+            self.nats_per_quarter,
+            of_notes(self.nats_per_quarter_of_notes),
+            100.0 * self.accuracy
+        )
+    }
 }
 
 /// JSON has no word for "not a number", and writes `null`.
@@ -112,6 +129,9 @@ pub struct Metrics {
     /// What a few compositions showed, at the epochs at which some were made.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trial: Option<Trial>,
+    /// How different drawn phrases are from one another, beside real ones, where phrases are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<f64>,
     /// What happened since the last line, and what was done.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub remarks: Vec<Remark>,

@@ -59,6 +59,9 @@ struct Standing {
     /// Whether the last compositions looked at were copies.
     #[serde(default)]
     copying: bool,
+    /// Whether the last phrases drawn were all alike.
+    #[serde(default)]
+    alike: bool,
     /// Remarks for the next line of figures.
     #[serde(default)]
     remarks: Vec<Remark>,

@@ -9,7 +9,7 @@ use crate::reading::ReadingArguments;
 use crate::terminal::{command, duration, say, table};
 use cantus_composers::registry;
 use cantus_corpus::{CorpusError, Options};
-use cantus_model::{Origin, of_notes};
+use cantus_model::{Kind, Origin, of_notes};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
 use cantus_training::{Metrics, RunDescription, bars};
@@ -128,17 +128,24 @@ fn model(model: &Model, json: bool) -> Result<()> {
             (
                 "validation",
                 format!(
-                    "{:.3} nats per {}, {:.3} per quarter note{} ({})",
+                    "{:.3} {}{} ({})",
                     validation.nats_per_token,
-                    validation.unit,
-                    validation.nats_per_quarter,
-                    of_notes(validation.nats_per_quarter_of_notes),
+                    validation.kind.measure(validation.unit),
+                    match validation.kind {
+                        Kind::None => String::new(),
+                        _ => format!(
+                            ", {:.3} per quarter note{}",
+                            validation.nats_per_quarter,
+                            of_notes(validation.nats_per_quarter_of_notes)
+                        ),
+                    },
                     validation.kind
                 ),
             ),
         ]));
         for baseline in &training.baselines {
-            let nats = format!("{:.3} nats per {}: {}", baseline.nats_per_token, validation.unit, baseline.name);
+            let measure = validation.kind.measure(validation.unit);
+            let nats = format!("{:.3} {measure}: {}", baseline.nats_per_token, baseline.name);
             lines.push((String::new(), nats));
         }
         lines.push(("protocol".to_owned(), validation.protocol.clone()));
@@ -210,18 +217,8 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
         return say(serde_json::json!({ "run": description, "metrics": metrics }));
     }
     let best = metrics.iter().rev().find(|line| line.best);
-    let figures = |line: &Metrics| {
-        format!(
-            "epoch {}: {:.3} nats per {}, {:.3} per quarter note{} ({}), {:.1}% right",
-            line.epoch,
-            line.valid.nats_per_token,
-            description.unit,
-            line.valid.nats_per_quarter,
-            of_notes(line.valid.nats_per_quarter_of_notes),
-            description.likelihood,
-            100.0 * line.valid.accuracy
-        )
-    };
+    let figures =
+        |line: &Metrics| format!("epoch {}: {}", line.epoch, line.valid.told(description.likelihood, description.unit));
     let mut lines = rows([
         ("run", files.path().display().to_string()),
         (
@@ -255,7 +252,8 @@ fn run_folder(files: &RunFiles, json: bool) -> Result<()> {
         ("last", metrics.last().map(figures).unwrap_or_default()),
     ]);
     for baseline in &description.baselines {
-        let nats = format!("{:.3} nats per {}: {}", baseline.nats_per_token, description.unit, baseline.name);
+        let measure = description.likelihood.measure(description.unit);
+        let nats = format!("{:.3} {measure}: {}", baseline.nats_per_token, baseline.name);
         lines.push((String::new(), nats));
     }
     for line in &metrics {

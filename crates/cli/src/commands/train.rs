@@ -6,10 +6,12 @@ use crate::reading::ReadingArguments;
 use crate::terminal::{self, bar, command, duration, remark};
 use cantus_composers::registry;
 use cantus_corpus::{CorpusError, Options, Preflight, Progress};
-use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Size, Unit, of_notes};
+use cantus_model::{ComposerSpec, CorpusCard, Kind, Settings, Size, Unit};
 use cantus_score::counted;
 use cantus_training::run_folder::RunFiles;
-use cantus_training::{Bounds, CheckpointPolicy, End, Event, Illness, Outcome, RunDescription, Training, corpus_card};
+use cantus_training::{
+    Bounds, CheckpointPolicy, End, Event, Illness, Metrics, Outcome, Remark, RunDescription, Training, corpus_card,
+};
 use cantus_workshop::{self as workshop, Base, Gathered, Paused, Plan, WorkshopError};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -351,8 +353,10 @@ fn introduce(description: &RunDescription, json: bool) -> Result<()> {
     say(format!("\n{composer}:{configuration}{from}, {parameters} parameters, seed {seed}, {until}, on {threads}"))?;
     for baseline in &description.baselines {
         say(format!(
-            "to beat: {:.3} nats per {unit} ({}, on the same validation {unit}s)",
-            baseline.nats_per_token, baseline.name
+            "to beat: {:.3} {} ({}, on the same validation {unit}s)",
+            baseline.nats_per_token,
+            description.likelihood.measure(*unit),
+            baseline.name
         ))?;
     }
     say(format!("validation counts {}; {}", description.protocol, description.likelihood))
@@ -421,6 +425,11 @@ impl Estimate {
     }
 }
 
+/// What is told at the end of an epoch; a collapse was told when it happened.
+fn remarks(metrics: &Metrics) -> impl Iterator<Item = &Remark> {
+    metrics.remarks.iter().filter(|remark| remark.illness != Some(Illness::Collapse))
+}
+
 fn tell(event: &Event<'_>, Units { unit, kind }: Units, progress: &ProgressBar, json: bool) {
     let print = |line: String| {
         // Above the bar, where there is one. A full disk under our output is no reason to stop training, either.
@@ -432,10 +441,23 @@ fn tell(event: &Event<'_>, Units { unit, kind }: Units, progress: &ProgressBar, 
             progress.set_prefix(format!("epoch {epoch} {step}/{of}"));
             let left = duration(*seconds_left);
             progress.set_message(format!(
-                "{nats_per_token:.3} nats/{unit}, {tokens_per_second:.0} {unit}s/s, {left} left at most"
+                "{nats_per_token:.3} {}, {tokens_per_second:.0} {unit}s/s, {left} left at most",
+                kind.measure(unit)
             ));
         }
         Event::Evaluated(metrics) if json => print(serde_json::json!({ "metrics": metrics }).to_string()),
+        Event::Evaluated(metrics) if kind == Kind::None => {
+            print(format!(
+                "epoch {:>4}  training {:.3}  validation {:.3} apart ({kind}), diversity {:.2}  {}{}",
+                metrics.epoch,
+                metrics.train.nats_per_token,
+                metrics.valid.nats_per_token,
+                metrics.diversity.unwrap_or(f64::NAN),
+                duration(metrics.seconds),
+                if metrics.best { "  best" } else { "" },
+            ));
+            remarks(metrics).for_each(|remark| print(format!("            {remark}")));
+        }
         Event::Evaluated(metrics) => {
             let (train, valid) = (&metrics.train, &metrics.valid);
             print(format!(
@@ -450,10 +472,7 @@ fn tell(event: &Event<'_>, Units { unit, kind }: Units, progress: &ProgressBar, 
                 duration(metrics.seconds),
                 if metrics.best { "  best" } else { "" },
             ));
-            // A collapse was told when it happened.
-            for remark in metrics.remarks.iter().filter(|remark| remark.illness != Some(Illness::Collapse)) {
-                print(format!("            {remark}"));
-            }
+            remarks(metrics).for_each(|remark| print(format!("            {remark}")));
         }
         Event::Remarked(_) if json => {}
         Event::Remarked(remark) => print(format!("            {remark}")),
@@ -499,13 +518,9 @@ fn close(outcome: &Outcome, Units { unit, kind }: Units, run: &Path, corpus: &st
     say(format!("\n{why}: {} in {}", counted(outcome.epochs as usize, "epoch"), duration(outcome.seconds)))?;
     match outcome.best {
         Some(best) => say(format!(
-            "best on {corpus}: epoch {}, {:.3} nats per {unit}, {:.3} per quarter note{} ({kind}), {:.1}% right\n\
-             model    {}\ncurves   {}\ncompose  {}",
+            "best on {corpus}: epoch {}, {}\nmodel    {}\ncurves   {}\ncompose  {}",
             best.epoch,
-            best.valid.nats_per_token,
-            best.valid.nats_per_quarter,
-            of_notes(best.valid.nats_per_quarter_of_notes),
-            100.0 * best.valid.accuracy,
+            best.valid.told(kind, unit),
             run.join("best.safetensors").display(),
             run.join("curves.svg").display(),
             command(["compose".as_ref(), "-m".as_ref(), run.as_os_str()])

@@ -29,7 +29,7 @@ fn a_small_corpus_is_learnt_by_heart() {
         let (weakest, strongest) = baselines(trainable.as_ref());
         let half = 0.5 * weakest.min(before);
         // Whose figure is no likelihood may be as near as the strongest of what it is held against.
-        let is_surrogate = trainable.likelihood() == Kind::Surrogate;
+        let is_surrogate = matches!(trainable.likelihood(), Kind::Surrogate | Kind::None);
         let bound = if is_surrogate { half.max(1.01 * strongest).min(0.5 * before) } else { half };
         let (mut at, mut found) = (BEGINNING, before);
         for _ in 0..20 {

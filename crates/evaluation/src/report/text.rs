@@ -21,6 +21,7 @@ impl Report {
             let _ = writeln!(text, "\n{} {}", likelihood.heading(), likelihood.words());
         }
         text.push_str(&self.accompaniment());
+        text.push_str(&self.tracks());
         let _ = writeln!(text, "\n{}", self.copies());
         text.push_str(&self.passages(1));
         let furthest = self.furthest();
@@ -43,6 +44,9 @@ impl Report {
         }
         if self.accompaniment.is_some() {
             line(self.accompaniment());
+        }
+        if self.tracks.is_some() {
+            line(self.tracks());
         }
         line("\nStatistics, mean and standard deviation of the pieces\n".to_owned());
         line(side_by_side(&[(&self.corpus, &self.corpus_summary), (&self.set, &self.set_summary)]));
@@ -69,6 +73,12 @@ impl Report {
             found.patterns,
             found.table()
         )
+    }
+
+    /// The tracks of bands; empty where there are none.
+    fn tracks(&self) -> String {
+        let Some((corpus, set)) = &self.tracks else { return String::new() };
+        format!("\nTrack by track, {} and {}\n\n{}", self.corpus, self.set, set.beside(corpus))
     }
 
     fn verdict(&self) -> String {

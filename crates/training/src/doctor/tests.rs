@@ -132,3 +132,12 @@ fn remarks_begin_with_the_name_of_the_illness() {
     let plain: Remark = serde_json::from_str(r#"{"text":"a text"}"#).unwrap();
     assert_eq!((plain.to_string(), plain.illness), ("a text".to_owned(), None));
 }
+
+#[test]
+fn a_generator_that_draws_one_phrase_is_named() {
+    assert_eq!(sameness(0.9, 10), None);
+    assert_eq!(sameness(0.1, 1), None, "it has just begun");
+    let found = sameness(0.31, 2).unwrap();
+    assert!(found.starts_with("drawn phrases differ by 31% of what real ones do"), "{found}");
+    assert_eq!(Illness::Sameness.to_string(), "mode collapse");
+}

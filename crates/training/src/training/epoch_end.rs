@@ -46,6 +46,8 @@ impl Training<'_> {
             remarks.extend(self.overfitting(&train, &valid));
         }
         remarks.extend(self.silent_code());
+        let diversity = self.trainable.diversity();
+        remarks.extend(self.sameness(diversity));
         remarks.extend(self.move_phase(clock)?);
         self.good = self.trainable.checkpoint();
         let metrics = Metrics {
@@ -56,6 +58,7 @@ impl Training<'_> {
             valid,
             best: better,
             trial: looked.map(|looked| looked.trial),
+            diversity,
             remarks,
             seconds: clock.seconds(),
             tokens_per_second,
@@ -128,6 +131,13 @@ impl Training<'_> {
         }
         let text = doctor::silence(&self.trainable.code()?, self.standing.epoch)?;
         Some(Remark { illness: Some(Illness::SilentCode), text })
+    }
+
+    /// Says that a generator has collapsed, when it has, and not again until it has recovered.
+    fn sameness(&mut self, diversity: Option<f64>) -> Option<Remark> {
+        let text = doctor::sameness(diversity?, self.standing.epoch);
+        let was = std::mem::replace(&mut self.standing.alike, text.is_some());
+        text.filter(|_| !was).map(|text| Remark { illness: Some(Illness::Sameness), text })
     }
 
     /// Says once after each best epoch that training falls while validation rises.
