@@ -1,6 +1,7 @@
 //! Batches of windows of pieces.
 
 use super::FrameSettings;
+use super::network::{FrameNetwork, PastOf};
 use super::repertoire::{Outline, Piece};
 use super::strokes::{self, Since, Stroke};
 use crate::plan::{Plan, Row, Segment};
@@ -51,7 +52,7 @@ pub struct Batch {
     pub rows: usize,
     /// Steps T.
     pub steps: usize,
-    /// What is read: `[T * B, I]`.
+    /// What is read: `[T * B * ROWS, I]`, each piece having so many rows.
     pub input: Vec<f32>,
     /// What a head is to predict: the keys that sound (or, where onsets are read, that are struck).
     pub keys: Vec<Keys>,
@@ -67,13 +68,13 @@ pub struct Batch {
 
 impl Batch {
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
-    pub(super) fn gather<P>(
-        pieces: &HashMap<usize, Arc<Piece<P>>>,
+    pub(super) fn gather<N: FrameNetwork>(
+        pieces: &HashMap<usize, Arc<Piece<PastOf<N>>>>,
         rows: &[Option<&Row>],
-        settings: &FrameSettings,
+        (settings, own): (&FrameSettings, &N::OwnSettings),
     ) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
-        let (size, width) = (rows.len() * steps, settings.input());
+        let (size, width) = (rows.len() * steps, N::ROWS * N::input(settings, own));
         let mut batch = Batch {
             rows: rows.len(),
             steps,
@@ -97,12 +98,13 @@ impl Batch {
             }
             for (t, k) in segment.tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
-                settings.write_input(k.checked_sub(1).map(moved), k, &mut batch.input[at * width..][..width]);
+                let input = &mut batch.input[at * width..][..width];
+                N::write_input(settings, own, k.checked_sub(1).map(moved), k, input);
                 let frame = moved(k);
                 batch.keys[at] = frame.sounding();
                 batch.keys[at].write(&mut batch.targets[at * Keys::COUNT..]);
                 if settings.reads_strokes() {
-                    strokes::decisions(&since, frame, at, &mut batch.strokes);
+                    strokes::decisions(&since, frame, (at, N::ROWS), &mut batch.strokes);
                     since.push(frame);
                 }
                 batch.weights[at] = 1.0;

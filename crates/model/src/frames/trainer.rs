@@ -120,12 +120,13 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         let Some(pieces) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
             return StepReport::default();
         };
-        let batch = Batch::gather(&pieces, &rows, &self.settings);
+        let batch = Batch::gather::<N>(&pieces, &rows, (&self.settings, &self.own));
         let (settings, own, seed) = (&self.settings, &self.own, self.seed);
         let step = (at.epoch << 32) | at.step;
         let learning = Learning { pieces: &pieces, settings, seed, epoch: at.epoch, step };
         let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
-            let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
+            let shape = [batch.steps, batch.rows * N::ROWS, N::input(settings, own)];
+            let input = TensorData::new(batch.input.clone(), shape);
             let input = Tensor::from_data(input, &Device::flex().autodiff());
             let features = settings.run(network.lstms(), states, input, (seed, step));
             let Some(coins) = network.strokes() else { return network.loss(own, features, &batch, learning) };

@@ -1,0 +1,451 @@
+//! BALSTM: writes piano music as frames whose keys are decided one after another, by a network that all keys share.
+//!
+//! Source: D. Johnson, Generating Polyphonic Music Using Tied Parallel Networks, EvoMUSART 2017, and his program
+//! biaxial-rnn-music-composition (2015). Each key has LSTM layers of its own state and shared weights, which run along time and read what
+//! sounds around that key. What they make of the past is read by smaller LSTM layers that run along the keys, upwards, and at each key
+//! see what was decided below:
+//!
+//! ```text
+//! P(frame) = prod_k P(key k sounds | keys below k, past as seen from k)
+//! ```
+//! and, where attacks are known, which of those that sound on are struck again ([`cantus_model::frames`]), by the features of the key itself.
+//! Nothing says which key it is: moved music has moved probabilities, so a style that is learnt in one key is known in all.
+//!
+//! Departures: position and pitch class, which the program reads and which break that, are an option (`position`); a key is told of
+//! `below` decisions below it and not of the last alone; the layers along the keys read what the ones along time read (`skip`); Adam, weights
+//! averaged. `source` has the program's sizes and inputs. `nade` has the paper's TP-LSTM-NADE: hidden units that see all decisions below, by
+//! weights for each interval, in the place of the layers along the keys.
+//!
+//! Its likelihood is exact. Cost: the default, 0.3 million parameters, takes 160 MFLOP a frame in training, 70 times those of
+//! `lstm_frames`, for every key runs the whole network.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use cantus_encoding::piano_roll::{Frame, Key, Keys};
+use cantus_model::checks::{share, within};
+use cantus_model::frames::{
+    Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
+    Learning, Step,
+};
+use cantus_model::learner::Recurrent;
+use cantus_model::{
+    Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes, derive, layers,
+};
+use cantus_nn::bernoulli::{self, bernoulli};
+use cantus_nn::coins::Coins;
+use cantus_nn::dropout::{MaskKey, dropout};
+use cantus_nn::inference::{Dense, LstmCell, Scratch};
+use cantus_nn::linear::Linear;
+use cantus_nn::lstm::{Lstm, LstmState};
+use cantus_nn::precision::Precision;
+use cantus_score::Reading;
+use rand_chacha::rand_core::Rng as _;
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// The registry's entry.
+pub static SPEC: ComposerSpec = ComposerSpec {
+    id: "balstm",
+    version: 1,
+    writes: "chords on a piano's keys from step to step, decided key by key upwards",
+    suits: "small collections in many keys, for it learns a style from few files, in all keys at once; slower to learn than others",
+    is_made_for: None,
+    title: "BALSTM: LSTMs along time and along the keys, with weights that all keys share",
+    source: "Johnson 2017 (tied parallel networks) and 2015 (biaxial RNN)",
+    departures: "no key is told which it is; it sees twelve decisions below it; Adam; weights are averaged",
+    reads: &[Reading::Merged],
+    encoding: "piano_roll",
+    around: &[Around::Beginning],
+    abilities: &[],
+    controls: &[Control::Key, Control::Meter],
+    configurations: &[
+        Configuration {
+            name: "default",
+            summary: "LSTMs of 128 and 128 along time, 64 and 32 along the keys",
+            settings: r#"{"hidden":128,"layers":2,"dropout":0.3,"input_dropout":0.1,"batch":8,"window":32,"transposition":0,"averaging":0.99}"#,
+            sizes: Some(Sizes {
+                small: r#"{"hidden":64,"notes":[32],"learning_rate":0.003}"#,
+                large: r#"{"hidden":256,"notes":[100,50],"learning_rate":0.0015}"#,
+            }),
+            tiny: r#"{"hidden":24,"layers":1,"notes":[16],"reach":8,"below":6,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,
+                      "note_dropout":0.0,"clock":8,"learning_rate":0.01,"averaging":0.5}"#,
+        },
+        Configuration {
+            name: "source",
+            summary: "the program's sizes and inputs: 300 and 300, 100 and 50; a key knows which it is",
+            settings: r#"{"hidden":300,"layers":2,"notes":[100,50],"reach":12,"below":1,"position":true,"skip":false,"dropout":0.5,
+                          "note_dropout":0.5,"input_dropout":0.0,"batch":10,"window":128,"transposition":0,"weight_decay":0.0}"#,
+            sizes: None,
+            tiny: r#"{"hidden":24,"layers":1,"notes":[16],"batch":4,"window":24,"dropout":0.0,"note_dropout":0.0,"clock":8,
+                      "learning_rate":0.01}"#,
+        },
+        Configuration {
+            name: "nade",
+            summary: "TP-LSTM-NADE: hidden units over all keys below in the place of LSTMs along the keys",
+            settings: r#"{"hidden":128,"layers":2,"notes":[],"units":100,"below":87,"dropout":0.3,"input_dropout":0.1,"batch":8,"window":32,
+                          "transposition":0,"averaging":0.99}"#,
+            sizes: None,
+            tiny: r#"{"hidden":24,"layers":1,"units":24,"reach":8,"batch":4,"window":24,"dropout":0.0,"input_dropout":0.0,"note_dropout":0.0,
+                      "clock":8,"learning_rate":0.01,"averaging":0.5}"#,
+        },
+    ],
+    create: Some(FrameTrainer::<Network>::create),
+    load: FrameComposer::<Network>::load,
+};
+
+/// Pitch classes of an octave.
+const CLASSES: usize = 12;
+/// The widest look around: both sides and the keyboard fit in 128 bits.
+const MOST_REACH: usize = 40;
+
+/// Settings of what all keys share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Own {
+    /// Semitones that a key sees up and down.
+    reach: usize,
+    /// Whether a key is told which one it is: its place and its pitch class.
+    position: bool,
+    /// Decisions that a key sees, those on the next keys below it.
+    below: usize,
+    /// Hidden units between what a key sees and the layers along the keys; 0 leaves them out.
+    units: usize,
+    /// Cells of the LSTM layers along the keys.
+    notes: Vec<usize>,
+    /// Dropout after the units and after each layer along the keys.
+    note_dropout: f32,
+    /// Of the LSTMs' products while they learn.
+    precision: Precision,
+}
+
+impl Default for Own {
+    fn default() -> Own {
+        Own {
+            reach: 24,
+            position: false,
+            below: CLASSES,
+            units: 0,
+            notes: vec![64, 32],
+            note_dropout: 0.2,
+            precision: Precision::Half,
+        }
+    }
+}
+
+impl Own {
+    /// Keys that one key sees.
+    fn around(&self) -> usize {
+        2 * self.reach + 1
+    }
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    lstms: Vec<Lstm>,
+    strokes: Option<Coins>,
+    units: Option<Linear>,
+    notes: Vec<Lstm>,
+    output: Linear,
+}
+
+impl Recurrent for Network {
+    /// A row for each key.
+    const ROWS: usize = Keys::COUNT;
+
+    fn lstms(&self) -> &[Lstm] {
+        &self.lstms
+    }
+}
+
+impl FrameNetwork for Network {
+    type Head = Head;
+    type OwnSettings = Own;
+
+    fn spec() -> &'static ComposerSpec {
+        &SPEC
+    }
+
+    fn strokes(&self) -> Option<&Coins> {
+        self.strokes.as_ref()
+    }
+
+    fn check(own: &Own) -> Result<(), String> {
+        within("reach", own.reach, 0, MOST_REACH)?;
+        within("below", own.below, 1, Keys::COUNT - 1)?;
+        within("units", own.units, 0, 4096)?;
+        within("notes", own.notes.len(), 0, 8)?;
+        own.notes.iter().try_for_each(|cells| within("notes", *cells, 1, 4096))?;
+        share("note_dropout", own.note_dropout)
+    }
+
+    /// Whether a piece begins, the clock; what sounds around the key and, where that is read, what is struck; how many keys of each
+    /// pitch class sound, counted from the key's own; its position.
+    fn input(settings: &FrameSettings, own: &Own) -> usize {
+        let sets = 1 + usize::from(settings.reads_strokes());
+        let position = if own.position { 1 + CLASSES } else { 0 };
+        1 + settings.clock + sets * own.around() + CLASSES + position
+    }
+
+    fn write_input(settings: &FrameSettings, own: &Own, before: Option<Frame>, step: usize, rows: &mut [f32]) {
+        let frame = before.unwrap_or_default();
+        let struck = settings.reads_strokes().then_some(frame.struck);
+        let mut classes = [0.0; CLASSES];
+        frame.sounding().iter().for_each(|key| classes[key.index() % CLASSES] += 1.0);
+        for (key, row) in rows.chunks_exact_mut(Network::input(settings, own)).enumerate() {
+            row[0] = f32::from(u8::from(before.is_none()));
+            if settings.clock > 0 {
+                row[1 + step % settings.clock] = 1.0;
+            }
+            let mut row = &mut row[1 + settings.clock..];
+            for set in [Some(frame.sounding()), struck].into_iter().flatten() {
+                let (around, rest) = row.split_at_mut(own.around());
+                write_bits(set.bits() << own.reach >> key, around);
+                row = rest;
+            }
+            (0..CLASSES).for_each(|up| row[up] = classes[(key + up) % CLASSES]);
+            if own.position {
+                row[CLASSES] = key as f32 / Keys::COUNT as f32;
+                row[CLASSES + 1 + key % CLASSES] = 1.0;
+            }
+        }
+    }
+
+    fn new(
+        settings: &FrameSettings,
+        own: &Own,
+        frequencies: &[f32; Keys::COUNT],
+        rng: &mut Rng,
+        device: &Device,
+    ) -> Network {
+        let input = Network::input(settings, own);
+        let features = settings.features_of(input);
+        let lstms = settings.lstms(input, rng, device).into_iter();
+        let mut width = features + own.below;
+        let units = (own.units > 0).then(|| {
+            let units = Linear::new(width, own.units, rng, device);
+            width = own.units;
+            units
+        });
+        let mut notes = Vec::new();
+        for &cells in &own.notes {
+            notes.push(Lstm::new(width, cells, rng, device).with_precision(own.precision));
+            width = cells;
+        }
+        let p = frequencies.iter().sum::<f32>() / Keys::COUNT as f32;
+        Network {
+            lstms: lstms.map(|lstm| lstm.with_precision(own.precision)).collect(),
+            units,
+            notes,
+            output: Linear::with_bias(width, &[(p / (1.0 - p)).ln()], rng, device),
+            strokes: settings.strokes(features, rng, device),
+        }
+    }
+
+    fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {
+        let seed = derive(at.seed, "notes", &[]).next_u64();
+        let key = |layer: u64| Some(MaskKey { seed, step: at.step, layer });
+        let sets: Vec<u128> = batch.keys.iter().map(|keys| keys.bits()).collect();
+        let (loss, found) = bernoulli(self.logits(own, features, &sets, key), &batch.targets, &batch.weights);
+        (loss, FrameSums { nats: found.nats, frames: found.counted, accuracies: found.accuracies })
+    }
+
+    fn validation_effort(_: &Own, _: usize) -> Effort {
+        Effort { every: 1, chains: 1, temperatures: 1 }
+    }
+}
+
+impl Network {
+    /// The logit of each key of frames, given the keys below it that are in the frame's set.
+    ///
+    /// # Shapes
+    /// `features`: `[N * K, F]`, `sets`: `[N]` -> `[N, K]`
+    fn logits(
+        &self,
+        own: &Own,
+        features: Tensor<2>,
+        sets: &[u128],
+        mask: impl Fn(u64) -> Option<MaskKey>,
+    ) -> Tensor<2> {
+        let ([rows, width], frames) = (features.dims(), sets.len());
+        let keys = rows / frames.max(1);
+        let mut decided = vec![0.0; rows * own.below];
+        for (row, decided) in decided.chunks_exact_mut(own.below).enumerate() {
+            write_bits(below(sets[row % frames], row / frames), decided);
+        }
+        let decided = Tensor::<3>::from_data(TensorData::new(decided, [keys, frames, own.below]), &features.device());
+        let features = features.reshape([frames, keys, width]).swap_dims(0, 1);
+        let mut x = Tensor::cat(vec![features, decided], 2);
+        if let Some(units) = &self.units {
+            x = dropout(activation::sigmoid(units.forward(x)), own.note_dropout, mask(0));
+        }
+        for (lstm, layer) in self.notes.iter().zip(1..) {
+            let (y, _) = lstm.forward(x, &LstmState::zeros(frames, lstm.hidden()));
+            x = dropout(y, own.note_dropout, mask(layer));
+        }
+        self.output.forward(x).reshape([keys, frames]).swap_dims(0, 1)
+    }
+}
+
+/// What was decided below a key: bit 0 is the next key below it.
+fn below(set: u128, key: usize) -> u128 {
+    let down = set & ((1 << key) - 1);
+    if key == 0 { 0 } else { down.reverse_bits() >> (u128::BITS as usize - key) }
+}
+
+fn write_bits(bits: u128, row: &mut [f32]) {
+    row.iter_mut().enumerate().for_each(|(k, x)| *x = (bits >> k & 1) as f32);
+}
+
+/// The layers along the keys, trained.
+struct Head {
+    features: usize,
+    below: usize,
+    units: Option<Dense>,
+    notes: Vec<LstmCell>,
+    output: Dense,
+}
+
+/// Frames whose keys are decided side by side, from the lowest up.
+struct Walk<'h> {
+    head: &'h Head,
+    key: usize,
+    x: Vec<f32>,
+    units: Vec<f32>,
+    states: Vec<(Vec<f32>, Vec<f32>)>,
+    logits: Vec<f32>,
+    scratch: Scratch,
+}
+
+impl Head {
+    fn walk(&self, frames: usize) -> Walk<'_> {
+        let zeros = |width: usize| vec![0.0; frames * width];
+        Walk {
+            head: self,
+            key: 0,
+            x: zeros(self.features + self.below),
+            units: zeros(self.units.as_ref().map_or(0, Dense::output)),
+            states: self.notes.iter().map(|cell| (zeros(cell.hidden()), zeros(cell.hidden()))).collect(),
+            logits: zeros(1),
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// The logit of each key of frames, given the keys below it that are in the frame's set.
+    ///
+    /// # Shapes
+    /// `features`: `[N * K, F]`, `sets`: `[N]` -> `[N, K]`
+    fn logits(&self, features: &[f32], sets: &[u128]) -> Vec<f32> {
+        let keys = features.len() / (self.features * sets.len()).max(1);
+        let mut logits = vec![0.0; sets.len() * keys];
+        let mut walk = self.walk(sets.len());
+        for key in 0..keys {
+            let seen = features.chunks_exact(self.features).skip(key).step_by(keys);
+            let found = walk.step(seen.zip(sets.iter().copied()));
+            logits.chunks_exact_mut(keys).zip(found).for_each(|(row, logit)| row[key] = *logit);
+        }
+        logits
+    }
+}
+
+impl Walk<'_> {
+    /// The logits of the next key, given what each frame sees of the past from there and the frame's set, of which the keys below count.
+    ///
+    /// # Shapes
+    /// `[N]` times `[F]` -> `[N]`
+    fn step<'r>(&mut self, rows: impl Iterator<Item = (&'r [f32], u128)>) -> &[f32] {
+        let Head { features, below: seen, units, notes, output } = self.head;
+        for (x, (row, set)) in self.x.chunks_exact_mut(features + seen).zip(rows) {
+            x[..*features].copy_from_slice(row);
+            write_bits(below(set, self.key), &mut x[*features..]);
+        }
+        self.key += 1;
+        let mut x = &self.x;
+        if let Some(units) = units {
+            units.forward(x, &mut self.units);
+            self.units.iter_mut().for_each(|unit| *unit = 1.0 / (1.0 + (-*unit).exp()));
+            x = &self.units;
+        }
+        for (cell, (h, c)) in notes.iter().zip(&mut self.states) {
+            cell.step(x, h, c, &mut self.scratch);
+            x = h;
+        }
+        output.forward(x, &mut self.logits);
+        &self.logits
+    }
+}
+
+impl FrameHead for Head {
+    type Settings = Own;
+    type Past = ();
+
+    fn load(file: &ModelFile, own: &Own, features: usize) -> Result<Head, ModelError> {
+        let mut width = features + own.below;
+        let mut next = |to: usize| (std::mem::replace(&mut width, to), to);
+        let units = (own.units > 0).then(|| layers::dense(file, "units", next(own.units), Dense::new));
+        let notes = own.notes.iter().enumerate();
+        let notes = notes.map(|(k, cells)| layers::cell(file, &format!("notes.{k}"), next(*cells), LstmCell::new));
+        Ok(Head {
+            features,
+            below: own.below,
+            units: units.transpose()?,
+            notes: notes.collect::<Result<_, _>>()?,
+            output: layers::dense(file, "output", next(1), Dense::new)?,
+        })
+    }
+
+    fn kind() -> Kind {
+        Kind::Exact
+    }
+
+    fn league() -> League {
+        League::Joint
+    }
+
+    fn describe(&self) -> String {
+        let cells = self.notes.iter().map(|cell| format!("an LSTM of {}", cell.hidden()));
+        let units = self.units.iter().map(|units| format!("{} hidden units", units.output()));
+        let parts: Vec<String> = units.chain(cells).collect();
+        format!("the same for every key; along the keys {}", parts.join(" and "))
+    }
+
+    fn default_sampling() -> Sampling {
+        Sampling::default()
+    }
+
+    fn judge(&self, features: &[f32], _: &[Step<'_, ()>], targets: &[Keys], _: Effort, _: u64) -> Vec<FrameFigure> {
+        let sets: Vec<u128> = targets.iter().map(|keys| keys.bits()).collect();
+        let logits = self.logits(features, &sets);
+        let mut target = [0.0; Keys::COUNT];
+        let figure = |(logits, keys): (&[f32], &Keys)| {
+            keys.write(&mut target);
+            let found = bernoulli::row(logits, &target, 1.0);
+            FrameFigure { nats: found.nats, hits: found.hits, union: found.union, ..FrameFigure::default() }
+        };
+        logits.chunks_exact(Keys::COUNT).zip(targets).map(figure).collect()
+    }
+
+    /// Key after key, each a choice of two outcomes; one that is not allowed stays silent.
+    fn draw(
+        &self,
+        features: &[f32],
+        _: Step<'_, ()>,
+        _: Keys,
+        allowed: Keys,
+        sampling: &Sampling,
+        rng: &mut Rng,
+    ) -> Option<Keys> {
+        // A stream of its own for each frame, whatever top-p makes of the choices.
+        let mut rng = derive(rng.next_u64(), "keys", &[]);
+        let (mut walk, mut drawn) = (self.walk(1), Keys::NONE);
+        for (key, seen) in (0..Keys::COUNT).filter_map(Key::new).zip(features.chunks_exact(self.features)) {
+            let logit = walk.step([(seen, drawn.bits())].into_iter())[0];
+            let sounds = sampling.draw(&[0.0, logit], &mut rng).filter(|_| logit.is_finite())?;
+            if sounds == 1 && allowed.contains(key) {
+                drawn.insert(key);
+            }
+        }
+        Some(drawn)
+    }
+}
