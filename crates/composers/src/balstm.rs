@@ -21,27 +21,25 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use cantus_encoding::piano_roll::{Frame, Key, Keys};
+use cantus_encoding::piano_roll::{Frame, Keys};
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{
-    Batch, Effort, FrameComposer, FrameFigure, FrameHead, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, League,
-    Learning, Step,
+    Batch, Effort, FrameComposer, FrameNetwork, FrameSettings, FrameSums, FrameTrainer, Learning,
 };
 use cantus_model::learner::Recurrent;
-use cantus_model::{
-    Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes, derive, layers,
-};
-use cantus_nn::bernoulli::{self, bernoulli};
+use cantus_model::{Around, ComposerSpec, Configuration, Control, Rng, Sizes, derive};
+use cantus_nn::bernoulli::bernoulli;
 use cantus_nn::coins::Coins;
 use cantus_nn::dropout::{MaskKey, dropout};
-use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::precision::Precision;
 use cantus_score::Reading;
+use head::Head;
 use rand_chacha::rand_core::Rng as _;
 use serde::{Deserialize, Serialize};
 
+mod head;
 #[cfg(test)]
 mod tests;
 
@@ -76,7 +74,7 @@ pub static SPEC: ComposerSpec = ComposerSpec {
             name: "source",
             summary: "the program's sizes and inputs: 300 and 300, 100 and 50; a key knows which it is",
             settings: r#"{"hidden":300,"layers":2,"notes":[100,50],"reach":12,"below":1,"position":true,"skip":false,"dropout":0.5,
-                          "note_dropout":0.5,"input_dropout":0.0,"batch":10,"window":128,"transposition":0,"weight_decay":0.0}"#,
+                          "note_dropout":0.5,"input_dropout":0.0,"batch":5,"window":64,"transposition":0,"weight_decay":0.0}"#,
             sizes: None,
             tiny: r#"{"hidden":24,"layers":1,"notes":[16],"batch":4,"window":24,"dropout":0.0,"note_dropout":0.0,"clock":8,
                       "learning_rate":0.01}"#,
@@ -296,156 +294,4 @@ fn below(set: u128, key: usize) -> u128 {
 
 fn write_bits(bits: u128, row: &mut [f32]) {
     row.iter_mut().enumerate().for_each(|(k, x)| *x = (bits >> k & 1) as f32);
-}
-
-/// The layers along the keys, trained.
-struct Head {
-    features: usize,
-    below: usize,
-    units: Option<Dense>,
-    notes: Vec<LstmCell>,
-    output: Dense,
-}
-
-/// Frames whose keys are decided side by side, from the lowest up.
-struct Walk<'h> {
-    head: &'h Head,
-    key: usize,
-    x: Vec<f32>,
-    units: Vec<f32>,
-    states: Vec<(Vec<f32>, Vec<f32>)>,
-    logits: Vec<f32>,
-    scratch: Scratch,
-}
-
-impl Head {
-    fn walk(&self, frames: usize) -> Walk<'_> {
-        let zeros = |width: usize| vec![0.0; frames * width];
-        Walk {
-            head: self,
-            key: 0,
-            x: zeros(self.features + self.below),
-            units: zeros(self.units.as_ref().map_or(0, Dense::output)),
-            states: self.notes.iter().map(|cell| (zeros(cell.hidden()), zeros(cell.hidden()))).collect(),
-            logits: zeros(1),
-            scratch: Scratch::new(),
-        }
-    }
-
-    /// The logit of each key of frames, given the keys below it that are in the frame's set.
-    ///
-    /// # Shapes
-    /// `features`: `[N * K, F]`, `sets`: `[N]` -> `[N, K]`
-    fn logits(&self, features: &[f32], sets: &[u128]) -> Vec<f32> {
-        let keys = features.len() / (self.features * sets.len()).max(1);
-        let mut logits = vec![0.0; sets.len() * keys];
-        let mut walk = self.walk(sets.len());
-        for key in 0..keys {
-            let seen = features.chunks_exact(self.features).skip(key).step_by(keys);
-            let found = walk.step(seen.zip(sets.iter().copied()));
-            logits.chunks_exact_mut(keys).zip(found).for_each(|(row, logit)| row[key] = *logit);
-        }
-        logits
-    }
-}
-
-impl Walk<'_> {
-    /// The logits of the next key, given what each frame sees of the past from there and the frame's set, of which the keys below count.
-    ///
-    /// # Shapes
-    /// `[N]` times `[F]` -> `[N]`
-    fn step<'r>(&mut self, rows: impl Iterator<Item = (&'r [f32], u128)>) -> &[f32] {
-        let Head { features, below: seen, units, notes, output } = self.head;
-        for (x, (row, set)) in self.x.chunks_exact_mut(features + seen).zip(rows) {
-            x[..*features].copy_from_slice(row);
-            write_bits(below(set, self.key), &mut x[*features..]);
-        }
-        self.key += 1;
-        let mut x = &self.x;
-        if let Some(units) = units {
-            units.forward(x, &mut self.units);
-            self.units.iter_mut().for_each(|unit| *unit = 1.0 / (1.0 + (-*unit).exp()));
-            x = &self.units;
-        }
-        for (cell, (h, c)) in notes.iter().zip(&mut self.states) {
-            cell.step(x, h, c, &mut self.scratch);
-            x = h;
-        }
-        output.forward(x, &mut self.logits);
-        &self.logits
-    }
-}
-
-impl FrameHead for Head {
-    type Settings = Own;
-    type Past = ();
-
-    fn load(file: &ModelFile, own: &Own, features: usize) -> Result<Head, ModelError> {
-        let mut width = features + own.below;
-        let mut next = |to: usize| (std::mem::replace(&mut width, to), to);
-        let units = (own.units > 0).then(|| layers::dense(file, "units", next(own.units), Dense::new));
-        let notes = own.notes.iter().enumerate();
-        let notes = notes.map(|(k, cells)| layers::cell(file, &format!("notes.{k}"), next(*cells), LstmCell::new));
-        Ok(Head {
-            features,
-            below: own.below,
-            units: units.transpose()?,
-            notes: notes.collect::<Result<_, _>>()?,
-            output: layers::dense(file, "output", next(1), Dense::new)?,
-        })
-    }
-
-    fn kind() -> Kind {
-        Kind::Exact
-    }
-
-    fn league() -> League {
-        League::Joint
-    }
-
-    fn describe(&self) -> String {
-        let cells = self.notes.iter().map(|cell| format!("an LSTM of {}", cell.hidden()));
-        let units = self.units.iter().map(|units| format!("{} hidden units", units.output()));
-        let parts: Vec<String> = units.chain(cells).collect();
-        format!("the same for every key; along the keys {}", parts.join(" and "))
-    }
-
-    fn default_sampling() -> Sampling {
-        Sampling::default()
-    }
-
-    fn judge(&self, features: &[f32], _: &[Step<'_, ()>], targets: &[Keys], _: Effort, _: u64) -> Vec<FrameFigure> {
-        let sets: Vec<u128> = targets.iter().map(|keys| keys.bits()).collect();
-        let logits = self.logits(features, &sets);
-        let mut target = [0.0; Keys::COUNT];
-        let figure = |(logits, keys): (&[f32], &Keys)| {
-            keys.write(&mut target);
-            let found = bernoulli::row(logits, &target, 1.0);
-            FrameFigure { nats: found.nats, hits: found.hits, union: found.union, ..FrameFigure::default() }
-        };
-        logits.chunks_exact(Keys::COUNT).zip(targets).map(figure).collect()
-    }
-
-    /// Key after key, each a choice of two outcomes; one that is not allowed stays silent.
-    fn draw(
-        &self,
-        features: &[f32],
-        _: Step<'_, ()>,
-        _: Keys,
-        allowed: Keys,
-        sampling: &Sampling,
-        rng: &mut Rng,
-    ) -> Option<Keys> {
-        // A stream of its own for each frame, whatever top-p makes of the choices.
-        let mut rng = derive(rng.next_u64(), "keys", &[]);
-        let (mut walk, mut drawn) = (self.walk(1), Keys::NONE);
-        for (key, seen) in (0..Keys::COUNT).filter_map(Key::new).zip(features.chunks_exact(self.features)) {
-            let logit = walk.step([(seen, drawn.bits())].into_iter())[0];
-            let sounds = sampling.draw(&[0.0, logit], &mut rng).filter(|_| logit.is_finite())?;
-            if sounds == 1 && allowed.contains(key) {
-                drawn.insert(key);
-            }
-        }
-        Some(drawn)
-    }
 }

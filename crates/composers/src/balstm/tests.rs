@@ -1,6 +1,9 @@
 use super::*;
 use burn::module::AutodiffModule;
+use cantus_encoding::piano_roll::Key;
+use cantus_model::frames::FrameHead;
 use cantus_model::{Pieces, Settings, StepAt, Trainable, TrainingSet};
+use cantus_nn::bernoulli;
 use cantus_nn::params::values_of;
 use cantus_nn::random::{normal, seeded};
 use cantus_score::{Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};

@@ -1,11 +1,10 @@
 //! Batches of windows of pieces.
 
 use super::FrameSettings;
-use super::network::{FrameNetwork, PastOf};
 use super::repertoire::{Outline, Piece};
 use super::strokes::{self, Since, Stroke};
 use crate::plan::{Plan, Row, Segment};
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::{Frame, Keys};
 use cantus_nn::random::{below, derive};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +44,16 @@ pub struct Window {
     pub first: usize,
 }
 
+/// How a network reads the frame before a step.
+pub(super) struct View<W> {
+    /// Rows that a piece has.
+    pub rows: usize,
+    /// Width I of each.
+    pub width: usize,
+    /// Writes them, over zeros: given the frame and the step.
+    pub write: W,
+}
+
 /// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -68,13 +77,14 @@ pub struct Batch {
 
 impl Batch {
     /// Gathers `rows`; absent rows and the ends of short ones are padding.
-    pub(super) fn gather<N: FrameNetwork>(
-        pieces: &HashMap<usize, Arc<Piece<PastOf<N>>>>,
+    pub(super) fn gather<P>(
+        pieces: &HashMap<usize, Arc<Piece<P>>>,
         rows: &[Option<&Row>],
-        (settings, own): (&FrameSettings, &N::OwnSettings),
+        settings: &FrameSettings,
+        view: &View<impl Fn(Option<Frame>, usize, &mut [f32])>,
     ) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
-        let (size, width) = (rows.len() * steps, N::ROWS * N::input(settings, own));
+        let (size, width) = (rows.len() * steps, view.rows * view.width);
         let mut batch = Batch {
             rows: rows.len(),
             steps,
@@ -99,12 +109,12 @@ impl Batch {
             for (t, k) in segment.tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
                 let input = &mut batch.input[at * width..][..width];
-                N::write_input(settings, own, k.checked_sub(1).map(moved), k, input);
+                (view.write)(k.checked_sub(1).map(moved), k, input);
                 let frame = moved(k);
                 batch.keys[at] = frame.sounding();
                 batch.keys[at].write(&mut batch.targets[at * Keys::COUNT..]);
                 if settings.reads_strokes() {
-                    strokes::decisions(&since, frame, (at, N::ROWS), &mut batch.strokes);
+                    strokes::decisions(&since, frame, (at, view.rows), &mut batch.strokes);
                     since.push(frame);
                 }
                 batch.weights[at] = 1.0;
