@@ -11,7 +11,8 @@
 //! and, where attacks are known, which of those that sound on are struck again ([`cantus_model::frames`]), by the features of the key itself.
 //! Nothing says which key it is: moved music has moved probabilities, so a style that is learnt in one key is known in all.
 //!
-//! Departures: position and pitch class, which the program reads and which break that, are an option (`position`); a key is told of
+//! Departures: a climb along the keys begins an octave below the lowest key that sounded last, not at the lowest key there is, so that
+//! nothing can be counted from there; the keys below come after all others. Position and pitch class, which the program reads and which break that, are an option (`position`); a key is told of
 //! `below` decisions below it and not of the last alone; the layers along the keys read what the ones along time read (`skip`); Adam, weights
 //! averaged. `source` has the program's sizes and inputs. `nade` has the paper's TP-LSTM-NADE: hidden units that see all decisions below, by
 //! weights for each interval, in the place of the layers along the keys.
@@ -20,7 +21,7 @@
 //! `lstm_frames`, for every key runs the whole network.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use cantus_encoding::piano_roll::{Frame, Keys};
 use cantus_model::checks::{share, within};
 use cantus_model::frames::{
@@ -35,10 +36,12 @@ use cantus_nn::linear::Linear;
 use cantus_nn::lstm::{Lstm, LstmState};
 use cantus_nn::precision::Precision;
 use cantus_score::Reading;
+use climb::{Climb, Lowest};
 use head::Head;
 use rand_chacha::rand_core::Rng as _;
 use serde::{Deserialize, Serialize};
 
+mod climb;
 mod head;
 #[cfg(test)]
 mod tests;
@@ -241,11 +244,20 @@ impl FrameNetwork for Network {
         }
     }
 
-    fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {
+    fn loss(&self, own: &Own, features: Tensor<2>, batch: &Batch, at: Learning<'_, Lowest>) -> (Tensor<1>, FrameSums) {
         let seed = derive(at.seed, "notes", &[]).next_u64();
         let key = |layer: u64| Some(MaskKey { seed, step: at.step, layer });
-        let sets: Vec<u128> = batch.keys.iter().map(|keys| keys.bits()).collect();
-        let (loss, found) = bernoulli(self.logits(own, features, &sets, key), &batch.targets, &batch.weights);
+        let climb = |(row, keys): (usize, &Keys)| match batch.windows[row % batch.rows] {
+            Some(window) if batch.weights[row] > 0.0 => {
+                let lowest = at.past(window.piece).before(window.first + row / batch.rows);
+                Climb::new(*keys, lowest.map(|key| key.saturating_add_signed(window.shift as isize)))
+            }
+            _ => Climb::new(*keys, None),
+        };
+        let climbs: Vec<Climb> = batch.keys.iter().enumerate().map(climb).collect();
+        let mut targets = batch.targets.clone();
+        targets.chunks_exact_mut(Keys::COUNT).zip(&climbs).for_each(|(row, climb)| row.rotate_left(climb.start));
+        let (loss, found) = bernoulli(self.logits(own, features, &climbs, key), &targets, &batch.weights);
         (loss, FrameSums { nats: found.nats, frames: found.counted, accuracies: found.accuracies })
     }
 
@@ -255,25 +267,29 @@ impl FrameNetwork for Network {
 }
 
 impl Network {
-    /// The logit of each key of frames, given the keys below it that are in the frame's set.
+    /// The logit of each key of frames, in the order of their climbs, given what was decided below it.
     ///
     /// # Shapes
-    /// `features`: `[N * K, F]`, `sets`: `[N]` -> `[N, K]`
+    /// `features`: `[N * K, F]`, `climbs`: `[N]` -> `[N, K]`
     fn logits(
         &self,
         own: &Own,
         features: Tensor<2>,
-        sets: &[u128],
+        climbs: &[Climb],
         mask: impl Fn(u64) -> Option<MaskKey>,
     ) -> Tensor<2> {
-        let ([rows, width], frames) = (features.dims(), sets.len());
+        let ([rows, width], frames, device) = (features.dims(), climbs.len(), features.device());
         let keys = rows / frames.max(1);
-        let mut decided = vec![0.0; rows * own.below];
+        let (mut order, mut decided) = (Vec::with_capacity(rows), vec![0.0; rows * own.below]);
         for (row, decided) in decided.chunks_exact_mut(own.below).enumerate() {
-            write_bits(below(sets[row % frames], row / frames), decided);
+            let (at, frame) = (row / frames, row % frames);
+            let key = climbs[frame].key(at, keys);
+            order.push((frame * keys + key) as i64);
+            write_bits(climbs[frame].below(key), decided);
         }
-        let decided = Tensor::<3>::from_data(TensorData::new(decided, [keys, frames, own.below]), &features.device());
-        let features = features.reshape([frames, keys, width]).swap_dims(0, 1);
+        let order = Tensor::<1, Int>::from_data(TensorData::new(order, [rows]), &device);
+        let decided = Tensor::<3>::from_data(TensorData::new(decided, [keys, frames, own.below]), &device);
+        let features = features.select(0, order).reshape([keys, frames, width]);
         let mut x = Tensor::cat(vec![features, decided], 2);
         if let Some(units) = &self.units {
             x = dropout(activation::sigmoid(units.forward(x)), own.note_dropout, mask(0));
@@ -284,12 +300,6 @@ impl Network {
         }
         self.output.forward(x).reshape([keys, frames]).swap_dims(0, 1)
     }
-}
-
-/// What was decided below a key: bit 0 is the next key below it.
-fn below(set: u128, key: usize) -> u128 {
-    let down = set & ((1 << key) - 1);
-    if key == 0 { 0 } else { down.reverse_bits() >> (u128::BITS as usize - key) }
 }
 
 fn write_bits(bits: u128, row: &mut [f32]) {

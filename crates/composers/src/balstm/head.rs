@@ -1,6 +1,7 @@
 //! Judging and drawing frames key by key, with what was learnt.
 
-use super::{Own, below, write_bits};
+use super::climb::{Climb, Lowest};
+use super::{Own, write_bits};
 use cantus_encoding::piano_roll::{Key, Keys};
 use cantus_model::frames::{Effort, FrameFigure, FrameHead, League, Step};
 use cantus_model::{Kind, ModelError, ModelFile, Rng, Sampling, derive, layers};
@@ -17,10 +18,9 @@ pub(super) struct Head {
     output: Dense,
 }
 
-/// Frames whose keys are decided side by side, from the lowest up.
+/// Frames whose keys are decided side by side.
 struct Walk<'h> {
     head: &'h Head,
-    key: usize,
     x: Vec<f32>,
     units: Vec<f32>,
     states: Vec<(Vec<f32>, Vec<f32>)>,
@@ -33,7 +33,6 @@ impl Head {
         let zeros = |width: usize| vec![0.0; frames * width];
         Walk {
             head: self,
-            key: 0,
             x: zeros(self.features + self.below),
             units: zeros(self.units.as_ref().map_or(0, Dense::output)),
             states: self.notes.iter().map(|cell| (zeros(cell.hidden()), zeros(cell.hidden()))).collect(),
@@ -42,35 +41,38 @@ impl Head {
         }
     }
 
-    /// The logit of each key of frames, given the keys below it that are in the frame's set.
+    /// The logit of each key of frames, from the lowest to the highest, given what was decided below it.
     ///
     /// # Shapes
-    /// `features`: `[N * K, F]`, `sets`: `[N]` -> `[N, K]`
-    pub(super) fn logits(&self, features: &[f32], sets: &[u128]) -> Vec<f32> {
-        let keys = features.len() / (self.features * sets.len()).max(1);
-        let mut logits = vec![0.0; sets.len() * keys];
-        let mut walk = self.walk(sets.len());
-        for key in 0..keys {
-            let seen = features.chunks_exact(self.features).skip(key).step_by(keys);
-            let found = walk.step(seen.zip(sets.iter().copied()));
-            logits.chunks_exact_mut(keys).zip(found).for_each(|(row, logit)| row[key] = *logit);
+    /// `features`: `[N * K, F]`, `climbs`: `[N]` -> `[N, K]`
+    pub(super) fn logits(&self, features: &[f32], climbs: &[Climb]) -> Vec<f32> {
+        let keys = features.len() / (self.features * climbs.len()).max(1);
+        let mut logits = vec![0.0; climbs.len() * keys];
+        let mut walk = self.walk(climbs.len());
+        for at in 0..keys {
+            let seen = climbs.iter().enumerate().map(|(frame, climb)| {
+                let key = climb.key(at, keys);
+                (&features[(frame * keys + key) * self.features..][..self.features], climb.below(key))
+            });
+            let found = walk.step(seen);
+            let rows = logits.chunks_exact_mut(keys).zip(climbs);
+            rows.zip(found).for_each(|((row, climb), logit)| row[climb.key(at, keys)] = *logit);
         }
         logits
     }
 }
 
 impl Walk<'_> {
-    /// The logits of the next key, given what each frame sees of the past from there and the frame's set, of which the keys below count.
+    /// The logits of each frame's next key, given what it sees of the past and what was decided below it.
     ///
     /// # Shapes
     /// `[N]` times `[F]` -> `[N]`
     fn step<'r>(&mut self, rows: impl Iterator<Item = (&'r [f32], u128)>) -> &[f32] {
-        let Head { features, below: seen, units, notes, output } = self.head;
-        for (x, (row, set)) in self.x.chunks_exact_mut(features + seen).zip(rows) {
+        let Head { features, below, units, notes, output } = self.head;
+        for (x, (row, decided)) in self.x.chunks_exact_mut(features + below).zip(rows) {
             x[..*features].copy_from_slice(row);
-            write_bits(below(set, self.key), &mut x[*features..]);
+            write_bits(decided, &mut x[*features..]);
         }
-        self.key += 1;
         let mut x = &self.x;
         if let Some(units) = units {
             units.forward(x, &mut self.units);
@@ -88,7 +90,7 @@ impl Walk<'_> {
 
 impl FrameHead for Head {
     type Settings = Own;
-    type Past = ();
+    type Past = Lowest;
 
     fn load(file: &ModelFile, own: &Own, features: usize) -> Result<Head, ModelError> {
         let mut width = features + own.below;
@@ -124,9 +126,16 @@ impl FrameHead for Head {
         Sampling::default()
     }
 
-    fn judge(&self, features: &[f32], _: &[Step<'_, ()>], targets: &[Keys], _: Effort, _: u64) -> Vec<FrameFigure> {
-        let sets: Vec<u128> = targets.iter().map(|keys| keys.bits()).collect();
-        let logits = self.logits(features, &sets);
+    fn judge(
+        &self,
+        features: &[f32],
+        steps: &[Step<'_, Lowest>],
+        targets: &[Keys],
+        _: Effort,
+        _: u64,
+    ) -> Vec<FrameFigure> {
+        let climbs = targets.iter().zip(steps).map(|(keys, step)| Climb::new(*keys, step.past.before(step.at)));
+        let logits = self.logits(features, &climbs.collect::<Vec<Climb>>());
         let mut target = [0.0; Keys::COUNT];
         let figure = |(logits, keys): (&[f32], &Keys)| {
             keys.write(&mut target);
@@ -140,8 +149,8 @@ impl FrameHead for Head {
     fn draw(
         &self,
         features: &[f32],
-        _: Step<'_, ()>,
-        _: Keys,
+        _: Step<'_, Lowest>,
+        before: Keys,
         allowed: Keys,
         sampling: &Sampling,
         rng: &mut Rng,
@@ -149,8 +158,12 @@ impl FrameHead for Head {
         // A stream of its own for each frame, whatever top-p makes of the choices.
         let mut rng = derive(rng.next_u64(), "keys", &[]);
         let (mut walk, mut drawn) = (self.walk(1), Keys::NONE);
-        for (key, seen) in (0..Keys::COUNT).filter_map(Key::new).zip(features.chunks_exact(self.features)) {
-            let logit = walk.step([(seen, drawn.bits())].into_iter())[0];
+        let lowest = before.iter().next().map(Key::index);
+        for at in 0..Keys::COUNT {
+            let climb = Climb::new(drawn, lowest);
+            let key = Key::new(climb.key(at, Keys::COUNT))?;
+            let seen = &features[key.index() * self.features..][..self.features];
+            let logit = walk.step([(seen, climb.below(key.index()))].into_iter())[0];
             let sounds = sampling.draw(&[0.0, logit], &mut rng).filter(|_| logit.is_finite())?;
             if sounds == 1 && allowed.contains(key) {
                 drawn.insert(key);

@@ -1,5 +1,4 @@
 use super::*;
-use burn::module::AutodiffModule;
 use cantus_encoding::piano_roll::Key;
 use cantus_model::frames::FrameHead;
 use cantus_model::{Pieces, Settings, StepAt, Trainable, TrainingSet};
@@ -35,7 +34,7 @@ fn settings_of(configuration: &str) -> (FrameSettings, Own) {
 
 /// A network that has learnt nothing, outside of any graph.
 fn network(settings: &FrameSettings, own: &Own) -> Network {
-    Network::new(settings, own, &[0.05; Keys::COUNT], &mut seeded(3), &Device::flex().autodiff()).valid()
+    Network::new(settings, own, &[0.05; Keys::COUNT], &mut seeded(3), &Device::flex())
 }
 
 fn trainer(configuration: &str, attacks: bool) -> Box<dyn Trainable> {
@@ -49,7 +48,12 @@ fn frames(pieces: &Pieces, attacks: bool) -> Vec<Vec<Frame>> {
     pieces.iter().map(|score| reading.frames(&score)).collect()
 }
 
-/// The logits of each key of each frame: `[T, 88]`.
+fn climbs(frames: &[Frame]) -> Vec<Climb> {
+    let lowest = |at: usize| Some(frames[at.checked_sub(1)?].sounding().iter().next()?.index());
+    frames.iter().enumerate().map(|(at, frame)| Climb::new(frame.sounding(), lowest(at))).collect()
+}
+
+/// The logits of each key of each frame, from the lowest up: `[T, 88]`.
 fn logits(network: &Network, (settings, own): (&FrameSettings, &Own), frames: &[Frame]) -> Vec<f32> {
     let width = Network::input(settings, own);
     let mut input = vec![0.0; frames.len() * Keys::COUNT * width];
@@ -60,8 +64,9 @@ fn logits(network: &Network, (settings, own): (&FrameSettings, &Own), frames: &[
     let input = TensorData::new(input, [frames.len(), Keys::COUNT, width]);
     let input = Tensor::from_data(input, &Device::flex());
     let features = settings.run(&network.lstms, &mut network.zeros(1), input, (0, 0));
-    let sets: Vec<u128> = frames.iter().map(|frame| frame.sounding().bits()).collect();
-    values_of(network.logits(own, features, &sets, |_| None))
+    let mut logits = values_of(network.logits(own, features, &climbs(frames), |_| None));
+    logits.chunks_exact_mut(Keys::COUNT).zip(climbs(frames)).for_each(|(row, climb)| row.rotate_right(climb.start));
+    logits
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn frames_of_three_keys_have_probabilities_that_sum_to_one() {
     let rng = &mut seeded(5);
     for configuration in CONFIGURATIONS {
         let mut trainable = trainer(configuration, false);
-        (0..10).for_each(|step| assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite));
+        (0..trainable.steps(0)).for_each(|step| assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite));
         let (settings, own) = settings_of(configuration);
         let width = settings.features_of(Network::input(&settings, &own));
         let head = Head::load(&trainable.save(), &own, width).unwrap();
@@ -78,7 +83,7 @@ fn frames_of_three_keys_have_probabilities_that_sum_to_one() {
         for set in 0..8u128 {
             let mut target = [0.0; 3];
             write_bits(set, &mut target);
-            total += (-bernoulli::row(&head.logits(&features, &[set]), &target, 1.0).nats).exp();
+            total += (-bernoulli::row(&head.logits(&features, &[Climb { set, start: 1 }]), &target, 1.0).nats).exp();
         }
         assert!((total - 1.0).abs() < 1e-5, "{configuration}: {total}");
     }
@@ -94,9 +99,10 @@ fn moved_music_moves_its_probabilities() {
         for by in [-5, 5] {
             let moved: Vec<Frame> = frames.iter().map(|frame| frame.transposed(by).unwrap()).collect();
             let there = logits(&network, (&settings, &own), &moved);
-            let differences = here.chunks_exact(Keys::COUNT).zip(there.chunks_exact(Keys::COUNT)).flat_map(|(a, b)| {
-                // So far up that the layers along the keys have forgotten how far the lowest one is.
-                (40..83).map(|key| (a[key] - b[key.saturating_add_signed(by as isize)]).abs())
+            let rows = here.chunks_exact(Keys::COUNT).zip(there.chunks_exact(Keys::COUNT)).zip(climbs(&frames));
+            // The first frame is predicted from nothing, and so from the lowest key up.
+            let differences = rows.skip(1).flat_map(|((a, b), climb)| {
+                (climb.start..Keys::COUNT - 5).map(|key| (a[key] - b[key.saturating_add_signed(by as isize)]).abs())
             });
             let most = differences.fold(0.0, f32::max);
             assert_eq!(most < 1e-4, !own.position, "{configuration} moved by {by}: {most}");
@@ -115,8 +121,10 @@ fn a_key_bears_on_those_above_it_alone() {
         let (settings, own) = settings_of(configuration);
         let network = network(&settings, &own);
         let [silent, sounding] = [&frames, &others].map(|frames| logits(&network, (&settings, &own), frames));
-        let above = last * Keys::COUNT + key + 1;
-        assert_eq!(silent[..above], sounding[..above], "{configuration}");
+        let (first, above) = (last * Keys::COUNT, last * Keys::COUNT + key + 1);
+        assert!(silent[..first] == sounding[..first], "{configuration}: the past");
+        let start = first + climbs(&frames)[last].start;
+        assert!(start < above && silent[start..above] == sounding[start..above], "{configuration}");
         let next = || silent[above..].iter().zip(&sounding[above..]).take(own.below.min(5));
         assert!(next().all(|(silent, sounding)| silent != sounding), "{configuration}");
     }
@@ -126,7 +134,7 @@ fn a_key_bears_on_those_above_it_alone() {
 fn what_is_trained_in_windows_is_what_judges_whole_pieces() {
     for (configuration, attacks) in [("default", false), ("default", true), ("source", true), ("nade", true)] {
         let mut trainable = trainer(configuration, attacks);
-        (0..3).for_each(|step| assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite));
+        (0..trainable.steps(0)).for_each(|step| assert!(trainable.step(StepAt { epoch: 0, step }, 0.02).finite));
         let pieces = frames(&set(attacks).train, attacks);
         // Averaged weights judge; an epoch at rate 0 trains with the others, until the average has come to them.
         for epoch in 1..6 {
@@ -141,7 +149,10 @@ fn what_is_trained_in_windows_is_what_judges_whole_pieces() {
 }
 
 #[test]
-fn the_keys_below_are_read_from_the_nearest_down() {
-    assert_eq!(below(0b1011_0110, 5), 0b0_1101);
-    assert_eq!((below(u128::MAX, 0), below(u128::MAX, 3), below(1, 87)), (0, 0b111, 1 << 86));
+fn a_climb_begins_an_octave_below_and_knows_what_it_has_decided() {
+    let climb = Climb { set: 0b1011_0110, start: 2 };
+    assert_eq!([0, 1, 85, 86].map(|at| climb.key(at, Keys::COUNT)), [2, 3, 87, 0]);
+    assert_eq!((climb.below(2), climb.below(5), climb.below(1), climb.below(0)), (0, 0b101, 0, 0));
+    assert_eq!(Climb { set: 1, start: 0 }.below(87), 1 << 86);
+    assert_eq!((Climb::new(Keys::NONE, Some(30)).start, Climb::new(Keys::NONE, None).start), (18, 0));
 }
