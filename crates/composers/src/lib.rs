@@ -5,6 +5,7 @@
 mod abc_rnn;
 mod accompany;
 mod bachprop;
+mod balstm;
 mod chorale;
 mod deepbach;
 mod drum_and_bass;

@@ -103,7 +103,7 @@ impl FrameNetwork for Network {
     ) -> Network {
         let lstms = settings.lstms(settings.input(), rng, device);
         let output = Linear::with_bias(settings.features(), &frequencies.map(logit), rng, device);
-        Network { lstms, output, strokes: settings.strokes(rng, device) }
+        Network { lstms, output, strokes: settings.strokes(settings.features(), rng, device) }
     }
 
     fn loss(&self, _: &Own, features: Tensor<2>, batch: &Batch, _: Learning<'_, ()>) -> (Tensor<1>, FrameSums) {

@@ -170,7 +170,7 @@ impl FrameNetwork for Network {
     ) -> Network {
         let lstms = settings.lstms(settings.input(), rng, device);
         let head = JointHead::new(own.shape(settings.features()), frequencies, rng, device);
-        Network { lstms, head, strokes: settings.strokes(rng, device) }
+        Network { lstms, head, strokes: settings.strokes(settings.features(), rng, device) }
     }
 
     fn loss(

@@ -1,9 +1,9 @@
 //! All composers. Everything outside of this crate reaches them through here.
 
 use crate::{
-    abc_rnn, accompany, bachprop, chorale, deepbach, drum_and_bass, gan, hrnn, lead_sheet, lstm, lstm_frames, memory,
-    muse_gan, music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading, rnn_dbn,
-    rnn_rbm, song_from_pi, unit_selection,
+    abc_rnn, accompany, bachprop, balstm, chorale, deepbach, drum_and_bass, gan, hrnn, lead_sheet, lstm, lstm_frames,
+    memory, muse_gan, music_vae, note_or_step, notes, octave, patterns, performance_rnn, performing, proofreading,
+    rnn_dbn, rnn_rbm, song_from_pi, unit_selection,
 };
 use cantus_model::latent::{Ability, Latent};
 use cantus_model::{ComposeError, Composer, ComposerSpec, Composition, ModelError, ModelFile, Progress, Request, Rng};
@@ -16,6 +16,7 @@ pub static COMPOSERS: &[&ComposerSpec] = &[
     &lstm_frames::SPEC,
     &rnn_rbm::SPEC,
     &rnn_dbn::SPEC,
+    &balstm::SPEC,
     &memory::SPEC,
     &chorale::SPEC,
     &deepbach::SPEC,

@@ -183,7 +183,7 @@ impl FrameNetwork for Network {
             visible: Linear::with_bias(features, &frequencies.map(|p| (p / (1.0 - p)).ln()), rng, device),
             hidden: Linear::new(features, own.units, rng, device),
             rbm: Rbm::new(Keys::COUNT, own.units, 0.01, rng, device),
-            strokes: settings.strokes(rng, device),
+            strokes: settings.strokes(settings.features(), rng, device),
             middle: nothing(own.units, rng),
             top: nothing(own.top, rng),
             upper: Rbm { weight: Param::from_data(differ, device) },

@@ -3,7 +3,8 @@
 //!
 //! Everything that such composers share is here: how pieces become batches, training, judging, composing. What tells one from another
 //! is its head: how features of the past become a distribution over the next frame ([`FrameNetwork`] to train it, [`FrameHead`] to
-//! judge and to draw). The past is read by LSTM layers, whose input at a step is the frame before it. Heads know of sets alone: which keys
+//! judge and to draw). The past is read by LSTM layers, whose input at a step is the frame before it,
+//! as one row of numbers or as several, each with a state of its own (one for each key, say). Heads know of sets alone: which keys
 //! are struck again is decided after them, for all composers in the same way.
 
 mod bars;
@@ -231,10 +232,10 @@ pub trait FrameHead: Send + Sync + Sized {
     /// How it draws unless told otherwise.
     fn default_sampling() -> Sampling;
 
-    /// Figures of frames, given the features of their past.
+    /// Figures of frames, given the features of their past: a row of them for each row of state that a piece has.
     ///
     /// # Shapes
-    /// `features`: `[N, F]`, `steps`, `targets`: `[N]` -> `[N]`
+    /// `features`: `[N * ROWS, F]`, `steps`, `targets`: `[N]` -> `[N]`
     fn judge(
         &self,
         features: &[f32],
@@ -248,7 +249,7 @@ pub trait FrameHead: Send + Sync + Sized {
     /// as many numbers from `rng` whatever they are.
     ///
     /// # Shapes
-    /// `features`: `[F]`
+    /// `features`: `[ROWS, F]`
     fn draw(
         &self,
         features: &[f32],

@@ -12,12 +12,15 @@ use cantus_nn::optimizer::{Average, Optimizer, StepReport};
 
 /// A network that reads a piece step by step.
 pub trait Recurrent: Module {
+    /// Rows of state that a piece has: each is read by the same layers.
+    const ROWS: usize = 1;
+
     /// Its layers, the first one first.
     fn lstms(&self) -> &[Lstm];
 
-    /// The layers' states at the beginning of `rows` pieces.
-    fn zeros(&self, rows: usize) -> Vec<LstmState> {
-        self.lstms().iter().map(|lstm| LstmState::zeros(rows, lstm.hidden())).collect()
+    /// The layers' states at the beginning of so many pieces.
+    fn zeros(&self, pieces: usize) -> Vec<LstmState> {
+        self.lstms().iter().map(|lstm| LstmState::zeros(pieces * Self::ROWS, lstm.hidden())).collect()
     }
 }
 
@@ -158,11 +161,12 @@ impl<N: Recurrent> Learner<N> {
         learning_rate: f64,
         loss: impl FnOnce(&N, &mut [LstmState]) -> (Tensor<1>, F),
     ) -> (F, StepReport) {
-        if self.carried.first().is_none_or(|state| state.batch() != rows.len()) {
+        if self.carried.first().is_none_or(|state| state.batch() != rows.len() * N::ROWS) {
             self.carried = self.network().zeros(rows.len());
         }
         for (b, _) in rows.iter().enumerate().filter(|(_, row)| row.is_none_or(|row| row.begins)) {
-            self.carried.iter_mut().for_each(|state| state.reset_row(b));
+            let own = b * N::ROWS..(b + 1) * N::ROWS;
+            self.carried.iter_mut().for_each(|state| own.clone().for_each(|row| state.reset_row(row)));
         }
         let (optimizer, carried) = (&mut self.optimizer, &mut self.carried);
         let found = self.network.step(|network| {

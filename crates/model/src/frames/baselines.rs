@@ -66,7 +66,7 @@ fn strokes<P: Past>(train: &Repertoire<P>, valid: &Repertoire<P>) -> [f64; 2] {
     let of = |piece: Vec<Frame>| -> Vec<Stroke> {
         let (mut found, mut since) = (Vec::new(), Since::default());
         for frame in piece {
-            strokes::decisions(&since, frame, 0, &mut found);
+            strokes::decisions(&since, frame, (0, 1), &mut found);
             since.push(frame);
         }
         found

@@ -4,7 +4,7 @@ use super::FrameSettings;
 use super::repertoire::{Outline, Piece};
 use super::strokes::{self, Since, Stroke};
 use crate::plan::{Plan, Row, Segment};
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::{Frame, Keys};
 use cantus_nn::random::{below, derive};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,6 +44,16 @@ pub struct Window {
     pub first: usize,
 }
 
+/// How a network reads the frame before a step.
+pub(super) struct View<W> {
+    /// Rows that a piece has.
+    pub rows: usize,
+    /// Width I of each.
+    pub width: usize,
+    /// Writes them, over zeros: given the frame and the step.
+    pub write: W,
+}
+
 /// A batch of windows, time-major: entry `t * rows + b` is step t of row b.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -51,7 +61,7 @@ pub struct Batch {
     pub rows: usize,
     /// Steps T.
     pub steps: usize,
-    /// What is read: `[T * B, I]`.
+    /// What is read: `[T * B * ROWS, I]`, each piece having so many rows.
     pub input: Vec<f32>,
     /// What a head is to predict: the keys that sound (or, where onsets are read, that are struck).
     pub keys: Vec<Keys>,
@@ -71,9 +81,10 @@ impl Batch {
         pieces: &HashMap<usize, Arc<Piece<P>>>,
         rows: &[Option<&Row>],
         settings: &FrameSettings,
+        view: &View<impl Fn(Option<Frame>, usize, &mut [f32])>,
     ) -> Batch {
         let steps = rows.iter().flatten().map(|row| row.segment.tokens.len()).max().unwrap_or(0);
-        let (size, width) = (rows.len() * steps, settings.input());
+        let (size, width) = (rows.len() * steps, view.rows * view.width);
         let mut batch = Batch {
             rows: rows.len(),
             steps,
@@ -97,12 +108,13 @@ impl Batch {
             }
             for (t, k) in segment.tokens.clone().enumerate() {
                 let at = t * rows.len() + b;
-                settings.write_input(k.checked_sub(1).map(moved), k, &mut batch.input[at * width..][..width]);
+                let input = &mut batch.input[at * width..][..width];
+                (view.write)(k.checked_sub(1).map(moved), k, input);
                 let frame = moved(k);
                 batch.keys[at] = frame.sounding();
                 batch.keys[at].write(&mut batch.targets[at * Keys::COUNT..]);
                 if settings.reads_strokes() {
-                    strokes::decisions(&since, frame, at, &mut batch.strokes);
+                    strokes::decisions(&since, frame, (at, view.rows), &mut batch.strokes);
                     since.push(frame);
                 }
                 batch.weights[at] = 1.0;

@@ -6,7 +6,7 @@ use super::{Effort, FrameHead, FrameSettings, FrameSums};
 use crate::learner::Recurrent;
 use crate::{ComposerSpec, Rng};
 use burn::tensor::{Device, Tensor};
-use cantus_encoding::piano_roll::Keys;
+use cantus_encoding::piano_roll::{Frame, Keys};
 use cantus_nn::coins::Coins;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,6 +55,25 @@ pub trait FrameNetwork: Recurrent + Send + 'static {
     /// What is wrong, beginning with the setting's name.
     fn check(settings: &Self::OwnSettings) -> Result<(), String>;
 
+    /// Width I of each row that the first layer reads.
+    fn input(settings: &FrameSettings, _: &Self::OwnSettings) -> usize {
+        settings.input()
+    }
+
+    /// Writes what is read before frame `step` of a piece: a row for each that a piece has ([`Recurrent::ROWS`]).
+    ///
+    /// # Shapes
+    /// `rows`: `[ROWS, I]`, zeros
+    fn write_input(
+        settings: &FrameSettings,
+        _: &Self::OwnSettings,
+        before: Option<Frame>,
+        step: usize,
+        rows: &mut [f32],
+    ) {
+        settings.write_input(before, step, rows);
+    }
+
     /// A network that has learnt nothing but how often each key sounds, 0-1.
     fn new(
         settings: &FrameSettings,
@@ -70,7 +89,7 @@ pub trait FrameNetwork: Recurrent + Send + 'static {
     /// The loss of the keys of a batch, a mean over frames, and its figures; strokes come on top.
     ///
     /// # Shapes
-    /// `features`: `[T * B, F]` -> `[1]`
+    /// `features`: `[T * B * ROWS, F]` -> `[1]`
     fn loss(
         &self,
         own: &Self::OwnSettings,

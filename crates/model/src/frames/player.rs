@@ -18,14 +18,15 @@ use cantus_nn::random::derive;
 use cantus_score::{Meter, Pitch, Score, Ticks, TicksPerQuarter};
 use rand_chacha::rand_core::Rng as _;
 
-/// Pieces that are judged side by side.
+/// Rows of state that are judged side by side, about.
 const ROWS: usize = 32;
-/// Frames whose features are kept before they are judged.
+/// Rows of features that are kept before they are judged, about.
 const KEPT: usize = 4096;
 
 /// A trained network, ready to judge and to compose.
 pub struct FrameComposer<N: FrameNetwork> {
     settings: FrameSettings,
+    own: N::OwnSettings,
     roll: Roll,
     /// What its corpus has; older files do not say.
     habits: Option<Habits>,
@@ -62,41 +63,48 @@ impl<N: FrameNetwork> FrameComposer<N> {
         let roll: Roll =
             serde_json::from_value(file.header.encoding["piano_roll"].clone()).map_err(|e| metadata(e.to_string()))?;
         roll.check().map_err(metadata)?;
-        let hidden = settings.hidden;
+        let (hidden, input) = (settings.hidden, N::input(&settings, &own));
         let cell = |layer: usize| {
-            let input = if layer == 0 { settings.input() } else { hidden };
+            let input = if layer == 0 { input } else { hidden };
             layers::cell(file, &format!("lstms.{layer}"), (input, hidden), LstmCell::new)
         };
         Ok(FrameComposer {
             cells: (0..settings.layers).map(cell).collect::<Result<_, _>>()?,
-            head: N::Head::load(file, &own, settings.features())?,
-            strokes: Striker::load(file, &settings)?,
+            head: N::Head::load(file, &own, settings.features_of(input))?,
+            strokes: Striker::load(file, &settings, (N::ROWS, settings.features_of(input)))?,
             parameters: checkpoint::parameters(file),
             habits: file.header.habits.clone(),
             settings,
+            own,
             roll,
         })
     }
 
-    fn memory(&self, rows: usize) -> Memory {
+    /// Width of a row that is read.
+    fn input(&self) -> usize {
+        N::input(&self.settings, &self.own)
+    }
+
+    fn memory(&self, pieces: usize) -> Memory {
+        let rows = pieces * N::ROWS;
         Memory {
             layers: self
                 .cells
                 .iter()
                 .map(|cell| (vec![0.0; rows * cell.hidden()], vec![0.0; rows * cell.hidden()]))
                 .collect(),
-            input: vec![0.0; rows * self.settings.input()],
+            input: vec![0.0; rows * self.input()],
             scratch: Scratch::new(),
         }
     }
 
-    /// Moves the first rows on, each by the frame before frame `step`.
+    /// Moves the first pieces on, each by the frame before frame `step`.
     fn advance(&self, memory: &mut Memory, step: usize, before: &[Option<Frame>]) {
-        let (rows, width) = (before.len(), self.settings.input());
+        let (rows, width) = (before.len() * N::ROWS, self.input());
         memory.input.truncate(rows * width);
         memory.input.fill(0.0);
-        for (row, before) in memory.input.chunks_exact_mut(width).zip(before) {
-            self.settings.write_input(*before, step, row);
+        for (rows, before) in memory.input.chunks_exact_mut(N::ROWS * width).zip(before) {
+            N::write_input(&self.settings, &self.own, *before, step, rows);
         }
         for (k, cell) in self.cells.iter().enumerate() {
             let (below, here) = memory.layers.split_at_mut(k);
@@ -108,14 +116,16 @@ impl<N: FrameNetwork> FrameComposer<N> {
         }
     }
 
-    /// What the head sees of a row.
-    fn features(&self, memory: &Memory, row: usize, features: &mut Vec<f32>) {
-        let (hidden, width) = (self.settings.hidden, self.settings.input());
-        if let Some((h, _)) = memory.layers.last() {
-            features.extend_from_slice(&h[row * hidden..][..hidden]);
-        }
-        if self.settings.skip {
-            features.extend_from_slice(&memory.input[row * width..][..width]);
+    /// What the head sees of a piece.
+    fn features(&self, memory: &Memory, piece: usize, features: &mut Vec<f32>) {
+        let (hidden, width) = (self.settings.hidden, self.input());
+        for row in piece * N::ROWS..(piece + 1) * N::ROWS {
+            if let Some((h, _)) = memory.layers.last() {
+                features.extend_from_slice(&h[row * hidden..][..hidden]);
+            }
+            if self.settings.skip {
+                features.extend_from_slice(&memory.input[row * width..][..width]);
+            }
         }
     }
 }
@@ -174,7 +184,7 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
                 figures[piece][at] = Some(figure);
             }
         };
-        for group in order.chunks(ROWS) {
+        for group in order.chunks(ROWS.div_ceil(N::ROWS)) {
             let mut memory = self.memory(group.len());
             let mut since = vec![Since::default(); group.len()];
             for step in 0..pieces[group[0]].len() {
@@ -188,13 +198,14 @@ impl<N: FrameNetwork> JudgesFrames for FrameComposer<N> {
                     if (starts[piece] + step).is_multiple_of(effort.every.max(1)) {
                         self.features(&memory, row, &mut waiting.features);
                         if self.strokes.is_some() {
-                            strokes::decisions(&since[row], frame, waiting.places.len(), &mut waiting.strokes);
+                            let at = (waiting.places.len(), N::ROWS);
+                            strokes::decisions(&since[row], frame, at, &mut waiting.strokes);
                         }
                         waiting.places.push((piece, step));
                     }
                     since[row].push(frame);
                 }
-                if waiting.places.len() >= KEPT {
+                if waiting.places.len() >= KEPT / N::ROWS {
                     settle(&mut waiting);
                 }
             }

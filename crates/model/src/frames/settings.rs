@@ -148,7 +148,12 @@ impl FrameSettings {
 
     /// Width of what the head sees.
     pub fn features(&self) -> usize {
-        self.hidden + if self.skip { self.input() } else { 0 }
+        self.features_of(self.input())
+    }
+
+    /// The same, where a row that is read has another width.
+    pub fn features_of(&self, input: usize) -> usize {
+        self.hidden + if self.skip { input } else { 0 }
     }
 
     /// Fresh layers, the first of which reads rows of `input` numbers.
@@ -181,7 +186,7 @@ impl FrameSettings {
     ///
     /// # Shapes
     /// `row`: `[I]`, zeros
-    pub(super) fn write_input(&self, before: Option<Frame>, step: usize, row: &mut [f32]) {
+    pub fn write_input(&self, before: Option<Frame>, step: usize, row: &mut [f32]) {
         match before {
             Some(frame) => frame.sounding().write(row),
             None => row[Keys::COUNT] = 1.0,

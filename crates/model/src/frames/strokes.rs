@@ -106,13 +106,24 @@ pub(super) const fn ages() -> usize {
     AGES
 }
 
-/// Adds the decisions of a frame of row `row`.
-pub(super) fn decisions(since: &Since, frame: Frame, row: usize, strokes: &mut Vec<Stroke>) {
+/// Adds the decisions of a frame, which is number `at` of those that have `rows` rows of features each: one for all keys, or one for each.
+pub(super) fn decisions(since: &Since, frame: Frame, (at, rows): (usize, usize), strokes: &mut Vec<Stroke>) {
     since.decide(frame.sounding(), |key, classes| {
         let is_yes = frame.struck.contains(key);
+        let (row, classes) = seen(key, classes, (at, rows));
         strokes.push(Toss { row, classes, is_yes });
         is_yes
     });
+}
+
+/// The row that bears on a key's decision, and its classes. A key with a row of its own is not told which key it is, so that moved music is
+/// struck alike.
+fn seen(key: Key, mut classes: Classes, (at, rows): (usize, usize)) -> (usize, Classes) {
+    if rows == 1 {
+        return (at, classes);
+    }
+    classes[GROUPS - 1] -= key.index();
+    (at * rows + key.index(), classes)
 }
 
 fn shape(features: usize) -> CoinShape {
@@ -120,34 +131,44 @@ fn shape(features: usize) -> CoinShape {
 }
 
 impl FrameSettings {
-    /// What decides which keys are struck again, where that is read.
-    pub fn strokes(&self, rng: &mut Rng, device: &Device) -> Option<Coins> {
-        self.reads_strokes().then(|| Coins::new(shape(self.features()), FREQUENCY, rng, device))
+    /// What decides which keys are struck again, where that is read, by rows of so many features.
+    pub fn strokes(&self, features: usize, rng: &mut Rng, device: &Device) -> Option<Coins> {
+        self.reads_strokes().then(|| Coins::new(shape(features), FREQUENCY, rng, device))
     }
 
-    pub(super) fn reads_strokes(&self) -> bool {
+    /// Whether it is read which keys are struck.
+    pub fn reads_strokes(&self) -> bool {
         self.reading() == Reading::Strokes
     }
 }
 
 /// The trained form.
-pub(super) struct Striker(CoinTosser);
+pub(super) struct Striker {
+    tosser: CoinTosser,
+    /// Rows of features that a frame has.
+    rows: usize,
+}
 
 impl Striker {
     /// Out of a model file, where strokes are read.
-    pub(super) fn load(file: &ModelFile, settings: &FrameSettings) -> Result<Option<Striker>, ModelError> {
-        let load = || CoinTosser::new(shape(settings.features()), |name, s| file.tensor(&format!("strokes.{name}"), s));
-        settings.reads_strokes().then(load).transpose().map(|tosser| tosser.map(Striker))
+    pub(super) fn load(
+        file: &ModelFile,
+        settings: &FrameSettings,
+        (rows, features): (usize, usize),
+    ) -> Result<Option<Striker>, ModelError> {
+        let load = || CoinTosser::new(shape(features), |name, s| file.tensor(&format!("strokes.{name}"), s));
+        let tosser = settings.reads_strokes().then(load).transpose()?;
+        Ok(tosser.map(|tosser| Striker { tosser, rows }))
     }
 
-    /// The nats of each row's decisions.
+    /// The nats of each frame's decisions.
     ///
     /// # Shapes
-    /// `features`: `[N, F]` -> `[N]`
-    pub(super) fn nats(&self, features: &[f32], rows: usize, strokes: &[Stroke]) -> Vec<f64> {
-        let states = self.0.states(features);
-        let mut nats = vec![0.0; rows];
-        strokes.iter().for_each(|stroke| nats[stroke.row] += self.0.nats(&states, stroke));
+    /// `features`: `[N * rows, F]` -> `[N]`
+    pub(super) fn nats(&self, features: &[f32], frames: usize, strokes: &[Stroke]) -> Vec<f64> {
+        let states = self.tosser.states(features);
+        let mut nats = vec![0.0; frames];
+        strokes.iter().for_each(|stroke| nats[stroke.row / self.rows] += self.tosser.nats(&states, stroke));
         nats
     }
 
@@ -155,7 +176,7 @@ impl Striker {
     /// that is), its strokes do. `None` where the model gives no number. Takes one number from `rng`.
     ///
     /// # Shapes
-    /// `features`: `[F]`
+    /// `features`: `[rows, F]`
     pub(super) fn draw(
         &self,
         features: &[f32],
@@ -165,13 +186,16 @@ impl Striker {
         rng: &mut Rng,
     ) -> Option<Frame> {
         let mut rng = derive(rng.next_u64(), "strokes", &[]);
-        let state = self.0.states(features);
+        let states = self.tosser.states(features);
         let mut finite = true;
         let frame = since.decide(sounding, |key, classes| {
             let p = match recalled {
                 Some((frame, trust)) if frame.struck.contains(key) => trust,
                 Some((frame, trust)) if frame.held.contains(key) => 1.0 - trust,
-                _ => self.0.probability(&state, &classes),
+                _ => {
+                    let (row, classes) = seen(key, classes, (0, self.rows));
+                    self.tosser.probability(&states[row * HIDDEN..][..HIDDEN], &classes)
+                }
             };
             finite &= p.is_finite();
             uniform(&mut rng) < p
@@ -198,7 +222,7 @@ mod tests {
         since.push(frame(&[10, 20, 30], &[]));
         since.push(frame(&[20, 40], &[10]));
         let (mut strokes, now) = (Vec::new(), frame(&[40, 50], &[10, 20]));
-        decisions(&since, now, 3, &mut strokes);
+        decisions(&since, now, (3, 1), &mut strokes);
         let found: Vec<_> = strokes.iter().map(|stroke| (stroke.classes, stroke.is_yes)).collect();
         let offsets: Vec<usize> = (0..GROUPS).map(|k| SIZES[..k].iter().sum()).collect();
         let expected = |classes: Classes| std::array::from_fn(|k| classes[k] + offsets[k]);

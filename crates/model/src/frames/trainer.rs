@@ -1,6 +1,6 @@
 //! Training a composer of frames.
 
-use super::batches::{self, Batch};
+use super::batches::{self, Batch, View};
 use super::network::{FrameNetwork, Learning, PastOf};
 use super::player::{counted, protocol};
 use super::repertoire::{Repertoire, repertoire};
@@ -120,12 +120,17 @@ impl<N: FrameNetwork> Trainable for FrameTrainer<N> {
         let Some(pieces) = self.train.learnt(rows.iter().flatten().map(|row| row.segment.piece)) else {
             return StepReport::default();
         };
-        let batch = Batch::gather(&pieces, &rows, &self.settings);
         let (settings, own, seed) = (&self.settings, &self.own, self.seed);
+        let write = |before: Option<Frame>, step: usize, rows: &mut [f32]| {
+            N::write_input(settings, own, before, step, rows);
+        };
+        let view = View { rows: N::ROWS, width: N::input(settings, own), write };
+        let batch = Batch::gather(&pieces, &rows, settings, &view);
         let step = (at.epoch << 32) | at.step;
         let learning = Learning { pieces: &pieces, settings, seed, epoch: at.epoch, step };
         let (sums, report) = self.learner.step(&rows, learning_rate, |network, states| {
-            let input = TensorData::new(batch.input.clone(), [batch.steps, batch.rows, settings.input()]);
+            let shape = [batch.steps, batch.rows * view.rows, view.width];
+            let input = TensorData::new(batch.input.clone(), shape);
             let input = Tensor::from_data(input, &Device::flex().autodiff());
             let features = settings.run(network.lstms(), states, input, (seed, step));
             let Some(coins) = network.strokes() else { return network.loss(own, features, &batch, learning) };
