@@ -138,7 +138,9 @@ fn what_is_trained_in_windows_is_what_judges_whole_pieces() {
         let pieces = frames(&set(attacks).train, attacks);
         // Averaged weights judge; an epoch at rate 0 trains with the others, until the average has come to them.
         for epoch in 1..6 {
-            (0..trainable.steps(epoch)).for_each(|step| drop(trainable.step(StepAt { epoch, step }, 0.0)));
+            for step in 0..trainable.steps(epoch) {
+                trainable.step(StepAt { epoch, step }, 0.0);
+            }
         }
         let figures = trainable.composer().frames().unwrap().judge_frames(&pieces, ALL, 0);
         let expected: f64 = figures.iter().flatten().flatten().map(|figure| figure.nats).sum();

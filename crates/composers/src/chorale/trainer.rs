@@ -36,8 +36,10 @@ const OUTCOMES: usize = SPAN + 1;
 const FEW: f64 = 1.25;
 /// With as many it is music for four voices.
 const MANY: f64 = 3.2;
-/// The share of moves below the melody in which not all go on that music for voices has at the least: hymns 0.1, tunes over chords 0.
+/// Of the moves below the melody those in which not all go on have a tenth in hymns, and none in tunes over chords, which have fewer than this;
+/// there the tune moves alone more often than so.
 const ALONE: f64 = 0.03;
+const TUNE: f64 = 0.3;
 
 /// Chords of pieces that stay read, with what the network wants to know of them: some 700 bytes each.
 const MOST_READ: usize = 250_000;
@@ -262,31 +264,56 @@ impl ChoraleTrainer {
     }
 }
 
-/// Whether a corpus is music for four voices, most of the time: not a tune over chords, whose notes all begin at once.
+/// Whether a corpus is music for four voices, most of the time: not a tune over chords, whose notes all begin at once while the tune goes on.
 pub(super) fn is_four_part(set: &TrainingSet) -> bool {
     let is_many = Census::of(set.all().map(|piece| voices::read(&piece))).voices() >= MANY;
-    let moves = set.all().map(|piece| moves(&piece)).fold([0; 2], |all, piece| [all[0] + piece[0], all[1] + piece[1]]);
-    is_many && moves[0] as f64 >= ALONE * moves[1] as f64
+    let moves = set.all().map(|piece| Moves::of(&piece)).fold(Moves::default(), Moves::and);
+    is_many && !moves.are_of_chords()
 }
 
-/// Moments at which some, and not all, of what sounds below the highest note begins, and those at which anything of it does.
-fn moves(piece: &Score) -> [usize; 2] {
-    let mut notes: Vec<&Note> = piece.pitched_notes().collect();
-    notes.sort_unstable_by_key(|note| note.onset);
-    let (mut sounding, mut moves): (Vec<&Note>, [usize; 2]) = (Vec::new(), [0; 2]);
-    for moment in notes.chunk_by(|a, b| a.onset == b.onset) {
-        let now = moment[0].onset;
-        sounding.retain(|note| note.end() > now);
-        sounding.extend(moment);
-        let top = sounding.iter().map(|note| note.pitch).max();
-        let below = || sounding.iter().filter(|note| Some(note.pitch) != top);
-        let begun = below().filter(|note| note.onset == now).count();
-        if below().count() > 1 && begun > 0 {
-            moves[0] += usize::from(begun < below().count());
-            moves[1] += 1;
+/// Moments at which something begins.
+#[derive(Default)]
+struct Moves {
+    all: usize,
+    /// The highest note of several alone begins.
+    tune: usize,
+    /// Some of what sounds below it begins; and not all of that.
+    below: usize,
+    some: usize,
+}
+
+impl Moves {
+    fn of(piece: &Score) -> Moves {
+        let mut notes: Vec<&Note> = piece.pitched_notes().collect();
+        notes.sort_unstable_by_key(|note| note.onset);
+        let (mut sounding, mut moves): (Vec<&Note>, Moves) = (Vec::new(), Moves::default());
+        for moment in notes.chunk_by(|a, b| a.onset == b.onset) {
+            let now = moment[0].onset;
+            sounding.retain(|note| note.end() > now);
+            sounding.extend(moment);
+            let top = sounding.iter().map(|note| note.pitch).max();
+            let below = || sounding.iter().filter(|note| Some(note.pitch) != top);
+            let (held, begun) = (below().count(), below().filter(|note| note.onset == now).count());
+            moves.all += 1;
+            moves.tune += usize::from(held > 1 && begun == 0);
+            moves.below += usize::from(held > 1 && begun > 0);
+            moves.some += usize::from(held > 1 && begun > 0 && begun < held);
+        }
+        moves
+    }
+
+    fn and(self, other: Moves) -> Moves {
+        Moves {
+            all: self.all + other.all,
+            tune: self.tune + other.tune,
+            below: self.below + other.below,
+            some: self.some + other.some,
         }
     }
-    moves
+
+    fn are_of_chords(&self) -> bool {
+        self.tune as f64 > TUNE * self.all as f64 && (self.some as f64) < ALONE * self.below as f64
+    }
 }
 
 /// What the head sees, `[T * B, F]`; the states move on. Dropout's masks follow from `seed` and `step`.

@@ -338,11 +338,7 @@ fn a_style_is_told_and_has_habits_of_its_own() {
     };
     let pieces = |range: std::ops::Range<usize>| Pieces::on(range.map(piece).collect::<Vec<_>>());
     let set = TrainingSet { train: pieces(0..8), valid: pieces(8..10), ..tunes() };
-    let mut trainable = SPEC.creates().unwrap()(&SPEC.tiny_settings("default").unwrap(), &set, 1).unwrap();
-    for step in 0..trainable.steps(0) {
-        trainable.step(StepAt { epoch: 0, step }, 0.01);
-    }
-    let composer = (SPEC.load)(&trainable.save()).unwrap();
+    let composer = trained(&set, 60);
     assert_eq!(composer.styles(), ["high", "low"]);
     for (style, meter) in [("low", "3/4"), ("high", "4/4")] {
         let mut request = Request::new(6, composer.default_sampling());
