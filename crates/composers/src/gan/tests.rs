@@ -49,7 +49,8 @@ fn the_critic_is_told_of_the_others_of_its_batch_and_only_with_kernels() {
     let (notebook, device) = (Notebook { range: (0, 127) }, Device::flex());
     let cells = notebook.cells();
     let batch = |alike: bool| {
-        let cell = |k: usize| if alike { f32::from(k % cells % 5 == 0) } else { f32::from(k % 7 == 0) };
+        let cell =
+            |k: usize| if alike { f32::from((k % cells).is_multiple_of(5)) } else { f32::from(k.is_multiple_of(7)) };
         Tensor::<2>::from_data(TensorData::new((0..4 * cells).map(cell).collect::<Vec<f32>>(), [4, cells]), &device)
     };
     for kernels in [0, 3] {
