@@ -170,13 +170,7 @@ impl Duel for Notebook {
     }
 
     fn of(set: &TrainingSet, _: &Own) -> Result<Notebook, CreateError> {
-        let mut range = (u8::MAX, 0);
-        for piece in set.all() {
-            for note in piece.pitched_notes() {
-                range = (note.pitch.get().min(range.0), note.pitch.get().max(range.1));
-            }
-        }
-        Ok(Notebook { range })
+        Ok(Notebook { range: set.range() })
     }
 
     fn check(&self) -> Result<(), String> {

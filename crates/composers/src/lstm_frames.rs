@@ -23,7 +23,7 @@ use cantus_model::learner::Recurrent;
 use cantus_model::{
     Around, ComposerSpec, Configuration, Control, Kind, ModelError, ModelFile, Rng, Sampling, Sizes, layers,
 };
-use cantus_nn::bernoulli::{self, bernoulli};
+use cantus_nn::bernoulli::bernoulli;
 use cantus_nn::coins::Coins;
 use cantus_nn::inference::Dense;
 use cantus_nn::linear::Linear;
@@ -152,13 +152,7 @@ impl FrameHead for Head {
     fn judge(&self, features: &[f32], _: &[Step<'_, ()>], targets: &[Keys], _: Effort, _: u64) -> Vec<FrameFigure> {
         let mut logits = vec![0.0; targets.len() * Keys::COUNT];
         self.output.forward(features, &mut logits);
-        let mut target = [0.0; Keys::COUNT];
-        let figure = |(logits, keys): (&[f32], &Keys)| {
-            keys.write(&mut target);
-            let found = bernoulli::row(logits, &target, 1.0);
-            FrameFigure { nats: found.nats, hits: found.hits, union: found.union, ..FrameFigure::default() }
-        };
-        logits.chunks_exact(Keys::COUNT).zip(targets).map(figure).collect()
+        FrameFigure::of_coins(&logits, targets)
     }
 
     /// Each key is a choice of two outcomes, drawn as tokens are: so top-p below 1 silences keys that are less likely than `1 - top_p`.

@@ -83,6 +83,15 @@ pub struct Layout {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Phrase(pub Vec<u32>);
 
+impl Phrase {
+    /// Which of so many cells sound.
+    pub fn sounding(&self, cells: usize) -> Vec<bool> {
+        let mut sounding = vec![false; cells];
+        self.0.iter().for_each(|cell| sounding[*cell as usize] = true);
+        sounding
+    }
+}
+
 /// A note of a track on the steps of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tone {

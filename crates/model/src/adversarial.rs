@@ -11,7 +11,7 @@ mod energy;
 mod rules;
 mod trainer;
 
-pub use drawing::Drawing;
+pub use drawing::{Drawing, finished, meter};
 pub use energy::{Space, diversity, energy};
 pub use rules::Rules;
 pub use trainer::AdversarialTrainer;

@@ -31,6 +31,7 @@ pub use trainer::FrameTrainer;
 use crate::{Evaluation, Kind, ModelError, ModelFile, Rng, Sampling};
 use cantus_encoding::piano_roll::{Frame, Keys};
 use cantus_encoding::voices::items;
+use cantus_nn::bernoulli;
 use cantus_nn::joint::Decision;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,20 @@ pub struct FrameSums {
 }
 
 impl FrameFigure {
+    /// Of frames whose keys are coins, each by its logit.
+    ///
+    /// # Shapes
+    /// `[N, 88]`, `[N]` -> `[N]`
+    pub fn of_coins(logits: &[f32], frames: &[Keys]) -> Vec<FrameFigure> {
+        let mut target = [0.0; Keys::COUNT];
+        let figure = |(logits, keys): (&[f32], &Keys)| {
+            keys.write(&mut target);
+            let found = bernoulli::row(logits, &target, 1.0);
+            FrameFigure { nats: found.nats, hits: found.hits, union: found.union, ..FrameFigure::default() }
+        };
+        logits.chunks_exact(Keys::COUNT).zip(frames).map(figure).collect()
+    }
+
     /// Of a set under a joint head, whose decision is open; hits and union are counted along the set's own members: those given by their
     /// decisions, and the ones given wrongly.
     pub fn of_set(decision: &mut Decision<'_>, set: u128) -> FrameFigure {

@@ -29,6 +29,17 @@ impl TrainingSet {
         self.train.iter().chain(self.valid.iter())
     }
 
+    /// The lowest and the highest MIDI pitch of all pieces; 255 and 0 without a note that has one.
+    pub fn range(&self) -> (u8, u8) {
+        let mut range = (u8::MAX, 0);
+        for piece in self.all() {
+            for note in piece.pitched_notes() {
+                range = (note.pitch.get().min(range.0), note.pitch.get().max(range.1));
+            }
+        }
+        range
+    }
+
     /// The styles that can be told apart, in order: the folders of the corpus in which enough pieces to learn from lie, where these are two
     /// at least.
     pub fn styles(&self) -> Vec<String> {

@@ -5,7 +5,6 @@ use super::{Own, write_bits};
 use cantus_encoding::piano_roll::{Key, Keys};
 use cantus_model::frames::{Effort, FrameFigure, FrameHead, League, Step};
 use cantus_model::{Kind, ModelError, ModelFile, Rng, Sampling, derive, layers};
-use cantus_nn::bernoulli;
 use cantus_nn::inference::{Dense, LstmCell, Scratch};
 use rand_chacha::rand_core::Rng as _;
 
@@ -135,14 +134,7 @@ impl FrameHead for Head {
         _: u64,
     ) -> Vec<FrameFigure> {
         let climbs = targets.iter().zip(steps).map(|(keys, step)| Climb::new(*keys, step.past.before(step.at)));
-        let logits = self.logits(features, &climbs.collect::<Vec<Climb>>());
-        let mut target = [0.0; Keys::COUNT];
-        let figure = |(logits, keys): (&[f32], &Keys)| {
-            keys.write(&mut target);
-            let found = bernoulli::row(logits, &target, 1.0);
-            FrameFigure { nats: found.nats, hits: found.hits, union: found.union, ..FrameFigure::default() }
-        };
-        logits.chunks_exact(Keys::COUNT).zip(targets).map(figure).collect()
+        FrameFigure::of_coins(&self.logits(features, &climbs.collect::<Vec<Climb>>()), targets)
     }
 
     /// Key after key, each a choice of two outcomes; one that is not allowed stays silent.

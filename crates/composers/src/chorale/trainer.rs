@@ -267,8 +267,7 @@ impl ChoraleTrainer {
 /// Whether a corpus is music for four voices, most of the time: not a tune over chords, whose notes all begin at once while the tune goes on.
 pub(super) fn is_four_part(set: &TrainingSet) -> bool {
     let is_many = Census::of(set.all().map(|piece| voices::read(&piece))).voices() >= MANY;
-    let moves = set.all().map(|piece| Moves::of(&piece)).fold(Moves::default(), Moves::and);
-    is_many && !moves.are_of_chords()
+    is_many && !set.all().map(|piece| Moves::of(&piece)).fold(Moves::default(), Moves::and).are_of_chords()
 }
 
 /// Moments at which something begins.

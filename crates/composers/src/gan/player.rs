@@ -2,10 +2,10 @@
 
 use super::{CELLS, LENGTH, NOTHING, Notebook, SPEC};
 use cantus_encoding::phrases::GRID;
-use cantus_model::adversarial::{Drawing, Duel};
+use cantus_model::adversarial::{Drawing, Duel, finished, meter};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Intent, ModelError, ModelFile, Progress, Prompt, Request, Rng,
-    Sampling, accentuate, home,
+    Sampling, home,
 };
 use cantus_score::{Meter, Note, Part, Pitch, Score, Ticks, TicksPerQuarter, Velocity};
 
@@ -107,28 +107,13 @@ impl Composer for Player {
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         let intent = Intent::of(self.drawing.habits.as_ref(), request, rng)?;
         let prompt = request.prompt();
-        let meter = match prompt {
-            // What follows keeps the prompt's last metre.
-            Some(prompt) => prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter),
-            None => intent.meter().unwrap_or_default(),
-        };
+        let meter = meter(&intent, prompt);
         let bars = request.bars() - prompt.map_or(0, Prompt::bars);
         let mut score = self.write((bars, meter), request.sampling.temperature as f32, rng, progress)?;
-        let (low, high) = self.drawing.duel.range;
-        let Some(prompt) = prompt else {
-            intent.finish(&mut score, (low, high.max(low)));
-            if let (Some(key), true) = (intent.key.and(request.controls.key), score.keys.is_empty()) {
-                score.keys.push((Ticks::ZERO, key));
-            }
-            accentuate(&mut score, Ticks::ZERO);
-            return Ok(Composition::new(score, Vec::new()));
-        };
-        let (_, over) = home(prompt.score());
-        score = home(&score).0;
-        score = score.transposed(over).unwrap_or(score);
-        accentuate(&mut score, Ticks::ZERO);
-        let is_strange = prompt.score().pitched_notes().any(|note| !(low..=high).contains(&note.pitch.get()));
-        let remarks = is_strange.then(|| Prompt::HEARD_NEAREST.to_owned()).into_iter().collect();
-        Ok(Composition::new(prompt.join(&score, Ticks::ZERO), remarks))
+        let mut over = 0;
+        if let Some(prompt) = prompt {
+            (score, over) = (home(&score).0, home(prompt.score()).1);
+        }
+        Ok(finished(score, &intent, request, self.drawing.duel.range, over))
     }
 }

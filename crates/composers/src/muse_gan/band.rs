@@ -85,15 +85,10 @@ impl Duel for Band {
         let fits = |piece: &Score| families(piece).len() >= least;
         let moved: Vec<Score> = set.train.iter().filter(|piece| fits(piece)).map(|piece| home(&piece).0).collect();
         let layout = Layout::of(&moved);
-        let mut range = (u8::MAX, 0);
-        for pitch in set.all().flat_map(|piece| piece.pitched_notes().map(|note| note.pitch.get()).collect::<Vec<_>>())
-        {
-            range = (pitch.min(range.0), pitch.max(range.1));
-        }
         let mut ensembles: Vec<Vec<u8>> = moved.iter().map(|piece| ensemble(piece, &layout)).collect();
         let every = ensembles.len().div_ceil(ENSEMBLES).max(1);
         ensembles = ensembles.into_iter().step_by(every).collect();
-        Ok(Band { layout, ensembles, range, least })
+        Ok(Band { layout, ensembles, range: set.range(), least })
     }
 
     fn check(&self) -> Result<(), String> {
@@ -159,12 +154,6 @@ impl Duel for Band {
 }
 
 impl Band {
-    /// Whether the corpus has all pitches of a piece.
-    pub(super) fn knows(&self, piece: &Score) -> bool {
-        let (low, high) = self.range;
-        piece.pitched_notes().all(|note| (low..=high).contains(&note.pitch.get()))
-    }
-
     /// The range in words.
     pub(super) fn range(&self) -> String {
         let name = |pitch: u8| Pitch::try_from(pitch).map_or_else(|_| String::new(), |pitch| pitch.to_string());

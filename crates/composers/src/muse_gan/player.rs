@@ -3,12 +3,12 @@
 use super::SPEC;
 use super::band::Band;
 use super::settings::{Generators, Own};
-use cantus_model::adversarial::Drawing;
+use cantus_model::adversarial::{Drawing, finished, meter};
 use cantus_model::{
     ComposeError, Composer, ComposerSpec, Composition, Intent, ModelError, ModelFile, Progress, Prompt, Request, Rng,
-    Sampling, accentuate, home,
+    Sampling, home,
 };
-use cantus_score::{Family, Meter, Part, Program, Score, Ticks};
+use cantus_score::{Family, Part, Program, Ticks};
 
 /// A trained generator, ready to compose.
 #[derive(Debug)]
@@ -90,28 +90,12 @@ impl Composer for Player {
     fn compose(&self, request: &Request, rng: &mut Rng, progress: Progress<'_>) -> Result<Composition, ComposeError> {
         let intent = Intent::of(self.drawing.habits.as_ref(), request, rng)?;
         let prompt = request.prompt();
-        let meter = match prompt {
-            // What follows keeps the prompt's last metre.
-            Some(prompt) => prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter),
-            None => intent.meter().unwrap_or_default(),
-        };
+        let meter = meter(&intent, prompt);
         let bars = request.bars() - prompt.map_or(0, Prompt::bars);
         let heard = prompt.map(|prompt| home(prompt.score()));
         let parts = self.parts(prompt, rng);
         let last = heard.as_ref().and_then(|(kept, _)| self.band().layout.phrases(kept, 1).pop());
-        let mut score: Score = self.write((bars, meter), request, last, parts, rng, progress)?;
-        let (Some(prompt), Some((_, over))) = (prompt, heard) else {
-            intent.finish(&mut score, self.band().range);
-            if let (Some(key), true) = (intent.key.and(request.controls.key), score.keys.is_empty()) {
-                score.keys.push((Ticks::ZERO, key));
-            }
-            accentuate(&mut score, Ticks::ZERO);
-            return Ok(Composition::new(score, Vec::new()));
-        };
-        score = score.transposed(over).unwrap_or(score);
-        accentuate(&mut score, Ticks::ZERO);
-        let is_strange = !self.band().knows(prompt.score());
-        let remarks = is_strange.then(|| Prompt::HEARD_NEAREST.to_owned()).into_iter().collect();
-        Ok(Composition::new(prompt.join(&score, Ticks::ZERO), remarks))
+        let score = self.write((bars, meter), request, last, parts, rng, progress)?;
+        Ok(finished(score, &intent, request, self.band().range, heard.map_or(0, |(_, over)| over)))
     }
 }

@@ -145,9 +145,7 @@ impl Player {
     /// The seed of the beginning that is most like a phrase.
     fn beginning(&self, name: Name, last: &Phrase, temperature: f32, rng: &mut Rng) -> Result<u64, ComposeError> {
         let band = self.band();
-        let mut cells = vec![false; band.cells()];
-        last.0.iter().for_each(|cell| cells[*cell as usize] = true);
-        let wanted = band.statistics(&cells);
+        let wanted = band.statistics(&last.sounding(band.cells()));
         let mut best: Option<(f32, u64)> = None;
         for seed in (0..BEGINNINGS).map(|_| rng.next_u64()).collect::<Vec<u64>>() {
             let logits = self.phrases(&[name], seed, temperature)?;

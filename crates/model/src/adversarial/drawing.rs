@@ -1,10 +1,11 @@
 //! A trained generator, ready to draw.
 
 use super::{Duel, Rules};
-use crate::{Habits, ModelError, ModelFile, checkpoint};
+use crate::{Composition, Habits, Intent, ModelError, ModelFile, Prompt, Request, accentuate, checkpoint};
 use burn::tensor::{Device, Tensor, TensorData};
 use cantus_nn::params::values_of;
 use cantus_nn::random::seeded;
+use cantus_score::{Meter, Score, Ticks};
 
 /// A generator out of a model file.
 #[derive(Debug)]
@@ -56,4 +57,36 @@ impl<D: Duel> Drawing<D> {
         let logits = values_of(self.duel.logits(&self.own, &self.generator, noise));
         logits.iter().all(|z| z.is_finite()).then_some(logits)
     }
+}
+
+/// The metre of a piece: what follows a prompt keeps its last one.
+pub fn meter(intent: &Intent<'_>, prompt: Option<&Prompt>) -> Meter {
+    match prompt {
+        Some(prompt) => prompt.score().meters.last().map_or(Meter::COMMON, |(_, meter)| *meter),
+        None => intent.meter().unwrap_or_default(),
+    }
+}
+
+/// A piece with its key, its tempo and its accents. After a prompt it is in the key without accidentals, and the prompt's key lies `over`
+/// semitones above; `range` are the lowest and the highest pitch of the corpus.
+pub fn finished(
+    mut score: Score,
+    intent: &Intent<'_>,
+    request: &Request,
+    (low, high): (u8, u8),
+    over: i32,
+) -> Composition {
+    let Some(prompt) = request.prompt() else {
+        intent.finish(&mut score, (low, high.max(low)));
+        if let (Some(key), true) = (intent.key.and(request.controls.key), score.keys.is_empty()) {
+            score.keys.push((Ticks::ZERO, key));
+        }
+        accentuate(&mut score, Ticks::ZERO);
+        return Composition::new(score, Vec::new());
+    };
+    score = score.transposed(over).unwrap_or(score);
+    accentuate(&mut score, Ticks::ZERO);
+    let is_strange = prompt.score().pitched_notes().any(|note| !(low..=high).contains(&note.pitch.get()));
+    let remarks = is_strange.then(|| Prompt::HEARD_NEAREST.to_owned()).into_iter().collect();
+    Composition::new(prompt.join(&score, Ticks::ZERO), remarks)
 }

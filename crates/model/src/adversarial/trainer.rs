@@ -59,7 +59,8 @@ impl<D: Duel> AdversarialTrainer<D> {
         let phrases = |pieces: &crate::Pieces| -> Vec<Phrase> {
             let all: Vec<Phrase> =
                 pieces.iter().flat_map(|piece: std::borrow::Cow<'_, Score>| duel.phrases(&piece)).collect();
-            spread(all, MOST)
+            let every = every(all.len(), MOST);
+            all.into_iter().step_by(every).collect()
         };
         let (train, valid) = (phrases(&set.train), phrases(&set.valid));
         for (phrases, what) in [(&train, "training"), (&valid, "validation")] {
@@ -68,10 +69,8 @@ impl<D: Duel> AdversarialTrainer<D> {
             }
         }
         let count = |phrases: &[Phrase], most: usize| -> Vec<Vec<f32>> {
-            spread(phrases.to_vec(), most)
-                .iter()
-                .map(|phrase| duel.statistics(&sounding(phrase, duel.cells())))
-                .collect()
+            let some = phrases.iter().step_by(every(phrases.len(), most));
+            some.map(|phrase| duel.statistics(&phrase.sounding(duel.cells()))).collect()
         };
         let space = Space::of(&count(&train, 4 * JUDGED));
         let placed = |set: Vec<Vec<f32>>| set.into_iter().map(|numbers| space.place(numbers)).collect();
@@ -167,17 +166,9 @@ impl<D: Duel> AdversarialTrainer<D> {
     }
 }
 
-/// So many at most, evenly spread.
-fn spread<T>(all: Vec<T>, most: usize) -> Vec<T> {
-    let every = all.len().div_ceil(most).max(1);
-    all.into_iter().step_by(every).collect()
-}
-
-/// A phrase cell by cell.
-fn sounding(phrase: &Phrase, cells: usize) -> Vec<bool> {
-    let mut all = vec![false; cells];
-    phrase.0.iter().for_each(|cell| all[*cell as usize] = true);
-    all
+/// Of so many every how many-th is one of `most` at most, evenly spread.
+fn every(count: usize, most: usize) -> usize {
+    count.div_ceil(most).max(1)
 }
 
 impl<D: Duel> Trainable for AdversarialTrainer<D> {
